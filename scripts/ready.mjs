@@ -1,0 +1,107 @@
+// Makes a fresh clone runnable: installs from the lockfile and builds, but only what is missing or out of date.
+// npm start and npm test call it first. It is part of the command itself rather than a `pre…` script, because
+// those do not run for people whose npm has ignore-scripts=true.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+
+const at = name => path.join(import.meta.dirname, '..', name)
+const read = file => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : undefined)
+const installedFor = at('node_modules/.installed-for')
+const builtFrom = at('dist/.built-from')
+const lock = at('.preparing')
+const sourceFolders = ['src', 'agents', 'topic-managers', 'lookup-services', 'migrations', 'bench']
+
+if (!isReady()) {
+  while (!takeLock()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+  try {
+    if (!isReady()) prepare()
+  } finally {
+    fs.rmSync(lock, { force: true })
+  }
+}
+
+function isReady() {
+  return read(installedFor) === installKey() && read(builtFrom) === buildKey()
+}
+
+function prepare() {
+  if (read(installedFor) !== installKey()) {
+    say('installing packages (npm ci) …')
+    // The build tools are part of running from a clone, also under NODE_ENV=production.
+    npm('ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error')
+    fs.writeFileSync(installedFor, installKey())
+  }
+  if (read(builtFrom) === buildKey()) return
+  say('building …')
+  fs.rmSync(at('dist'), { recursive: true, force: true })
+  run(process.execPath, [at('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'])
+  fs.writeFileSync(builtFrom, buildKey())
+}
+
+// Contents, not dates: a clone, a checkout and an archive set dates as they like.
+function installKey() {
+  const abi = `${process.platform} ${process.arch} ${process.versions.modules}`
+  return createHash('sha256')
+    .update(abi)
+    .update(fs.readFileSync(at('package-lock.json')))
+    .digest('hex')
+}
+
+function buildKey() {
+  const sources = sourceFolders
+    .filter(folder => fs.existsSync(at(folder)))
+    .flatMap(folder => fs.readdirSync(at(folder), { recursive: true }).map(name => `${folder}/${name}`))
+    .filter(name => name.endsWith('.ts'))
+    .sort()
+  const inputs = ['package.json', 'tsconfig.json', 'tsconfig.build.json', ...sources]
+  const key = createHash('sha256').update(installKey())
+  for (const name of inputs) key.update(`${name}\n`).update(fs.readFileSync(at(name)))
+  return key.digest('hex')
+}
+
+// The npm that started us; another package manager would ignore our lockfile.
+function npm(...args) {
+  const cli = process.env.npm_execpath ?? ''
+  if (path.basename(cli) === 'npm-cli.js') run(process.execPath, [cli, ...args])
+  else run('npm', args, { shell: process.platform === 'win32' })
+}
+
+function run(command, args, more = {}) {
+  // npm hands its options down as npm_config_*; one that shapes an install must not leak into ours.
+  const leaks =
+    /^npm_config_(omit|only|production|global|dry_run|package_lock_only|workspaces?|prefix|(global|local)_prefix)$/i
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !leaks.test(name)))
+  const done = spawnSync(command, args, { cwd: at('.'), stdio: ['ignore', 2, 2], env, ...more })
+  if (done.status === 0) return
+  const why = done.error?.message ?? done.signal ?? `exit code ${done.status}`
+  say(`\`${[path.basename(command), ...args].join(' ')}\` failed (${why}). Its own message is above.`)
+  say(
+    'Needed: Node 20.19 or newer, a reachable npm registry, and about 500 MB of free disk. Then run this again.',
+  )
+  fs.rmSync(lock, { force: true })
+  process.exit(1)
+}
+
+// A link appears together with its content, so nobody reads half a lock; a dead owner's lock is removed.
+function takeLock() {
+  try {
+    fs.symlinkSync(String(process.pid), lock)
+    return true
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error
+  }
+  try {
+    process.kill(Number(fs.readlinkSync(lock)), 0)
+  } catch (error) {
+    // ENOENT: the owner has just finished; the next look finds the project ready.
+    if (error.code === 'ESRCH') fs.rmSync(lock, { force: true })
+    else if (error.code !== 'ENOENT' && error.code !== 'EPERM') throw error
+  }
+  return false
+}
+
+function say(text) {
+  process.stderr.write(`assay: ${text}\n`)
+}

@@ -1,0 +1,37 @@
+import crypto, { createHash, createHmac, hash } from 'node:crypto'
+
+export function sha256(data: Uint8Array | string): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(data).digest())
+}
+
+/** The cheapest way Node has to a digest: no Buffer per call. */
+export function sha256Hex(data: Uint8Array | string): string {
+  return hash('sha256', data, 'hex')
+}
+
+/** Writes the 32 bytes of SHA-256(data) at `offset`, without allocating. */
+export function sha256Into(data: Uint8Array, target: Uint8Array, offset: number): void {
+  writeLatin1.call(target, hashToLatin1('sha256', data, 'latin1'), offset, 32)
+}
+
+export function hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array {
+  return new Uint8Array(createHmac('sha256', key).update(data).digest())
+}
+
+export function ripemd160(data: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash('ripemd160').update(data).digest())
+}
+
+/** Writes UTF-8 at `offset` and returns how many bytes it took; the caller has made sure of the room. */
+export function writeUtf8(text: string, target: Uint8Array, offset: number): number {
+  return writeText.call(target, text, offset, target.length - offset)
+}
+
+// All three can do what is asked of them here, which their declarations do not say.
+type Write = (this: Uint8Array, text: string, offset: number, length: number) => number
+const writeLatin1: Write = Reflect.get(Buffer.prototype, 'latin1Write')
+const writeText: Write = Reflect.get(Buffer.prototype, 'utf8Write')
+const hashToLatin1: (algorithm: 'sha256', data: Uint8Array, encoding: 'latin1') => string = Reflect.get(
+  crypto,
+  'hash',
+)

@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  // `source` makes the conditional imports of package.json read src/, never a stale dist/.
+  resolve: { conditions: ['source'] },
+  ssr: { resolve: { conditions: ['source'] } },
+  test: {
+    include: ['test/**/*.{test,spec}.ts'],
+    testTimeout: 60_000,
+  },
+})
