@@ -77,7 +77,7 @@ export function pointerToken(key: string | number): string {
 // than the event. Who needs the place walks the value once more (locate).
 const refusal = new Error('canonical JSON refused')
 
-const needsEscape = /["\\\u0000-\u001f\ud800-\udfff]/
+const needsEscape = /["\\]|[^ -\ud7ff\ue000-\uffff]/
 
 function write(value: Json, depth: number): string {
   switch (typeof value) {
