@@ -1,4 +1,4 @@
-import crypto, { createHash, createHmac, hash } from 'node:crypto'
+import { createHash, createHmac, hash } from 'node:crypto'
 
 export function sha256(data: Uint8Array | string): Uint8Array {
   return new Uint8Array(createHash('sha256').update(data).digest())
@@ -31,7 +31,5 @@ export function writeUtf8(text: string, target: Uint8Array, offset: number): num
 type Write = (this: Uint8Array, text: string, offset: number, length: number) => number
 const writeLatin1: Write = Reflect.get(Buffer.prototype, 'latin1Write')
 const writeText: Write = Reflect.get(Buffer.prototype, 'utf8Write')
-const hashToLatin1: (algorithm: 'sha256', data: Uint8Array, encoding: 'latin1') => string = Reflect.get(
-  crypto,
-  'hash',
-)
+type HashToLatin1 = (algorithm: 'sha256', data: Uint8Array, encoding: 'latin1') => string
+const hashToLatin1 = hash as unknown as HashToLatin1
