@@ -35,6 +35,7 @@ export const faultCodes = [
   'name-invalid',
   'signature-invalid',
   'message-invalid',
+  'headers-invalid',
   'proof-unreadable',
   'proof-invalid',
 ] as const
