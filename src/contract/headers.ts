@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { sha256 } from '#sha256'
+import { bySchema } from '../core/by-schema.ts'
 import { fromHex, sameBytes } from '../core/bytes.ts'
-import { parseJson, pointerToken } from '../core/canonical-json.ts'
+import { parseJson } from '../core/canonical-json.ts'
 import { accepted, type Outcome, refused } from '../core/fault.ts'
 import { type Network, networks } from '../core/network.ts'
 
@@ -21,19 +22,11 @@ export const HEADERS_FILE_BYTES_MAX = 2 * 80 * 1_000_000 + 1024
 export function readHeadersFile(text: string): Outcome<HeaderChain> {
   const json = parseJson(text, HEADERS_FILE_BYTES_MAX)
   if (!json.ok) return json
-  const file = headersFile.safeParse(json.value)
-  if (!file.success) {
-    const [first] = file.error.issues
-    const pointer = (first?.path ?? []).map(key => pointerToken(String(key))).join('')
-    return refused(
-      'headers-invalid',
-      `not a headers file: ${first?.message ?? 'it has another shape'}`,
-      pointer,
-    )
-  }
-  const bytes = fromHex(file.data.headers)
+  const file = bySchema(headersFile, json.value, 'headers-invalid', 'not a headers file')
+  if (!file.ok) return file
+  const bytes = fromHex(file.value.headers)
   if (bytes === undefined) return refused('headers-invalid', 'wanted lower-case hex', '/headers')
-  return headerChain(bytes, file.data.firstHeight, file.data.network)
+  return headerChain(bytes, file.value.firstHeight, file.value.network)
 }
 
 /**

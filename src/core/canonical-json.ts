@@ -1,12 +1,13 @@
+import { readUtf8, sha256Hex } from '#sha256'
 import { fromUtf8 } from './bytes.ts'
+import { CANONICAL_BYTES_MAX, isExact, JSON_DEPTH_MAX, writeCanonical } from './canonical-writer.ts'
 import { accepted, type FaultCode, type Outcome, orThrow, refused } from './fault.ts'
 
 /** What JSON can say. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
 export type JsonObject = { readonly [key: string]: Json }
 
-/** Nesting deeper than this is refused: recursive readers, ours and other people's, run out of stack. */
-export const JSON_DEPTH_MAX = 64
+export { JSON_DEPTH_MAX }
 /** Default bound on one JSON text; callers with a tighter one pass it. */
 export const JSON_BYTES_MAX = 16 * 1024 * 1024
 
@@ -15,24 +16,19 @@ export const JSON_BYTES_MAX = 16 * 1024 * 1024
  * double cannot hold exactly, lone surrogates, the key `__proto__`, and nesting beyond JSON_DEPTH_MAX.
  */
 export function canonicalise(value: Json): Outcome<string> {
-  try {
-    return accepted(write(value, 0))
-  } catch (error) {
-    if (error !== refusal) throw error
-    return (
-      locate(value, '', 0) ?? refused('json-value-unsupported', 'the value holds something JSON cannot say')
-    )
-  }
+  const bytes = writeCanonical(value)
+  return bytes === undefined ? refusal(value) : accepted(readUtf8(bytes))
+}
+
+/** SHA-256 of the canonical form, in hex: what `sha256Hex` says of it, without making a string first. */
+export function canonicalHash(value: Json): Outcome<string> {
+  const bytes = writeCanonical(value)
+  return bytes === undefined ? refusal(value) : accepted(sha256Hex(bytes))
 }
 
 /** For values that were checked before, or that we built: a refusal there is a bug, and throws. */
 export function canonicalJson(value: Json): string {
-  try {
-    return write(value, 0)
-  } catch (error) {
-    if (error !== refusal) throw error
-    return orThrow(canonicalise(value))
-  }
+  return orThrow(canonicalise(value))
 }
 
 /** JSON text or UTF-8 bytes to a value. Of repeated keys the last wins, as in ECMAScript. */
@@ -73,107 +69,38 @@ export function pointerToken(key: string | number): string {
   return `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`
 }
 
-// One shared sentinel: the fast path carries no positions, and a stack trace per bad event would cost more
-// than the event. Who needs the place walks the value once more (locate).
-const refusal = new Error('canonical JSON refused')
+type Refusal = ReturnType<typeof refused>
 
-const needsEscape = /["\\]|[^ -\ud7ff\ue000-\uffff]/
+/** A longer pointer is cut to the nearest ancestor that fits: keys are the sender's, and answers stay short. */
+const POINTER_LENGTH_MAX = 1024
 
-function write(value: Json, depth: number): string {
-  switch (typeof value) {
-    case 'string':
-      return writeString(value)
-    case 'number':
-      // ECMAScript's Number-to-string is RFC 8785's, -0 included.
-      if (!isExact(value)) throw refusal
-      return `${value}`
-    case 'boolean':
-      return value ? 'true' : 'false'
-    case 'object': {
-      if (value === null) return 'null'
-      if (depth >= JSON_DEPTH_MAX) throw refusal
-      if (Array.isArray(value)) return writeArray(value, depth)
-      return writeObject(value as JsonObject, depth)
-    }
-    default:
-      throw refusal
-  }
+/** Why the writer refused: the writer carries no positions, so whoever needs the place walks the value again. */
+function refusal(value: unknown): Refusal {
+  return (
+    locate(value, '', 0) ??
+    refused(
+      'json-too-large',
+      `the canonical form is longer than ${CANONICAL_BYTES_MAX} bytes; send it in smaller pieces`,
+    )
+  )
 }
 
-function writeArray(items: readonly Json[], depth: number): string {
-  let text = '['
-  for (let i = 0; i < items.length; i++) {
-    if (i > 0) text += ','
-    text += write(items[i] as Json, depth + 1)
-  }
-  return `${text}]`
-}
-
-function writeObject(object: JsonObject, depth: number): string {
-  const keys = Object.keys(object)
-  sortKeys(keys)
-  let text = '{'
-  for (let i = 0; i < keys.length; i++) {
-    const key = keys[i] as string
-    if (i > 0) text += ','
-    text += writeKey(key) + write(object[key] as Json, depth + 1)
-  }
-  return `${text}}`
-}
-
-function writeString(text: string): string {
-  if (!needsEscape.test(text)) return `"${text}"`
-  if (!text.isWellFormed()) throw refusal
-  return JSON.stringify(text)
-}
-
-// Streams repeat their keys; bounded, so that a publisher of ever new keys only loses the shortcut.
-const writtenKeysMax = 4096
-const writtenKeys = new Map<string, string>()
-
-function writeKey(key: string): string {
-  let written = writtenKeys.get(key)
-  if (written === undefined) {
-    if (key === '__proto__') throw refusal
-    written = `${writeString(key)}:`
-    if (writtenKeys.size < writtenKeysMax && key.length <= 64) writtenKeys.set(key, written)
-  }
-  return written
-}
-
-/** By UTF-16 code units, which is what `<` compares. Insertion sort: event objects are small and nearly sorted. */
-function sortKeys(keys: string[]): void {
-  if (keys.length > 24) {
-    keys.sort()
-    return
-  }
-  for (let i = 1; i < keys.length; i++) {
-    const key = keys[i] as string
-    let j = i - 1
-    while (j >= 0 && (keys[j] as string) > key) {
-      keys[j + 1] = keys[j] as string
-      j--
-    }
-    keys[j + 1] = key
-  }
-}
-
-function isExact(value: number): boolean {
-  return Number.isFinite(value) && (Number.isSafeInteger(value) || !Number.isInteger(value))
-}
-
-function locate(value: unknown, pointer: string, depth: number): ReturnType<typeof refused> | undefined {
-  const at = (code: FaultCode, detail: string) => refused(code, detail, pointer)
+function locate(value: unknown, pointer: string, depth: number): Refusal | undefined {
   switch (typeof value) {
     case 'boolean':
       return undefined
     case 'string':
       return value.isWellFormed()
         ? undefined
-        : at('json-string-unsound', 'the string holds half of a surrogate pair; send valid Unicode')
+        : refusedAt(
+            pointer,
+            'json-string-unsound',
+            'the string holds half of a surrogate pair; send valid Unicode',
+          )
     case 'number':
       if (isExact(value)) return undefined
-      return at(
+      return refusedAt(
+        pointer,
         'json-number-unsafe',
         Number.isFinite(value)
           ? 'the number is an integer beyond ±(2^53−1), which readers round differently; send it as a string'
@@ -182,22 +109,37 @@ function locate(value: unknown, pointer: string, depth: number): ReturnType<type
     case 'object':
       return value === null ? undefined : locateInside(value, pointer, depth)
     default:
-      return at('json-value-unsupported', `a ${typeof value} is not JSON`)
+      return refusedAt(pointer, 'json-value-unsupported', `a ${typeof value} is not JSON`)
   }
 }
 
-function locateInside(value: object, pointer: string, depth: number): ReturnType<typeof refused> | undefined {
+function locateInside(value: object, pointer: string, depth: number): Refusal | undefined {
   if (depth >= JSON_DEPTH_MAX)
-    return refused('json-too-deep', `the value nests deeper than ${JSON_DEPTH_MAX} levels`, pointer)
-  for (const [key, inner] of Object.entries(value)) {
+    return refusedAt(pointer, 'json-too-deep', `the value nests deeper than ${JSON_DEPTH_MAX} levels`)
+  for (const [key, inner] of membersOf(value)) {
     const inside = pointer + pointerToken(key)
-    if (!Array.isArray(value)) {
-      if (key === '__proto__') return refused('json-key-refused', 'the key __proto__ is not accepted', inside)
+    if (typeof key === 'string') {
+      if (key === '__proto__')
+        return refusedAt(inside, 'json-key-refused', 'the key __proto__ is not accepted')
       if (!key.isWellFormed())
-        return refused('json-string-unsound', 'the key holds half of a surrogate pair', inside)
+        return refusedAt(inside, 'json-string-unsound', 'the key holds half of a surrogate pair')
     }
     const found = locate(inner, inside, depth + 1)
     if (found) return found
   }
   return undefined
+}
+
+function refusedAt(pointer: string, code: FaultCode, detail: string): Refusal {
+  const fits = pointer.length <= POINTER_LENGTH_MAX
+  return refused(
+    code,
+    detail,
+    fits ? pointer : pointer.slice(0, pointer.lastIndexOf('/', POINTER_LENGTH_MAX)),
+  )
+}
+
+/** An array gives its entries by index, so that a hole counts as the undefined it reads as. */
+function membersOf(value: object): Iterable<[string | number, unknown]> {
+  return Array.isArray(value) ? value.entries() : Object.entries(value)
 }

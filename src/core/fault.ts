@@ -28,6 +28,8 @@ export const faultCodes = [
   'manifest-invalid',
   'anchor-invalid',
   'header-invalid',
+  'log-invalid',
+  'packet-invalid',
   'round-invalid',
   'token-invalid',
   'transaction-invalid',

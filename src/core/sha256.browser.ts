@@ -5,6 +5,7 @@ import { sha256 as sha } from '@noble/hashes/sha2.js'
 import { toHex, utf8 } from './bytes.ts'
 
 const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 export function sha256(data: Uint8Array | string): Uint8Array {
   return sha(typeof data === 'string' ? utf8(data) : data)
@@ -28,4 +29,8 @@ export function ripemd160(data: Uint8Array): Uint8Array {
 
 export function writeUtf8(text: string, target: Uint8Array, offset: number): number {
   return encoder.encodeInto(text, target.subarray(offset)).written
+}
+
+export function readUtf8(bytes: Uint8Array): string {
+  return decoder.decode(bytes)
 }

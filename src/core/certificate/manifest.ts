@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { sha256Hex } from '#sha256'
+import { bySchema } from '../by-schema.ts'
 import {
   canonicalise,
   isObject,
@@ -12,6 +13,7 @@ import {
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { type Level, levels } from '../level.ts'
 import { type PacketHeader, type PacketSource, packetId, type Totals } from '../log/packet-header.ts'
+import { type DataClass, dataClasses } from '../policy/policy-set.ts'
 
 export const MANIFEST_BYTES_MAX = 64 * 1024
 
@@ -25,7 +27,7 @@ export type CertifiedManifest = {
   readonly datasetId: string
   readonly content: { readonly contentHash: string; readonly count: number; readonly merkleRoot: string }
   readonly lineage: { readonly parents: readonly string[] }
-  readonly policy: { readonly classification: DlmClassification; readonly license: string }
+  readonly policy: { readonly classification: DataClass; readonly license: string }
   readonly provenance: {
     readonly assay: AssayProvenance
     readonly createdAt: string
@@ -68,9 +70,6 @@ export type CertifiedOutput = {
   readonly outcome: OutcomeCounts
 }
 
-export const dlmClassifications = ['public', 'internal', 'restricted', 'clinical-research'] as const
-export type DlmClassification = (typeof dlmClassifications)[number]
-
 export function certifiedManifest(facts: {
   readonly header: PacketHeader
   readonly parent: { readonly packetId: string; readonly versionId: string } | null
@@ -80,7 +79,7 @@ export function certifiedManifest(facts: {
   readonly createdMs: number
   readonly owner?: { readonly identityKey: string; readonly name?: string }
   readonly license: string
-  readonly classification: DlmClassification
+  readonly classification: DataClass
 }): CertifiedManifest {
   const { header, parent, output, owner } = facts
   return {
@@ -155,9 +154,14 @@ export function readManifest(input: Uint8Array | string): Outcome<DlmVersion> {
   if (!versionId.ok) return versionId
 
   const schema = manifest['type'] === undefined ? 'B' : 'A'
-  const read = schema === 'A' ? schemaA.safeParse(manifest) : schemaB.safeParse(manifest)
-  if (!read.success) return refusedBySchema(read.error, `the manifest does not follow DLM1 schema ${schema}`)
-  const { datasetId, content, provenance, ...rest } = read.data
+  const read = bySchema(
+    schema === 'A' ? schemaA : schemaB,
+    manifest,
+    'manifest-invalid',
+    `the manifest does not follow DLM1 schema ${schema}`,
+  )
+  if (!read.ok) return read
+  const { datasetId, content, provenance, ...rest } = read.value
   const lineage = 'lineage' in rest ? (rest.lineage?.parents ?? []) : []
   const parents = 'parents' in rest ? (rest.parents ?? []) : []
   return accepted({
@@ -166,7 +170,8 @@ export function readManifest(input: Uint8Array | string): Outcome<DlmVersion> {
     datasetId,
     contentHash: content.contentHash,
     parents: [...new Set([...lineage, ...parents])],
-    producerKey: ('issuer' in provenance ? provenance.issuer : provenance.producer?.identityKey) ?? null,
+    producerKey:
+      ('producer' in provenance ? provenance.producer?.identityKey : undefined) ?? provenance.issuer ?? null,
     createdAt: provenance.createdAt,
     manifest,
   })
@@ -174,9 +179,7 @@ export function readManifest(input: Uint8Array | string): Outcome<DlmVersion> {
 
 /** A manifest of ours: closed, and one of its members missing or added makes it somebody else's. */
 export function readCertifiedManifest(json: Json): Outcome<CertifiedManifest> {
-  const read = certified.safeParse(json)
-  if (!read.success) return refusedBySchema(read.error, 'the manifest is not that of a certified packet')
-  return accepted(read.data as CertifiedManifest)
+  return bySchema(certified, json, 'manifest-invalid', 'the manifest is not that of a certified packet')
 }
 
 function uncommittedMember(json: Json, pointer: string, depth: number): string | undefined {
@@ -191,12 +194,6 @@ function uncommittedMember(json: Json, pointer: string, depth: number): string |
   return undefined
 }
 
-function refusedBySchema(error: z.ZodError, what: string) {
-  const [first] = error.issues
-  const pointer = (first?.path ?? []).map(key => pointerToken(String(key))).join('')
-  return refused('manifest-invalid', `${what}: ${first?.message ?? 'it has another shape'}`, pointer)
-}
-
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'wanted 64 lower-case hex digits')
 const identityKey = z
   .string()
@@ -207,35 +204,39 @@ const count = z.int().min(0)
 const schemaA = z.strictObject({
   type: z.literal('datasetVersionManifest'),
   datasetId: z.string().min(3),
-  description: z.string().optional(),
-  versionId: hash.optional(),
-  content: z.looseObject({ contentHash: hash, sizeBytes: count.optional(), mimeType: z.string().optional() }),
-  lineage: z.looseObject({ parents: z.array(hash).optional() }).optional(),
+  description: z.string().exactOptional(),
+  versionId: hash.exactOptional(),
+  content: z.looseObject({
+    contentHash: hash,
+    sizeBytes: count.exactOptional(),
+    mimeType: z.string().exactOptional(),
+  }),
+  lineage: z.looseObject({ parents: z.array(hash).exactOptional() }).exactOptional(),
   provenance: z.looseObject({
     createdAt: rfc3339,
-    issuer: identityKey.optional(),
-    producer: z.looseObject({ identityKey: identityKey.optional() }).optional(),
+    issuer: identityKey.exactOptional(),
+    producer: z.looseObject({ identityKey: identityKey.exactOptional() }).exactOptional(),
   }),
-  policy: z.looseObject({ license: z.string(), classification: z.enum(dlmClassifications) }),
-  signatures: z.unknown().optional(),
+  policy: z.looseObject({ license: z.string(), classification: z.enum(dataClasses) }),
+  signatures: z.unknown().exactOptional(),
 })
 
 const schemaB = z.strictObject({
   datasetId: z.string().min(1),
-  description: z.string().optional(),
+  description: z.string().exactOptional(),
   provenance: z.strictObject({ createdAt: rfc3339, issuer: identityKey }),
   policy: z
-    .strictObject({ license: z.string().optional(), classification: z.string().optional() })
-    .optional(),
+    .strictObject({ license: z.string().exactOptional(), classification: z.string().exactOptional() })
+    .exactOptional(),
   content: z.strictObject({
     contentHash: hash,
-    mediaType: z.string().optional(),
-    sizeBytes: count.optional(),
-    url: z.url().optional(),
+    mediaType: z.string().exactOptional(),
+    sizeBytes: count.exactOptional(),
+    url: z.url().exactOptional(),
   }),
-  parents: z.array(hash).optional(),
-  tags: z.array(z.string()).optional(),
-  versionId: hash.optional(),
+  parents: z.array(hash).exactOptional(),
+  tags: z.array(z.string()).exactOptional(),
+  versionId: hash.exactOptional(),
 })
 
 const certified = z.strictObject({
@@ -243,7 +244,7 @@ const certified = z.strictObject({
   datasetId: z.string().min(3),
   content: z.strictObject({ contentHash: hash, count, merkleRoot: hash }),
   lineage: z.strictObject({ parents: z.array(hash).max(1) }),
-  policy: z.strictObject({ classification: z.enum(dlmClassifications), license: z.string() }),
+  policy: z.strictObject({ classification: z.enum(dataClasses), license: z.string() }),
   provenance: z.strictObject({
     assay: z.strictObject({
       inputRoot: hash,
@@ -271,6 +272,6 @@ const certified = z.strictObject({
       }),
     }),
     createdAt: rfc3339,
-    producer: z.strictObject({ identityKey, name: z.string().optional() }),
+    producer: z.strictObject({ identityKey, name: z.string().exactOptional() }),
   }),
 })

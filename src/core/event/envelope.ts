@@ -25,6 +25,10 @@ export type Envelope = {
   readonly nativeId?: string
   /** Decimal digits of an unsigned 64-bit number. */
   readonly sourceSeq?: string
+  /** The event that this one revises: the latest of its nativeId when it arrived. */
+  readonly revises?: string
+  /** The time as its source wrote it, where that says more than eventTimeMs: finer digits, a local offset. */
+  readonly eventTimeText?: string
   readonly sourceUri?: string
   /** 0 to 10000. */
   readonly confidence?: number
@@ -39,9 +43,9 @@ export type Envelope = {
   readonly originSignature?: Json
   readonly originSource?: string
   readonly transformations?: readonly Transformation[]
-  /** CloudEvents attributes that no member above can carry without loss. */
-  readonly cloudEvent?: { readonly [attribute: string]: Json }
-  /** Restricted streams only: keeps a leaf of guessable content from being guessed. */
+  /** Only in events that came as CloudEvents: what the members above do not say of one (./adapters/cloud-event.ts). */
+  readonly cloudEvent?: CloudAttributes
+  /** Restricted streams only, made by `blindOf` in ./line.ts: keeps a leaf of guessable content from being guessed. */
   readonly blind?: string
 }
 
@@ -53,6 +57,9 @@ export type Transformation = {
   readonly timestampMs: number
   readonly userId?: string
 }
+
+/** CloudEvents context attributes by name; null for one that the event leaves out. */
+export type CloudAttributes = { readonly [attribute: string]: string | number | boolean | null }
 
 /** Served envelopes add where the event stands in its log. */
 export type PlacedEnvelope = Envelope & { readonly partition: number; readonly seq: number }

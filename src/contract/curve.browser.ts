@@ -1,0 +1,9 @@
+export {
+  isPublicKey,
+  publicKeyOf,
+  sign,
+  signer,
+  tweakPrivate,
+  tweakPublic,
+  verify,
+} from './curve.portable.ts'

@@ -1,0 +1,153 @@
+import { knownHex, u32be, u64be } from '../bytes.ts'
+import { digestHex } from '../digest.ts'
+import { qualityFlags } from './quality-flags.ts'
+
+/** What tells one event from another. Ingest time is not in it: a retry must find the event it repeats. */
+export type Observation = {
+  readonly sourceId: string
+  readonly streamId: string
+  /** Canonical JSON of the payload. */
+  readonly payloadJcs: string
+  readonly nativeId?: string
+  readonly sourceSeq?: string
+  readonly eventTimeMs?: number
+}
+
+export type Arrival = {
+  readonly ingestTimeMs: number
+  /** The request's Idempotency-Key, or 16 random bytes where it has none. */
+  readonly key: string | Uint8Array
+  /** Position of the event in its request. */
+  readonly index: number
+}
+
+export type Identity =
+  | IdentifiedEvent
+  /** Nothing new: event `of` holds this payload. */
+  | { readonly kind: 'duplicate'; readonly of: string }
+  /** Late, with a payload that may be among the forgotten ones: only the owner can say whether it is new. */
+  | { readonly kind: 'undecided' }
+
+export type IdentifiedEvent = {
+  readonly kind: 'event'
+  readonly eventId: string
+  readonly eventTimeMs: number
+  /** REVISION, LATE and ARRIVAL_TIME, as they apply. */
+  readonly flags: number
+  /** Where a repetition shows: in the record of its nativeId, by an equal eventId, or not at all. */
+  readonly dedup: 'native-id' | 'event-id' | 'none'
+  readonly revises?: string
+  /** With a nativeId: what is known of it from now on. */
+  readonly known?: KnownPayloads
+}
+
+/** What is remembered of one (sourceId, nativeId). */
+export type KnownPayloads = {
+  /** The one with the greatest time; of equal times the one that arrived last. */
+  readonly latest: KnownPayload
+  /** Other payloads seen, oldest arrival first, at most EARLIER_PAYLOADS_MAX. */
+  readonly earlier: readonly KnownPayload[]
+  /** Whether `earlier` was ever full and let one go. */
+  readonly forgotten: boolean
+}
+
+/** The latest event that held this payload. */
+export type KnownPayload = {
+  readonly payloadDigest: string
+  readonly eventId: string
+  readonly timeMs: number
+}
+
+/**
+ * When another comes, the one that arrived first is forgotten. From then on no payload counts as never seen:
+ * one that is not late takes the id of a return, which cannot repeat, and one that is late is `undecided`.
+ */
+export const EARLIER_PAYLOADS_MAX = 32
+
+export function identify(observation: Observation, arrival: Arrival, known?: KnownPayloads): Identity {
+  const { sourceId, streamId, payloadJcs, nativeId, sourceSeq, eventTimeMs } = observation
+  if (nativeId !== undefined) return identifyNative(observation, nativeId, arrival, known)
+
+  const timed = timeOf(observation, arrival)
+  if (sourceSeq !== undefined) {
+    const eventId = digestHex('assay:event-seq:1', sourceId, streamId, u64beOfDigits(sourceSeq), payloadJcs)
+    return { kind: 'event', eventId, ...timed, dedup: 'event-id' }
+  }
+  if (eventTimeMs !== undefined) {
+    const eventId = digestHex('assay:event:1', sourceId, streamId, u64be(eventTimeMs), payloadJcs)
+    return { kind: 'event', eventId, ...timed, dedup: 'event-id' }
+  }
+  const { key, index } = arrival
+  const eventId = digestHex('assay:event-arrival:1', sourceId, streamId, key, u32be(index), payloadJcs)
+  return { kind: 'event', eventId, ...timed, dedup: 'none' }
+}
+
+function identifyNative(
+  observation: Observation,
+  nativeId: string,
+  arrival: Arrival,
+  known: KnownPayloads | undefined,
+): Identity {
+  const { sourceId, payloadJcs, eventTimeMs: ownTimeMs } = observation
+  // Within one (sourceId, nativeId) the id tells payloads apart, so that no second digest is needed for it.
+  const payloadDigest = digestHex('assay:event-native:1', sourceId, nativeId, payloadJcs)
+  const timed = timeOf(observation, arrival)
+  if (known === undefined) {
+    const first = { payloadDigest, eventId: payloadDigest, timeMs: timed.eventTimeMs }
+    const remembered = { latest: first, earlier: [], forgotten: false }
+    return { kind: 'event', eventId: payloadDigest, ...timed, dedup: 'native-id', known: remembered }
+  }
+
+  const { latest } = known
+  const seen = recall(known, payloadDigest)
+  const later = ownTimeMs !== undefined && ownTimeMs > latest.timeMs
+  const late = ownTimeMs !== undefined && ownTimeMs < latest.timeMs
+  if (seen !== undefined && !later) return { kind: 'duplicate', of: seen.eventId }
+  if (late && known.forgotten) return { kind: 'undecided' }
+
+  // A payload that returns needs an id of its own. Each id made here makes a new latest, so none comes twice.
+  const returns = seen !== undefined || known.forgotten
+  const eventId = returns
+    ? digestHex('assay:event-reversion:1', knownHex(latest.eventId), payloadJcs)
+    : payloadDigest
+  // Without a time of its own an event cannot be shown to be old, whatever the clock of the latest said.
+  const timeMs = ownTimeMs ?? Math.max(arrival.ingestTimeMs, latest.timeMs)
+  return {
+    kind: 'event',
+    eventId,
+    eventTimeMs: timed.eventTimeMs,
+    flags: timed.flags | qualityFlags.REVISION | (late ? qualityFlags.LATE : 0),
+    dedup: 'native-id',
+    revises: latest.eventId,
+    known: remember(known, { payloadDigest, eventId, timeMs }, late),
+  }
+}
+
+function timeOf(observation: Observation, arrival: Arrival): { eventTimeMs: number; flags: number } {
+  return observation.eventTimeMs === undefined
+    ? { eventTimeMs: arrival.ingestTimeMs, flags: qualityFlags.ARRIVAL_TIME }
+    : { eventTimeMs: observation.eventTimeMs, flags: 0 }
+}
+
+function recall(known: KnownPayloads, payloadDigest: string): KnownPayload | undefined {
+  if (known.latest.payloadDigest === payloadDigest) return known.latest
+  return known.earlier.find(payload => payload.payloadDigest === payloadDigest)
+}
+
+function remember(known: KnownPayloads, arrived: KnownPayload, late: boolean): KnownPayloads {
+  const latest = late ? known.latest : arrived
+  const superseded = late ? arrived : known.latest
+  const others = known.earlier.filter(payload => payload.payloadDigest !== arrived.payloadDigest)
+  const earlier = superseded.payloadDigest === latest.payloadDigest ? others : [...others, superseded]
+  if (earlier.length <= EARLIER_PAYLOADS_MAX) return { latest, earlier, forgotten: known.forgotten }
+  return { latest, earlier: earlier.slice(1), forgotten: true }
+}
+
+const U64_DIGITS_AS_NUMBER = 15
+
+function u64beOfDigits(digits: string): Uint8Array {
+  if (digits.length <= U64_DIGITS_AS_NUMBER) return u64be(Number(digits))
+  const bytes = new Uint8Array(8)
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(digits))
+  return bytes
+}

@@ -1,0 +1,193 @@
+import { canonicalJson, type Json, type JsonObject } from '../canonical-json.ts'
+import { qualityFlags } from '../event/quality-flags.ts'
+import type { ClosedWindow, Observation } from './open-windows.ts'
+import type { FusionPolicy } from './read-fusion.ts'
+
+/** The one record of a closed window: what was decided, from what, and every observation that was overruled. */
+export type FusedRecord = {
+  readonly fused: true
+  readonly decision: 'agreed' | 'undecided'
+  readonly strategy: FusionPolicy['strategy']
+  readonly key: string
+  readonly windowStartMs: number
+  readonly windowEndMs: number
+  /** The number or payload chosen; null where undecided. */
+  readonly value: Json
+  /** eventId of the observation that the value is taken from; null where undecided. */
+  readonly chosen: string | null
+  readonly from: readonly Witness[]
+  readonly overruled: readonly (Witness & { readonly reason: Reason })[]
+  /** Observations that the window had no room for. */
+  readonly dropped: number
+  readonly qualityFlags: number
+}
+
+export type Witness = {
+  readonly eventId: string
+  readonly sourceId: string
+  readonly eventTimeMs: number
+  /** What it said, where a number was asked for; a whole payload stands in the event's own line. */
+  readonly value?: Json
+}
+
+/**
+ * `superseded`: its source said something later in the same window. `disagrees`: outside the tolerance of the
+ * quorum. `outranked`: another source comes first. `off-median`: not the median. `no-quorum`: too few sources
+ * agreed, so nothing was decided.
+ */
+export type Reason = 'superseded' | 'disagrees' | 'outranked' | 'off-median' | 'no-quorum'
+
+export function decideWindow(window: ClosedWindow, policy: FusionPolicy): FusedRecord {
+  const rank = ranking(policy)
+  const votes = [...latestBySource(window.observations).values()].sort(rank)
+  const choice = votes.length < policy.min ? undefined : choose(votes, policy)
+
+  const from: Witness[] = []
+  const overruled: (Witness & { reason: Reason })[] = []
+  for (const seen of window.observations.toSorted(byEventId)) {
+    const witness = asWitness(seen, policy)
+    if (!votes.includes(seen)) overruled.push({ ...witness, reason: 'superseded' })
+    else if (choice === undefined) overruled.push({ ...witness, reason: 'no-quorum' })
+    else if (choice.supports(seen)) from.push(witness)
+    else overruled.push({ ...witness, reason: choice.overrules })
+  }
+
+  let flags = window.early || window.dropped > 0 ? qualityFlags.PARTIAL_COVERAGE : 0
+  if (overruled.some(({ reason }) => reason === 'disagrees' || reason === 'no-quorum'))
+    flags |= qualityFlags.SOURCE_DIVERGENCE
+  for (const vote of votes) flags |= vote.qualityFlags
+  return {
+    fused: true,
+    decision: choice === undefined ? 'undecided' : 'agreed',
+    strategy: policy.strategy,
+    key: window.key,
+    windowStartMs: window.endMs - policy.windowMs,
+    windowEndMs: window.endMs,
+    value: choice?.winner.value ?? null,
+    chosen: choice?.winner.eventId ?? null,
+    from,
+    overruled,
+    dropped: window.dropped,
+    qualityFlags: flags,
+  }
+}
+
+type Choice = {
+  readonly winner: Observation
+  readonly supports: (vote: Observation) => boolean
+  /** Why the others lost. */
+  readonly overrules: Reason
+}
+
+/** `votes`: one per source, best first in the order of the tie-breakers. */
+function choose(votes: readonly Observation[], policy: FusionPolicy): Choice | undefined {
+  switch (policy.strategy) {
+    case 'quorum':
+      return byQuorum(votes, policy)
+    case 'priority':
+      return byPriority(votes, policy)
+    case 'trust-median':
+      return byTrustMedian(votes, policy)
+  }
+}
+
+/** The vote that most sources agree with, if they are enough; of equals the better ranked. */
+function byQuorum(votes: readonly Observation[], policy: PolicyOf<'quorum'>): Choice | undefined {
+  const agrees = agreement(policy)
+  let winner: Observation | undefined
+  let most = policy.min - 1
+  for (const candidate of votes) {
+    const supporters = votes.filter(vote => agrees(candidate.value, vote.value)).length
+    if (supporters <= most) continue
+    most = supporters
+    winner = candidate
+  }
+  if (winner === undefined) return undefined
+  const { value } = winner
+  return { winner, supports: vote => agrees(value, vote.value), overrules: 'disagrees' }
+}
+
+/** The source listed first; sources that are not listed come after all that are. */
+function byPriority(votes: readonly Observation[], policy: PolicyOf<'priority'>): Choice | undefined {
+  const place = priorityOf(policy)
+  const [winner] = votes.toSorted((a, b) => place(a) - place(b))
+  return winner && { winner, supports: vote => vote === winner, overrules: 'outranked' }
+}
+
+/** The smallest value at which half of all trust is reached; between two middle values the better ranked. */
+function byTrustMedian(votes: readonly Observation[], policy: PolicyOf<'trust-median'>): Choice | undefined {
+  const trust = trustOf(policy)
+  const rising = votes.filter(vote => trust(vote) > 0).sort((a, b) => Number(a.value) - Number(b.value))
+  let total = 0
+  for (const vote of rising) total += trust(vote)
+  let reached = 0
+  for (const [i, lower] of rising.entries()) {
+    reached += trust(lower)
+    if (2 * reached < total) continue
+    const upper = 2 * reached === total ? rising[i + 1] : undefined
+    const winner = upper !== undefined && votes.indexOf(upper) < votes.indexOf(lower) ? upper : lower
+    return { winner, supports: vote => vote.value === winner.value, overrules: 'off-median' }
+  }
+  return undefined
+}
+
+type PolicyOf<S extends FusionPolicy['strategy']> = Extract<FusionPolicy, { strategy: S }>
+
+/** Where the votes themselves decide nothing: more trust, then earlier in `priority`, then earlier, then the lower eventId. */
+function ranking(policy: FusionPolicy): (a: Observation, b: Observation) => number {
+  const trust = trustOf(policy)
+  const place = priorityOf(policy)
+  return (a, b) =>
+    trust(b) - trust(a) || place(a) - place(b) || a.eventTimeMs - b.eventTimeMs || byEventId(a, b)
+}
+
+function trustOf({ trust }: FusionPolicy): (seen: Observation) => number {
+  return ({ sourceId }) => (Object.hasOwn(trust, sourceId) ? (trust[sourceId] ?? 1) : 1)
+}
+
+function priorityOf({ priority }: FusionPolicy): (seen: Observation) => number {
+  const places = new Map(priority.map((sourceId, place) => [sourceId, place]))
+  return ({ sourceId }) => places.get(sourceId) ?? priority.length
+}
+
+function agreement(policy: PolicyOf<'quorum'>): (a: Json, b: Json) => boolean {
+  if (policy.field === undefined) {
+    const texts = new Map<Json, string>()
+    const text = (value: Json) => {
+      const known = texts.get(value) ?? canonicalJson(value)
+      texts.set(value, known)
+      return known
+    }
+    return (a, b) => text(a) === text(b)
+  }
+  return (a, b) =>
+    Math.abs(Number(a) - Number(b)) <= Math.max(policy.absolute, policy.relative * Math.abs(Number(a)))
+}
+
+/** A source has one vote per window: what it said last. */
+function latestBySource(observations: readonly Observation[]): Map<string, Observation> {
+  const latest = new Map<string, Observation>()
+  for (const seen of observations) {
+    const before = latest.get(seen.sourceId)
+    const later =
+      before === undefined ||
+      seen.eventTimeMs > before.eventTimeMs ||
+      (seen.eventTimeMs === before.eventTimeMs && byEventId(seen, before) < 0)
+    if (later) latest.set(seen.sourceId, seen)
+  }
+  return latest
+}
+
+function byEventId(a: Observation, b: Observation): number {
+  return a.eventId < b.eventId ? -1 : a.eventId > b.eventId ? 1 : 0
+}
+
+function asWitness({ eventId, sourceId, eventTimeMs, value }: Observation, { field }: FusionPolicy): Witness {
+  return { eventId, sourceId, eventTimeMs, ...(field !== undefined && { value }) }
+}
+
+/** Its line in a packet's output. */
+export function fusedLine(record: FusedRecord, flags: number): string {
+  const line: JsonObject = { ...record, qualityFlags: record.qualityFlags | flags }
+  return canonicalJson(line)
+}

@@ -1,0 +1,19 @@
+import { compareBytes, knownHex } from '../bytes.ts'
+import { digestHex } from '../digest.ts'
+import { identityKey } from '../event/closed-object.ts'
+import { accepted, type Outcome, refused } from '../fault.ts'
+
+export const ROSTER_OPERATORS_MAX = 1024
+
+/** Names the set of operators that a stream accepts: their keys as bytes, ascending, each once. */
+export function rosterDigest(operatorKeys: readonly string[]): Outcome<string> {
+  if (operatorKeys.length > ROSTER_OPERATORS_MAX)
+    return refused('header-invalid', `a roster may list at most ${ROSTER_OPERATORS_MAX} operators`)
+  for (const [i, key] of operatorKeys.entries()) {
+    const wrong = identityKey(key)
+    if (wrong !== undefined)
+      return refused('header-invalid', `an operator's key must be ${wrong.must}`, `/${i}`)
+  }
+  const keys = [...new Set(operatorKeys)].map(knownHex).sort(compareBytes)
+  return accepted(digestHex('assay:roster:1', ...keys))
+}

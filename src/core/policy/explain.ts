@@ -1,0 +1,36 @@
+import { canonicalJson } from '../canonical-json.ts'
+import type { Envelope } from '../event/envelope.ts'
+import { type CarriedState, emptyState } from '../rules/carried-state.ts'
+import { compileRules } from '../rules/check-event.ts'
+import type { Rule } from '../rules/read-rules.ts'
+import { setsAside } from './issue.ts'
+import { compileSource, type Step, unchanged } from './normalize-event.ts'
+import { compilePath } from './path.ts'
+import { type PolicySet, sourcePolicyOf } from './policy-set.ts'
+
+/**
+ * What each part of the policy did to one event, in order. Setting every `after`, from an empty object on, gives
+ * the normalised payload, and the flags of all issues are the flags that were added: nothing happens unlisted.
+ *
+ * Rules that remember are asked as of `state`, which is used up; the default is a partition's beginning.
+ */
+export function explain(set: PolicySet, event: Envelope, state: CarriedState = emptyState()): readonly Step[] {
+  const steps: Step[] = []
+  const policy = sourcePolicyOf(set, event.sourceId)
+  const { payload, issues, flags } = compileSource(policy)(event, step => steps.push(step))
+  if (setsAside(issues)) return steps
+
+  const normalized = { ...event, payload, qualityFlags: event.qualityFlags | flags }
+  for (const rule of once([...(policy.rules ?? []), ...(set.rules ?? [])])) {
+    const field = 'field' in rule ? rule.field : ''
+    const found = compileRules([rule])(normalized, state)
+    for (const issue of found)
+      steps.push({ rule: rule.kind, field, ...unchanged(compilePath(field)(payload)), issue })
+  }
+  return steps
+}
+
+/** A rule that is there twice is checked once. */
+function once(rules: readonly Rule[]): Iterable<Rule> {
+  return new Map(rules.map(rule => [canonicalJson(rule), rule])).values()
+}

@@ -1,0 +1,75 @@
+import type { Level } from '../level.ts'
+import type { PacketStanding } from './standing.ts'
+
+export const TRIES_MAX = 5
+export const REBUILDS_MAX = 5
+export const DECIDE_MS_MAX = 10 * 60_000
+
+export type LeaveLimits = {
+  readonly triesMax: number
+  readonly rebuildsMax: number
+  readonly decideMs: number
+}
+
+export const leaveLimits: LeaveLimits = {
+  triesMax: TRIES_MAX,
+  rebuildsMax: REBUILDS_MAX,
+  decideMs: DECIDE_MS_MAX,
+}
+
+/** A member of a round that does not go on. After leaveRound, `packet` is where it stands from then on. */
+export type Leaving = { readonly member: number; readonly why: Why; readonly packet: PacketStanding }
+
+export type Why =
+  | 'dissent'
+  | 'no-answer'
+  /** Agreed or not, a packet before it in its partition does not go on. */
+  | 'behind'
+  /** A rebuild that agreed on something else than what was certified. */
+  | 'other-version'
+
+type Departure = {
+  readonly level: Level
+  /** Other members of the same job went on. */
+  readonly advanced: boolean
+  /** It was the job's only member. */
+  readonly alone: boolean
+  readonly limits: LeaveLimits
+}
+
+/**
+ * Where each of them goes. Only the first leaving packet of a partition may be at fault, and only where others
+ * went on or it was alone: who merely stood behind or beside a bad packet counts no try. A round in which
+ * nothing advanced comes back in halves instead, which finds the bad packet in a few rounds.
+ */
+export function leaveRound(leaving: readonly Leaving[], departure: Departure): Leaving[] {
+  const heads = new Set<string>()
+  return leaving.map(({ member, packet, why }) => {
+    const isHead = !heads.has(packet.partition)
+    heads.add(packet.partition)
+    const left = { ...packet, roundId: null, certificate: null }
+    const after =
+      packet.version === null ? retryOrSplit(left, why, isHead, departure) : afterRebuild(left, departure)
+    return { member, why, packet: after }
+  })
+}
+
+function retryOrSplit(
+  packet: PacketStanding,
+  why: Why,
+  isHead: boolean,
+  { level, advanced, alone, limits }: Departure,
+): PacketStanding {
+  const halvings = packet.halvings + (advanced || alone ? 0 : 1)
+  if (!isHead) return { ...packet, status: 'sealed', halvings }
+  const tries = packet.tries + (advanced || alone ? 1 : 0)
+  const isLost =
+    tries >= limits.triesMax ||
+    packet.waitedMs >= limits.decideMs ||
+    (level === 'critical' && why === 'dissent')
+  return { ...packet, status: isLost ? 'split' : 'sealed', halvings, tries }
+}
+
+function afterRebuild(packet: PacketStanding, { limits }: Departure): PacketStanding {
+  return { ...packet, status: packet.rebuilds >= limits.rebuildsMax ? 'abandoned' : 'unanchored' }
+}

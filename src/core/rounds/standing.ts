@@ -1,0 +1,82 @@
+import type { Level } from '../level.ts'
+import type { Audience } from '../log/packet-header.ts'
+
+/** Where one packet stands on its way to a certificate: what the coordinator keeps, and decides from. */
+export type PacketStanding = {
+  readonly packetId: string
+  /** `<streamId>/<partition>`: packets of one partition are decided in order. */
+  readonly partition: string
+  readonly packetNo: number
+  readonly level: Level
+  readonly audience: Audience
+  readonly bytes: number
+
+  readonly status: PacketStatus
+  /** The open round it is in, or the one that certified it. A packet that has left a round never returns to it. */
+  readonly roundId: string | null
+  /** Rounds it was in so far, of every kind. */
+  readonly rounds: number
+  readonly tries: number
+  /** Each one halves the rounds it may be part of: so a packet that silences agents ends up alone. */
+  readonly halvings: number
+  readonly rebuilds: number
+  /** Since its first round, without the time in which too few operators were reachable. */
+  readonly waitedMs: number
+  /** Set by the first certificate and never changed: a rebuild ends with exactly this, or not at all. */
+  readonly version: Version | null
+  /** txid of its live certificate. */
+  readonly certificate: string | null
+}
+
+export type PacketStatus =
+  /** Waits for a round. */
+  | 'sealed'
+  /** In a round, undecided: its partition waits for it. */
+  | 'open'
+  | 'certified'
+  /** No quorum after its tries: recorded, passed by, certifiable later. */
+  | 'split'
+  /** Certified, and its certificate died: waits for a round that rebuilds it. */
+  | 'unanchored'
+  | 'rebuilding'
+  /** Certified, and no rebuild succeeded: it stays certified, without an anchor. */
+  | 'abandoned'
+
+export type Version = {
+  readonly versionId: string
+  readonly parent: Parent | null
+  /** SHA-256 of the state's bytes; null is the empty state. */
+  readonly stateIn: string | null
+  readonly stateOut: string | null
+}
+
+export type Parent = { readonly packetId: string; readonly versionId: string }
+
+export function belongsTo(packet: PacketStanding, roundId: string): boolean {
+  return packet.roundId === roundId
+}
+
+/** Decided later than packets behind it: it no longer is anybody's parent. */
+export function isPassedBy(packet: PacketStanding, packets: readonly PacketStanding[]): boolean {
+  return packets.some(
+    other =>
+      other.partition === packet.partition &&
+      other.packetNo > packet.packetNo &&
+      (other.version !== null || other.status === 'split'),
+  )
+}
+
+export function enterRound(packet: PacketStanding, roundId: string): PacketStanding {
+  const entered = { ...packet, roundId, rounds: packet.rounds + 1 }
+  if (packet.version === null) return { ...entered, status: 'open' }
+  return { ...entered, status: 'rebuilding', rebuilds: packet.rebuilds + 1 }
+}
+
+export function certifiedBy(packet: PacketStanding, certificate: string, version: Version): PacketStanding {
+  return { ...packet, status: 'certified', certificate, version: packet.version ?? version }
+}
+
+/** A split packet is given a fresh set of tries, on its owner's word. */
+export function reopenSplit(packet: PacketStanding): PacketStanding {
+  return packet.status === 'split' ? { ...packet, status: 'sealed', tries: 0, waitedMs: 0 } : packet
+}

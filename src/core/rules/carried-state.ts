@@ -1,0 +1,196 @@
+import { sha256Hex } from '#sha256'
+import { fromUtf8, utf8 } from '../bytes.ts'
+import { canonicalJson, isObject, type Json, parseCanonicalJson } from '../canonical-json.ts'
+import { accepted, type Outcome, refused } from '../fault.ts'
+import {
+  type FusionState,
+  isTimeMs,
+  noWindows,
+  readFusionState,
+  writeFusionState,
+} from '../fusion/open-windows.ts'
+import { STATE_BYTES_MAX } from '../policy/read-policy-set.ts'
+
+/**
+ * What a partition's rules and fusion remember from packet to packet. Changed in place while a packet is
+ * checked; between packets it is canonical bytes, equal for equal content however that came about.
+ */
+export type CarriedState = {
+  /** By rule id. */
+  readonly memories: Map<string, RuleMemory>
+  readonly fusion: FusionState
+  /** Memories that had to leave since the partition began. */
+  evicted: number
+}
+
+/** By sourceId, then by the rule's key. */
+export type RuleMemory = Map<string, Map<string, Memory>>
+
+export type Memory = {
+  /** Event time of the latest event that went into it, and never later than the log's own clock was then. */
+  readonly touchedMs: number
+  readonly values: readonly number[]
+}
+
+export const RULE_ID_CHARS = 16
+/** Where the policy names no `stateBytesMax`. */
+export const STATE_BYTES_DEFAULT = 256 * 1024
+
+export function emptyState(): CarriedState {
+  return { memories: new Map(), fusion: noWindows(), evicted: 0 }
+}
+
+export function recall(
+  state: CarriedState,
+  ruleId: string,
+  sourceId: string,
+  key: string,
+): Memory | undefined {
+  return state.memories.get(ruleId)?.get(sourceId)?.get(key)
+}
+
+export function remember(
+  state: CarriedState,
+  ruleId: string,
+  sourceId: string,
+  key: string,
+  memory: Memory,
+): void {
+  const sources: RuleMemory = state.memories.get(ruleId) ?? new Map()
+  const keys = sources.get(sourceId) ?? new Map<string, Memory>()
+  keys.set(key, memory)
+  sources.set(sourceId, keys)
+  state.memories.set(ruleId, sources)
+}
+
+/** Null, or no bytes, is the state that a partition begins with. */
+export function readState(bytes: Uint8Array | null): Outcome<CarriedState> {
+  if (bytes === null || bytes.length === 0) return accepted(emptyState())
+  const text = fromUtf8(bytes)
+  if (text === undefined) return invalid('is not UTF-8', '')
+  const parsed = parseCanonicalJson(text, STATE_BYTES_MAX)
+  if (!parsed.ok) return invalid('is not canonical JSON', '')
+  const json = parsed.value
+  if (!isObject(json) || Object.keys(json).join() !== 'evicted,fusion,memories,v' || json['v'] !== 1)
+    return invalid('does not have exactly the members evicted, fusion, memories and v = 1', '')
+
+  const { evicted, fusion, memories } = json
+  if (!isCount(evicted)) return invalid('does not count what was evicted', '/evicted')
+  if (!Array.isArray(memories)) return invalid('has no list here', '/memories')
+  const windows = readFusionState(fusion)
+  if (windows === undefined) return invalid('has no sound open windows', '/fusion')
+
+  const state: CarriedState = { memories: new Map(), fusion: windows, evicted }
+  let before: StoredMemory | undefined
+  for (const [i, item] of memories.entries()) {
+    const stored = readStored(item)
+    if (stored === undefined || (before !== undefined && inOrder(before, stored) >= 0))
+      return invalid('has an unsound memory, or one out of order', `/memories/${i}`)
+    before = stored
+    const [ruleId, sourceId, key, touchedMs, ...values] = stored
+    remember(state, ruleId, sourceId, key, { touchedMs, values })
+  }
+  if (isEmpty(state)) return invalid('says nothing; the empty state has no bytes', '')
+  return accepted(state)
+}
+
+export type WrittenState = {
+  readonly bytes: Uint8Array
+  /** SHA-256 of the bytes; null for the empty state, whose bytes are none. */
+  readonly digest: string | null
+  /** How many memories left now. */
+  readonly evicted: number
+}
+
+/**
+ * Over the bound, the memories touched longest ago leave first (ties: the lower key, source, rule), until what
+ * remains fits. Open windows do not leave here: closing one is a result (see ../fusion/open-windows.ts).
+ */
+export function writeState(state: CarriedState, stateBytesMax: number): WrittenState {
+  if (isEmpty(state)) return { bytes: new Uint8Array(0), digest: null, evicted: 0 }
+  const stored = storedMemories(state)
+  let bytes = encode(state, stored, 0)
+  let evicted = 0
+  if (bytes.length > stateBytesMax && stored.length > 0) {
+    const kept = evict(stored, bytes.length - stateBytesMax)
+    evicted = stored.length - kept.length
+    bytes = encode(state, kept, evicted)
+  }
+  return { bytes, digest: sha256Hex(bytes), evicted }
+}
+
+/** `[ruleId, sourceId, key, touchedMs, ...values]` */
+type StoredMemory = readonly [string, string, string, number, ...number[]]
+
+function storedMemories(state: CarriedState): StoredMemory[] {
+  const stored: StoredMemory[] = []
+  for (const [ruleId, sources] of state.memories)
+    for (const [sourceId, keys] of sources)
+      for (const [key, { touchedMs, values }] of keys)
+        stored.push([ruleId, sourceId, key, touchedMs, ...values])
+  return stored.sort(inOrder)
+}
+
+function encode(state: CarriedState, memories: readonly StoredMemory[], evictedNow: number): Uint8Array {
+  return utf8(
+    canonicalJson({
+      evicted: state.evicted + evictedNow,
+      fusion: writeFusionState(state.fusion),
+      memories,
+      v: 1,
+    }),
+  )
+}
+
+/** The count of the evicted may grow by digits while memories leave, hence the allowance. */
+const COUNT_BYTES_MAX = 16
+
+function evict(stored: readonly StoredMemory[], bytesOver: number): readonly StoredMemory[] {
+  const leaving = new Set<StoredMemory>()
+  let freed = -COUNT_BYTES_MAX
+  for (const memory of stored.toSorted(oldestFirst)) {
+    if (freed >= bytesOver) break
+    leaving.add(memory)
+    freed += utf8(canonicalJson(memory)).length + 1
+  }
+  return stored.filter(memory => !leaving.has(memory))
+}
+
+function oldestFirst(a: StoredMemory, b: StoredMemory): number {
+  return a[3] - b[3] || compareText(a[2], b[2]) || compareText(a[1], b[1]) || compareText(a[0], b[0])
+}
+
+function inOrder(a: StoredMemory, b: StoredMemory): number {
+  return compareText(a[0], b[0]) || compareText(a[1], b[1]) || compareText(a[2], b[2])
+}
+
+/** By UTF-16 code unit, as canonical JSON orders keys. */
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+function readStored(json: Json): StoredMemory | undefined {
+  if (!Array.isArray(json)) return undefined
+  const [ruleId, sourceId, key, touchedMs, ...values]: readonly Json[] = json
+  if (typeof ruleId !== 'string' || ruleId.length !== RULE_ID_CHARS) return undefined
+  if (typeof sourceId !== 'string' || typeof key !== 'string' || !isTimeMs(touchedMs)) return undefined
+  return values.every(isNumber) && values.length > 0
+    ? [ruleId, sourceId, key, touchedMs, ...values]
+    : undefined
+}
+
+function isEmpty({ memories, fusion, evicted }: CarriedState): boolean {
+  return memories.size === 0 && fusion.windows.size === 0 && fusion.closedTo === null && evicted === 0
+}
+
+function isNumber(json: Json): json is number {
+  return typeof json === 'number'
+}
+
+function isCount(json: Json | undefined): json is number {
+  return Number.isSafeInteger(json) && Number(json) >= 0
+}
+
+function invalid(what: string, pointer: string) {
+  return refused('state-invalid', `the carried state ${what}; fetch it again by its digest`, pointer)
+}

@@ -1,0 +1,126 @@
+import { canonicalJson } from '../canonical-json.ts'
+import { digestHex } from '../digest.ts'
+import type { Envelope } from '../event/envelope.ts'
+import { qualityFlags } from '../event/quality-flags.ts'
+import { type Issue, setsAside, shown } from '../policy/issue.ts'
+import { type CarriedState, RULE_ID_CHARS, recall, remember } from './carried-state.ts'
+import {
+  divergenceCheck,
+  type HistoryCheck,
+  madCheck,
+  monotonicCheck,
+  rateCheck,
+  zScoreCheck,
+} from './history-checks.ts'
+import { compileSchema, type SchemaCheck } from './json-schema.ts'
+import { compilePayloadType } from './payload-type.ts'
+import type { Rule } from './rule.ts'
+import {
+  boundsCheck,
+  enumCheck,
+  patternCheck,
+  predicateCheck,
+  skewCheck,
+  stalenessCheck,
+  sumCheck,
+  type ValueCheck,
+} from './value-checks.ts'
+
+/**
+ * What the rules find in one event, in the order of the rules. The state is changed in place, and only by
+ * events that go on: a value that was set aside must not become what others are measured against.
+ */
+export type EventCheck = (event: Envelope, state: CarriedState) => Issue[]
+
+/** For rules that readRules accepted. A rule that is there twice is checked once. */
+export function compileRules(rules: readonly Rule[]): EventCheck {
+  const distinct = [...new Map(rules.map(rule => [ruleId(rule), rule]))]
+  const checks = distinct.map(([id, rule]) => withVerdict(rule, id, compileRule(rule)))
+  return (event, state) => {
+    const issues: Issue[] = []
+    const lessons: Lesson[] = []
+    for (const check of checks) check(event, state, issues, lessons)
+    if (lessons.length > 0 && !setsAside(issues)) for (const learn of lessons) learn()
+    return issues
+  }
+}
+
+/** Names a rule in the state, so that a rule that changes starts afresh and the others remember. */
+export function ruleId(rule: Rule): string {
+  return digestHex('assay:rule:1', canonicalJson(rule)).slice(0, RULE_ID_CHARS)
+}
+
+type Lesson = () => void
+type JudgedCheck = (event: Envelope, state: CarriedState, issues: Issue[], lessons: Lesson[]) => void
+
+function withVerdict({ severity, flag }: Rule, id: string, check: ValueCheck | HistoryCheck): JudgedCheck {
+  if (typeof check === 'function')
+    return (event, _state, issues) => {
+      const text = check(event)
+      if (text !== undefined) issues.push({ text, severity, flag })
+    }
+  return (event, state, issues, lessons) => {
+    const seen = check.observe(event)
+    if (seen === undefined) return
+    if (typeof seen === 'string') {
+      issues.push({ text: seen, severity, flag })
+      return
+    }
+    const remembered = recall(state, id, seen.sourceId, seen.key)
+    if (remembered === undefined && state.evicted > 0) issues.push(partialCoverage(check.name, seen.key))
+    const text = check.find(seen, remembered?.values, state.memories.get(id))
+    if (text !== undefined) issues.push({ text, severity, flag })
+    // An event time ahead of the log's clock would keep its key in the state for ever.
+    const touchedMs = Math.max(remembered?.touchedMs ?? 0, Math.min(event.eventTimeMs, event.ingestTimeMs))
+    lessons.push(() => {
+      const values = check.learn(seen, remembered?.values)
+      remember(state, id, seen.sourceId, seen.key, { touchedMs, values })
+    })
+  }
+}
+
+/** The state has forgotten keys, and this one may be among them: whether it is new cannot be known. */
+function partialCoverage(name: string, key: string): Issue {
+  return {
+    text: `partial-coverage:${name}:${shown(key)}`,
+    severity: 'flag',
+    flag: qualityFlags.PARTIAL_COVERAGE,
+  }
+}
+
+function compileRule(rule: Rule): ValueCheck | HistoryCheck {
+  switch (rule.kind) {
+    case 'schema':
+      return payloadCheck(compileSchema(rule.schema))
+    case 'payload-type':
+      return payloadCheck(compilePayloadType(rule.name))
+    case 'bounds':
+      return boundsCheck(rule)
+    case 'enum':
+      return enumCheck(rule)
+    case 'pattern':
+      return patternCheck(rule)
+    case 'predicate':
+      return predicateCheck(rule)
+    case 'sum':
+      return sumCheck(rule)
+    case 'staleness':
+      return stalenessCheck(rule)
+    case 'skew':
+      return skewCheck(rule)
+    case 'monotonic':
+      return monotonicCheck(rule)
+    case 'rate':
+      return rateCheck(rule)
+    case 'z-score':
+      return zScoreCheck(rule)
+    case 'mad':
+      return madCheck(rule)
+    case 'divergence':
+      return divergenceCheck(rule)
+  }
+}
+
+function payloadCheck(check: SchemaCheck): ValueCheck {
+  return event => check(event.payload)
+}

@@ -1,0 +1,51 @@
+import { RE2JS, RE2JSException, RE2JSSyntaxException, RE2Set } from 're2js'
+import { accepted, type Outcome, refused } from '../fault.ts'
+
+export const PATTERN_CHARS_MAX = 512
+/** Instructions of the compiled program. The cost of a match is at most this times the length of the text. */
+export const PATTERN_PROGRAM_MAX = 600
+/** What one pattern may keep of the automaton it builds while matching; beyond it, it starts again. */
+const AUTOMATON_BYTES_MAX = 256 * 1024
+
+export type TextPattern = { readonly test: (text: string) => boolean }
+
+/**
+ * Publishers write patterns and agents run them, so the engine is RE2's: it follows all alternatives at once
+ * and never goes back, and no pattern takes longer than program size × text length. What needs going back
+ * (backreferences, lookaround) does not exist in it. The pattern may match anywhere, as in ECMAScript.
+ */
+export function compilePattern(source: string, pointer: string): Outcome<TextPattern> {
+  if (source.length > PATTERN_CHARS_MAX)
+    return refused(
+      'pattern-refused',
+      `the pattern has ${source.length} characters, more than ${PATTERN_CHARS_MAX}; shorten it`,
+      pointer,
+    )
+  try {
+    const spelled = RE2JS.translateRegExp(source)
+    const size = RE2JS.compile(spelled).programSize()
+    if (size > PATTERN_PROGRAM_MAX)
+      return refused(
+        'pattern-refused',
+        `the pattern compiles to ${size} instructions, more than ${PATTERN_PROGRAM_MAX}; use smaller repeat counts`,
+        pointer,
+      )
+    return accepted(boundedPattern(spelled))
+  } catch (error) {
+    if (!(error instanceof RE2JSException)) throw error
+    const why = error instanceof RE2JSSyntaxException ? error.error : 'it is too large'
+    return refused(
+      'pattern-refused',
+      `the pattern is not RE2 syntax, which has no backreferences and no lookaround: ${why}`,
+      pointer,
+    )
+  }
+}
+
+/** A set of one: the library bounds an automaton's memory for sets only. */
+function boundedPattern(source: string): TextPattern {
+  const set = new RE2Set(RE2Set.UNANCHORED, 0, AUTOMATON_BYTES_MAX)
+  set.add(source)
+  set.compile()
+  return { test: text => set.match(text).length > 0 }
+}

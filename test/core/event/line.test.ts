@@ -1,0 +1,145 @@
+import { createHmac } from 'node:crypto'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { canonicalJson, type JsonObject } from '../../../src/core/canonical-json.ts'
+import type { Envelope } from '../../../src/core/event/envelope.ts'
+import {
+  blindOf,
+  constantMembers,
+  eventLine,
+  type LineConstants,
+  readLine,
+  readLineConstants,
+} from '../../../src/core/event/line.ts'
+import { orThrow } from '../../../src/core/fault.ts'
+import { anyEnvelope, anyMess, faultOf, reparsed, sampleEnvelope } from './arbitraries.ts'
+
+const constants: LineConstants = { schemaVersion: 1, streamId: 'sensors.temperature', domain: 'iot' }
+
+describe('a line', () => {
+  test('leaves out what its packet says once', () => {
+    const line = orThrow(eventLine(sampleEnvelope, constants))
+    expect(Object.keys(JSON.parse(line))).not.toEqual(expect.arrayContaining(Object.keys(constants)))
+    expect(readLine(line, constants)).toEqual({ ok: true, value: sampleEnvelope })
+  })
+
+  test('is the canonical form of the rest, whether or not the payload was canonical already', () => {
+    fc.assert(
+      fc.property(anyEnvelopeWithConstants, ([envelope, constants]) => {
+        const plain = canonicalJson(without(envelope, constants))
+        expect(eventLine(envelope, constants)).toEqual({ ok: true, value: plain })
+        expect(eventLine(envelope, constants, canonicalJson(envelope.payload))).toEqual({
+          ok: true,
+          value: plain,
+        })
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('is read back as the envelope that was written', () => {
+    fc.assert(
+      fc.property(anyEnvelopeWithConstants, ([envelope, constants]) => {
+        const read = readLine(orThrow(eventLine(envelope, constants)), constants)
+        expect(read).toEqual({ ok: true, value: reparsed(envelope) })
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('is refused to an event that departs from what its stream declares constant', () => {
+    expect(faultOf(eventLine({ ...sampleEnvelope, domain: 'odds' }, constants)).pointer).toBe('/domain')
+    expect(faultOf(eventLine(sampleEnvelope, { tenantId: 'acme' })).pointer).toBe('/tenantId')
+    const tagged = { ...sampleEnvelope, policyTags: ['PII'] }
+    expect(eventLine(tagged, { policyTags: ['PII'] }).ok).toBe(true)
+    expect(eventLine(tagged, { policyTags: ['open'] }).ok).toBe(false)
+  })
+
+  test('is refused when it repeats a constant, even with the same value', () => {
+    const line = orThrow(eventLine(sampleEnvelope, {}))
+    expect(faultOf(readLine(line, { domain: 'iot' })).pointer).toBe('/domain')
+  })
+
+  test('is refused when it is not canonical', () => {
+    const line = orThrow(eventLine(sampleEnvelope, constants))
+    for (const other of [
+      ` ${line}`,
+      line.replace('":', '": '),
+      line.replace('23.5', '23.50'),
+      `${line}\n`,
+      '',
+    ])
+      expect(readLine(other, constants).ok).toBe(false)
+  })
+
+  test('is refused when it says where it stands in the log, or anything unknown', () => {
+    for (const extra of [{ seq: 1 }, { partition: 0 }, { other: null }])
+      expect(readLine(canonicalJson({ ...sampleEnvelope, ...extra }), {}).ok).toBe(false)
+  })
+
+  test('never throws, whatever stands in it', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          anyMess.map(json => JSON.stringify(json)),
+        ),
+        text => {
+          expect(readLine(text, constants).ok).toBe(false)
+        },
+      ),
+      { numRuns: 1500 },
+    )
+  })
+
+  test('with one character changed is refused, or says something else', () => {
+    const line = orThrow(eventLine(sampleEnvelope, constants))
+    fc.assert(
+      fc.property(fc.nat(line.length - 1), fc.string({ minLength: 1, maxLength: 1 }), (at, char) => {
+        fc.pre(line[at] !== char)
+        const read = readLine(line.slice(0, at) + char + line.slice(at + 1), constants)
+        if (read.ok) expect(read.value).not.toEqual(sampleEnvelope)
+      }),
+      { numRuns: 1500 },
+    )
+  })
+})
+
+describe('line constants', () => {
+  test('can be none of the members that tell events apart or that a stage changes', () => {
+    for (const member of [
+      'eventId',
+      'payload',
+      'eventTimeMs',
+      'ingestTimeMs',
+      'qualityFlags',
+      'nativeId',
+      'blind',
+    ])
+      expect(readLineConstants({ [member]: 1 }).ok).toBe(false)
+  })
+
+  test('must be values that the member can have', () => {
+    expect(readLineConstants({ domain: 'iot', policyTags: ['open'] }).ok).toBe(true)
+    expect(faultOf(readLineConstants({ classification: 'PRIVATE' })).pointer).toBe('/classification')
+  })
+})
+
+test('a blind is the HMAC of the eventId under the key of the stream', () => {
+  const key = new Uint8Array(32).fill(7)
+  const expected = createHmac('sha256', key).update(Buffer.from(sampleEnvelope.eventId, 'hex')).digest('hex')
+  expect(blindOf(key, sampleEnvelope.eventId)).toBe(expected)
+})
+
+const anyEnvelopeWithConstants: fc.Arbitrary<[Envelope, LineConstants]> = fc
+  .tuple(anyEnvelope, fc.subarray([...constantMembers]))
+  .map(([envelope, members]) => [
+    envelope,
+    Object.fromEntries(
+      members.flatMap(member => (envelope[member] === undefined ? [] : [[member, envelope[member]]])),
+    ),
+  ])
+
+function without(envelope: Envelope, constants: LineConstants): JsonObject {
+  return Object.fromEntries(Object.entries(envelope).filter(([member]) => !Object.hasOwn(constants, member)))
+}

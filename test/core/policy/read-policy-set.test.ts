@@ -1,0 +1,187 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { canonicalJson, isObject, type Json } from '../../../src/core/canonical-json.ts'
+import { digestHex } from '../../../src/core/digest.ts'
+import { faultCodes, orThrow } from '../../../src/core/fault.ts'
+import { compileSource } from '../../../src/core/policy/normalize-event.ts'
+import { policyDigest, sourcePolicyOf } from '../../../src/core/policy/policy-set.ts'
+import { readPolicySet } from '../../../src/core/policy/read-policy-set.ts'
+import { COPIES_MAX, FIELDS_MAX, readSourcePolicy, VALUE_LEVELS_MAX } from '../../../src/core/policy/read-source-policy.ts'
+import { compileRules } from '../../../src/core/rules/check-event.ts'
+import { anyPayload, anySourcePolicy, envelope } from './examples.ts'
+
+const digestOf = (source: Json) => policyDigest(orThrow(readPolicySet({ v: 1, sources: { '*': source } })))
+
+describe('a policy set', () => {
+  test('has one digest in all its spellings', () => {
+    const spellings: Json[] = [
+      { required: ['id', 'ts'], coerce: { ts: 'iso8601->epoch' }, map: { ts: 'a.b[0]', id: 'id' } },
+      { map: { '/id': '/id', '/ts': 'a.b.0' }, coercion: { '/ts': 'iso8601 -> epoch' }, required: ['/ts', 'id'] },
+      {
+        fieldMapping: { id: 'id', ts: '/a/b/0' },
+        coercionRules: { ts: 'iso8601->epoch' },
+        requiredFields: ['ts', 'ts', 'id'],
+        constants: {},
+        rules: [],
+        severity: { 'required-missing': 'quarantine' },
+      },
+    ]
+    expect(new Set(spellings.map(digestOf)).size).toBe(1)
+    expect(digestOf({ required: ['id'] })).not.toBe(digestOf({ required: ['ts'] }))
+  })
+
+  test('does not depend on the order of its keys', () => {
+    const bounds = { constraints: { bounds: { a: { min: 1 }, b: { max: 2 } }, monotonicFields: ['t'] } }
+    const turned = { constraints: { monotonicFields: ['t'], bounds: { b: { max: 2 }, a: { min: 1 } } } }
+    expect(digestOf(bounds)).toBe(digestOf(turned))
+  })
+
+  test('is digested in its canonical form, defaults written out', () => {
+    expect(policyDigest(orThrow(readPolicySet({ v: 1 })))).toBe(
+      digestHex('assay:policy:1', '{"classification":"public","license":"unspecified","sources":{},"v":1}'),
+    )
+  })
+
+  test('in its canonical form reads as itself', () => {
+    let read = 0
+    fc.assert(
+      fc.property(anySourcePolicy, anySourcePolicy, (source, other) => {
+        const set = readPolicySet({ v: 1, sources: { s: source, '*': other }, constants: ['type', 'domain', 'type'] })
+        if (!set.ok) return
+        read++
+        const again = orThrow(readPolicySet(set.value))
+        expect(again).toEqual(set.value)
+        expect(canonicalJson(again)).toBe(canonicalJson(set.value))
+      }),
+      { numRuns: 500 },
+    )
+    expect(read).toBeGreaterThan(100)
+  })
+
+  test("takes a source's own entry, else the one for all, else lets payloads pass", () => {
+    const set = orThrow(readPolicySet({ v: 1, sources: { a: { required: ['x'] }, '*': { required: ['y'] } } }))
+    expect(sourcePolicyOf(set, 'a')).toEqual({ required: ['/x'] })
+    expect(sourcePolicyOf(set, 'b')).toEqual({ required: ['/y'] })
+    expect(sourcePolicyOf(set, 'constructor')).toEqual({ required: ['/y'] })
+    expect(sourcePolicyOf(orThrow(readPolicySet({ v: 1 })), 'toString')).toEqual({})
+  })
+})
+
+describe('a mistake in a policy', () => {
+  const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, `s${i}`]))
+  const nested = (levels: number): Json => (levels === 0 ? 1 : { n: nested(levels - 1) })
+
+  test.each<[string, Json, string, RegExp]>([
+    ['an unknown key', { requierd: ['a'] }, '/requierd', /did you mean "required"/],
+    ['an unknown key of identify', { identify: { eventtime: 't' } }, '/identify/eventtime', /"eventTime"/],
+    ['an unknown key like no other', { xyzzy: 1 }, '/xyzzy', /known are identify, map/],
+    ['a member spelled twice', { coerce: { a: 'number' }, coercion: { a: 'string' } }, '/coerce', /keep one/],
+    ['a field named twice', { map: { a: 'x', '/a': 'y' } }, '/map/a', /named twice/],
+    ['a target inside another', { map: { a: 'x', 'a.b': 'y' } }, '/map/a.b', /inside \/a/],
+    ['a constant inside a target', { map: { a: 'x' }, constants: { 'a.b': 1 } }, '/constants/a.b', /inside/],
+    ['a mapped constant', { map: { a: 'x' }, constants: { a: 1 } }, '/constants/a', /same field/],
+    ['a default of a constant', { constants: { a: 1 }, defaults: { '/a': 2 } }, '/defaults/~1a', /same field/],
+    ['no target', { map: { '': 'x' } }, '/map/', /name a field/],
+    ['an array made', { map: { 'a[0]': 'x' } }, '/map/a[0]', /array positions/],
+    ['an unsound path', { map: { a: 'x..y' } }, '/map/a', /neither a dot path/],
+    ['an unsound field', { coerce: { 'a..b': 'number' } }, '/coerce/a..b', /neither a dot path/],
+    ['a way to a prototype', { map: { 'a.__proto__.b': 'x' } }, '/map/a.__proto__.b', /__proto__/],
+    ['no such coercion', { coerce: { a: 'float' } }, '/coerce/a', /known are string, number/],
+    ['a coercion that is no text', { coerce: { a: 1 } }, '/coerce/a', /string/],
+    ['no such severity', { severity: { 'coercion-NaN': 'ignore' } }, '/severity/coercion-NaN', /flag/],
+    ['no such issue', { severity: { 'bounds-min': 'flag' } }, '/severity/bounds-min', /./],
+    ['too many fields', { map: many(FIELDS_MAX + 1) }, '/map', /more than/],
+    ['a deep constant', { constants: { a: nested(VALUE_LEVELS_MAX + 1) } }, '/constants/a', /nests deeper/],
+    ['a list for an object', { map: ['a'] }, '/map', /./],
+    ['a text for a list', { required: 'a' }, '/required', /./],
+    ['a rule of no kind', { rules: [{ kind: 'magic' }] }, '/rules/0/kind', /./],
+    ['a schema that is none', { schema: { type: 'colour' } }, '/schema/type', /./],
+    ['bounds that are none', { constraints: { bounds: { v: { mn: 1 } } } }, '/constraints/bounds/v', /./],
+    ['no such payload type', { payloadType: 'weather' }, '/payloadType', /./],
+  ])('is pointed at: %s', (_, source, pointer, detail) => {
+    const outcome = readSourcePolicy(source)
+    expect(outcome).toMatchObject({ ok: false, fault: { code: 'policy-invalid', pointer } })
+    expect(!outcome.ok && outcome.fault.detail).toMatch(detail)
+  })
+
+  test.each<[Json, string]>([
+    [{}, '/v'],
+    [{ v: 2 }, '/v'],
+    [{ v: 1, source: {} }, '/source'],
+    [{ v: 1, owner: { identityKey: '04' + 'a'.repeat(64) } }, '/owner/identityKey'],
+    [{ v: 1, owner: {} }, '/owner/identityKey'],
+    [{ v: 1, classification: 'secret' }, '/classification'],
+    [{ v: 1, constants: ['payload'] }, '/constants/0'],
+    [{ v: 1, stateBytesMax: 1 }, '/stateBytesMax'],
+    [{ v: 1, stateBytesMax: 1e12 }, '/stateBytesMax'],
+    [{ v: 1, sources: { 's/1': { map: { a: 1 } } } }, '/sources/s~11/map/a'],
+    [{ v: 1, fusion: { strategy: 'guess' } }, '/fusion/strategy'],
+    [[], ''],
+    [null, ''],
+  ])('%j is refused at %s', (json, pointer) => {
+    expect(readPolicySet(json)).toMatchObject({ ok: false, fault: { code: 'policy-invalid', pointer } })
+  })
+
+  test('is a pattern that could hang an agent, under its own code', () => {
+    expect(readSourcePolicy({ constraints: { pattern: { a: '(a)\\1' } } })).toMatchObject({
+      ok: false,
+      fault: { code: 'pattern-refused', pointer: '/constraints/pattern/a' },
+    })
+  })
+
+  test('is a mapping that would multiply an event', () => {
+    const copies = (count: number) => ({ map: Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, ''])) })
+    expect(readSourcePolicy(copies(COPIES_MAX)).ok).toBe(true)
+    expect(readSourcePolicy(copies(COPIES_MAX + 1)).ok).toBe(false)
+    const { map } = copies(COPIES_MAX)
+    expect(readSourcePolicy({ map: { ...map, more: 'a.b.c' } })).toMatchObject({ fault: { pointer: '/map/more' } })
+  })
+
+  test('is named, and never thrown, whatever was sent', () => {
+    let refused = 0
+    fc.assert(
+      fc.property(mutatedPolicy, anyPayload, (json, payload) => {
+        const set = readPolicySet(json)
+        if (!set.ok) {
+          refused++
+          expect(faultCodes).toContain(set.fault.code)
+          expect(set.fault.detail.length).toBeLessThan(2_000)
+          return
+        }
+        const policy = sourcePolicyOf(set.value, 's')
+        compileRules(policy.rules ?? [])
+        canonicalJson(compileSource(policy)(envelope(payload)).payload)
+      }),
+      { numRuns: 3_000 },
+    )
+    expect(refused).toBeGreaterThan(1_000)
+  })
+})
+
+/** A policy with one place of it replaced by anything, or anything at all. */
+const mutatedPolicy: fc.Arbitrary<Json> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc
+      .tuple(anySourcePolicy, fc.nat(), fc.oneof(fc.jsonValue(), fc.string(), fc.double()))
+      .map(([source, place, value]) => replaced({ v: 1, sources: { s: source } }, place, value as Json)),
+  },
+  { weight: 1, arbitrary: fc.jsonValue().map(value => value as Json) },
+)
+
+function replaced(json: Json, place: number, value: Json): Json {
+  const places = countOf(json)
+  let at = place % places
+  const walk = (inner: Json): Json => {
+    if (at-- === 0) return value
+    if (Array.isArray(inner)) return inner.map(walk)
+    if (isObject(inner)) return Object.fromEntries(Object.entries(inner).map(([key, item]) => [key, walk(item)]))
+    return inner
+  }
+  return walk(json)
+}
+
+function countOf(json: Json): number {
+  if (typeof json !== 'object' || json === null) return 1
+  return Object.values(json).reduce<number>((sum, inner) => sum + countOf(inner), 1)
+}

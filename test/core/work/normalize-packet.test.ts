@@ -1,0 +1,222 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { sha256Hex } from '#sha256'
+import { concat, fromUtf8, utf8 } from '../../../src/core/bytes.ts'
+import { canonicalJson, type Json } from '../../../src/core/canonical-json.ts'
+import { digestHex } from '../../../src/core/digest.ts'
+import type { Envelope } from '../../../src/core/event/envelope.ts'
+import { eventLine, type LineConstants } from '../../../src/core/event/line.ts'
+import { qualityFlags } from '../../../src/core/event/quality-flags.ts'
+import { faultCodes, orThrow } from '../../../src/core/fault.ts'
+import type { PacketHeader } from '../../../src/core/log/packet-header.ts'
+import { compileSource } from '../../../src/core/policy/normalize-event.ts'
+import { type PolicySet, policyDigest, sourcePolicyOf } from '../../../src/core/policy/policy-set.ts'
+import { readPolicySet } from '../../../src/core/policy/read-policy-set.ts'
+import { normalizePacket } from '../../../src/core/work/normalize-packet.ts'
+import { ISSUES_LISTED_MAX, outcomeLeaf, readOutputLine } from '../../../src/core/work/stage-output.ts'
+import { anyPayload, anySourcePolicy, envelope } from '../policy/examples.ts'
+
+const constants: LineConstants = { streamId: 'meters', domain: 'energy', schemaVersion: 1 }
+const policyOf = (source: Json) => orThrow(readPolicySet({ v: 1, sources: { '*': source } }))
+
+function packetOf(events: readonly Envelope[], set: PolicySet): { header: PacketHeader; bytes: Uint8Array } {
+  return rawPacket(utf8(events.map(event => `${orThrow(eventLine(event, constants))}\n`).join('')), events.length, set)
+}
+
+function rawPacket(bytes: Uint8Array, count: number, set: PolicySet): { header: PacketHeader; bytes: Uint8Array } {
+  const header: PacketHeader = {
+    v: 1,
+    log: `02${'a'.repeat(64)}`,
+    streamId: 'meters',
+    partition: 0,
+    level: 'basic',
+    audience: 'public',
+    packetNo: 0,
+    firstSeq: 0,
+    count,
+    root: '0'.repeat(64),
+    bytes: bytes.length,
+    rawHash: sha256Hex(bytes),
+    previous: null,
+    firstEventTimeMs: null,
+    lastEventTimeMs: null,
+    watermarkMs: 0,
+    policyDigest: policyDigest(set),
+    rosterDigest: '0'.repeat(64),
+    totals: { received: count, accepted: count, duplicate: 0, rejected: 0, quarantined: 0, waived: 0 },
+    sources: [{ sourceId: 's', authenticated: 'none' }],
+    constants,
+    network: 'local',
+  }
+  return { header, bytes }
+}
+
+function normalized(events: readonly Envelope[], source: Json) {
+  const set = policyOf(source)
+  const { header, bytes } = packetOf(events, set)
+  const output = orThrow(normalizePacket(header, bytes, set))
+  return { ...output, text: (fromUtf8(output.bytes) ?? '').split('\n').slice(0, -1) }
+}
+
+describe('a normalised packet', () => {
+  test('answers line i in line i', () => {
+    const { text, lines, counts } = normalized(
+      [envelope({ t: '1' }), envelope({ t: 'x' }), envelope({}), envelope({ t: '4' })],
+      { coerce: { t: 'number' }, required: ['t'], severity: { 'required-missing': 'reject' } },
+    )
+    const good = (payload: Json) => orThrow(eventLine(envelope(payload), constants))
+    const entry = { eventId: 'e'.repeat(64), qualityFlags: 0x101, quarantined: true, sourceId: 's' }
+    expect(text).toEqual([
+      good({ t: 1 }),
+      canonicalJson({ ...entry, issues: ['coercion-NaN:t:x'] }),
+      canonicalJson({ ...entry, issues: ['required-missing:t'], rejected: true }),
+      good({ t: 4 }),
+    ])
+    expect({ lines, counts }).toEqual({ lines: 4, counts: { quarantined: 2, rejected: 1, fused: 0, late: 0 } })
+  })
+
+  test('never lets the value of an invalid event through as a result', () => {
+    const { text } = normalized([envelope({ secret: 'hunter2' })], { required: ['id'] })
+    expect(text.join()).not.toContain('hunter2')
+  })
+
+  test('lists what was found about an event that goes on, and keeps the flags it came with', () => {
+    const { text } = normalized([envelope({ t: 'x' }, { qualityFlags: qualityFlags.LATE })], {
+      coerce: { t: 'number' },
+      severity: { 'coercion-NaN': 'flag' },
+    })
+    expect(readOutputLine(text[0] ?? '', constants)).toEqual({
+      ok: true,
+      value: {
+        kind: 'event',
+        event: envelope({ t: 'x' }, { qualityFlags: qualityFlags.LATE | qualityFlags.INVALID_SCHEMA }),
+        issues: ['coercion-NaN:t:x'],
+      },
+    })
+  })
+
+  test('lists so many issues and counts the rest', () => {
+    const fields = Array.from({ length: ISSUES_LISTED_MAX + 3 }, (_, i) => `f${i}`)
+    const { text } = normalized([envelope({})], { required: fields })
+    const read = orThrow(readOutputLine(text[0] ?? '', constants))
+    expect(read.kind === 'quarantined' && read.entry.issues.at(-1)).toBe('issues-omitted::3')
+    expect(read.kind === 'quarantined' && read.entry.issues.length).toBe(ISSUES_LISTED_MAX + 1)
+  })
+
+  test('is named by the SHA-256 of its bytes, and its leaf binds that to the packet', () => {
+    const { bytes, outputHash, stateOut } = normalized([envelope({})], {})
+    expect(outputHash).toBe(sha256Hex(bytes))
+    expect(stateOut).toBeNull()
+    const packetId = 'ab'.repeat(32)
+    const state = 'cd'.repeat(32)
+    const raw = (hex: string) => Uint8Array.from(Buffer.from(hex, 'hex'))
+    expect(outcomeLeaf(packetId, outputHash, null)).toBe(
+      digestHex('assay:outcome:1', raw(packetId), raw(outputHash), new Uint8Array(0)),
+    )
+    expect(outcomeLeaf(packetId, outputHash, state)).toBe(
+      digestHex('assay:outcome:1', raw(packetId), raw(outputHash), raw(state)),
+    )
+  })
+
+  test('of no events is empty', () => {
+    expect(normalized([], {})).toMatchObject({ lines: 0, outputHash: sha256Hex('') })
+  })
+
+  test('can be read by the next stage, whatever the policy and the events', () => {
+    fc.assert(
+      fc.property(anySourcePolicy, fc.array(anyPayload, { maxLength: 4 }), (source, payloads) => {
+        const set = readPolicySet({ v: 1, sources: { s: source } })
+        if (!set.ok) return
+        const { header, bytes } = packetOf(payloads.map(payload => envelope(payload)), set.value)
+        const output = orThrow(normalizePacket(header, bytes, set.value))
+        const lines = (fromUtf8(output.bytes) ?? '').split('\n').slice(0, -1)
+        expect(lines.length).toBe(payloads.length)
+        const normalize = compileSource(sourcePolicyOf(set.value, 's'))
+        for (const [i, line] of lines.entries()) {
+          const read = orThrow(readOutputLine(line, constants))
+          const { payload, issues, flags } = normalize(envelope(payloads[i] ?? null))
+          if (read.kind === 'event') expect(read.event.payload).toEqual(payload)
+          expect(read.kind === 'event' ? read.issues : read.entry.issues).toEqual(issues.map(issue => issue.text))
+          expect(read.kind === 'event' ? read.event.qualityFlags : read.entry.qualityFlags).toBe(flags)
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
+describe('a packet is refused as a whole', () => {
+  const set = policyOf({})
+  const { header, bytes } = packetOf([envelope({ a: 1 }), envelope({ a: 2 })], set)
+  const line = orThrow(eventLine(envelope({}), constants))
+
+  test.each<[string, PacketHeader, Uint8Array]>([
+    ['under another policy set', { ...header, policyDigest: '0'.repeat(64) }, bytes],
+    ['with a bit turned', header, bytes.map((byte, i) => (i === 40 ? byte ^ 1 : byte))],
+    ['cut short', header, bytes.slice(0, -1)],
+    ['with another count', { ...header, count: 3 }, bytes],
+    ['with constants that no line shares', { ...header, constants: { payload: 1 } }, bytes],
+  ])('%s', (_, given, lines) => {
+    expect(normalizePacket(given, lines, set).ok).toBe(false)
+  })
+
+  test.each([
+    ['that is not UTF-8', concat(Uint8Array.of(0xff), utf8('\n'))],
+    ['without its last newline', utf8(line)],
+    ['with a line that is not canonical', utf8(`${line.replace('{', '{ ')}\n`)],
+    ['with a line that repeats a constant', utf8(`${canonicalJson(envelope({}))}\n`)],
+    ['with a line that is no event', utf8('{}\n')],
+    ['with an empty line', utf8('\n')],
+    ['with a byte order mark', utf8(`\ufeff${line}\n`)],
+  ])('%s', (_, lines) => {
+    const given = rawPacket(lines, 1, set)
+    expect(normalizePacket(given.header, given.bytes, set).ok).toBe(false)
+  })
+
+  test('and says which line it is', () => {
+    const given = rawPacket(utf8(`${line}\n{}\n`), 2, set)
+    const outcome = normalizePacket(given.header, given.bytes, set)
+    expect(!outcome.ok && outcome.fault.detail).toMatch(/^line 1: /)
+  })
+
+  test('or normalised, but never throws, whatever its lines are', () => {
+    const strict = policyOf({ map: { 'a.b': 'x', c: '' }, coerce: { 'a.b': 'number' }, required: ['c'] })
+    const members = Object.keys(envelope(null))
+    fc.assert(
+      fc.property(fc.constantFrom(...members), fc.jsonValue(), fc.nat(2_000), fc.nat(), (member, value, at, mask) => {
+        const event = { ...envelope({ x: '1' }), [member]: value as Json }
+        const { streamId, domain, schemaVersion, ...rest } = event
+        const turned = utf8(`${JSON.stringify(rest)}\n`).map((byte, i) => (i === at ? byte ^ (mask & 0xff) : byte))
+        const given = rawPacket(turned, 1, strict)
+        const outcome = normalizePacket(given.header, given.bytes, strict)
+        if (!outcome.ok) expect(faultCodes).toContain(outcome.fault.code)
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+})
+
+describe('an output line', () => {
+  const read = (json: Json) => readOutputLine(canonicalJson(json), constants)
+  const entry = { eventId: 'e'.repeat(64), issues: [], qualityFlags: 256, quarantined: true, sourceId: 's' }
+
+  test('is an event or an entry and nothing in between', () => {
+    expect(read(entry).ok).toBe(true)
+    expect(read({ ...entry, rejected: true }).ok).toBe(true)
+    const { streamId, domain, schemaVersion, ...members } = envelope({})
+    expect(read({ ...members, issues: ['a'] }).ok).toBe(true)
+    for (const wrong of [
+      { ...entry, quarantined: false },
+      { ...entry, rejected: false },
+      { ...entry, payload: 1 },
+      { ...entry, issues: 'a' },
+      { ...entry, eventId: 'E' },
+      { ...members, quarantined: true },
+      { ...members, issues: [1] },
+      { ...members, issues: Array(ISSUES_LISTED_MAX + 2).fill('a') },
+      { ...members, streamId: 'meters' },
+      [],
+    ])
+      expect(read(wrong as Json).ok).toBe(false)
+  })
+})

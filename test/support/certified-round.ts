@@ -1,0 +1,445 @@
+import { publicKeyOf } from '#curve'
+import { sha256Hex } from '#sha256'
+import { type BeefTransaction, writeBeef } from '../../src/contract/beef.ts'
+import { writeBump } from '../../src/contract/bump.ts'
+import { signOperatorWord } from '../../src/contract/operator.ts'
+import type { ProofFile } from '../../src/contract/proof.ts'
+import { p2pkhLock } from '../../src/contract/script.ts'
+import { type Spend, signTransaction } from '../../src/contract/spend.ts'
+import { spendingKey, tokenScript } from '../../src/contract/tokens.ts'
+import {
+  buildTransaction,
+  type Output,
+  outpointBytes,
+  type Transaction,
+} from '../../src/contract/transaction.ts'
+import { workHash, writeWork } from '../../src/contract/work.ts'
+import { toHex, utf8 } from '../../src/core/bytes.ts'
+import { canonicalJson, type Json } from '../../src/core/canonical-json.ts'
+import { anchorScript } from '../../src/core/certificate/anchor.ts'
+import { digest, digestHex } from '../../src/core/digest.ts'
+import type { Envelope } from '../../src/core/event/envelope.ts'
+import { eventLine, type LineConstants } from '../../src/core/event/line.ts'
+import { orThrow } from '../../src/core/fault.ts'
+import { type Level, quorums } from '../../src/core/level.ts'
+import { hashLines, type SealedPacket, sealPacket } from '../../src/core/log/packet.ts'
+import { rosterDigest } from '../../src/core/log/roster.ts'
+import { inclusionPath } from '../../src/core/merkle.ts'
+import type { Network } from '../../src/core/network.ts'
+import { type PolicySet, policyDigest } from '../../src/core/policy/policy-set.ts'
+import { readPolicySet } from '../../src/core/policy/read-policy-set.ts'
+import { type Leaf, noLeaf, type Outpoint, type ResultStatus } from '../../src/core/rounds/pipeline.ts'
+import { pathInRound, rootOver, roundId } from '../../src/core/rounds/round.ts'
+import type { Parent } from '../../src/core/rounds/standing.ts'
+import type { Stage } from '../../src/core/rounds/template.ts'
+import { type CertifiedPacket, certifyPacket } from '../../src/core/work/certify-packet.ts'
+import { normalizePacket } from '../../src/core/work/normalize-packet.ts'
+import { outcomeLeaf, type StageOutput } from '../../src/core/work/stage-output.ts'
+import { validatePacket } from '../../src/core/work/validate-packet.ts'
+import { PrivateChain } from './private-chain.ts'
+
+/**
+ * One whole round, from events to a mined certificate, every key derived from a name: what coordinator and
+ * agents will do across processes, done here in a line, with the functions they will use.
+ */
+export type CertifiedRound = {
+  readonly log: Party
+  readonly operators: readonly Party[]
+  readonly policySet: PolicySet
+  readonly packets: readonly RoundPacket[]
+  readonly roundDocument: string
+  /** Fuel, then every pipeline transaction, the certificate last. */
+  readonly transactions: readonly BeefTransaction[]
+  readonly beef: Uint8Array
+  readonly chain: PrivateChain
+  /** The proof of event `line` of packet `member`; with its block once `mined`. */
+  proof(member: number, line: number, mined?: boolean): ProofFile
+}
+
+export type RoundPacket = SealedPacket & {
+  readonly normalized: StageOutput
+  readonly validated: StageOutput
+  readonly certified: CertifiedPacket
+}
+
+export type Party = { readonly identityKey: string; readonly privateKey: Uint8Array }
+
+export type RoundOptions = {
+  readonly level?: Level
+  readonly network?: Network
+  readonly policy?: Json
+  /** Envelopes of each packet; packets follow one another in one partition. */
+  readonly events?: readonly (readonly Envelope[])[]
+  readonly constants?: LineConstants
+  /** What agent `seat` answers at a stage instead of the truth; undefined for none at all. */
+  readonly answer?: (stage: Stage, seat: number, truth: readonly Leaf[]) => readonly Leaf[] | undefined
+  readonly status?: (stage: Stage, seat: number) => ResultStatus
+}
+
+export function party(name: string): Party {
+  const privateKey = digest('assay:test-key:1', name)
+  return { privateKey, identityKey: toHex(publicKeyOf(privateKey)) }
+}
+
+export function certifiedRound(options: RoundOptions = {}): CertifiedRound {
+  const { level = 'enhanced', network = 'local' } = options
+  const log = party('log')
+  const operators = ['north', 'east', 'south']
+    .map(name => party(`operator ${name}`))
+    .slice(0, quorums[level].seats)
+  const policySet = orThrow(readPolicySet(options.policy ?? samplePolicy))
+  const packets = workOn(sealAll(options, log, operators, policySet, level, network), policySet)
+
+  const ids = packets.map(packet => packet.packetId)
+  const roundDocument = canonicalJson(documentOf(packets, policySet))
+  const scene: Scene = {
+    log,
+    operators,
+    level,
+    subject: roundId(1, ids),
+    inputHash: sha256Hex(roundDocument),
+    members: ids.map((_, member) => member),
+    chain: new PrivateChain(),
+    fuel: [],
+    options,
+  }
+  const transactions = transact(scene, packets)
+  const certificate = transactions.at(-1)
+  if (certificate === undefined) throw new Error('a round ends with a certificate')
+  const [block] = scene.chain.mine([certificate])
+  const beef = writeBeef(transactions)
+
+  const proof = (member: number, line: number, mined = true): ProofFile => {
+    const packet = packets[member]
+    if (packet === undefined || block === undefined) throw new Error(`the round has no packet ${member}`)
+    return {
+      beef: toHex(beef),
+      ...(mined ? { block: toHex(writeBump(block)) } : {}),
+      certified: { line: lineAt(packet.validated.bytes, line), path: pathIn(packet.validated.bytes, line) },
+      event: { index: line, line: lineAt(packet.bytes, line), path: pathIn(packet.bytes, line) },
+      format: 'assay-proof',
+      manifest: packet.certified.manifest,
+      packet: { header: packet.header, index: member, path: pathInRound(ids, member) },
+      round: { count: ids.length, try: 1 },
+      v: 1,
+    }
+  }
+  return { log, operators, policySet, packets, roundDocument, transactions, beef, chain: scene.chain, proof }
+}
+
+export const samplePolicy: Json = {
+  v: 1,
+  license: 'CC-BY-4.0',
+  classification: 'public',
+  constants: ['streamId', 'schemaVersion', 'connectorId', 'connectorVersion', 'sourceVersion', 'domain'],
+  sources: {
+    '*': {
+      map: { celsius: 'value', sensor: 'sensorId' },
+      required: ['celsius'],
+      coercion: { celsius: 'number' },
+      constraints: { bounds: { celsius: { min: -40, max: 60 } } },
+    },
+  },
+}
+
+export const sampleConstants: LineConstants = {
+  connectorId: 'http',
+  connectorVersion: '1',
+  domain: 'iot',
+  schemaVersion: 1,
+  sourceVersion: '1',
+  streamId: 'sensors.temperature',
+}
+
+export function sampleEvent(i: number, value: Json = 20 + i / 10): Envelope {
+  const payload = { sensorId: `t-${i % 3}`, unit: 'celsius', value }
+  const eventTimeMs = 1_780_000_000_000 + 1000 * i
+  return {
+    schemaVersion: 1,
+    eventId: digestHex('assay:event-native:1', 'farm-001', `reading-${i}`, canonicalJson(payload)),
+    sourceId: 'farm-001',
+    sourceVersion: '1',
+    connectorId: 'http',
+    connectorVersion: '1',
+    streamId: 'sensors.temperature',
+    partitionKey: 'farm-001',
+    domain: 'iot',
+    type: 'sensor_reading',
+    payloadType: 'GENERIC_JSON_V1',
+    dataVersion: '1',
+    eventTimeMs,
+    ingestTimeMs: eventTimeMs + 40,
+    payload,
+    qualityFlags: 0,
+    nativeId: `reading-${i}`,
+  }
+}
+
+/** The third event has a value out of bounds, and the fourth none at all. */
+const sampleEvents = [
+  [sampleEvent(0), sampleEvent(1), sampleEvent(2, 99), sampleEvent(3, null), sampleEvent(4)],
+  [sampleEvent(5), sampleEvent(6), sampleEvent(7)],
+]
+
+function sealAll(
+  { events = sampleEvents, constants = sampleConstants }: RoundOptions,
+  log: Party,
+  operators: readonly Party[],
+  policySet: PolicySet,
+  level: Level,
+  network: Network,
+): SealedPacket[] {
+  const record = {
+    v: 1,
+    log: log.identityKey,
+    streamId: 'sensors.temperature',
+    partition: 0,
+    level,
+    audience: 'public',
+    network,
+    shards: { by: 'event-id', index: 0, count: 1 },
+  } as const
+  const sealed: SealedPacket[] = []
+  let accepted = 0
+  for (const batch of events) {
+    const lines = batch.map(event => `${orThrow(eventLine(event, constants))}\n`).join('')
+    const times = batch.map(event => event.eventTimeMs)
+    const segment = {
+      partition: 0,
+      firstSeq: accepted,
+      count: batch.length,
+      policyDigest: policyDigest(policySet),
+      constants,
+      firstEventTimeMs: Math.min(...times),
+      lastEventTimeMs: Math.max(...times),
+      sources: [{ sourceId: 'farm-001', authenticated: 'identity' as const }],
+      lines: utf8(lines),
+    }
+    accepted += batch.length
+    const mark = {
+      partition: 0,
+      upToSeq: accepted,
+      watermarkMs: Math.max(...times),
+      policyDigest: policyDigest(policySet),
+      rosterDigest: orThrow(rosterDigest(operators.map(operator => operator.identityKey))),
+      totals: { received: accepted + 1, accepted, duplicate: 1, rejected: 0, quarantined: 0, waived: 0 },
+    }
+    sealed.push(orThrow(sealPacket(record, sealed.at(-1)?.header ?? null, [segment], mark)))
+  }
+  return sealed
+}
+
+function workOn(sealed: readonly SealedPacket[], policySet: PolicySet): RoundPacket[] {
+  const done: RoundPacket[] = []
+  for (const packet of sealed) {
+    const before = done.at(-1)
+    const { header } = packet
+    const parent =
+      before === undefined ? null : { packetId: before.packetId, versionId: before.certified.versionId }
+    const stateIn = before?.validated.stateOut ?? null
+    const stateBytes = stateIn === null ? null : (before?.validated.stateBytes ?? null)
+    const normalized = orThrow(normalizePacket(header, packet.bytes, policySet))
+    const validated = orThrow(validatePacket(header, normalized.bytes, policySet, stateBytes))
+    const certified = orThrow(certifyPacket(header, packet.bytes, policySet, { parent, stateIn }, validated))
+    done.push({ ...packet, normalized, validated, certified })
+  }
+  return done
+}
+
+function documentOf(packets: readonly RoundPacket[], policySet: PolicySet): Json {
+  const [first] = packets
+  const parent: Parent | null = null
+  return {
+    v: 1,
+    try: 1,
+    headers: packets.map(packet => packet.header),
+    partitions: [{ streamId: first?.header.streamId ?? '', partition: 0, parent, stateIn: null }],
+    policies: [{ digest: policyDigest(policySet), locations: ['https://node.example/policies'] }],
+  }
+}
+
+type Scene = {
+  readonly log: Party
+  readonly operators: readonly Party[]
+  readonly level: Level
+  readonly subject: string
+  readonly inputHash: string
+  readonly members: readonly number[]
+  readonly chain: PrivateChain
+  readonly fuel: BeefTransaction[]
+  readonly options: RoundOptions
+}
+
+type Coin = Spend & { readonly from: Transaction }
+
+function transact(scene: Scene, packets: readonly RoundPacket[]): BeefTransaction[] {
+  const coins = fuelFor(scene, 4)
+  const all: BeefTransaction[] = [...scene.fuel]
+  let carried: Coin[] = []
+  let inputRoot = noLeaf
+  for (const stage of ['normalize', 'validate', 'certify'] as const) {
+    const leaves = packets.map(packet => leafOf(packet, stage))
+    const job = jobTransaction(scene, stage, inputRoot, [...carried, ...coins.splice(0, 1)])
+    const results = resultTransactions(scene, stage, inputRoot, job, leaves, packets)
+    all.push(job, ...results)
+    carried = [threadCoin(scene, job), ...results.map(result => resultCoin(scene, result))]
+    inputRoot = rootOver(leaves)
+  }
+  all.push(certificateTransaction(scene, packets, [...carried, ...coins]))
+  return all
+}
+
+function leafOf(packet: RoundPacket, stage: Stage): Leaf {
+  if (stage === 'certify') return packet.certified.versionId
+  const output = stage === 'normalize' ? packet.normalized : packet.validated
+  return outcomeLeaf(packet.packetId, output.outputHash, output.stateOut)
+}
+
+const fuelSatoshis = 2000
+
+function fuelFor({ log, chain, fuel }: Scene, count: number): Coin[] {
+  const script = p2pkhLock(publicKeyOf(log.privateKey))
+  const from = buildTransaction(
+    // A coinbase: coins out of nowhere, as every private chain begins.
+    [{ txid: '0'.repeat(64), vout: 0xffffffff, script: utf8('test fuel') }],
+    Array.from({ length: count }, () => ({ satoshis: fuelSatoshis, script })),
+  )
+  const [proof] = chain.mine([from])
+  if (proof === undefined) throw new Error('a mined transaction has a path')
+  fuel.push({ ...from, proof })
+  return from.outputs.map((spent, vout) => ({
+    txid: from.txid,
+    vout,
+    spent,
+    privateKey: log.privateKey,
+    from,
+  }))
+}
+
+function jobTransaction(scene: Scene, stage: Stage, inputRoot: string, coins: readonly Coin[]): Transaction {
+  const { log, subject } = scene
+  const facts = factsOf(scene, stage, inputRoot)
+  const common = { ...facts, locations: ['https://node.example/rounds'] }
+  const seats = scene.operators.map((operator, seat) => {
+    const agentKey = agentAt(stage, seat).identityKey
+    const times = { operatorFromMs: 0, operatorToMs: facts.deadlineMs + 86_400_000 }
+    const operatorSig = signOperatorWord(
+      operator.privateKey,
+      agentKey,
+      times.operatorFromMs,
+      times.operatorToMs,
+    )
+    return tokenScript('GDJ1', log, subject, {
+      ...common,
+      agentKey,
+      operator: operator.identityKey,
+      operatorSig,
+      ...times,
+    })
+  })
+  const thread = tokenScript('GDJ1', log, subject, { ...common, agentKey: log.identityKey })
+  return signTransaction(coins, [
+    ...seats.map(script => ({ satoshis: 100, script })),
+    { satoshis: 1, script: thread },
+    changeTo(log, 1000),
+  ])
+}
+
+function resultTransactions(
+  scene: Scene,
+  stage: Stage,
+  inputRoot: string,
+  job: Transaction,
+  truth: readonly Leaf[],
+  packets: readonly RoundPacket[],
+): Transaction[] {
+  const { log, subject, options } = scene
+  return scene.operators.flatMap((_, seat) => {
+    const leaves = options.answer === undefined ? truth : options.answer(stage, seat, truth)
+    const spent = job.outputs[seat]
+    if (leaves === undefined || spent === undefined) return []
+    const agent = agentAt(stage, seat)
+    const jobOutpoint: Outpoint = { txid: job.txid, vout: seat }
+    const work = writeWork(packets.map((packet, i) => memberWork(packet, stage, leaves[i] ?? noLeaf)))
+    const script = tokenScript('GDR1', agent, subject, {
+      ...factsOf(scene, stage, inputRoot),
+      coordinator: log.identityKey,
+      jobOutpoint,
+      status: options.status?.(stage, seat) ?? 'completed',
+      leaves: [...leaves],
+      workHash: workHash(agent.identityKey, jobOutpoint, work),
+      evidenceHash: digestHex('assay:test-evidence:1', outpointBytes(jobOutpoint)),
+    })
+    const privateKey = spendingKey('GDJ1', subject, agent.privateKey)
+    return [signTransaction([{ ...jobOutpoint, spent, privateKey }], [{ satoshis: 1, script }])]
+  })
+}
+
+function memberWork(packet: RoundPacket, stage: Stage, leaf: Leaf) {
+  const none = new Uint8Array()
+  if (leaf === noLeaf) return { leaf, output: none, state: none }
+  if (stage === 'certify') return { leaf, output: utf8(packet.certified.manifestJson), state: none }
+  const { bytes, stateBytes } = stage === 'normalize' ? packet.normalized : packet.validated
+  return { leaf, output: bytes, state: stateBytes }
+}
+
+function certificateTransaction(
+  scene: Scene,
+  packets: readonly RoundPacket[],
+  coins: readonly Coin[],
+): Transaction {
+  const { log, subject, level } = scene
+  const outputs = packets.flatMap((packet, index): Output[] => {
+    const { manifest, versionId } = packet.certified
+    const body = { roundId: subject, index, template: 'packet', level, packetId: packet.packetId }
+    return [
+      { satoshis: 0, script: anchorScript({ manifestHash: versionId, parents: manifest.lineage.parents }) },
+      { satoshis: 1, script: tokenScript('GDC1', log, versionId, body) },
+    ]
+  })
+  return signTransaction(coins, [...outputs, changeTo(log, 500)])
+}
+
+function factsOf({ level, members, inputHash }: Scene, stage: Stage, inputRoot: string) {
+  const deadlineMs = 1_780_000_060_000
+  return {
+    template: 'packet',
+    stage,
+    level,
+    members: [...members],
+    inputRoot,
+    inputHash,
+    deadlineMs,
+    outputBytesMax: 1_000_000,
+  }
+}
+
+function threadCoin({ log, subject, operators }: Scene, from: Transaction): Coin {
+  return coin(from, operators.length, spendingKey('GDJ1', subject, log.privateKey))
+}
+
+function resultCoin({ log, subject }: Scene, from: Transaction): Coin {
+  return coin(from, 0, spendingKey('GDR1', subject, log.privateKey))
+}
+
+function coin(from: Transaction, vout: number, privateKey: Uint8Array): Coin {
+  const spent = from.outputs[vout]
+  if (spent === undefined) throw new Error(`${from.txid} has no output ${vout}`)
+  return { txid: from.txid, vout, spent, privateKey, from }
+}
+
+function agentAt(stage: Stage, seat: number): Party {
+  return party(`agent ${stage} ${seat}`)
+}
+
+function changeTo(owner: Party, satoshis: number): Output {
+  return { satoshis, script: p2pkhLock(publicKeyOf(owner.privateKey)) }
+}
+
+function lineAt(bytes: Uint8Array, line: number): string {
+  return new TextDecoder().decode(bytes).split('\n')[line] ?? ''
+}
+
+function pathIn(bytes: Uint8Array, line: number): string[] {
+  return inclusionPath(orThrow(hashLines(bytes)), line).map(toHex)
+}
