@@ -1,5 +1,5 @@
-import fc from 'fast-check'
 import { createHash } from 'node:crypto'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { toHex } from '../../src/core/bytes.ts'
 import { digest, digestHex } from '../../src/core/digest.ts'
@@ -19,11 +19,12 @@ function byTheRule(tag: string, ...fields: readonly (Uint8Array | string)[]): st
 const field = fc.oneof(fc.uint8Array({ maxLength: 80 }), fc.string({ unit: 'binary', maxLength: 80 }))
 
 describe('a tagged digest', () => {
-  test('is the published hash of its written-out preimage', () => {
-    // 0e 'assay:packet:1' 00000002 'ab' 00000000 — typed by hand, hashed by `sha256sum`.
-    const typed = Buffer.from('0e61737361793a7061636b65743a31000000026162' + '00000000', 'hex')
-    expect(digestHex('assay:packet:1', 'ab', '')).toBe(createHash('sha256').update(typed).digest('hex'))
-    expect(digestHex('assay:packet:1', 'ab', '')).toBe(VECTOR)
+  test('is the hash of its written-out preimage', () => {
+    // 0e 'assay:packet:1' 00000002 'ab' 00000000, typed by hand and hashed by sha256sum.
+    const typed = Buffer.from('0e61737361793a7061636b65743a3100000002616200000000', 'hex')
+    const hashed = 'd06877bcbf3e7a79c4177aa508bb62c24aeaa9a4f5d23ef35ebd7cc12514cace'
+    expect(createHash('sha256').update(typed).digest('hex')).toBe(hashed)
+    expect(digestHex('assay:packet:1', 'ab', '')).toBe(hashed)
   })
 
   test('follows the rule for any fields, in hex as in bytes', () => {
@@ -42,10 +43,10 @@ describe('a tagged digest', () => {
     expect(digestHex('assay:test:1', text, text)).toBe(byTheRule('assay:test:1', text, text))
   })
 
-  test.each([65_514, 65_515, 65_516, 65_536, 1_000_000])('holds for a field of %i bytes', length => {
+  test.each([65_504, 65_505, 65_506, 65_536, 1_000_000])('holds for a field of %i bytes', length => {
     const bytes = new Uint8Array(length).fill(7)
     expect(digestHex('assay:test:1', 'a', bytes, 'z')).toBe(byTheRule('assay:test:1', 'a', bytes, 'z'))
-    const text = 'é'.repeat(length / 2)
+    const text = 'é'.repeat(length >> 1)
     expect(digestHex('assay:test:1', text, bytes)).toBe(byTheRule('assay:test:1', text, bytes))
   })
 
@@ -87,5 +88,3 @@ describe('a tagged digest', () => {
     expect(new Set(all).size).toBe(all.length)
   })
 })
-
-const VECTOR = 'TODO'

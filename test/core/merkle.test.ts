@@ -1,8 +1,15 @@
-import fc from 'fast-check'
 import { createHash } from 'node:crypto'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { concat, knownHex, toHex, utf8 } from '../../src/core/bytes.ts'
-import { emptyRoot, includes, inclusionPath, leafHash, merkleRoot, rootFromPath } from '../../src/core/merkle.ts'
+import {
+  emptyRoot,
+  includes,
+  inclusionPath,
+  leafHash,
+  merkleRoot,
+  rootFromPath,
+} from '../../src/core/merkle.ts'
 import published from '../vectors/external/certificate-transparency.json' with { type: 'json' }
 
 /** MTH of RFC 6962 §2.1, word for word, over the entries themselves. */
@@ -50,13 +57,18 @@ describe('a Merkle tree', () => {
     },
   )
 
-  test.each(published.inclusion)('has the published path from leaf $index of $count', ({ index, count, path }) => {
-    const entries = published.leaves.slice(0, count).map(knownHex)
-    expect(auditPath(index, entries).map(toHex)).toEqual(path)
-    expect(hexOf(inclusionPath(leavesOf(entries), index))).toEqual(path)
-    const leaf = leafHash(knownHex(published.leaves[index] ?? ''))
-    expect(includes(knownHex(published.roots[count] ?? ''), leaf, index, count, path.map(knownHex))).toBe(true)
-  })
+  test.each(published.inclusion)(
+    'has the published path from leaf $index of $count',
+    ({ index, count, path }) => {
+      const entries = published.leaves.slice(0, count).map(knownHex)
+      expect(auditPath(index, entries).map(toHex)).toEqual(path)
+      expect(hexOf(inclusionPath(leavesOf(entries), index))).toEqual(path)
+      const leaf = leafHash(knownHex(published.leaves[index] ?? ''))
+      expect(includes(knownHex(published.roots[count] ?? ''), leaf, index, count, path.map(knownHex))).toBe(
+        true,
+      )
+    },
+  )
 
   test('over nothing has the root SHA-256("")', () => {
     expect(toHex(emptyRoot)).toBe('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855')
@@ -78,7 +90,9 @@ describe('a Merkle tree', () => {
   })
 
   test('has them for random sizes too', () => {
-    const sized = fc.integer({ min: 71, max: 1_500 }).chain(count => fc.tuple(fc.constant(count), fc.nat(count - 1)))
+    const sized = fc
+      .integer({ min: 71, max: 1_500 })
+      .chain(count => fc.tuple(fc.constant(count), fc.nat(count - 1)))
     fc.assert(
       fc.property(sized, ([count, index]) => {
         const entries = entriesOf(count)
@@ -105,7 +119,7 @@ describe('a Merkle tree', () => {
     const leaves = leavesOf(entriesOf(5))
     const before = leaves.slice()
     merkleRoot(leaves).fill(0)
-    inclusionPath(leaves, 4).forEach(sibling => sibling.fill(0))
+    for (const sibling of inclusionPath(leaves, 4)) sibling.fill(0)
     expect(leaves).toEqual(before)
 
     const single = leavesOf(entriesOf(1))
@@ -153,7 +167,9 @@ describe('an inclusion proof', () => {
     )
   })
 
-  test('falls with a count that asks for another length or another side', () => {
+  // Leaf 0 of 5 and leaf 0 of 8 are paired on the same sides, and RFC 6962 tells them apart by the root alone.
+  // That a count is true is the packet header's to say, which commits to it beside the root.
+  test('falls with a count under which the leaf would be paired on other sides', () => {
     fc.assert(
       fc.property(proofs, fc.integer({ min: -2, max: 90 }), ({ count, index, leaf, root, path }, other) => {
         fc.pre(sidesOf(index, other).join() !== sidesOf(index, count).join())
@@ -168,7 +184,13 @@ describe('an inclusion proof', () => {
     const root = merkleRoot(leaves)
     const leaf = leaves.slice(0, 32)
     const path = inclusionPath(leaves, 0)
-    const bent = [path.slice(1), path.slice(0, -1), [...path, leaf], path.toReversed(), [...path.slice(0, -1), root.slice(1)]]
+    const bent = [
+      path.slice(1),
+      path.slice(0, -1),
+      [...path, leaf],
+      path.toReversed(),
+      [...path.slice(0, -1), root.slice(1)],
+    ]
     for (const wrong of [...bent, []]) expect(includes(root, leaf, 0, 6, wrong)).toBe(false)
   })
 

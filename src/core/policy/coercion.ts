@@ -31,7 +31,10 @@ export type Coercion = keyof typeof coercions
 
 /** `iso8601 -> epoch` and `iso8601->epoch` are one spelling. */
 export function readCoercion(text: string): Coercion | undefined {
-  const name = text.split('->', 3).map(part => part.trim()).join('->')
+  const name = text
+    .split('->', 3)
+    .map(part => part.trim())
+    .join('->')
   return Object.hasOwn(coercions, name) ? (name as Coercion) : undefined
 }
 

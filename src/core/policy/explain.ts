@@ -14,7 +14,11 @@ import { type PolicySet, sourcePolicyOf } from './policy-set.ts'
  *
  * Rules that remember are asked as of `state`, which is used up; the default is a partition's beginning.
  */
-export function explain(set: PolicySet, event: Envelope, state: CarriedState = emptyState()): readonly Step[] {
+export function explain(
+  set: PolicySet,
+  event: Envelope,
+  state: CarriedState = emptyState(),
+): readonly Step[] {
   const steps: Step[] = []
   const policy = sourcePolicyOf(set, event.sourceId)
   const { payload, issues, flags } = compileSource(policy)(event, step => steps.push(step))

@@ -3,7 +3,15 @@ import type { Envelope } from '../event/envelope.ts'
 import { qualityFlags } from '../event/quality-flags.ts'
 import { coercions } from './coercion.ts'
 import { type Issue, setsAside, shown } from './issue.ts'
-import { compilePath, fieldName, isArrayIndex, member, type PathReader, type Pointer, tokensOf } from './path.ts'
+import {
+  compilePath,
+  fieldName,
+  isArrayIndex,
+  member,
+  type PathReader,
+  type Pointer,
+  tokensOf,
+} from './path.ts'
 import { NORMALIZE_SEVERITY, type NormalizeIssue, type SourcePolicy } from './policy-set.ts'
 
 export type NormalizedEvent = {
@@ -207,9 +215,11 @@ function place(draft: Draft, tokens: readonly string[], value: Json): boolean {
   }
   const inner = withValueAt(member(draft.payload, key), tokens, value, 1)
   if (inner === undefined) return false
-  draft.own ??= { ...draft.payload }
-  draft.own[key] = inner
-  draft.payload = draft.own
+  // In place where nobody looks on: a step that was noted must keep showing what it saw.
+  const own = draft.own !== undefined && draft.note === undefined ? draft.own : { ...draft.payload }
+  own[key] = inner
+  draft.own = own
+  draft.payload = own
   return true
 }
 
@@ -217,7 +227,12 @@ function place(draft: Draft, tokens: readonly string[], value: Json): boolean {
  * A copy of `value` with `inner` at the path; objects that are missing on the way are made. Undefined where
  * something else stands in the way.
  */
-function withValueAt(value: Json | undefined, tokens: readonly string[], inner: Json, from = 0): Json | undefined {
+function withValueAt(
+  value: Json | undefined,
+  tokens: readonly string[],
+  inner: Json,
+  from = 0,
+): Json | undefined {
   const token = tokens[from]
   if (token === undefined) return inner
   if (Array.isArray(value)) {

@@ -58,7 +58,12 @@ export type Identify = {
 }
 
 /** What normalising can find wrong. */
-export const normalizeIssues = ['required-missing', 'coercion-NaN', 'coercion-failed', 'mapping-failed'] as const
+export const normalizeIssues = [
+  'required-missing',
+  'coercion-NaN',
+  'coercion-failed',
+  'mapping-failed',
+] as const
 export type NormalizeIssue = (typeof normalizeIssues)[number]
 
 /** Unless the policy says otherwise: a payload that is not what its policy promises goes no further unseen. */

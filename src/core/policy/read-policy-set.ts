@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { Json } from '../canonical-json.ts'
+import { constantMembers } from '../event/line.ts'
 import type { Outcome } from '../fault.ts'
 import { readFusion } from '../fusion/read-fusion.ts'
-import { constantMembers } from '../event/line.ts'
 import { dataClasses, LICENSE_DEFAULT, type PolicySet } from './policy-set.ts'
 import { ruleList, sourceShape } from './read-source-policy.ts'
 import { anyJson, closed, readAs, readBy } from './shape.ts'
@@ -34,8 +34,10 @@ const policySetShape = closed({
     .default({}),
   rules: ruleList.exactOptional(),
   fusion: anyJson.transform(readBy(json => readFusion(json, ''))).exactOptional(),
-}).transform(({ constants = [], rules = [], ...set }): PolicySet => ({
-  ...set,
-  ...(constants.length > 0 && { constants: [...new Set(constants)].sort() }),
-  ...(rules.length > 0 && { rules }),
-}))
+}).transform(
+  ({ constants = [], rules = [], ...set }): PolicySet => ({
+    ...set,
+    ...(constants.length > 0 && { constants: [...new Set(constants)].sort() }),
+    ...(rules.length > 0 && { rules }),
+  }),
+)

@@ -33,7 +33,10 @@ const coercionKind = z.string().transform(
   readBy(text => {
     const kind = readCoercion(text)
     if (kind !== undefined) return accepted(kind)
-    return refused('policy-invalid', `there is no such coercion; known are ${Object.keys(coercions).join(', ')}`)
+    return refused(
+      'policy-invalid',
+      `there is no such coercion; known are ${Object.keys(coercions).join(', ')}`,
+    )
   }),
 )
 const targets = fields(readTarget, path)
@@ -58,7 +61,10 @@ const members = closed({
   coerce: kinds.exactOptional(),
   coercionRules: kinds.exactOptional(),
   severity: z.partialRecord(z.enum(normalizeIssues), z.enum(severities)).exactOptional(),
-  payloadType: z.string().transform(readBy(name => payloadTypeRule(name, ''))).exactOptional(),
+  payloadType: z
+    .string()
+    .transform(readBy(name => payloadTypeRule(name, '')))
+    .exactOptional(),
   schema: anyJson.transform(readBy(json => schemaRule(json, ''))).exactOptional(),
   constraints: anyJson.transform(readBy(json => rulesFromConstraints(json, ''))).exactOptional(),
   rules: ruleList.exactOptional(),
@@ -114,7 +120,11 @@ function fields<T>(readField: (text: string) => Outcome<Pointer>, value: z.ZodTy
         const field = readField(key)
         if (!field.ok) return refused('policy-invalid', field.fault.detail, pointerToken(key))
         if (entries.has(field.value))
-          return refused('policy-invalid', 'this field is named twice, in two spellings; keep one', pointerToken(key))
+          return refused(
+            'policy-invalid',
+            'this field is named twice, in two spellings; keep one',
+            pointerToken(key),
+          )
         entries.set(field.value, { key, field: field.value, value: item })
       }
       if (entries.size > FIELDS_MAX)
@@ -142,7 +152,11 @@ function spelledTwice(given: object, spellings: readonly (readonly string[])[]):
   for (const names of spellings) {
     const [first, second] = names.filter(name => Object.hasOwn(given, name))
     if (second !== undefined)
-      return refused('policy-invalid', `"${second}" says the same as "${first}"; keep one`, pointerToken(second))
+      return refused(
+        'policy-invalid',
+        `"${second}" says the same as "${first}"; keep one`,
+        pointerToken(second),
+      )
   }
   return undefined
 }
@@ -153,14 +167,19 @@ function collision(lists: Readonly<Record<string, readonly Entry<unknown>[]>>): 
   const all = Object.entries(lists).flatMap(([list, entries]) => entries.map(entry => ({ ...entry, list })))
   for (const { list, key, field } of all) {
     const at = pointerToken(list) + pointerToken(key)
-    if (set.has(field)) return refused('policy-invalid', `"${set.get(field)}" sets the same field; keep one`, at)
+    if (set.has(field))
+      return refused('policy-invalid', `"${set.get(field)}" sets the same field; keep one`, at)
     set.set(field, list)
   }
   for (const { list, key, field } of all) {
     const around = ancestors(field).find(ancestor => set.has(ancestor))
     if (around === undefined) continue
     const at = pointerToken(list) + pointerToken(key)
-    return refused('policy-invalid', `the field lies inside ${around}, which "${set.get(around)}" sets whole`, at)
+    return refused(
+      'policy-invalid',
+      `the field lies inside ${around}, which "${set.get(around)}" sets whole`,
+      at,
+    )
   }
   return undefined
 }

@@ -53,6 +53,9 @@ function firstFault(error: z.ZodError): Fault {
   // Zod names the object around an unknown key; the key is what has to change.
   if (issue.code === 'unrecognized_keys') path.push(...issue.keys.slice(0, 1))
   // The only other code that a reader of a policy's parts answers with.
-  const code = issue.code === 'custom' && issue.params?.['code'] === 'pattern-refused' ? 'pattern-refused' : 'policy-invalid'
+  const code =
+    issue.code === 'custom' && issue.params?.['code'] === 'pattern-refused'
+      ? 'pattern-refused'
+      : 'policy-invalid'
   return { code, detail: issue.message, pointer: path.map(pointerToken).join('') }
 }

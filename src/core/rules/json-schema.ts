@@ -211,10 +211,9 @@ type Inspection = {
 function inspect(schema: Json, place: Place, seen: Inspection): Fault | undefined {
   const fault = (detail: string, at = '', code: FaultCode = 'policy-invalid') =>
     refused(code, detail, place.pointer + at).fault
-  if (++seen.weight > SCHEMA_WEIGHT_MAX)
-    return fault(
-      `with its references followed the schema has more than ${SCHEMA_WEIGHT_MAX} parts; simplify it`,
-    )
+  const tooHeavy = () =>
+    fault(`with its references followed the schema has more than ${SCHEMA_WEIGHT_MAX} parts; simplify it`)
+  if (++seen.weight > SCHEMA_WEIGHT_MAX) return tooHeavy()
   if (place.depth > SCHEMA_DEPTH_MAX) return fault(`the schema nests deeper than ${SCHEMA_DEPTH_MAX} levels`)
   if (typeof schema === 'boolean') return undefined
   if (!isObject(schema)) return fault('a schema is an object, true or false')
@@ -228,6 +227,7 @@ function inspect(schema: Json, place: Place, seen: Inspection): Fault | undefine
       return fault('definitions stand at the top of the schema', at)
     const wrong = checkKeyword(keyword, value, schema, place, seen)
     if (wrong !== undefined) return wrong
+    if (seen.weight > SCHEMA_WEIGHT_MAX) return tooHeavy()
     const inside = subschemas(shape, value)
     if (inside === undefined) return fault(`"${keyword}" has a value of the wrong type`, at)
     for (const [token, inner] of inside) {

@@ -21,6 +21,9 @@ export function compilePattern(source: string, pointer: string): Outcome<TextPat
       `the pattern has ${source.length} characters, more than ${PATTERN_CHARS_MAX}; shorten it`,
       pointer,
     )
+  // The library would read a named backreference as the letter k.
+  if (/^(?:[^\\]|\\[^k])*\\k/s.test(source))
+    return refused('pattern-refused', 'the pattern has a backreference, which RE2 does not have', pointer)
   try {
     const spelled = RE2JS.translateRegExp(source)
     const size = RE2JS.compile(spelled).programSize()

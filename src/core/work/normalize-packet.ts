@@ -1,7 +1,7 @@
 import { sha256Hex } from '#sha256'
 import { fromUtf8 } from '../bytes.ts'
 import type { Envelope } from '../event/envelope.ts'
-import { readLine, readLineConstants } from '../event/line.ts'
+import { readLine } from '../event/line.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import type { PacketHeader } from '../log/packet-header.ts'
 import { setsAside, worstOf } from '../policy/issue.ts'
@@ -19,35 +19,30 @@ export function normalizePacket(
   policySet: PolicySet,
 ): Outcome<StageOutput> {
   if (header.policyDigest !== policyDigest(policySet))
-    return refused('policy-invalid', 'the packet names another policy set; fetch the one with its policyDigest')
-  const constants = readLineConstants(header.constants)
-  if (!constants.ok) return constants
+    return refused(
+      'policy-invalid',
+      'the packet names another policy set; fetch the one with its policyDigest',
+    )
   const lines = linesOf(header, bytes)
   if (!lines.ok) return lines
 
   const output = openOutput(Math.ceil(bytes.length * 1.25))
-  let quarantined = 0
-  let rejected = 0
+  const counts = { quarantined: 0, rejected: 0, fused: 0, late: 0 }
   for (const [i, line] of lines.value.entries()) {
-    const event = readLine(line, constants.value)
+    const event = readLine(line, header.constants)
     if (!event.ok) return refused(event.fault.code, `line ${i}: ${event.fault.detail}`, event.fault.pointer)
     const { payload, issues, flags } = normalizerOf(policySet, event.value.sourceId)(event.value)
-    const normalized: Envelope = {
-      ...event.value,
-      payload,
-      qualityFlags: (event.value.qualityFlags | flags) >>> 0,
-    }
+    const qualityFlags = (event.value.qualityFlags | flags) >>> 0
+    const normalized: Envelope = { ...event.value, payload, qualityFlags }
     const texts = issues.map(issue => issue.text)
-    if (!setsAside(issues)) {
-      output.line(outputLine(normalized, constants.value, texts))
-      continue
-    }
-    const forGood = worstOf(issues) === 'reject'
-    output.line(quarantineEntry(normalized, texts, forGood))
-    quarantined++
-    if (forGood) rejected++
+    if (setsAside(issues)) {
+      const forGood = worstOf(issues) === 'reject'
+      counts.quarantined++
+      if (forGood) counts.rejected++
+      output.line(quarantineEntry(normalized, texts, forGood))
+    } else output.line(outputLine(normalized, header.constants, texts))
   }
-  return accepted(output.close({ quarantined, rejected, fused: 0, late: 0 }))
+  return accepted(output.close(counts))
 }
 
 /** Policies never change, so each is compiled once for as long as anybody holds it. */
@@ -70,6 +65,9 @@ function linesOf(header: PacketHeader, bytes: Uint8Array): Outcome<readonly stri
   if (text === undefined) return refused('event-unreadable', "the packet's bytes are not UTF-8")
   const lines = text.split('\n')
   if (lines.pop() !== '' || lines.length !== header.count)
-    return refused('event-unreadable', `the packet's bytes are not ${header.count} lines, each ended by a newline`)
+    return refused(
+      'event-unreadable',
+      `the packet's bytes are not ${header.count} lines, each ended by a newline`,
+    )
   return accepted(lines)
 }

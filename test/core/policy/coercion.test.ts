@@ -88,7 +88,14 @@ describe('coercion', () => {
   })
 
   test('never throws, gives what canonical JSON can say, and changes nothing the second time', () => {
-    const kinds = fc.constantFrom<Coercion>('string', 'number', 'integer', 'boolean', 'decimal-string', 'iso8601')
+    const kinds = fc.constantFrom<Coercion>(
+      'string',
+      'number',
+      'integer',
+      'boolean',
+      'decimal-string',
+      'iso8601',
+    )
     fc.assert(
       fc.property(kinds, fc.oneof(fc.jsonValue(), fc.double().map(String), fc.string()), (kind, value) => {
         const json = value as Json

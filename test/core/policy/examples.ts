@@ -33,10 +33,23 @@ const name = fc.constantFrom('a', 'b', 'c', 'x.y', 'toString', 'é', '0')
 const pointer = fc.array(name, { minLength: 1, maxLength: 3 }).map(pointerOf)
 /** As people write them: dot paths where those can say it. */
 const target = fc.oneof(pointer, pointer.map(fieldName))
-const path = fc.oneof({ weight: 4, arbitrary: target }, { weight: 1, arbitrary: fc.constantFrom('a[0]', 'b[1].c', '') })
+const path = fc.oneof(
+  { weight: 4, arbitrary: target },
+  { weight: 1, arbitrary: fc.constantFrom('a[0]', 'b[1].c', '') },
+)
 
 const scalar = fc.oneof(
-  fc.constantFrom<Json>('true', 'false', '', ' 1', '12.50', '1e3', '2024-02-29T10:00:00+01:00', '2024-02-30', null),
+  fc.constantFrom<Json>(
+    'true',
+    'false',
+    '',
+    ' 1',
+    '12.50',
+    '1e3',
+    '2024-02-29T10:00:00+01:00',
+    '2024-02-30',
+    null,
+  ),
   fc.integer(),
   fc.boolean(),
   fc.string({ maxLength: 8 }),
@@ -74,7 +87,10 @@ export const anySourcePolicy: fc.Arbitrary<JsonObject> = fc.record<JsonObject>(
     coerce: fc.dictionary(path, kind, { maxKeys: 4 }),
     severity: fc.dictionary(fc.constantFrom(...normalizeIssues), fc.constantFrom(...severities)),
     identify: fc.record({ nativeId: path, eventTime: path }, { requiredKeys: [] }),
-    constraints: fc.record({ bounds: fc.constant({ a: { min: -3 }, c: { max: 1e6 } }) }, { requiredKeys: [] }),
+    constraints: fc.record(
+      { bounds: fc.constant({ a: { min: -3 }, c: { max: 1e6 } }) },
+      { requiredKeys: [] },
+    ),
     rules: fc.array(rule, { maxLength: 3 }),
   },
   { requiredKeys: [] },

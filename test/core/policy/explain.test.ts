@@ -23,7 +23,8 @@ function rebuild(steps: readonly Step[]): Json {
 
 function withValueAt(value: Json | undefined, [token, ...rest]: readonly string[], after: Json): Json {
   if (token === undefined) return after
-  if (Array.isArray(value)) return value.map((item, i) => (String(i) === token ? withValueAt(item, rest, after) : item))
+  if (Array.isArray(value))
+    return value.map((item, i) => (String(i) === token ? withValueAt(item, rest, after) : item))
   const object = isObject(value) ? value : {}
   const inner = Object.hasOwn(object, token) ? object[token] : undefined
   return { ...object, [token]: withValueAt(inner, rest, after) }
@@ -85,7 +86,10 @@ describe('explain', () => {
 })
 
 /** What the stages do, in one go. */
-function outcome(set: PolicySet, event: ReturnType<typeof envelope>): { payload: Json; issues: readonly Issue[] } {
+function outcome(
+  set: PolicySet,
+  event: ReturnType<typeof envelope>,
+): { payload: Json; issues: readonly Issue[] } {
   const policy = sourcePolicyOf(set, event.sourceId)
   const { payload, issues, flags } = compileSource(policy)(event)
   expect(flags).toBe(

@@ -9,7 +9,11 @@ import { readSourcePolicy } from '../../../src/core/policy/read-source-policy.ts
 import { anyPayload, anySourcePolicy, envelope } from './examples.ts'
 
 function normalize(policy: Json, payload: Json) {
-  const { payload: after, issues, flags } = compileSource(orThrow(readSourcePolicy(policy)))(envelope(payload))
+  const {
+    payload: after,
+    issues,
+    flags,
+  } = compileSource(orThrow(readSourcePolicy(policy)))(envelope(payload))
   return { payload: after, issues: issues.map(issue => issue.text), flags: namesOf(flags) }
 }
 
@@ -38,8 +42,12 @@ describe('event normalization', () => {
   })
 
   test('looks for required fields in the payload where there is no map', () => {
-    expect(normalize({ required: ['id', 'ts'], coerce: { ts: 'iso8601->epoch' } }, { id: 1, ts: '2025-11-20T00:00:00Z' }))
-      .toEqual(clean({ id: 1, ts: 1763596800000 }))
+    expect(
+      normalize(
+        { required: ['id', 'ts'], coerce: { ts: 'iso8601->epoch' } },
+        { id: 1, ts: '2025-11-20T00:00:00Z' },
+      ),
+    ).toEqual(clean({ id: 1, ts: 1763596800000 }))
   })
 
   test("keeps the issue strings' shapes", () => {
@@ -78,7 +86,9 @@ describe('event normalization', () => {
   })
 
   test('cannot be made to reach a prototype', () => {
-    const policy = { map: { 'constructor.prototype.polluted': 'x', toString: 'x', valueOf: 'hasOwnProperty' } }
+    const policy = {
+      map: { 'constructor.prototype.polluted': 'x', toString: 'x', valueOf: 'hasOwnProperty' },
+    }
     const { payload } = normalize(policy, { x: 'evil' })
     expect(payload).toEqual({ constructor: { prototype: { polluted: 'evil' } }, toString: 'evil' })
     expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false)

@@ -6,7 +6,12 @@ import { faultCodes, orThrow } from '../../../src/core/fault.ts'
 import { compileSource } from '../../../src/core/policy/normalize-event.ts'
 import { policyDigest, sourcePolicyOf } from '../../../src/core/policy/policy-set.ts'
 import { readPolicySet } from '../../../src/core/policy/read-policy-set.ts'
-import { COPIES_MAX, FIELDS_MAX, readSourcePolicy, VALUE_LEVELS_MAX } from '../../../src/core/policy/read-source-policy.ts'
+import {
+  COPIES_MAX,
+  FIELDS_MAX,
+  readSourcePolicy,
+  VALUE_LEVELS_MAX,
+} from '../../../src/core/policy/read-source-policy.ts'
 import { compileRules } from '../../../src/core/rules/check-event.ts'
 import { anyPayload, anySourcePolicy, envelope } from './examples.ts'
 
@@ -16,7 +21,11 @@ describe('a policy set', () => {
   test('has one digest in all its spellings', () => {
     const spellings: Json[] = [
       { required: ['id', 'ts'], coerce: { ts: 'iso8601->epoch' }, map: { ts: 'a.b[0]', id: 'id' } },
-      { map: { '/id': '/id', '/ts': 'a.b.0' }, coercion: { '/ts': 'iso8601 -> epoch' }, required: ['/ts', 'id'] },
+      {
+        map: { '/id': '/id', '/ts': 'a.b.0' },
+        coercion: { '/ts': 'iso8601 -> epoch' },
+        required: ['/ts', 'id'],
+      },
       {
         fieldMapping: { id: 'id', ts: '/a/b/0' },
         coercionRules: { ts: 'iso8601->epoch' },
@@ -46,7 +55,11 @@ describe('a policy set', () => {
     let read = 0
     fc.assert(
       fc.property(anySourcePolicy, anySourcePolicy, (source, other) => {
-        const set = readPolicySet({ v: 1, sources: { s: source, '*': other }, constants: ['type', 'domain', 'type'] })
+        const set = readPolicySet({
+          v: 1,
+          sources: { s: source, '*': other },
+          constants: ['type', 'domain', 'type'],
+        })
         if (!set.ok) return
         read++
         const again = orThrow(readPolicySet(set.value))
@@ -59,7 +72,9 @@ describe('a policy set', () => {
   })
 
   test("takes a source's own entry, else the one for all, else lets payloads pass", () => {
-    const set = orThrow(readPolicySet({ v: 1, sources: { a: { required: ['x'] }, '*': { required: ['y'] } } }))
+    const set = orThrow(
+      readPolicySet({ v: 1, sources: { a: { required: ['x'] }, '*': { required: ['y'] } } }),
+    )
     expect(sourcePolicyOf(set, 'a')).toEqual({ required: ['/x'] })
     expect(sourcePolicyOf(set, 'b')).toEqual({ required: ['/y'] })
     expect(sourcePolicyOf(set, 'constructor')).toEqual({ required: ['/y'] })
@@ -68,7 +83,8 @@ describe('a policy set', () => {
 })
 
 describe('a mistake in a policy', () => {
-  const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, `s${i}`]))
+  const many = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, `s${i}`]))
   const nested = (levels: number): Json => (levels === 0 ? 1 : { n: nested(levels - 1) })
 
   test.each<[string, Json, string, RegExp]>([
@@ -80,7 +96,12 @@ describe('a mistake in a policy', () => {
     ['a target inside another', { map: { a: 'x', 'a.b': 'y' } }, '/map/a.b', /inside \/a/],
     ['a constant inside a target', { map: { a: 'x' }, constants: { 'a.b': 1 } }, '/constants/a.b', /inside/],
     ['a mapped constant', { map: { a: 'x' }, constants: { a: 1 } }, '/constants/a', /same field/],
-    ['a default of a constant', { constants: { a: 1 }, defaults: { '/a': 2 } }, '/defaults/~1a', /same field/],
+    [
+      'a default of a constant',
+      { constants: { a: 1 }, defaults: { '/a': 2 } },
+      '/defaults/~1a',
+      /same field/,
+    ],
     ['no target', { map: { '': 'x' } }, '/map/', /name a field/],
     ['an array made', { map: { 'a[0]': 'x' } }, '/map/a[0]', /array positions/],
     ['an unsound path', { map: { a: 'x..y' } }, '/map/a', /neither a dot path/],
@@ -108,7 +129,7 @@ describe('a mistake in a policy', () => {
     [{}, '/v'],
     [{ v: 2 }, '/v'],
     [{ v: 1, source: {} }, '/source'],
-    [{ v: 1, owner: { identityKey: '04' + 'a'.repeat(64) } }, '/owner/identityKey'],
+    [{ v: 1, owner: { identityKey: `04${'a'.repeat(64)}` } }, '/owner/identityKey'],
     [{ v: 1, owner: {} }, '/owner/identityKey'],
     [{ v: 1, classification: 'secret' }, '/classification'],
     [{ v: 1, constants: ['payload'] }, '/constants/0'],
@@ -130,11 +151,15 @@ describe('a mistake in a policy', () => {
   })
 
   test('is a mapping that would multiply an event', () => {
-    const copies = (count: number) => ({ map: Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, ''])) })
+    const copies = (count: number) => ({
+      map: Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, ''])),
+    })
     expect(readSourcePolicy(copies(COPIES_MAX)).ok).toBe(true)
     expect(readSourcePolicy(copies(COPIES_MAX + 1)).ok).toBe(false)
     const { map } = copies(COPIES_MAX)
-    expect(readSourcePolicy({ map: { ...map, more: 'a.b.c' } })).toMatchObject({ fault: { pointer: '/map/more' } })
+    expect(readSourcePolicy({ map: { ...map, more: 'a.b.c' } })).toMatchObject({
+      fault: { pointer: '/map/more' },
+    })
   })
 
   test('is named, and never thrown, whatever was sent', () => {
@@ -175,7 +200,8 @@ function replaced(json: Json, place: number, value: Json): Json {
   const walk = (inner: Json): Json => {
     if (at-- === 0) return value
     if (Array.isArray(inner)) return inner.map(walk)
-    if (isObject(inner)) return Object.fromEntries(Object.entries(inner).map(([key, item]) => [key, walk(item)]))
+    if (isObject(inner))
+      return Object.fromEntries(Object.entries(inner).map(([key, item]) => [key, walk(item)]))
     return inner
   }
   return walk(json)

@@ -197,13 +197,15 @@ function fitting<M extends keyof CarriedMembers>(
   return typeof value === 'string' && envelopeChecks[member](value) === undefined ? { [member]: value } : {}
 }
 
-/** HTTP's binary mode turns every attribute into text. */
+/** As HTTP's binary mode leaves it: every attribute text, and the implied content type said. */
 function textual(item: JsonObject): JsonObject {
-  return Object.fromEntries(
-    Object.entries(item)
-      .filter(([, value]) => value !== null)
-      .map(([name, value]) => [name, name === 'data' || name === 'data_base64' ? value : String(value)]),
-  )
+  const { data, data_base64, ...attributes } = item
+  const stated = Object.entries(attributes).filter(([, value]) => value !== null)
+  return {
+    ...(data === undefined ? {} : { datacontenttype: 'application/json', data }),
+    ...(data_base64 === undefined ? {} : { data_base64 }),
+    ...Object.fromEntries(stated.map(([name, value]) => [name, String(value)])),
+  }
 }
 
 function unreadable(detail: string, pointer?: string): Outcome<never> {

@@ -96,7 +96,12 @@ export const plantedFaults: Record<string, (rules: Rules, world: World) => Parti
           for (const { partition, packetNo, version } of plan.packets) {
             const start = plan.partitions.get(partition)
             const last = validated.get(partition)
-            if (start !== undefined && version === null && last?.state !== undefined && last.packetNo < packetNo)
+            if (
+              start !== undefined &&
+              version === null &&
+              last?.state !== undefined &&
+              last.packetNo < packetNo
+            )
               partitions.set(partition, { ...start, stateIn: last.state })
           }
           return { ...plan, partitions }

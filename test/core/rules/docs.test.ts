@@ -1,0 +1,97 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { canonicalJson, isObject, type Json } from '../../../src/core/canonical-json.ts'
+import type { Envelope } from '../../../src/core/event/envelope.ts'
+import { type Outcome, orThrow } from '../../../src/core/fault.ts'
+import { decideWindow } from '../../../src/core/fusion/decide.ts'
+import { closeByWatermark, compileObserve, noWindows } from '../../../src/core/fusion/open-windows.ts'
+import { type FusionPolicy, readFusion } from '../../../src/core/fusion/read-fusion.ts'
+import { emptyState } from '../../../src/core/rules/carried-state.ts'
+import { compileRules } from '../../../src/core/rules/check-event.ts'
+import { type Rule, readRules, rulesFromConstraints } from '../../../src/core/rules/read-rules.ts'
+import { envelope } from '../policy/examples.ts'
+
+describe('every example in docs/rules.md holds', () => {
+  const page = readFileSync(new URL('../../../docs/rules.md', import.meta.url), 'utf8')
+  const blocks = [...page.matchAll(/^```json ?(\w*)\n([\s\S]*?)^```$/gm)].map(
+    ([, kind = '', text = ''], i) => ({
+      i,
+      kind,
+      text,
+    }),
+  )
+  const read = exampleReader()
+
+  test.each(blocks)('block $i, $kind', ({ kind, text }) => {
+    read(kind, JSON.parse(text))
+  })
+
+  test('and every kind of rule has one', () => {
+    const shown = blocks.map(block => block.text).join()
+    for (const kind of ['payload-type', 'bounds', 'enum', 'pattern', 'predicate', 'sum', 'staleness', 'skew'])
+      expect(shown).toContain(`"kind": "${kind}"`)
+    for (const kind of ['monotonic', 'rate', 'mad', 'divergence'])
+      expect(shown).toContain(`"kind": "${kind}"`)
+  })
+})
+
+/** Carries from block to block what the page's header comment says it carries. */
+function exampleReader() {
+  let rules: Outcome<readonly Rule[]> = readRules([], '')
+  let fusion: Outcome<FusionPolicy> | undefined
+  let state = emptyState()
+  let found: string[] = []
+  let observed: Envelope[] = []
+
+  const enforce = (read: Outcome<readonly Rule[]>) => {
+    rules = read
+    fusion = undefined
+    state = emptyState()
+  }
+  const meet = (event: Envelope) => {
+    observed.push(event)
+    if (fusion === undefined) found = compileRules(orThrow(rules))(event, state).map(issue => issue.text)
+  }
+  return (kind: string, json: Json): void => {
+    switch (kind) {
+      case 'rule':
+        return enforce(readRules(Array.isArray(json) ? json : [json], ''))
+      case 'schema':
+        return enforce(readRules([{ kind: 'schema', schema: json }], ''))
+      case 'constraints':
+        return enforce(rulesFromConstraints(json, ''))
+      case 'fusion':
+        fusion = readFusion(json, '')
+        observed = []
+        return
+      case 'event':
+        return meet(envelope(json))
+      case 'envelope':
+        return meet(envelope(null, isObject(json) ? json : {}))
+      case 'issues':
+        expect(found).toEqual(json)
+        return
+      case 'canonical':
+        expect(canonicalJson(fusion === undefined ? (orThrow(rules)[0] ?? null) : orThrow(fusion))).toBe(
+          canonicalJson(json),
+        )
+        return
+      case 'fused':
+        expect(fuse(observed, fusion)).toEqual(json)
+        return
+      case 'fault':
+        expect(fusion ?? rules).toMatchObject({ ok: false, fault: json })
+        return
+      default:
+        throw new Error(`docs/rules.md has a block of the unknown kind "${kind}"`)
+    }
+  }
+}
+
+function fuse(events: readonly Envelope[], read: Outcome<FusionPolicy> | undefined) {
+  if (read === undefined) throw new Error('no fusion policy is in force')
+  const policy = orThrow(read)
+  const state = noWindows()
+  for (const event of events) compileObserve(policy)(event, state, [])
+  return closeByWatermark(state, policy, Number.MAX_SAFE_INTEGER).map(window => decideWindow(window, policy))
+}

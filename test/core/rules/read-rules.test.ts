@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'vitest'
+import { canonicalJson, type Json } from '../../../src/core/canonical-json.ts'
+import { orThrow } from '../../../src/core/fault.ts'
+import {
+  payloadTypeRule,
+  readRules,
+  rulesFromConstraints,
+  schemaRule,
+} from '../../../src/core/rules/read-rules.ts'
+import { oneRuleOfEachKind } from './examples.ts'
+
+describe('the rules of a policy', () => {
+  test.each(oneRuleOfEachKind.map(rule => [String(rule['kind']), rule] as const))(
+    '%s: have a canonical form, which reads as itself',
+    (_kind, rule) => {
+      const [read] = orThrow(readRules([rule], ''))
+      expect(read).toMatchObject({
+        kind: rule['kind'],
+        severity: expect.any(String),
+        flag: expect.any(Number),
+      })
+      expect(canonicalJson(orThrow(readRules([read ?? null], '')))).toBe(canonicalJson([read ?? null]))
+    },
+  )
+
+  test('may be absent', () => {
+    expect(orThrow(readRules(undefined, ''))).toEqual([])
+  })
+
+  test.each<[string, Json, string]>([
+    ['are not a list', {}, ''],
+    ['are of no known kind', [{ kind: 'magic' }], '/0/kind'],
+    ['misspell a member', [{ kind: 'bounds', field: 'a', mix: 1 }], '/0/mix'],
+    ['have a range upside down', [{ kind: 'bounds', field: 'a', min: 2, max: 1 }], '/0'],
+    ['set a flag that only ingest sets', [{ kind: 'bounds', field: 'a', min: 2, flag: 'LATE' }], '/0/flag'],
+    ['set such a flag by number', [{ kind: 'bounds', field: 'a', min: 2, flag: 0x800 }], '/0/flag'],
+    ['have a severity of their own', [{ kind: 'skew', severity: 'fatal' }], '/0/severity'],
+    ['go through __proto__', [{ kind: 'bounds', field: '__proto__.a', min: 2 }], '/0/field'],
+    ['have a pattern that goes back', [{ kind: 'pattern', field: 'a', pattern: '(a)\\1' }], '/0/pattern'],
+    ['name no payload type', [{ kind: 'payload-type', name: 'toString' }], '/0/name'],
+    ['ask for more samples than they keep', [{ kind: 'mad', field: 'a', window: 4 }], '/0'],
+    ['keep too much', [{ kind: 'mad', field: 'a', window: 257 }], '/0/window'],
+    [
+      'err in a predicate',
+      [{ kind: 'predicate', name: 'p', require: { all: [{ not: { field: 'a', op: '~' } }] } }],
+      '/0/require/all/0/not/op',
+    ],
+    ['err in a schema', [{ kind: 'schema', schema: { items: { type: 'x' } } }], '/0/schema/items/type'],
+    ['are too many', Array.from({ length: 65 }, () => ({ kind: 'skew' })), ''],
+  ])('are refused where they %s', (_why, json, at) => {
+    expect(readRules(json, '/rules')).toMatchObject({ ok: false, fault: { pointer: `/rules${at}` } })
+  })
+})
+
+describe('short forms', () => {
+  test('of constraints become rules of their kinds', () => {
+    const rules = rulesFromConstraints({ monotonicFields: ['ts'], bounds: { val: { min: 5 } } }, '')
+    expect(orThrow(rules)).toEqual([
+      { kind: 'bounds', severity: 'quarantine', flag: 1, field: '/val', min: 5 },
+      { kind: 'monotonic', severity: 'flag', flag: 32, field: '/ts', strict: true },
+    ])
+  })
+
+  test('point at the constraint that is wrong', () => {
+    const bad: [Json, string][] = [
+      [{ bounds: { 'a/b': { min: 'x' } } }, '/bounds/a~1b'],
+      [{ bounds: { a: 3 } }, '/bounds/a'],
+      [{ pattern: { a: '(?=a)' } }, '/pattern/a'],
+      [{ enum: { a: [] } }, '/enum/a'],
+      [{ monotonicFields: ['a', ''] }, ''],
+      [{ monotonic: ['a'] }, '/monotonic'],
+    ]
+    for (const [constraints, at] of bad.filter(([, where]) => where !== ''))
+      expect(rulesFromConstraints(constraints, '/c')).toMatchObject({
+        ok: false,
+        fault: { pointer: `/c${at}` },
+      })
+  })
+
+  test('of a schema and a payload type become one rule each', () => {
+    expect(orThrow(schemaRule({ type: 'object' }, ''))).toMatchObject({ kind: 'schema', flag: 1 })
+    expect(orThrow(payloadTypeRule('SENSOR_READING_V1', ''))).toMatchObject({ kind: 'payload-type' })
+    expect(schemaRule({ type: 'x' }, '/s')).toMatchObject({ fault: { pointer: '/s/type' } })
+    expect(payloadTypeRule('NOPE', '/payloadType')).toMatchObject({ fault: { pointer: '/payloadType' } })
+  })
+})
