@@ -38,7 +38,7 @@ export function takeBump(from: ByteReader): Bump {
   const levelCount = from.byte()
   if (levelCount === 0 || levelCount > BUMP_LEVELS_MAX)
     from.refuse(`a Merkle path has not between 1 and ${BUMP_LEVELS_MAX} levels`)
-  const levels = Array.from({ length: levelCount }, (_, level) => takeLevel(from, 2 ** (levelCount - level)))
+  const levels = Array.from({ length: levelCount }, (_, level) => takeLevel(from, level, levelCount))
   return bumpOf(height, levels, from.refuse)
 }
 
@@ -138,8 +138,10 @@ function isLoneLeaf(levels: Bump['levels']): boolean {
 const beside = (offset: number) => (offset % 2 === 0 ? offset + 1 : offset - 1)
 const above = (offset: number) => Math.floor(offset / 2)
 
-function takeLevel(from: ByteReader, width: number): BumpNode[] {
+function takeLevel(from: ByteReader, level: number, levelCount: number): BumpNode[] {
+  const width = 2 ** (levelCount - level)
   const nodes = Array.from({ length: from.count(NODE_BYTES_MIN) }, () => takeNode(from, width))
+  if (level > 0 && nodes.some(node => node.txid)) from.refuse('a Merkle path calls an inner node a transaction')
   if (new Set(nodes.map(node => node.offset)).size < nodes.length)
     from.refuse('a Merkle path names one node twice')
   return nodes

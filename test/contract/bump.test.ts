@@ -97,6 +97,7 @@ describe('a Merkle path', () => {
     ['an offset outside the tree', `0701 02 00 02 ${a} 02 00 ${b}`],
     ['one offset twice', `0701 02 00 02 ${a} 00 00 ${b}`],
     ['an unknown flag', `0701 02 00 02 ${a} 01 03 ${b}`],
+    ['a transaction above level 0', `0702 02 00 02 ${a} 01 00 ${b} 01 01 02 ${c}`],
     ['a repeated node on the left', `0701 02 00 01 01 02 ${a}`],
     ['a length in a longer form', `0701 fd0200 00 02 ${a} 01 00 ${b}`],
     ['more nodes than bytes', `0701 feffffff7f 00 02 ${a}`],

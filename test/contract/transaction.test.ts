@@ -61,7 +61,7 @@ describe('a transaction', () => {
               unlockingScript: UnlockingScript.fromHex('51'),
             },
           ],
-          [{ satoshis: 1, lockingScript: LockingScript.fromHex('6a0101') }],
+          [{ satoshis: 1, lockingScript: LockingScript.fromHex('6a0401020304') }],
           lockTime,
         )
         const read = orThrow(readTransaction(Uint8Array.from(sdk.toBinary())))

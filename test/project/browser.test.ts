@@ -13,6 +13,7 @@ const entries = [
   'src/core/level.ts',
   'src/core/merkle.ts',
   'src/core/network.ts',
+  'src/contract/verify.ts',
 ]
 /** Run in a page and in Node; extend it together with the entries. */
 const sample = 'test/project/browser-sample.ts'

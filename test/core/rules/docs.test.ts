@@ -52,39 +52,28 @@ function exampleReader() {
     observed.push(event)
     if (fusion === undefined) found = compileRules(orThrow(rules))(event, state).map(issue => issue.text)
   }
-  return (kind: string, json: Json): void => {
-    switch (kind) {
-      case 'rule':
-        return enforce(readRules(Array.isArray(json) ? json : [json], ''))
-      case 'schema':
-        return enforce(readRules([{ kind: 'schema', schema: json }], ''))
-      case 'constraints':
-        return enforce(rulesFromConstraints(json, ''))
-      case 'fusion':
-        fusion = readFusion(json, '')
-        observed = []
-        return
-      case 'event':
-        return meet(envelope(json))
-      case 'envelope':
-        return meet(envelope(null, isObject(json) ? json : {}))
-      case 'issues':
-        expect(found).toEqual(json)
-        return
-      case 'canonical':
-        expect(canonicalJson(fusion === undefined ? (orThrow(rules)[0] ?? null) : orThrow(fusion))).toBe(
-          canonicalJson(json),
-        )
-        return
-      case 'fused':
-        expect(fuse(observed, fusion)).toEqual(json)
-        return
-      case 'fault':
-        expect(fusion ?? rules).toMatchObject({ ok: false, fault: json })
-        return
-      default:
-        throw new Error(`docs/rules.md has a block of the unknown kind "${kind}"`)
-    }
+  const readers: { readonly [kind: string]: (json: Json) => void } = {
+    rule: json => enforce(readRules(Array.isArray(json) ? json : [json], '')),
+    schema: json => enforce(readRules([{ kind: 'schema', schema: json }], '')),
+    constraints: json => enforce(rulesFromConstraints(json, '')),
+    fusion: json => {
+      fusion = readFusion(json, '')
+      observed = []
+    },
+    event: json => meet(envelope(json)),
+    envelope: json => meet(envelope(null, isObject(json) ? json : {})),
+    issues: json => expect(found).toEqual(json),
+    canonical: json => {
+      const inForce = fusion === undefined ? orThrow(rules)[0] : orThrow(fusion)
+      expect(canonicalJson(inForce ?? null)).toBe(canonicalJson(json))
+    },
+    fused: json => expect(fuse(observed, fusion)).toEqual(json),
+    fault: json => expect(fusion ?? rules).toMatchObject({ ok: false, fault: json }),
+  }
+  return (kind: string, json: Json) => {
+    const read = readers[kind]
+    if (read === undefined) throw new Error(`docs/rules.md has a block of the unknown kind "${kind}"`)
+    read(json)
   }
 }
 

@@ -1,8 +1,8 @@
-import type { Decision, RoundSituation } from '../../../../src/core/rounds/coordinate.ts'
+import type { Decision } from '../../../../src/core/rounds/coordinate.ts'
 import { type Leaving, TRIES_MAX } from '../../../../src/core/rounds/leave.ts'
 import type { PacketStanding } from '../../../../src/core/rounds/standing.ts'
 import type { Rules } from './rules.ts'
-import type { World } from './simulation.ts'
+import type { World } from './world.ts'
 
 /** Each breaks one rule of the coordinator; a simulation that does not notice would prove nothing. */
 export const plantedFaults: Record<string, (rules: Rules, world: World) => Partial<Rules>> = {
@@ -66,7 +66,6 @@ export const plantedFaults: Record<string, (rules: Rules, world: World) => Parti
       for (const { packet } of decision.leaving) standings.set(packet.packetId, packet)
       return { kind: 'wait' }
     },
-    chooseOperators: rules.chooseOperators,
   }),
 
   'the coordinator is content with one vote less': rules => ({
@@ -76,7 +75,7 @@ export const plantedFaults: Record<string, (rules: Rules, world: World) => Parti
     },
   }),
 
-  'state is taken from packets that were only validated': (rules, { stateOut }) => {
+  'state is taken from packets that were only validated': (rules, { outputs }) => {
     const validated = new Map<string, { packetNo: number; state: string | undefined }>()
     return {
       decideRound: (situation, limits) => {
@@ -85,7 +84,9 @@ export const plantedFaults: Record<string, (rules: Rules, world: World) => Parti
           for (const member of decision.members) {
             const packet = situation.packets[member]
             const at = situation.job.members.indexOf(member)
-            const state = situation.results.flatMap(({ leaves }) => stateOut.get(leaves[at] ?? '') ?? [])[0]
+            const state = situation.results.flatMap(
+              ({ leaves }) => outputs.stateOut.get(leaves[at] ?? '') ?? [],
+            )[0]
             if (packet !== undefined) validated.set(packet.partition, { packetNo: packet.packetNo, state })
           }
         return decision
@@ -109,11 +110,7 @@ export const plantedFaults: Record<string, (rules: Rules, world: World) => Parti
     }
   },
 
-  'what was recorded dead is sent again': () => ({
-    transactionsToResend: stored => [...stored],
-  }),
-
-  'after a reorganisation the live thread is not followed': rules => ({
+  'after a reorganisation the live certificate is not followed': rules => ({
     endOfThread: (firstJob, network) => {
       const end = rules.endOfThread(firstJob, network)
       return end?.role.kind === 'certificate' ? undefined : end
@@ -133,5 +130,3 @@ function withLeaving(decision: Decision, change: (leaving: Leaving) => Leaving):
   if (decision.kind === 'wait' || decision.kind === 'follow') return decision
   return { ...decision, leaving: decision.leaving.map(change) }
 }
-
-export type Situation = RoundSituation

@@ -1,0 +1,195 @@
+import { Beef as SdkBeef, Transaction as SdkTransaction } from '@bsv/sdk'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ancestry, type BeefTransaction, readBeef, writeBeef } from '../../src/contract/beef.ts'
+import { writeBump } from '../../src/contract/bump.ts'
+import { p2pkhLock } from '../../src/contract/script.ts'
+import { signTransaction } from '../../src/contract/spend.ts'
+import { type Transaction, u32le, varInt } from '../../src/contract/transaction.ts'
+import { concat, toHex } from '../../src/core/bytes.ts'
+import { orThrow } from '../../src/core/fault.ts'
+import { certifiedRound, coins, coordinator, mine, output, p2pkhSpend } from './a-round.ts'
+
+const pay = (outputs: number, satoshis: number) =>
+  Array.from({ length: outputs }, () => output(p2pkhLock(coordinator.publicKey), satoshis))
+const spendOf = (...parents: [Transaction, number][]) =>
+  signTransaction(parents.map(([parent, vout]) => p2pkhSpend(parent, vout)), pay(2, 100))
+
+/** A history of random shape: each transaction spends outputs of earlier ones that nobody has spent yet. */
+const history = fc
+  .tuple(fc.integer({ min: 1, max: 4 }), fc.array(fc.array(fc.nat(), { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 8 }))
+  .map(([fuelCount, picks]) => {
+    const all: BeefTransaction[] = mine(Array.from({ length: fuelCount }, (_, i) => coins(`${i}`, 3)))
+    const free = all.flatMap(each => each.outputs.map((_, vout): [Transaction, number] => [each, vout]))
+    for (const pick of picks) {
+      const parents = pick.flatMap(index => (free.length > 0 ? free.splice(index % free.length, 1) : []))
+      if (parents.length === 0) break
+      const child = spendOf(...parents)
+      all.push(child)
+      free.push([child, 0], [child, 1])
+    }
+    return all
+  })
+
+/** Only what the last one descends from: what a minimal BEEF of it holds. */
+function needed(all: readonly BeefTransaction[]): BeefTransaction[] {
+  const subject = all.at(-1)
+  if (subject === undefined) throw new Error('empty')
+  const kept = ancestry({ transactions: all, subject, byTxid: new Map(all.map(each => [each.txid, each])) })
+  return all.filter(each => kept.has(each))
+}
+
+const round = certifiedRound('enhanced', 2)
+
+describe('a BEEF', () => {
+  test('is read as it was written, and the SDK reads the same subject and ancestors', () => {
+    fc.assert(
+      fc.property(history, all => {
+        const transactions = needed(all)
+        const bytes = writeBeef(transactions)
+        const beef = orThrow(readBeef(bytes, { minimal: true }))
+        expect(beef.transactions.map(each => each.txid)).toEqual(transactions.map(each => each.txid))
+        expect(beef.transactions.map(each => each.proof?.root)).toEqual(transactions.map(each => each.proof?.root))
+        expect(SdkTransaction.fromBEEF([...bytes]).id('hex')).toBe(beef.subject.txid)
+        expect(SdkBeef.fromBinary([...bytes]).txs.map(each => each.txid)).toEqual(
+          beef.transactions.map(each => each.txid),
+        )
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('that the SDK writes is read', () => {
+    fc.assert(
+      fc.property(history, all => {
+        const sdk = SdkTransaction.fromBEEF([...writeBeef(needed(all))])
+        const read = orThrow(readBeef(Uint8Array.from(sdk.toBEEF())))
+        expect(read.subject.txid).toBe(sdk.id('hex'))
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  test('of a round is minimal and verifies in the SDK against its block', async () => {
+    const sdk = SdkTransaction.fromBEEF([...round.beef])
+    const root = round.fuel.proof?.root
+    const headers = { isValidRootForHeight: async (claimed: string) => claimed === root, currentHeight: async () => 8 }
+    expect(await sdk.verify(headers)).toBe(true)
+    expect(readBeef(round.beef, { minimal: true })).toMatchObject({ ok: true })
+  })
+})
+
+describe('a damaged BEEF', () => {
+  const [fuel, other] = mine([coins('a', 2), coins('b', 2)])
+  if (fuel === undefined || other === undefined) throw new Error('no fuel')
+  const child = spendOf([fuel, 0], [other, 1])
+  const grandchild = spendOf([child, 0])
+  const transactions: BeefTransaction[] = [fuel, other, child, grandchild]
+  const bytes = writeBeef(transactions)
+
+  /** What a reader would act on. */
+  function claims(input: Uint8Array) {
+    const read = readBeef(input, { minimal: true })
+    if (!read.ok) return read.fault.code
+    const { subject, transactions } = read.value
+    return [subject.txid, ...transactions.flatMap(({ proof }) => (proof ? [`${proof.height} ${proof.root}`] : []))]
+  }
+
+  test('with any one bit flipped is refused, or claims another subject or block', () => {
+    const before = claims(bytes)
+    expect(before).toContain(grandchild.txid)
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const flipped = bytes.slice()
+      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+      expect(claims(flipped)).not.toEqual(before)
+    }
+  })
+
+  test('cut anywhere, or followed by anything, is refused', () => {
+    for (let length = 0; length < bytes.length; length++)
+      expect(readBeef(bytes.subarray(0, length))).toMatchObject({ ok: false })
+    expect(readBeef(concat(bytes, Uint8Array.of(0)))).toMatchObject({ ok: false })
+    for (const cut of [1, 100, 5000])
+      expect(readBeef(round.beef.subarray(0, -cut))).toMatchObject({ fault: { code: 'transaction-invalid' } })
+  })
+
+  test('longer than it may be is refused before it is read', () => {
+    expect(readBeef(bytes, { bytesMax: bytes.length - 1 })).toMatchObject({ fault: { detail: /longer than/ } })
+    expect(readBeef(bytes, { bytesMax: bytes.length })).toMatchObject({ ok: true })
+  })
+
+  /** Any list of transactions in any order, for what writeBeef would not write. */
+  function assemble(bumps: Uint8Array[], entries: [Transaction, number?][]): Uint8Array {
+    return concat(
+      u32le(0xefbe0001),
+      varInt(bumps.length),
+      ...bumps,
+      varInt(entries.length),
+      ...entries.map(([{ raw }, bump]) =>
+        concat(raw, bump === undefined ? Uint8Array.of(0) : concat(Uint8Array.of(1), varInt(bump))),
+      ),
+    )
+  }
+  const bumpOf = (transaction: BeefTransaction) =>
+    transaction.proof === undefined ? new Uint8Array() : writeBump(transaction.proof)
+  const both = [bumpOf(fuel), bumpOf(other)]
+  const rival = spendOf([fuel, 0], [fuel, 1])
+  const joining = spendOf([child, 0], [rival, 0])
+
+  const refusals: [string, Uint8Array, RegExp][] = [
+    ['no transaction', assemble([], []), /no transaction/],
+    ['a child before its parent', assemble(both, [[fuel, 0], [child], [other, 1]]), /before it/],
+    ['a parent missing', assemble([bumpOf(fuel)], [[fuel, 0], [child]]), /before it/],
+    ['a transaction twice', assemble(both, [[fuel, 0], [fuel, 0], [other, 1], [child]]), /twice/],
+    ['a path that is not there', assemble(both, [[fuel, 2]]), /not there/],
+    ['a path of another transaction', assemble([bumpOf(mine([coins('c', 1)])[0] ?? fuel)], [[fuel, 0]]), /not its own/],
+    ['an output spent twice', assemble(both, [[fuel, 0], [other, 1], [child], [rival], [joining]]), /spend one output/],
+    ['an output that does not exist', assemble([bumpOf(fuel)], [[fuel, 0], [spendOfNothing(fuel)]]), /before it/],
+    ['version 2', concat(Uint8Array.of(0, 2), bytes.subarray(2)), /version 1/],
+    ['a million transactions announced', concat(u32le(0xefbe0001), varInt(0), varInt(1e6), fuel.raw), /announced/],
+  ]
+  test.each(refusals)('with %s is refused', (_, input, why) => {
+    expect(readBeef(input)).toMatchObject({ fault: { code: 'transaction-invalid', detail: why } })
+  })
+
+  function spendOfNothing(parent: Transaction): Transaction {
+    const [input] = spendOf([parent, 0]).inputs
+    if (input === undefined) throw new Error('no input')
+    return signTransaction([{ ...p2pkhSpend(parent, 0), vout: 9 }], pay(1, 1))
+  }
+
+  test('may hold coins of two blocks, which come from the same nowhere', () => {
+    const [later] = mine([coins('later', 1)], 8)
+    if (later === undefined) throw new Error('no coins')
+    const spender = spendOf([fuel, 1], [later, 0])
+    expect(readBeef(writeBeef([fuel, later, spender]), { minimal: true })).toMatchObject({ ok: true })
+  })
+
+  const surplus: [string, Uint8Array][] = [
+    ['a transaction its subject does not need', assemble(both, [[fuel, 0], [other, 1], [spendOf([fuel, 0])]])],
+    ['a path that proves nothing in it', assemble(both, [[fuel, 0], [spendOf([fuel, 0])]])],
+    ['one path twice', assemble([bumpOf(fuel), bumpOf(fuel)], [[fuel, 0], [spendOf([fuel, 0])]])],
+  ]
+  test.each(surplus)('with %s is read, but not as minimal', (_, input) => {
+    expect(readBeef(input)).toMatchObject({ ok: true })
+    expect(readBeef(input, { minimal: true })).toMatchObject({ fault: { code: 'transaction-invalid' } })
+  })
+
+  test('made of 3,000 noisy copies is read or refused, and never throws', () => {
+    const noisy = fc
+      .array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 })
+      .map(changes => {
+        const copy = bytes.slice()
+        for (const [at, byte] of changes) copy[at] = byte
+        return copy
+      })
+    fc.assert(
+      fc.property(fc.oneof(noisy, fc.uint8Array({ maxLength: 300 })), any => {
+        const read = readBeef(any)
+        if (!read.ok) expect(read.fault.code).toBe('transaction-invalid')
+        else expect(toHex(any)).toContain(toHex(read.value.subject.raw))
+      }),
+      { numRuns: 3000 },
+    )
+  })
+})
