@@ -141,7 +141,8 @@ const above = (offset: number) => Math.floor(offset / 2)
 function takeLevel(from: ByteReader, level: number, levelCount: number): BumpNode[] {
   const width = 2 ** (levelCount - level)
   const nodes = Array.from({ length: from.count(NODE_BYTES_MIN) }, () => takeNode(from, width))
-  if (level > 0 && nodes.some(node => node.txid)) from.refuse('a Merkle path calls an inner node a transaction')
+  if (level > 0 && nodes.some(node => node.txid))
+    from.refuse('a Merkle path calls an inner node a transaction')
   if (new Set(nodes.map(node => node.offset)).size < nodes.length)
     from.refuse('a Merkle path names one node twice')
   return nodes

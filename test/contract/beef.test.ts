@@ -13,11 +13,17 @@ import { certifiedRound, coins, coordinator, mine, output, p2pkhSpend } from './
 const pay = (outputs: number, satoshis: number) =>
   Array.from({ length: outputs }, () => output(p2pkhLock(coordinator.publicKey), satoshis))
 const spendOf = (...parents: [Transaction, number][]) =>
-  signTransaction(parents.map(([parent, vout]) => p2pkhSpend(parent, vout)), pay(2, 100))
+  signTransaction(
+    parents.map(([parent, vout]) => p2pkhSpend(parent, vout)),
+    pay(2, 100),
+  )
 
 /** A history of random shape: each transaction spends outputs of earlier ones that nobody has spent yet. */
 const history = fc
-  .tuple(fc.integer({ min: 1, max: 4 }), fc.array(fc.array(fc.nat(), { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 8 }))
+  .tuple(
+    fc.integer({ min: 1, max: 4 }),
+    fc.array(fc.array(fc.nat(), { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 8 }),
+  )
   .map(([fuelCount, picks]) => {
     const all: BeefTransaction[] = mine(Array.from({ length: fuelCount }, (_, i) => coins(`${i}`, 3)))
     const free = all.flatMap(each => each.outputs.map((_, vout): [Transaction, number] => [each, vout]))
@@ -49,7 +55,9 @@ describe('a BEEF', () => {
         const bytes = writeBeef(transactions)
         const beef = orThrow(readBeef(bytes, { minimal: true }))
         expect(beef.transactions.map(each => each.txid)).toEqual(transactions.map(each => each.txid))
-        expect(beef.transactions.map(each => each.proof?.root)).toEqual(transactions.map(each => each.proof?.root))
+        expect(beef.transactions.map(each => each.proof?.root)).toEqual(
+          transactions.map(each => each.proof?.root),
+        )
         expect(SdkTransaction.fromBEEF([...bytes]).id('hex')).toBe(beef.subject.txid)
         expect(SdkBeef.fromBinary([...bytes]).txs.map(each => each.txid)).toEqual(
           beef.transactions.map(each => each.txid),
@@ -73,7 +81,10 @@ describe('a BEEF', () => {
   test('of a round is minimal and verifies in the SDK against its block', async () => {
     const sdk = SdkTransaction.fromBEEF([...round.beef])
     const root = round.fuel.proof?.root
-    const headers = { isValidRootForHeight: async (claimed: string) => claimed === root, currentHeight: async () => 8 }
+    const headers = {
+      isValidRootForHeight: async (claimed: string) => claimed === root,
+      currentHeight: async () => 8,
+    }
     expect(await sdk.verify(headers)).toBe(true)
     expect(readBeef(round.beef, { minimal: true })).toMatchObject({ ok: true })
   })
@@ -92,7 +103,10 @@ describe('a damaged BEEF', () => {
     const read = readBeef(input, { minimal: true })
     if (!read.ok) return read.fault.code
     const { subject, transactions } = read.value
-    return [subject.txid, ...transactions.flatMap(({ proof }) => (proof ? [`${proof.height} ${proof.root}`] : []))]
+    return [
+      subject.txid,
+      ...transactions.flatMap(({ proof }) => (proof ? [`${proof.height} ${proof.root}`] : [])),
+    ]
   }
 
   test('with any one bit flipped is refused, or claims another subject or block', () => {
@@ -114,7 +128,9 @@ describe('a damaged BEEF', () => {
   })
 
   test('longer than it may be is refused before it is read', () => {
-    expect(readBeef(bytes, { bytesMax: bytes.length - 1 })).toMatchObject({ fault: { detail: /longer than/ } })
+    expect(readBeef(bytes, { bytesMax: bytes.length - 1 })).toMatchObject({
+      fault: { detail: /longer than/ },
+    })
     expect(readBeef(bytes, { bytesMax: bytes.length })).toMatchObject({ ok: true })
   })
 
@@ -142,11 +158,27 @@ describe('a damaged BEEF', () => {
     ['a parent missing', assemble([bumpOf(fuel)], [[fuel, 0], [child]]), /before it/],
     ['a transaction twice', assemble(both, [[fuel, 0], [fuel, 0], [other, 1], [child]]), /twice/],
     ['a path that is not there', assemble(both, [[fuel, 2]]), /not there/],
-    ['a path of another transaction', assemble([bumpOf(mine([coins('c', 1)])[0] ?? fuel)], [[fuel, 0]]), /not its own/],
-    ['an output spent twice', assemble(both, [[fuel, 0], [other, 1], [child], [rival], [joining]]), /spend one output/],
-    ['an output that does not exist', assemble([bumpOf(fuel)], [[fuel, 0], [spendOfNothing(fuel)]]), /before it/],
+    [
+      'a path of another transaction',
+      assemble([bumpOf(mine([coins('c', 1)])[0] ?? fuel)], [[fuel, 0]]),
+      /not its own/,
+    ],
+    [
+      'an output spent twice',
+      assemble(both, [[fuel, 0], [other, 1], [child], [rival], [joining]]),
+      /spend one output/,
+    ],
+    [
+      'an output that does not exist',
+      assemble([bumpOf(fuel)], [[fuel, 0], [spendOfNothing(fuel)]]),
+      /before it/,
+    ],
     ['version 2', concat(Uint8Array.of(0, 2), bytes.subarray(2)), /version 1/],
-    ['a million transactions announced', concat(u32le(0xefbe0001), varInt(0), varInt(1e6), fuel.raw), /announced/],
+    [
+      'a million transactions announced',
+      concat(u32le(0xefbe0001), varInt(0), varInt(1e6), fuel.raw),
+      /announced/,
+    ],
   ]
   test.each(refusals)('with %s is refused', (_, input, why) => {
     expect(readBeef(input)).toMatchObject({ fault: { code: 'transaction-invalid', detail: why } })
@@ -166,7 +198,10 @@ describe('a damaged BEEF', () => {
   })
 
   const surplus: [string, Uint8Array][] = [
-    ['a transaction its subject does not need', assemble(both, [[fuel, 0], [other, 1], [spendOf([fuel, 0])]])],
+    [
+      'a transaction its subject does not need',
+      assemble(both, [[fuel, 0], [other, 1], [spendOf([fuel, 0])]]),
+    ],
     ['a path that proves nothing in it', assemble(both, [[fuel, 0], [spendOf([fuel, 0])]])],
     ['one path twice', assemble([bumpOf(fuel), bumpOf(fuel)], [[fuel, 0], [spendOf([fuel, 0])]])],
   ]

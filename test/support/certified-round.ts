@@ -127,7 +127,7 @@ export function certifiedRound(options: RoundOptions = {}): CertifiedRound {
   return { log, operators, policySet, packets, roundDocument, transactions, beef, chain: scene.chain, proof }
 }
 
-export const samplePolicy: Json = {
+export const samplePolicy = {
   v: 1,
   license: 'CC-BY-4.0',
   classification: 'public',
@@ -142,6 +142,31 @@ export const samplePolicy: Json = {
   },
 }
 
+/** Two sources observe the same sensors, and what they say is carried from packet to packet. */
+export const fusedPolicy: Json = {
+  v: 1,
+  license: 'CC-BY-4.0',
+  classification: 'public',
+  constants: samplePolicy.constants,
+  sources: {
+    '*': { map: { celsius: 'value', sensor: 'sensorId' }, constraints: { monotonicFields: ['celsius'] } },
+  },
+  fusion: {
+    strategy: 'quorum',
+    key: 'sensor',
+    field: 'celsius',
+    min: 2,
+    absolute: 0.5,
+    windowMs: 2000,
+    priority: ['farm-001', 'farm-002'],
+  },
+}
+
+export const fusedEvents: readonly (readonly Envelope[])[] = [
+  [sampleEvent(0, 20), sampleEvent(0, 20.25, 'farm-002'), sampleEvent(1, 21), sampleEvent(1, 30, 'farm-002')],
+  [sampleEvent(4, 19), sampleEvent(1, 21.5, 'farm-003'), sampleEvent(6, 22)],
+]
+
 export const sampleConstants: LineConstants = {
   connectorId: 'http',
   connectorVersion: '1',
@@ -151,18 +176,18 @@ export const sampleConstants: LineConstants = {
   streamId: 'sensors.temperature',
 }
 
-export function sampleEvent(i: number, value: Json = 20 + i / 10): Envelope {
+export function sampleEvent(i: number, value: Json = 20 + i / 10, sourceId = 'farm-001'): Envelope {
   const payload = { sensorId: `t-${i % 3}`, unit: 'celsius', value }
   const eventTimeMs = 1_780_000_000_000 + 1000 * i
   return {
     schemaVersion: 1,
-    eventId: digestHex('assay:event-native:1', 'farm-001', `reading-${i}`, canonicalJson(payload)),
-    sourceId: 'farm-001',
+    eventId: digestHex('assay:event-native:1', sourceId, `reading-${i}`, canonicalJson(payload)),
+    sourceId,
     sourceVersion: '1',
     connectorId: 'http',
     connectorVersion: '1',
     streamId: 'sensors.temperature',
-    partitionKey: 'farm-001',
+    partitionKey: sourceId,
     domain: 'iot',
     type: 'sensor_reading',
     payloadType: 'GENERIC_JSON_V1',
@@ -212,7 +237,9 @@ function sealAll(
       constants,
       firstEventTimeMs: Math.min(...times),
       lastEventTimeMs: Math.max(...times),
-      sources: [{ sourceId: 'farm-001', authenticated: 'identity' as const }],
+      sources: [...new Set(batch.map(event => event.sourceId))]
+        .sort()
+        .map(sourceId => ({ sourceId, authenticated: 'identity' as const })),
       lines: utf8(lines),
     }
     accepted += batch.length

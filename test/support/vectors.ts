@@ -30,11 +30,20 @@ import { policyDigest } from '../../src/core/policy/policy-set.ts'
 import { readPolicySet } from '../../src/core/policy/read-policy-set.ts'
 import { rootOver, roundId } from '../../src/core/rounds/round.ts'
 import { outcomeLeaf } from '../../src/core/work/stage-output.ts'
-import { certifiedRound, party, sampleConstants, sampleEvent, samplePolicy } from './certified-round.ts'
+import {
+  certifiedRound,
+  fusedEvents,
+  fusedPolicy,
+  party,
+  sampleConstants,
+  sampleEvent,
+  samplePolicy,
+} from './certified-round.ts'
 
 /** Every golden vector by its file name: what `npm run vectors` writes and a test compares with the files. */
 export function goldenVectors(): Record<string, string> {
   const round = certifiedRound()
+  const fused = certifiedRound({ policy: fusedPolicy, events: fusedEvents })
   return {
     'canonical-json.json': file(
       'A JSON text and its canonical form, or the fault it is refused with.',
@@ -56,7 +65,7 @@ export function goldenVectors(): Record<string, string> {
     'policy.json': file('A policy as written, its canonical form, and the policyDigest.', policyCases()),
     'packet.json': file(
       'Packets of one partition: lines, header, packetId, and what each stage makes of them.',
-      packetCases(round),
+      [...packetCases(round), ...packetCases(fused)],
     ),
     'round.json': file(
       'The round over those packets: its id, its document, the roots between its stages.',
@@ -203,6 +212,7 @@ function lineCases(): Json {
 function policyCases(): Json {
   const spelled: Json[] = [
     samplePolicy,
+    fusedPolicy,
     { v: 1, sources: { '*': { required: ['id', 'ts'], coerce: { ts: 'iso8601->epoch' } } } },
     { v: 1, sources: { '*': { coercion: { '/ts': 'iso8601->epoch' }, required: ['/ts', '/id'] } } },
     {
@@ -217,9 +227,10 @@ function policyCases(): Json {
   })
 }
 
-function packetCases({ packets, log, operators }: Round): Json {
+function packetCases({ packets, policySet, log, operators }: Round): JsonObject[] {
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
   return packets.map(packet => ({
+    policy: policySet as unknown as Json,
     log: log.identityKey,
     operators: operators.map(operator => operator.identityKey),
     lines: text(packet.bytes),
@@ -231,6 +242,7 @@ function packetCases({ packets, log, operators }: Round): Json {
     },
     validated: {
       lines: text(packet.validated.bytes),
+      state: text(packet.validated.stateBytes),
       stateOut: packet.validated.stateOut,
       leaf: outcomeLeaf(packet.packetId, packet.validated.outputHash, packet.validated.stateOut),
     },

@@ -44,7 +44,7 @@ export function decideWindow(window: ClosedWindow, policy: FusionPolicy): FusedR
 
   const from: Witness[] = []
   const overruled: (Witness & { reason: Reason })[] = []
-  for (const seen of window.observations.toSorted(byEventId)) {
+  for (const seen of window.observations.toSorted(byTime)) {
     const witness = asWitness(seen, policy)
     if (!votes.includes(seen)) overruled.push({ ...witness, reason: 'superseded' })
     else if (choice === undefined) overruled.push({ ...witness, reason: 'no-quorum' })
@@ -138,7 +138,7 @@ function ranking(policy: FusionPolicy): (a: Observation, b: Observation) => numb
   const trust = trustOf(policy)
   const place = priorityOf(policy)
   return (a, b) =>
-    trust(b) - trust(a) || place(a) - place(b) || a.eventTimeMs - b.eventTimeMs || byEventId(a, b)
+    trust(b) - trust(a) || place(a) - place(b) || byTime(a, b)
 }
 
 function trustOf({ trust }: FusionPolicy): (seen: Observation) => number {
@@ -176,6 +176,10 @@ function latestBySource(observations: readonly Observation[]): Map<string, Obser
     if (later) latest.set(seen.sourceId, seen)
   }
   return latest
+}
+
+function byTime(a: Observation, b: Observation): number {
+  return a.eventTimeMs - b.eventTimeMs || byEventId(a, b)
 }
 
 function byEventId(a: Observation, b: Observation): number {

@@ -198,8 +198,10 @@ function lieAbout(header: PacketHeader, events: readonly Envelope[]): string | u
   if (events.length === 0) return undefined
   let [first, last] = [Infinity, 0]
   const sourceIds = new Set<string>()
-  for (const { eventTimeMs, sourceId, streamId } of events) {
+  const blinded = header.audience === 'restricted'
+  for (const { eventTimeMs, sourceId, streamId, blind } of events) {
     if (streamId !== header.streamId) return 'it holds an event of another stream'
+    if ((blind !== undefined) !== blinded) return 'its lines must be blinded if and only if it is restricted'
     first = Math.min(first, eventTimeMs)
     last = Math.max(last, eventTimeMs)
     sourceIds.add(sourceId)

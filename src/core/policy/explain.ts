@@ -10,7 +10,8 @@ import { type PolicySet, sourcePolicyOf } from './policy-set.ts'
 
 /**
  * What each part of the policy did to one event, in order. Setting every `after`, from an empty object on, gives
- * the normalised payload, and the flags of all issues are the flags that were added: nothing happens unlisted.
+ * the normalised payload; the flags of all issues, and QUARANTINED where one sets the event aside, are the flags
+ * that were added. Nothing happens unlisted.
  *
  * Rules that remember are asked as of `state`, which is used up; the default is a partition's beginning.
  */

@@ -14,7 +14,7 @@ import {
 } from './path.ts'
 import { NORMALIZE_SEVERITY, type NormalizeIssue, type SourcePolicy } from './policy-set.ts'
 
-export type NormalizedEvent = {
+type NormalizedEvent = {
   readonly payload: Json
   readonly issues: readonly Issue[]
   /** Bits to add to the event's qualityFlags. */
@@ -33,7 +33,7 @@ export type Step = {
 }
 
 export type Normalize = (event: Envelope, note?: Note) => NormalizedEvent
-export type Note = (step: Step) => void
+type Note = (step: Step) => void
 
 /**
  * Compiles a source's policy to closures, once. What they do, in this order: map (or take the payload as it was

@@ -26,7 +26,7 @@ export type PolicySet = {
   readonly fusion?: FusionPolicy
 }
 
-export type Owner = { readonly identityKey: string; readonly name?: string }
+type Owner = { readonly identityKey: string; readonly name?: string }
 
 /** The classes a DLM1 manifest knows. */
 export const dataClasses = ['public', 'internal', 'restricted', 'clinical-research'] as const

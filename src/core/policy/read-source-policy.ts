@@ -79,10 +79,14 @@ function canonicalSource(given: z.output<typeof members>): Outcome<SourcePolicy>
     ['required', 'requiredFields'],
   ])
   if (twice !== undefined) return twice
-  const map = given.map ?? given.fieldMapping ?? []
+  const mapKey = given.fieldMapping === undefined ? 'map' : 'fieldMapping'
+  const map = given[mapKey] ?? []
   const constants = given.constants ?? []
   const defaults = given.defaults ?? []
-  const clash = collision({ map, constants }) ?? collision({ constants, defaults }) ?? copiedTooOften(map)
+  const clash =
+    collision({ [mapKey]: map, constants }) ??
+    collision({ constants, defaults }) ??
+    copiedTooOften(map, mapKey)
   if (clash !== undefined) return clash
 
   const identify = given.identify ?? {}
@@ -184,7 +188,7 @@ function collision(lists: Readonly<Record<string, readonly Entry<unknown>[]>>): 
   return undefined
 }
 
-function copiedTooOften(map: readonly Entry<Pointer>[]): Refusal | undefined {
+function copiedTooOften(map: readonly Entry<Pointer>[], mapKey: string): Refusal | undefined {
   const copies = new Map<Pointer, number>()
   for (const { value } of map) copies.set(value, (copies.get(value) ?? 0) + 1)
   for (const { key, value } of map) {
@@ -193,7 +197,7 @@ function copiedTooOften(map: readonly Entry<Pointer>[]): Refusal | undefined {
       return refused(
         'policy-invalid',
         `more than ${COPIES_MAX} targets copy this part of the payload; drop some`,
-        `/map${pointerToken(key)}`,
+        pointerToken(mapKey) + pointerToken(key),
       )
   }
   return undefined

@@ -5,6 +5,8 @@ import { nearestKey } from './nearest-key.ts'
 import { tokensOf } from './path.ts'
 
 export const POLICY_CHARS_MAX = 1024 * 1024
+/** A pointer to a longer key stops before it. */
+const KEY_SHOWN_CHARS_MAX = 512
 
 /** What `shape` makes of a policy document, or its first complaint, which the others often follow from. */
 export function readAs<T>(shape: z.ZodType<T>, json: Json): Outcome<T> {
@@ -57,5 +59,7 @@ function firstFault(error: z.ZodError): Fault {
     issue.code === 'custom' && issue.params?.['code'] === 'pattern-refused'
       ? 'pattern-refused'
       : 'policy-invalid'
-  return { code, detail: issue.message, pointer: path.map(pointerToken).join('') }
+  const tooLong = path.findIndex(key => key.length > KEY_SHOWN_CHARS_MAX)
+  const shownPath = tooLong < 0 ? path : path.slice(0, tooLong)
+  return { code, detail: issue.message, pointer: shownPath.map(pointerToken).join('') }
 }

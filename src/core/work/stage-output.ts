@@ -26,7 +26,7 @@ export type StageOutput = {
   readonly counts: OutputCounts
 }
 
-export type OutputCounts = {
+type OutputCounts = {
   /** Lines that are quarantine entries. */
   readonly quarantined: number
   /** Those of them that are refused for good. */
@@ -84,19 +84,14 @@ export type OutputWriter = {
 }
 
 /** Longer than a line may be: a mapping may copy parts of a payload (COPIES_MAX) and add to it. */
-export const OUTPUT_LINE_CHARS_MAX = 16 * 1024 * 1024
+const OUTPUT_LINE_CHARS_MAX = 16 * 1024 * 1024
 /** Issues that a line lists; one more says how many it leaves out. The worst severity has decided by then. */
 export const ISSUES_LISTED_MAX = 64
 const ISSUE_CHARS_MAX = 2048
 
 /** The line of an event that goes on: its own line, and what was found about it where anything was. */
-export function outputLine(
-  event: Envelope,
-  constants: LineConstants,
-  issues: readonly string[],
-  payloadJcs?: string,
-): string {
-  if (issues.length === 0) return orThrow(eventLine(event, constants, payloadJcs))
+export function outputLine(event: Envelope, constants: LineConstants, issues: readonly string[]): string {
+  if (issues.length === 0) return orThrow(eventLine(event, constants))
   const members = Object.entries(event).filter(([member]) => !Object.hasOwn(constants, member))
   return canonicalJson({ ...Object.fromEntries(members), issues: listed(issues) })
 }
@@ -117,7 +112,7 @@ export function quarantineEntry(event: Envelope, issues: readonly string[], reje
   return canonicalJson(entry)
 }
 
-export type QuarantineEntry = {
+type QuarantineEntry = {
   readonly eventId: string
   readonly issues: readonly string[]
   readonly qualityFlags: number

@@ -5,13 +5,19 @@ import { digestHex } from '../../../src/core/digest.ts'
 import { faultCodes, orThrow } from '../../../src/core/fault.ts'
 import { compileSource } from '../../../src/core/policy/normalize-event.ts'
 import { policyDigest, sourcePolicyOf } from '../../../src/core/policy/policy-set.ts'
-import { readPolicySet } from '../../../src/core/policy/read-policy-set.ts'
+import {
+  readPolicySet,
+  SOURCES_MAX,
+  STATE_BYTES_MAX,
+  STATE_BYTES_MIN,
+} from '../../../src/core/policy/read-policy-set.ts'
 import {
   COPIES_MAX,
   FIELDS_MAX,
   readSourcePolicy,
   VALUE_LEVELS_MAX,
 } from '../../../src/core/policy/read-source-policy.ts'
+import { POLICY_CHARS_MAX } from '../../../src/core/policy/shape.ts'
 import { compileRules } from '../../../src/core/rules/check-event.ts'
 import { anyPayload, anySourcePolicy, envelope } from './examples.ts'
 
@@ -71,6 +77,31 @@ describe('a policy set', () => {
     expect(read).toBeGreaterThan(100)
   })
 
+  test('holds every short form as a rule, in one order, and reads as itself', () => {
+    const set = orThrow(
+      readPolicySet({
+        v: 1,
+        sources: {
+          '*': {
+            rules: [{ kind: 'skew' }],
+            constraints: { monotonicFields: ['t'], bounds: { v: { min: 1 } } },
+            schema: { type: 'object' },
+            payloadType: 'ODDS_SNAPSHOT_V1',
+          },
+        },
+        fusion: { strategy: 'quorum', min: 2, priority: ['sourceA', 'sourceB'] },
+      }),
+    )
+    expect(sourcePolicyOf(set, 's').rules?.map(rule => rule.kind)).toEqual([
+      'payload-type',
+      'schema',
+      'bounds',
+      'monotonic',
+      'skew',
+    ])
+    expect(readPolicySet(set)).toEqual({ ok: true, value: set })
+  })
+
   test("takes a source's own entry, else the one for all, else lets payloads pass", () => {
     const set = orThrow(
       readPolicySet({ v: 1, sources: { a: { required: ['x'] }, '*': { required: ['y'] } } }),
@@ -94,6 +125,12 @@ describe('a mistake in a policy', () => {
     ['a member spelled twice', { coerce: { a: 'number' }, coercion: { a: 'string' } }, '/coerce', /keep one/],
     ['a field named twice', { map: { a: 'x', '/a': 'y' } }, '/map/a', /named twice/],
     ['a target inside another', { map: { a: 'x', 'a.b': 'y' } }, '/map/a.b', /inside \/a/],
+    [
+      'a target inside another, spelled otherwise',
+      { fieldMapping: { a: 'x', '/a/b': 'y' } },
+      '/fieldMapping/~1a~1b',
+      /inside \/a/,
+    ],
     ['a constant inside a target', { map: { a: 'x' }, constants: { 'a.b': 1 } }, '/constants/a.b', /inside/],
     ['a mapped constant', { map: { a: 'x' }, constants: { a: 1 } }, '/constants/a', /same field/],
     [
@@ -133,14 +170,27 @@ describe('a mistake in a policy', () => {
     [{ v: 1, owner: {} }, '/owner/identityKey'],
     [{ v: 1, classification: 'secret' }, '/classification'],
     [{ v: 1, constants: ['payload'] }, '/constants/0'],
-    [{ v: 1, stateBytesMax: 1 }, '/stateBytesMax'],
-    [{ v: 1, stateBytesMax: 1e12 }, '/stateBytesMax'],
+    [{ v: 1, stateBytesMax: STATE_BYTES_MIN - 1 }, '/stateBytesMax'],
+    [{ v: 1, stateBytesMax: STATE_BYTES_MAX + 1 }, '/stateBytesMax'],
     [{ v: 1, sources: { 's/1': { map: { a: 1 } } } }, '/sources/s~11/map/a'],
     [{ v: 1, fusion: { strategy: 'guess' } }, '/fusion/strategy'],
     [[], ''],
     [null, ''],
   ])('%j is refused at %s', (json, pointer) => {
     expect(readPolicySet(json)).toMatchObject({ ok: false, fault: { code: 'policy-invalid', pointer } })
+  })
+
+  test('of size is refused: too many sources, too long a document', () => {
+    const sources = Object.fromEntries(Array.from({ length: SOURCES_MAX + 1 }, (_, i) => [`s${i}`, {}]))
+    expect(readPolicySet({ v: 1, sources })).toMatchObject({ fault: { pointer: '/sources' } })
+    const license = 'x'.repeat(POLICY_CHARS_MAX)
+    expect(readPolicySet({ v: 1, license })).toMatchObject({ fault: { code: 'json-too-large' } })
+  })
+
+  test('is not repeated where it is long', () => {
+    const outcome = readSourcePolicy({ map: { ['k'.repeat(10_000)]: 'x' } })
+    expect(outcome).toMatchObject({ ok: false, fault: { pointer: '/map' } })
+    expect(JSON.stringify(outcome).length).toBeLessThan(500)
   })
 
   test('is a pattern that could hang an agent, under its own code', () => {

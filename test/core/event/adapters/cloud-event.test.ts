@@ -184,7 +184,11 @@ describe('the CloudEvents SDK', () => {
             headers: { ...message.headers },
             body: Buffer.from(message.body).toString(),
           })
-          expect(read).toMatchObject({ specversion: '1.0', id: message.headers['ce-id'] })
+          expect(read).toMatchObject({
+            specversion: '1.0',
+            id: message.headers['ce-id'],
+            type: message.headers['ce-type'],
+          })
         },
       ),
     )
@@ -411,6 +415,7 @@ const anySdkEvent = fc
     id: fc.string({ unit: fc.constantFrom('a', '1', '-'), minLength: 1 }),
     type: fc.constant('com.example.some event'),
     source: fc.constant('/s'),
+    time: fc.constant('2018-04-05T17:31:00.000Z'),
     subject: fc.constantFrom('plain', 'a "quoted" subject'),
     data: fc.oneof(
       fc.dictionary(fc.constantFrom('a', 'b'), fc.integer(), { noNullPrototype: true }),

@@ -83,10 +83,10 @@ export function conspire(source: number | readonly number[]): Attempt {
       if (pick(6) === 5) continue
       const { stage, members } = job.role.facts
       const leaves = members.map(member =>
-        pick(12) === 11 ? noLeaf : hash(pick(8) === 7 ? 'lie' : 'true', stage, member),
+        pick(30) === 29 ? noLeaf : hash(pick(12) === 11 ? 'lie' : 'true', stage, member),
       )
       const jobOutpoint = { txid: job.txid, vout: seat }
-      const status = pick(12) === 11 ? 'failed' : 'completed'
+      const status = pick(30) === 29 ? 'failed' : 'completed'
       submit([jobOutpoint], {
         kind: 'result',
         facts: job.role.facts,
@@ -119,7 +119,7 @@ export function conspire(source: number | readonly number[]): Attempt {
       fuel(),
     ]
     const inputHash = pick(5) === 4 ? `document ${pick(2)}` : job.role.facts.inputHash
-    const next = stages[stages.indexOf(stage) + 1 + (pick(12) === 11 ? 1 : 0)]
+    const next = stages[stages.indexOf(stage) + 1 + (pick(20) === 19 ? 1 : 0)]
     if (next !== undefined) {
       const txid = submit(inputs, {
         kind: 'job',

@@ -1,7 +1,9 @@
-import { quorums } from '../../../../src/core/level.ts'
 import type { PipelineTransaction } from '../../../../src/core/rounds/pipeline.ts'
 import { rootOver } from '../../../../src/core/rounds/round.ts'
 import { stages } from './agents.ts'
+
+/** Written out once more: the promise must not follow a mistake in the rules. */
+const votesNeeded = { basic: 1, enhanced: 2, critical: 3 }
 
 type Chain = { readonly transaction: (txid: string) => PipelineTransaction | undefined }
 
@@ -28,7 +30,7 @@ export function certificateWithoutQuorum(
       for (const { inputs, role } of parents)
         if (role.kind === 'result' && inputs[0]?.txid === job.txid && at >= 0 && role.leaves[at] === leaf)
           operators.add(seats[inputs[0].vout]?.operator)
-      if (operators.size < quorums[facts.level].agreeing)
+      if (operators.size < votesNeeded[facts.level])
         return `member ${member} has ${operators.size} votes at ${stage}`
     }
     if (stage === stages[0]) return undefined

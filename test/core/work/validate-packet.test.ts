@@ -1,0 +1,336 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { sha256Hex } from '#sha256'
+import { fromUtf8, utf8 } from '../../../src/core/bytes.ts'
+import { canonicalJson, type Json, type JsonObject } from '../../../src/core/canonical-json.ts'
+import type { Envelope } from '../../../src/core/event/envelope.ts'
+import { eventLine, type LineConstants } from '../../../src/core/event/line.ts'
+import { qualityFlags } from '../../../src/core/event/quality-flags.ts'
+import { faultCodes, orThrow } from '../../../src/core/fault.ts'
+import type { PacketHeader } from '../../../src/core/log/packet-header.ts'
+import { type PolicySet, policyDigest } from '../../../src/core/policy/policy-set.ts'
+import { readPolicySet } from '../../../src/core/policy/read-policy-set.ts'
+import { quarantineEntry, type StageOutput } from '../../../src/core/work/stage-output.ts'
+import { validatePacket } from '../../../src/core/work/validate-packet.ts'
+import { envelope } from '../policy/examples.ts'
+import { oneRuleOfEachKind } from '../rules/examples.ts'
+
+const constants: LineConstants = { streamId: 'meters', domain: 'energy', schemaVersion: 1 }
+const policySet = (members: JsonObject) => orThrow(readPolicySet({ v: 1, ...members }))
+const lineOf = (event: Envelope) => orThrow(eventLine(event, constants))
+const at = (timeMs: number, payload: Json, sourceId = 's') =>
+  envelope(payload, {
+    eventTimeMs: timeMs,
+    ingestTimeMs: timeMs,
+    sourceId,
+    eventId: sha256Hex(`${sourceId} ${timeMs}`),
+  })
+
+function headerOf(set: PolicySet, count: number, watermarkMs = 0): PacketHeader {
+  return {
+    v: 1,
+    log: `02${'a'.repeat(64)}`,
+    streamId: 'meters',
+    partition: 0,
+    level: 'basic',
+    audience: 'public',
+    packetNo: 0,
+    firstSeq: 0,
+    count,
+    root: '0'.repeat(64),
+    bytes: 0,
+    rawHash: '0'.repeat(64),
+    previous: null,
+    firstEventTimeMs: null,
+    lastEventTimeMs: null,
+    watermarkMs,
+    policyDigest: policyDigest(set),
+    rosterDigest: '0'.repeat(64),
+    totals: { received: count, accepted: count, duplicate: 0, rejected: 0, quarantined: 0, waived: 0 },
+    sources: [],
+    constants: count === 0 ? {} : constants,
+    network: 'local',
+  }
+}
+
+type Given = { watermarkMs?: number; stateIn?: Uint8Array | null; stateGap?: boolean }
+
+function validate(
+  set: PolicySet,
+  lines: readonly string[],
+  { watermarkMs, stateIn = null, stateGap }: Given = {},
+) {
+  const bytes = utf8(lines.map(line => `${line}\n`).join(''))
+  return validatePacket(headerOf(set, lines.length, watermarkMs), bytes, set, stateIn, stateGap)
+}
+
+const linesOf = (output: StageOutput) => (fromUtf8(output.bytes) ?? '').split('\n').slice(0, -1)
+const valuesOf = (output: StageOutput): JsonObject[] => linesOf(output).map(line => JSON.parse(line))
+
+describe('a validated packet', () => {
+  const set = policySet({
+    sources: { s: { constraints: { bounds: { v: { max: 9 } } } } },
+    rules: [
+      { kind: 'enum', field: 'unit', values: ['C'], severity: 'flag', flag: 'CONNECTOR_DEGRADED' },
+      { kind: 'skew', severity: 'reject' },
+    ],
+  })
+
+  test('answers line i in line i, and leaves the line of a valid event as it is', () => {
+    const good = lineOf(at(1, { v: 1 }))
+    const before = quarantineEntry(at(2, {}), ['coercion-NaN:v:x'], false)
+    const ahead = { ...at(6_000, { v: 1 }), ingestTimeMs: 0 }
+    const output = orThrow(
+      validate(set, [
+        good,
+        before,
+        lineOf(at(3, { v: 10 })),
+        lineOf(at(4, { v: 1, unit: 'K' })),
+        lineOf(ahead),
+      ]),
+    )
+    expect(linesOf(output).slice(0, 2)).toEqual([good, before])
+    expect(valuesOf(output).slice(2)).toEqual([
+      {
+        eventId: at(3, {}).eventId,
+        issues: ['bounds-max:v:10>9'],
+        qualityFlags: 0x101,
+        quarantined: true,
+        sourceId: 's',
+      },
+      expect.objectContaining({
+        issues: ['enum-violation:unit:K'],
+        payload: { v: 1, unit: 'K' },
+        qualityFlags: 0x80,
+      }),
+      {
+        eventId: ahead.eventId,
+        issues: ['future-event-time:eventTimeMs:6000>5000'],
+        qualityFlags: 0x104,
+        quarantined: true,
+        rejected: true,
+        sourceId: 's',
+      },
+    ])
+    expect(output).toMatchObject({
+      lines: 5,
+      counts: { quarantined: 3, rejected: 1, fused: 0, late: 0 },
+      outputHash: sha256Hex(output.bytes),
+      stateOut: null,
+      stateBytes: new Uint8Array(0),
+    })
+  })
+
+  test('applies to a source its own rules, and those of the stream to all', () => {
+    const output = orThrow(validate(set, [lineOf(at(1, { v: 10, unit: 'K' }, 'other'))]))
+    expect(valuesOf(output)[0]).toMatchObject({ issues: ['enum-violation:unit:K'] })
+  })
+
+  test('keeps the issues that were found before', () => {
+    const flagged = JSON.parse(lineOf(at(1, { v: 1, unit: 'K' })))
+    const output = orThrow(validate(set, [canonicalJson({ ...flagged, issues: ['required-missing:x'] })]))
+    expect(valuesOf(output)[0]).toMatchObject({ issues: ['required-missing:x', 'enum-violation:unit:K'] })
+  })
+
+  test('flags every event where a packet is missing before it', () => {
+    const entry = quarantineEntry(at(2, {}), ['x'], false)
+    const output = orThrow(
+      validate(set, [lineOf(at(1, { v: 1 })), entry, lineOf(at(3, { v: 10 }))], { stateGap: true }),
+    )
+    expect(valuesOf(output).map(line => Number(line['qualityFlags']) & qualityFlags.STATE_GAP)).toEqual([
+      0x2000, 0, 0x2000,
+    ])
+  })
+
+  test('answers nothing but what was asked', () => {
+    const other = policySet({ license: 'other' })
+    const line = lineOf(at(1, {}))
+    const refusals = [
+      validatePacket(headerOf(other, 1), utf8(`${line}\n`), set, null),
+      validatePacket(headerOf(set, 2), utf8(`${line}\n`), set, null),
+      validatePacket(headerOf(set, 1), utf8(line), set, null),
+      validatePacket(headerOf(set, 1), utf8(` ${line}\n`), set, null),
+      validatePacket(headerOf(set, 1), Uint8Array.of(0xff, 0x0a), set, null),
+      validatePacket(headerOf(set, 1), utf8(`${line}\n`), set, utf8('{}')),
+    ]
+    expect(refusals.map(outcome => outcome.ok)).toEqual(refusals.map(() => false))
+  })
+})
+
+describe('the state of a partition', () => {
+  test('starts empty, and is what the next packet goes on from', () => {
+    const set = policySet({ rules: [{ kind: 'monotonic', field: 'v' }] })
+    const first = orThrow(validate(set, [lineOf(at(1, { v: 5 }))]))
+    expect(first.stateOut).toBe(sha256Hex(first.stateBytes))
+    const second = orThrow(validate(set, [lineOf(at(2, { v: 4 }))], { stateIn: first.stateBytes }))
+    expect(valuesOf(second)[0]).toMatchObject({ issues: ['monotonic-violation:v:4<=5'] })
+  })
+
+  test('keeps within the bound that the policy sets', () => {
+    const set = policySet({ stateBytesMax: 1_024, rules: [{ kind: 'monotonic', field: 'v', key: 'k' }] })
+    const lines = Array.from({ length: 100 }, (_, i) => lineOf(at(i, { v: 1, k: `key-${i}` })))
+    const first = orThrow(validate(set, lines))
+    expect(first.stateBytes.length).toBeLessThanOrEqual(1_024)
+    const second = orThrow(
+      validate(set, [lineOf(at(200, { v: 1, k: 'key-0' }))], { stateIn: first.stateBytes }),
+    )
+    expect(valuesOf(second)[0]).toMatchObject({ issues: ['partial-coverage:v:key-0'], qualityFlags: 0x40 })
+  })
+})
+
+describe('two sources that observe one thing', () => {
+  const set = policySet({
+    rules: [{ kind: 'bounds', field: 'v', max: 100 }],
+    fusion: {
+      strategy: 'quorum',
+      min: 2,
+      key: 'k',
+      field: 'v',
+      absolute: 1,
+      windowMs: 1_000,
+      latenessMs: 200,
+    },
+  })
+  const first = () =>
+    orThrow(
+      validate(set, [lineOf(at(100, { k: 'x', v: 7 }, 'a')), lineOf(at(101, { k: 'w', v: 1 }, 'a'))], {
+        watermarkMs: 150,
+      }),
+    )
+
+  test('become one record, also where they stand in different packets', () => {
+    const second = orThrow(
+      validate(set, [lineOf(at(900, { k: 'x', v: 8 }, 'b')), lineOf(at(950, { k: 'x', v: 1_000 }, 'c'))], {
+        stateIn: first().stateBytes,
+        watermarkMs: 1_200,
+      }),
+    )
+    expect(first().counts.fused).toBe(0)
+    expect(second.counts).toEqual({ quarantined: 1, rejected: 0, fused: 2, late: 0 })
+    expect(valuesOf(second).slice(2)).toMatchObject([
+      { key: 'w', decision: 'undecided', value: null, overruled: [{ sourceId: 'a', reason: 'no-quorum' }] },
+      { key: 'x', decision: 'agreed', value: 7, from: [{ sourceId: 'a' }, { sourceId: 'b' }], overruled: [] },
+    ])
+  })
+
+  test('are decided by an empty packet where no event comes', () => {
+    const closing = orThrow(
+      validate(set, [], { stateIn: first().stateBytes, watermarkMs: 1_200, stateGap: true }),
+    )
+    expect(closing).toMatchObject({ lines: 2, counts: { fused: 2 } })
+    expect(valuesOf(closing)[0]).toMatchObject({
+      qualityFlags: qualityFlags.STATE_GAP | qualityFlags.SOURCE_DIVERGENCE,
+    })
+  })
+
+  test('leave a latecomer as dissent that changes nothing', () => {
+    const closing = orThrow(validate(set, [], { stateIn: first().stateBytes, watermarkMs: 1_200 }))
+    const after = orThrow(
+      validate(set, [lineOf(at(999, { k: 'x', v: 7 }, 'b'))], {
+        stateIn: closing.stateBytes,
+        watermarkMs: 1_300,
+      }),
+    )
+    expect(after.counts).toMatchObject({ fused: 0, late: 1 })
+    expect(valuesOf(after)).toMatchObject([
+      { issues: ['fusion-late:eventTimeMs:999'], qualityFlags: qualityFlags.LATE },
+    ])
+  })
+
+  test('whose open windows outgrow the state are decided early, and flagged', () => {
+    const small = policySet({ stateBytesMax: 1_024, fusion: { strategy: 'priority', key: 'k' } })
+    const lines = Array.from({ length: 20 }, (_, i) => lineOf(at(i, { k: i, pad: 'p'.repeat(50) })))
+    const output = orThrow(validate(small, lines))
+    expect(output.stateBytes.length).toBeLessThanOrEqual(1_024)
+    expect(output.counts.fused).toBeGreaterThan(0)
+    for (const record of valuesOf(output).slice(20))
+      expect(record).toMatchObject({ qualityFlags: qualityFlags.PARTIAL_COVERAGE })
+  })
+
+  test('are forgotten where the policy no longer fuses', () => {
+    const plain = policySet({ license: 'other' })
+    expect(orThrow(validate(plain, [], { stateIn: first().stateBytes })).stateOut).toBeNull()
+  })
+})
+
+const event = fc
+  .record({
+    k: fc.constantFrom('a', 'b', '__proto__'),
+    v: fc.integer({ min: -5, max: 200 }),
+    w: fc.integer({ min: 1, max: 3 }),
+    s: fc.constantFrom('ok', 'no', '7'),
+    sourceId: fc.constantFrom('s', 't', '__proto__'),
+    timeMs: fc.integer({ min: 0, max: 9_000 }),
+  })
+  .map(({ sourceId, timeMs, ...payload }) => at(timeMs, payload, sourceId))
+const everything = policySet({
+  sources: { t: { rules: oneRuleOfEachKind.slice(2, 6) } },
+  rules: oneRuleOfEachKind.slice(6),
+  fusion: { strategy: 'quorum', min: 2, key: 'k', field: 'v', absolute: 3, windowMs: 500, windowsMax: 4 },
+})
+
+describe('the same events', () => {
+  const unique = fc.uniqueArray(event, { maxLength: 30, selector: ({ eventId }) => eventId })
+
+  test('cut into packets anywhere give the same lines and the same final state', () => {
+    fc.assert(
+      fc.property(unique, fc.nat(), (events, cut) => {
+        const lines = events.map(lineOf)
+        const whole = orThrow(validate(everything, lines, { watermarkMs: 20_000 }))
+        const middle = cut % (lines.length + 1)
+        const left = orThrow(validate(everything, lines.slice(0, middle)))
+        const right = orThrow(
+          validate(everything, lines.slice(middle), { stateIn: left.stateBytes, watermarkMs: 20_000 }),
+        )
+        const answers = [...linesOf(left).slice(0, middle), ...linesOf(right).slice(0, lines.length - middle)]
+        const fused = [...linesOf(left).slice(middle), ...linesOf(right).slice(lines.length - middle)]
+        expect(answers).toEqual(linesOf(whole).slice(0, lines.length))
+        expect(fused.sort()).toEqual(linesOf(whole).slice(lines.length).sort())
+        expect(right.stateOut).toBe(whole.stateOut)
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  test('with the same state give the same bytes, and account for every line', () => {
+    fc.assert(
+      fc.property(unique, events => {
+        const lines = events.map(lineOf)
+        const output = orThrow(validate(everything, lines, { watermarkMs: 4_000 }))
+        expect(orThrow(validate(everything, lines, { watermarkMs: 4_000 }))).toEqual(output)
+        expect(output.lines).toBe(lines.length + output.counts.fused)
+        const values = valuesOf(output)
+        expect(values.filter(line => line['quarantined']).length).toBe(output.counts.quarantined)
+        for (const line of values) expect('payload' in line && 'quarantined' in line).toBe(false)
+      }),
+      { numRuns: 100 },
+    )
+  })
+})
+
+test('bytes that somebody damaged give a named fault or an answer, never an exception', () => {
+  const base = [at(1, { k: 'a', v: 1, w: 1 }), at(2, { k: 'a', v: 2, w: 1 }, 't')].map(lineOf)
+  const sound = orThrow(validate(everything, base))
+  const damage = fc.tuple(
+    fc.nat(),
+    fc.constantFrom('"', '{', '}', ',', '0', '-', '\\ud800', '1e400', '\n', 'x', '\u0000', '__proto__'),
+  )
+  const damaged = (text: string, [place, piece]: [number, string]) => {
+    const from = place % (text.length + 1)
+    return text.slice(0, from) + piece + text.slice(from + (place % 3))
+  }
+  const text = `${base.join('\n')}\n`
+  const stateText = fromUtf8(sound.stateBytes) ?? ''
+  fc.assert(
+    fc.property(damage, fc.option(damage), (one, two) => {
+      const outcome = validatePacket(
+        headerOf(everything, 2),
+        utf8(damaged(text, one)),
+        everything,
+        two === null ? null : utf8(damaged(stateText, two)),
+      )
+      if (!outcome.ok) expect(faultCodes).toContain(outcome.fault.code)
+    }),
+    { numRuns: 1_500 },
+  )
+})
