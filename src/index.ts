@@ -1,2 +1,10 @@
-/** What a host may import. Grows with the node; agents and verifiers have entry points of their own. */
+/** What a host may import. Agents and verifiers have entry points of their own: assay/agent-kit, assay/verify. */
 export * from './contract/index.ts'
+export { adapters, readSubmission, recogniseShape, type Shape } from './core/event/adapters/recognise.ts'
+export type { Envelope, PlacedEnvelope } from './core/event/envelope.ts'
+export { payloadTypes } from './core/event/payload-types.ts'
+export { namesOf, qualityFlags } from './core/event/quality-flags.ts'
+export { type Fault, type FaultCode, FaultError, faultCodes, type Outcome } from './core/fault.ts'
+export { explain } from './core/policy/explain.ts'
+export { type PolicySet, policyDigest } from './core/policy/policy-set.ts'
+export { readPolicySet } from './core/policy/read-policy-set.ts'

@@ -1,1 +1,11 @@
-export {}
+/** What an agent is built from: the work of each stage as a function, and the contract it answers in. */
+export * from '../../src/contract/index.ts'
+export { accepted, type Fault, FaultError, type Outcome, orThrow, refused } from '../../src/core/fault.ts'
+export { type PacketHeader, packetId, readPacketHeader } from '../../src/core/log/packet-header.ts'
+export { explain } from '../../src/core/policy/explain.ts'
+export { type PolicySet, policyDigest } from '../../src/core/policy/policy-set.ts'
+export { readPolicySet } from '../../src/core/policy/read-policy-set.ts'
+export { type CertifiedPacket, type ChainPlace, certifyPacket } from '../../src/core/work/certify-packet.ts'
+export { normalizePacket } from '../../src/core/work/normalize-packet.ts'
+export { outcomeLeaf, type StageOutput } from '../../src/core/work/stage-output.ts'
+export { validatePacket } from '../../src/core/work/validate-packet.ts'

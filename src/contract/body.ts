@@ -13,7 +13,7 @@ export type BodyCodec<T> = {
 }
 
 /** Room for the largest, a GDE1 with 64 kB inline. */
-export const BODY_BYTES_MAX = 68 * 1024
+const BODY_BYTES_MAX = 68 * 1024
 
 export function bodyCodec<S extends z.ZodType<Record<string, unknown>, Record<string, unknown>>>(
   members: Readonly<Record<string, unknown>>,

@@ -15,7 +15,7 @@ export type Bump = {
   readonly leaves: ReadonlySet<string>
 }
 
-export type BumpNode = {
+type BumpNode = {
   readonly offset: number
   /** In the order it is hashed in. Undefined: the tree repeats the node to its left here. */
   readonly hash: Uint8Array | undefined
@@ -23,7 +23,7 @@ export type BumpNode = {
   readonly txid: boolean
 }
 
-export const BUMP_LEVELS_MAX = 32
+const BUMP_LEVELS_MAX = 32
 /** Height, levels, and one level of one node. */
 export const BUMP_BYTES_MIN = 1 + 1 + 1 + 34
 const NODE_BYTES_MIN = 2

@@ -1,1 +1,18 @@
-export {}
+/** What crosses a process boundary, for whoever writes an agent, a coordinator or a reader of their own. */
+
+export { signer } from '#curve'
+export { ancestry, type Beef, type BeefTransaction, readBeef, writeBeef } from './beef.ts'
+export { type Bump, computeRoot, readBump, writeBump } from './bump.ts'
+export { judgeBeef, readHistory } from './judge-beef.ts'
+export { anyoneSigningKey, anyoneVerifyingKey, signDetached, verifyDetached } from './keys.ts'
+export * from './messages.ts'
+export * from './names.ts'
+export { againstOperatorWord, type OperatorWord, signOperatorWord } from './operator.ts'
+export { type ProofFile, readProof } from './proof.ts'
+export * from './request-signature.ts'
+export { type Lock, p2pkhLock, readLock, tokenLock } from './script.ts'
+export { checkSpends, judgeSpend, type Spend, signTransaction } from './spend.ts'
+export * from './tokens.ts'
+export { buildTransaction, readTransaction, type Transaction } from './transaction.ts'
+export * from './verify.ts'
+export * from './work.ts'

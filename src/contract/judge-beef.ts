@@ -11,9 +11,13 @@ import { isPipelineOutput, pipelineTransaction } from './pipeline-transaction.ts
  */
 export function judgeBeef(bytes: Uint8Array, host: Host, bytesMax = BEEF_BYTES_MAX): Outcome<Admission> {
   const beef = readBeef(bytes, { bytesMax })
-  if (!beef.ok) return beef
-  const history = readHistory(beef.value)
-  return history.ok ? judge(beef.value.subject.txid, history.value, host) : history
+  return beef.ok ? judgeHistory(beef.value, host) : beef
+}
+
+/** The same, for a BEEF that was read before. */
+export function judgeHistory(beef: Beef, host: Host): Outcome<Admission> {
+  const history = readHistory(beef)
+  return history.ok ? judge(beef.subject.txid, history.value, host) : history
 }
 
 /** Every transaction of a BEEF as the judging rules see it, or a fault where the BEEF is not in history form. */

@@ -46,8 +46,8 @@ export function verifyDetached(
   return key !== undefined && verify(compact, sha256(data), key)
 }
 
-export const PROTOCOL_CHARACTERS_MAX = 400
-export const KEY_ID_CHARACTERS_MAX = 800
+const PROTOCOL_CHARACTERS_MAX = 400
+const KEY_ID_CHARACTERS_MAX = 800
 
 /** BRC-43, in the one spelling that wallets reduce a name to before they use it. */
 export function isProtocolName(name: string): boolean {

@@ -5,9 +5,9 @@ import { accepted, type Outcome, refused } from '../core/fault.ts'
  * `tm_gitdata_events_normalize` and the lookup service `ls_gitdata_events_normalize`. Segments are plain lower
  * case letters, so a name has exactly one translation each way.
  */
-export const OVERLAY_NAME_CHARACTERS_MAX = 50
+const OVERLAY_NAME_CHARACTERS_MAX = 50
 
-export type OverlayPrefix = 'tm_' | 'ls_'
+type OverlayPrefix = 'tm_' | 'ls_'
 
 export function topicOf(dotted: string): Outcome<string> {
   return overlayName('tm_', dotted)

@@ -8,7 +8,7 @@ export type Lock =
   /** `<key> OP_CHECKSIG <5 pushes> OP_2DROP OP_2DROP OP_DROP`, as PushDrop writes it. */
   | { readonly kind: 'token'; readonly key: Uint8Array; readonly fields: readonly Uint8Array[] }
 
-export const TOKEN_FIELDS = 5
+const TOKEN_FIELDS = 5
 const KEY_BYTES = 33
 const KEY_HASH_BYTES = 20
 

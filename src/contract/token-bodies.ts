@@ -58,14 +58,21 @@ const job = {
 }
 export const jobBody = bodyCodec(
   job,
-  z.strictObject(job).refine(body => allOrNone(Object.keys(operator).map(name => name in body)), {
-    message: 'some of the operator members are there and some are not',
-  }),
+  z
+    .strictObject(job)
+    .refine(
+      ({ operator, operatorSig, operatorFromMs, operatorToMs }) =>
+        allOrNone([operator, operatorSig, operatorFromMs, operatorToMs]),
+      'some of the operator members are there and some are not',
+    ),
 )
 
-const leaves = z.codec(bytes(32, 32 * ROUND_PACKETS_MAX), z.array(z.string()), {
-  decode: flat =>
-    Array.from({ length: Math.floor(flat.length / 32) }, (_, i) => toHex(flat.slice(32 * i, 32 * i + 32))),
+const leafList = bytes(32, 32 * ROUND_PACKETS_MAX).refine(
+  flat => flat.length % 32 === 0,
+  'not 32 bytes per leaf',
+)
+const leaves = z.codec(leafList, z.array(z.string()), {
+  decode: flat => Array.from({ length: flat.length / 32 }, (_, i) => toHex(flat.slice(32 * i, 32 * i + 32))),
   encode: list => concat(...list.map(knownHex)),
 })
 const outpoint = z.codec(
@@ -89,9 +96,9 @@ const result = {
 }
 export const resultBody = bodyCodec(
   result,
-  z.strictObject(result).refine(body => body.leaves.length === body.members.length, {
-    message: 'not one leaf per member',
-  }),
+  z
+    .strictObject(result)
+    .refine(body => body.leaves.length === body.members.length, 'not one leaf per member'),
 )
 
 const certificate = {
@@ -128,9 +135,12 @@ const events = {
 }
 export const eventsBody = bodyCodec(
   events,
-  z.strictObject(events).refine(body => body.bytes === undefined || body.url === undefined, {
-    message: 'the events are both inline and behind a URL',
-  }),
+  z
+    .strictObject(events)
+    .refine(
+      body => body.bytes === undefined || body.url === undefined,
+      'the events are both inline and behind a URL',
+    ),
 )
 
 export type TokenBodies = {
@@ -146,6 +156,6 @@ function isAscending(numbers: readonly number[]): boolean {
   return numbers.every((number, i) => i === 0 || number > (numbers[i - 1] ?? 0))
 }
 
-function allOrNone(present: readonly boolean[]): boolean {
-  return new Set(present).size === 1
+function allOrNone(values: readonly unknown[]): boolean {
+  return values.every(value => value === undefined) || values.every(value => value !== undefined)
 }

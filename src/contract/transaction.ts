@@ -14,12 +14,12 @@ export type Transaction = {
   readonly txid: string
 }
 
-export type Input = Outpoint & { readonly script: Uint8Array; readonly sequence: number }
+type Input = Outpoint & { readonly script: Uint8Array; readonly sequence: number }
 export type Output = { readonly satoshis: number; readonly script: Uint8Array }
 
-export const TRANSACTION_BYTES_MAX = 4 * 1024 * 1024
+const TRANSACTION_BYTES_MAX = 4 * 1024 * 1024
 /** All there will ever be. */
-export const SATOSHIS_MAX = 21_000_000 * 100_000_000
+const SATOSHIS_MAX = 21_000_000 * 100_000_000
 export const FINAL_SEQUENCE = 0xffff_ffff
 /** SIGHASH_ALL | SIGHASH_FORKID: the signature covers every input and output, the spent amount included. */
 export const SIGHASH_ALL_FORKID = 0x41
@@ -128,7 +128,7 @@ export function u32le(value: number): Uint8Array {
   return u32be(value).reverse()
 }
 
-export function u64le(value: number): Uint8Array {
+function u64le(value: number): Uint8Array {
   return u64be(value).reverse()
 }
 

@@ -8,7 +8,7 @@ import { outpointBytes } from './transaction.ts'
 /** What an agent uploads for a job, and the result token commits to: per member its leaf, output and state. */
 export type Work = readonly MemberWork[]
 
-export type MemberWork = {
+type MemberWork = {
   /** `noLeaf`: no answer for this member; output and state are empty then. */
   readonly leaf: Leaf
   readonly output: Uint8Array

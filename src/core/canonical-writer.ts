@@ -57,8 +57,11 @@ function writeArray(items: readonly unknown[], depth: number): void {
 function writeObject(object: object, depth: number): void {
   const values: readonly unknown[] = Object.values(object)
   const shape = shapeOf(Object.keys(object))
+  const { members } = shape
   writeByte(OPENING_BRACE)
-  for (const member of shape.members) {
+  // By index here and below: these loops run for every byte and member, and for…of is measurably slower.
+  for (let i = 0; i < members.length; i++) {
+    const member = members[i] as Member
     if (member.head === undefined) writeHead(member, shape)
     else writeBytes(member.head)
     write(values[member.place], depth + 1)
@@ -124,7 +127,7 @@ function writeBytes(bytes: Uint8Array): void {
   makeRoom(bytes.length)
   const target = written
   let end = at
-  // By index: for…of over bytes is measurably slower, and so is set() for so few of them.
+  // Not set(): for so few bytes the call costs more than the copy.
   for (let i = 0; i < bytes.length; i++) target[end++] = bytes[i] as number
   at = end
 }

@@ -35,7 +35,7 @@ describe('a Merkle path', () => {
           expect(computeRoot(bump, txid)).toEqual({ ok: true, value: path.computeRoot(txid) })
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 250 },
     )
   })
 
@@ -48,7 +48,7 @@ describe('a Merkle path', () => {
         expect(toHex(writeBump(trimmed))).toBe(combined(txids, kept).toHex())
         expect(trimmed.root).toBe(bump.root)
       }),
-      { numRuns: 500 },
+      { numRuns: 250 },
     )
   })
 

@@ -52,7 +52,7 @@ export type KnownPayloads = {
 }
 
 /** The latest event that held this payload. */
-export type KnownPayload = {
+type KnownPayload = {
   readonly payloadDigest: string
   readonly eventId: string
   readonly timeMs: number

@@ -10,7 +10,7 @@ import { envelopeChecks, envelopeMembers, readEnvelopeMembers } from './read-env
  * A line is what a leaf hashes and what is stored, shipped and signed: the canonical envelope without its place
  * in the log (its position says that) and without the members that the packet header states once for all lines.
  */
-export const LINE_CHARS_MAX = 2 * 1024 * 1024
+const LINE_CHARS_MAX = 2 * 1024 * 1024
 
 /** What every event of a stream can share. Never what tells events apart, nor what a stage changes. */
 export const constantMembers = [
@@ -73,7 +73,8 @@ export function readLine(line: string, constants: LineConstants): Outcome<Envelo
         pointerToken(member),
       )
   }
-  return readEnvelopeMembers({ ...json.value, ...constants })
+  // The parsed object is ours alone; a spread into a new one would cost more than parsing did.
+  return readEnvelopeMembers(Object.assign(json.value, constants))
 }
 
 /** Makes a leaf of guessable content unguessable for whoever lacks the key of the restricted stream. */

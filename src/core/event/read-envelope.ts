@@ -21,16 +21,16 @@ import { TIME_CHARS_MAX } from './event-time.ts'
 /** Ids, versions, types and keys. */
 export const NAME_CHARS_MAX = 256
 export const NATIVE_ID_CHARS_MAX = 512
-export const URI_CHARS_MAX = 2048
-export const PAYLOAD_CHARS_MAX = 1024 * 1024
-export const CONFIDENCE_MAX = 10_000
+const URI_CHARS_MAX = 2048
+const PAYLOAD_CHARS_MAX = 1024 * 1024
+const CONFIDENCE_MAX = 10_000
 export const QUALITY_FLAGS_MAX = 0xffff_ffff
-export const POLICY_TAGS_MAX = 64
-export const POLICY_TAG_CHARS_MAX = 64
+const POLICY_TAGS_MAX = 64
+const POLICY_TAG_CHARS_MAX = 64
 export const TRANSFORMATIONS_MAX = 64
-export const ORIGIN_SIGNATURE_CHARS_MAX = 8192
+const ORIGIN_SIGNATURE_CHARS_MAX = 8192
 export const CLOUD_ATTRIBUTES_MAX = 64
-export const CLOUD_ATTRIBUTE_NAME_CHARS_MAX = 64
+const CLOUD_ATTRIBUTE_NAME_CHARS_MAX = 64
 export const CLOUD_ATTRIBUTE_CHARS_MAX = 8192
 
 const name = text(NAME_CHARS_MAX)
@@ -112,7 +112,7 @@ export function readEnvelope(json: Json): Outcome<Envelope> {
   return envelope
 }
 
-export function isTraceparent(value: Json): value is string {
+function isTraceparent(value: Json): value is string {
   return (
     typeof value === 'string' &&
     /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(value) &&

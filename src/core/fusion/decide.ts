@@ -22,7 +22,7 @@ export type FusedRecord = {
   readonly qualityFlags: number
 }
 
-export type Witness = {
+type Witness = {
   readonly eventId: string
   readonly sourceId: string
   readonly eventTimeMs: number
@@ -35,7 +35,7 @@ export type Witness = {
  * quorum. `outranked`: another source comes first. `off-median`: not the median. `no-quorum`: too few sources
  * agreed, so nothing was decided.
  */
-export type Reason = 'superseded' | 'disagrees' | 'outranked' | 'off-median' | 'no-quorum'
+type Reason = 'superseded' | 'disagrees' | 'outranked' | 'off-median' | 'no-quorum'
 
 export function decideWindow(window: ClosedWindow, policy: FusionPolicy): FusedRecord {
   const rank = ranking(policy)
@@ -137,8 +137,7 @@ type PolicyOf<S extends FusionPolicy['strategy']> = Extract<FusionPolicy, { stra
 function ranking(policy: FusionPolicy): (a: Observation, b: Observation) => number {
   const trust = trustOf(policy)
   const place = priorityOf(policy)
-  return (a, b) =>
-    trust(b) - trust(a) || place(a) - place(b) || byTime(a, b)
+  return (a, b) => trust(b) - trust(a) || place(a) - place(b) || byTime(a, b)
 }
 
 function trustOf({ trust }: FusionPolicy): (seen: Observation) => number {

@@ -1,9 +1,11 @@
 import { utf8 } from '../bytes.ts'
 import { canonicalJson, isObject, type Json } from '../canonical-json.ts'
+import { digestHex } from '../digest.ts'
 import type { Envelope } from '../event/envelope.ts'
 import { nestsWithin } from '../policy/normalize-event.ts'
 import { compilePath } from '../policy/path.ts'
-import type { FusionPolicy } from './read-fusion.ts'
+import { compileKey } from '../rules/event-key.ts'
+import { FUSION_WINDOWS_MAX, type FusionPolicy } from './read-fusion.ts'
 
 /**
  * Windows that wait for more observations. They close in one order only, by (end, key), so a single border
@@ -13,12 +15,14 @@ export type FusionState = {
   /** By end and key, see windowId. */
   readonly windows: Map<string, OpenWindow>
   closedTo: Border | null
+  /** Names the fusion policy that opened the windows. */
+  policyId: string
 }
 
 /** The last window that closed; without a key, every window with that end has. */
 export type Border = { readonly endMs: number; readonly key?: string }
 
-export type OpenWindow = {
+type OpenWindow = {
   readonly endMs: number
   readonly key: string
   /** In order of arrival. */
@@ -39,30 +43,37 @@ export type Observation = {
 export type ClosedWindow = OpenWindow & { readonly early: boolean }
 
 export const WINDOW_OBSERVATIONS_MAX = 256
-export const FUSION_KEY_CHARS_MAX = 256
+const POLICY_ID_CHARS = 16
 /** State nests what it carries a few levels deeper, and canonical JSON has a floor. */
-export const FUSION_VALUE_LEVELS_MAX = 32
+const FUSION_VALUE_LEVELS_MAX = 32
 
 export function noWindows(): FusionState {
-  return { windows: new Map(), closedTo: null }
+  return { windows: new Map(), closedTo: null, policyId: '' }
 }
 
-export function forgetWindows(state: FusionState): void {
-  state.windows.clear()
-  state.closedTo = null
+/**
+ * What one fusion policy collected another cannot decide: a policy that changes gives the open windows up, and
+ * what has closed stays closed. Without a policy nothing is remembered.
+ */
+export function adoptPolicy(state: FusionState, policy: FusionPolicy | undefined): void {
+  const policyId =
+    policy === undefined ? '' : digestHex('assay:fusion:1', canonicalJson(policy)).slice(0, POLICY_ID_CHARS)
+  if (state.policyId !== policyId) state.windows.clear()
+  if (policy === undefined) state.closedTo = null
+  state.policyId = policyId
 }
 
-export type Sighting = 'nothing' | 'observed' | 'late'
+type Sighting = 'nothing' | 'observed' | 'late'
 
 /** Takes note of what an event observes. Windows that have to make room for it are added to `closed`. */
 export type Observe = (event: Envelope, state: FusionState, closed: ClosedWindow[]) => Sighting
 
 export function compileObserve(policy: FusionPolicy): Observe {
-  const readKey = policy.key === undefined ? undefined : compilePath(policy.key)
+  const keyOf = compileKey(policy.key)
   const readField = policy.field === undefined ? undefined : compilePath(policy.field)
   return (event, state, closed) => {
     const { eventId, sourceId, eventTimeMs, qualityFlags } = event
-    const key = keyText(readKey === undefined ? event.partitionKey : readKey(event.payload))
+    const key = keyOf(event)
     const value = readField === undefined ? event.payload : readField(event.payload)
     const endMs = eventTimeMs - (eventTimeMs % policy.windowMs) + policy.windowMs
     if (key === undefined || !isTimeMs(endMs) || !isObservable(value, readField !== undefined))
@@ -113,20 +124,23 @@ export function byEndThenKey(a: Border, b: Border): number {
   return keyA < keyB ? -1 : keyA > keyB ? 1 : 0
 }
 
-/** `{closedTo: [] | [endMs] | [endMs, key], windows: [[endMs, key, dropped, [observation…]]…]}`, windows in order. */
-export function writeFusionState({ windows, closedTo }: FusionState): Json {
+/** `{closedTo: [] | [endMs] | [endMs, key], policyId, windows: [[endMs, key, dropped, [observation…]]…]}`, windows in order. */
+export function writeFusionState({ windows, closedTo, policyId }: FusionState): Json {
   const border =
     closedTo === null ? [] : [closedTo.endMs, ...(closedTo.key === undefined ? [] : [closedTo.key])]
-  return { closedTo: border, windows: [...windows.values()].sort(byEndThenKey).map(stored) }
+  return { closedTo: border, policyId, windows: [...windows.values()].sort(byEndThenKey).map(stored) }
 }
 
 export function readFusionState(json: Json | undefined): FusionState | undefined {
-  if (!isObject(json) || Object.keys(json).join() !== 'closedTo,windows') return undefined
+  if (!isObject(json) || Object.keys(json).join() !== 'closedTo,policyId,windows') return undefined
+  const { policyId, windows } = json
   const closedTo = readBorder(json['closedTo'])
-  if (closedTo === undefined || !Array.isArray(json['windows'])) return undefined
-  const state: FusionState = { windows: new Map(), closedTo }
+  if (closedTo === undefined || typeof policyId !== 'string' || policyId.length > POLICY_ID_CHARS)
+    return undefined
+  if (!Array.isArray(windows) || windows.length > FUSION_WINDOWS_MAX) return undefined
+  const state: FusionState = { windows: new Map(), closedTo, policyId }
   let before: OpenWindow | undefined
-  for (const item of json['windows']) {
+  for (const item of windows) {
     const window = readWindow(item)
     if (window === undefined || hasClosed(state, window.endMs, window.key)) return undefined
     if (before !== undefined && byEndThenKey(before, window) >= 0) return undefined
@@ -157,12 +171,6 @@ function closeOldest(state: FusionState): ClosedWindow {
   state.windows.delete(windowId(oldest.endMs, oldest.key))
   state.closedTo = { endMs: oldest.endMs, key: oldest.key }
   return { ...oldest, early: true }
-}
-
-function keyText(value: Json | undefined): string | undefined {
-  const usable = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-  const text = usable ? String(value) : undefined
-  return text !== undefined && text.length <= FUSION_KEY_CHARS_MAX ? text : undefined
 }
 
 function isObservable(value: Json | undefined, numeric: boolean): value is Json {

@@ -7,10 +7,10 @@ import { closed, readAs, readBy } from '../policy/shape.ts'
 /** How several observations of one thing become one record. Canonical: defaults filled in, paths as pointers. */
 export type FusionPolicy = z.output<typeof fusionShape>
 
-export const FUSION_WINDOW_MS_DEFAULT = 1_000
-export const FUSION_WINDOW_MS_MAX = 7 * 24 * 3_600_000
+const FUSION_WINDOW_MS_DEFAULT = 1_000
+const FUSION_WINDOW_MS_MAX = 7 * 24 * 3_600_000
 export const FUSION_WINDOWS_MAX = 10_000
-export const FUSION_SOURCES_MAX = 256
+const FUSION_SOURCES_MAX = 256
 
 /** Reads a stream's `fusion`; `{"strategy":"quorum","min":2,"priority":["sourceA","sourceB"]}` is enough. */
 export function readFusion(json: Json, pointer: string): Outcome<FusionPolicy> {

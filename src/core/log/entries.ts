@@ -36,7 +36,7 @@ export type PartitionRecord = {
 }
 
 /** This partition's place among those that share the stream's events of one level. */
-export type ShardSet = {
+type ShardSet = {
   /** By key where rules or fusion carry state from event to event, else by eventId. */
   readonly by: 'key' | 'event-id'
   readonly index: number

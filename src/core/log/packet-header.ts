@@ -64,7 +64,7 @@ export type Audience = (typeof audiences)[number]
 
 /** Weakest first. */
 export const authentications = ['none', 'hmac', 'identity'] as const
-export type Authentication = (typeof authentications)[number]
+type Authentication = (typeof authentications)[number]
 
 /** A source is as authenticated as the least authenticated of its events in the packet. */
 export type PacketSource = { readonly sourceId: string; readonly authenticated: Authentication }
@@ -82,7 +82,7 @@ export type Totals = {
 
 export const PACKET_EVENTS_MAX = 65_536
 export const PACKET_BYTES_MAX = 32 * 1024 * 1024
-export const PACKET_SOURCES_MAX = 1024
+const PACKET_SOURCES_MAX = 1024
 export const PARTITIONS_MAX = 65_536
 
 export function packetId(header: PacketHeader): string {
@@ -94,7 +94,7 @@ export function readPacketHeader(json: Json): Outcome<PacketHeader> {
   return read(json)
 }
 
-export const sourcesCheck: Check = value => {
+const sourcesCheck: Check = value => {
   const wrong = sourceList(value)
   if (wrong !== undefined) return wrong
   const sources = value as readonly PacketSource[]

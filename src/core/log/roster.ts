@@ -3,7 +3,7 @@ import { digestHex } from '../digest.ts'
 import { identityKey } from '../event/closed-object.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 
-export const ROSTER_OPERATORS_MAX = 1024
+const ROSTER_OPERATORS_MAX = 1024
 
 /** Names the set of operators that a stream accepts: their keys as bytes, ascending, each once. */
 export function rosterDigest(operatorKeys: readonly string[]): Outcome<string> {

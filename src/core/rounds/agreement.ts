@@ -27,11 +27,10 @@ export function verdicts(level: Level, memberCount: number, votes: readonly Vote
 
 function verdictOn(level: Level, answers: readonly Leaf[]): Verdict {
   const counts = new Map<Leaf, number>()
-  for (const leaf of answers) {
-    const count = (counts.get(leaf) ?? 0) + 1
-    if (count >= quorums[level].agreeing) return { kind: 'agreed', leaf }
-    counts.set(leaf, count)
-  }
+  for (const leaf of answers) counts.set(leaf, (counts.get(leaf) ?? 0) + 1)
+  const [agreed, another] = [...counts].filter(([, count]) => count >= quorums[level].agreeing)
+  // Two quorums take more votes than a job has seats; whoever counts such votes is told nothing by them.
+  if (agreed !== undefined && another === undefined) return { kind: 'agreed', leaf: agreed[0] }
   return { kind: counts.size > 1 ? 'dissent' : 'waiting' }
 }
 

@@ -14,6 +14,7 @@ import {
 import { envelopeChecks } from '../event/read-envelope.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { PARTITIONS_MAX, type PacketHeader, packetId, readPacketHeader } from '../log/packet-header.ts'
+import { continues } from '../log/succession.ts'
 import { ROUND_PACKETS_MAX, roundId } from './round.ts'
 import type { Parent } from './standing.ts'
 
@@ -137,12 +138,8 @@ function disorderedHeaders({ headers }: RoundDocument): Contradiction {
         'round document: packets of one partition must ascend by packetNo',
         `/headers/${i}/packetNo`,
       )
-    if (header.previous !== packetId(before))
-      return refused(
-        'round-invalid',
-        'round document: a packet must name the one before it as its previous',
-        `/headers/${i}/previous`,
-      )
+    const link = continues(before, header)
+    if (!link.ok) return refused('round-invalid', `round document: ${link.fault.detail}`, `/headers/${i}`)
   }
   return undefined
 }

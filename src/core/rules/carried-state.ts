@@ -23,7 +23,7 @@ export type CarriedState = {
   evicted: number
 }
 
-/** By sourceId, then by the rule's key. */
+/** By the rule's key, then by sourceId. */
 export type RuleMemory = Map<string, Map<string, Memory>>
 
 export type Memory = {
@@ -46,7 +46,7 @@ export function recall(
   sourceId: string,
   key: string,
 ): Memory | undefined {
-  return state.memories.get(ruleId)?.get(sourceId)?.get(key)
+  return state.memories.get(ruleId)?.get(key)?.get(sourceId)
 }
 
 export function remember(
@@ -56,11 +56,11 @@ export function remember(
   key: string,
   memory: Memory,
 ): void {
-  const sources: RuleMemory = state.memories.get(ruleId) ?? new Map()
-  const keys = sources.get(sourceId) ?? new Map<string, Memory>()
-  keys.set(key, memory)
-  sources.set(sourceId, keys)
-  state.memories.set(ruleId, sources)
+  const keys: RuleMemory = state.memories.get(ruleId) ?? new Map()
+  const sources = keys.get(key) ?? new Map<string, Memory>()
+  sources.set(sourceId, memory)
+  keys.set(key, sources)
+  state.memories.set(ruleId, keys)
 }
 
 /** Null, or no bytes, is the state that a partition begins with. */
@@ -124,9 +124,9 @@ type StoredMemory = readonly [string, string, string, number, ...number[]]
 
 function storedMemories(state: CarriedState): StoredMemory[] {
   const stored: StoredMemory[] = []
-  for (const [ruleId, sources] of state.memories)
-    for (const [sourceId, keys] of sources)
-      for (const [key, { touchedMs, values }] of keys)
+  for (const [ruleId, keys] of state.memories)
+    for (const [key, sources] of keys)
+      for (const [sourceId, { touchedMs, values }] of sources)
         stored.push([ruleId, sourceId, key, touchedMs, ...values])
   return stored.sort(inOrder)
 }

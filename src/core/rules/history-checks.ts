@@ -1,11 +1,9 @@
 import type { Envelope } from '../event/envelope.ts'
 import { compilePath, fieldName } from '../policy/path.ts'
 import type { RuleMemory } from './carried-state.ts'
+import { compileKey } from './event-key.ts'
 import type { RuleOf } from './rule.ts'
 import { notANumber } from './value-checks.ts'
-
-/** A longer key is not one: state is bounded, and a publisher must not fill it with a few names. */
-export const KEY_CHARS_MAX = 256
 
 /**
  * A rule that compares an event with earlier ones. `remembered` is what `learn` answered for the event before
@@ -25,7 +23,7 @@ export type HistoryCheck = {
   readonly learn: (seen: Observation, remembered: readonly number[] | undefined) => readonly number[]
 }
 
-export type Observation = {
+type Observation = {
   readonly sourceId: string
   readonly key: string
   readonly timeMs: number
@@ -91,8 +89,8 @@ export function divergenceCheck(rule: RuleOf<'divergence'>): HistoryCheck {
     observe: observation(rule),
     find({ sourceId, key, timeMs, value }, _remembered, memory) {
       let divergent: { sourceId: string; value: number } | undefined
-      for (const [other, keys] of memory ?? []) {
-        const [otherMs, otherValue] = keys.get(key)?.values ?? []
+      for (const [other, { values }] of memory?.get(key) ?? []) {
+        const [otherMs, otherValue] = values
         if (other === sourceId || otherMs === undefined || otherValue === undefined) continue
         if (Math.abs(timeMs - otherMs) > withinMs) continue
         if (Math.abs(value - otherValue) <= Math.max(absolute, relative * Math.abs(otherValue))) continue
@@ -108,17 +106,16 @@ export function divergenceCheck(rule: RuleOf<'divergence'>): HistoryCheck {
 
 function observation(rule: { field: string; key?: string }): HistoryCheck['observe'] {
   const readValue = compilePath(rule.field)
-  const readKey = rule.key === undefined ? undefined : compilePath(rule.key)
+  const keyOf = compileKey(rule.key)
   const name = fieldName(rule.field)
+  const keyName = rule.key === undefined ? 'partitionKey' : fieldName(rule.key)
   return event => {
     const value = readValue(event.payload) ?? null
     if (value === null) return undefined
     if (typeof value !== 'number') return notANumber(name, value)
-    const key = readKey === undefined ? event.partitionKey : readKey(event.payload)
-    const usable = typeof key === 'string' || typeof key === 'number' || typeof key === 'boolean'
-    if (!usable || String(key).length > KEY_CHARS_MAX)
-      return `key-unusable:${name}:${rule.key === undefined ? 'partitionKey' : fieldName(rule.key)}`
-    return { sourceId: event.sourceId, key: String(key), timeMs: event.eventTimeMs, value }
+    const key = keyOf(event)
+    if (key === undefined) return `key-unusable:${name}:${keyName}`
+    return { sourceId: event.sourceId, key, timeMs: event.eventTimeMs, value }
   }
 }
 

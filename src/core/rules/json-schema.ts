@@ -8,16 +8,18 @@ import { compilePattern } from './pattern.ts'
 
 export const SCHEMA_CHARS_MAX = 64 * 1024
 /** Subschemas inside each other, references followed. */
-export const SCHEMA_DEPTH_MAX = 32
-/** Subschemas and listed values, references followed: an event costs at most this times its own size. */
-export const SCHEMA_WEIGHT_MAX = 2_000
-export const SCHEMA_PATTERNS_MAX = 32
+const SCHEMA_DEPTH_MAX = 32
+/** Subschemas, listed values and instructions of patterns, references followed. */
+const SCHEMA_WEIGHT_MAX = 1_000
+/** Weight of the schema × size of the payload: what one event may cost, under a second. */
+const SCHEMA_STEPS_MAX = 2_000_000
+const SCHEMA_PATTERNS_MAX = 32
 /** Comparing each with each is quadratic, so `uniqueItems` asks for a `maxItems` of at most this. */
-export const UNIQUE_ITEMS_MAX = 256
+const UNIQUE_ITEMS_MAX = 256
 /** A longer text fails every format, before any expression is run over it. */
-export const FORMAT_CHARS_MAX = 256
+const FORMAT_CHARS_MAX = 256
 /** Compiling takes milliseconds, so compiled schemas are kept; the one unused for longest leaves first. */
-export const SCHEMAS_KEPT_MAX = 256
+const SCHEMAS_KEPT_MAX = 256
 
 /** The issue's text, or undefined where the value fits. */
 export type SchemaCheck = (value: Json) => string | undefined
@@ -28,16 +30,39 @@ export type SchemaCheck = (value: Json) => string | undefined
  */
 export function readSchema(json: Json, pointer: string): Outcome<JsonObject> {
   if (!isObject(json)) return refused('policy-invalid', 'a schema is a JSON object', pointer)
-  if (canonicalJson(json).length > SCHEMA_CHARS_MAX)
-    return refused('policy-invalid', `the schema is longer than ${SCHEMA_CHARS_MAX} characters`, pointer)
-  const fault = inspect(
-    json,
-    { pointer, depth: 0, following: [] },
-    { root: json, rootPointer: pointer, weight: 0, patterns: 0 },
-  )
-  if (fault !== undefined) return { ok: false, fault }
+  const check = compile(json, pointer)
+  return check.ok ? accepted(json) : check
+}
 
-  const bare = withoutNotes(json)
+/** For schemas that readSchema accepted. */
+export function compileSchema(schema: JsonObject): SchemaCheck {
+  return orThrow(compile(schema, ''))
+}
+
+const kept = new Map<string, SchemaCheck>()
+
+function compile(schema: JsonObject, pointer: string): Outcome<SchemaCheck> {
+  const text = canonicalJson(schema)
+  if (text.length > SCHEMA_CHARS_MAX)
+    return refused('policy-invalid', `the schema is longer than ${SCHEMA_CHARS_MAX} characters`, pointer)
+  const id = digestHex('assay:schema:1', text)
+  const known = kept.get(id)
+  const check = known === undefined ? compileNew(schema, pointer) : accepted(known)
+  if (!check.ok) return check
+  kept.delete(id)
+  kept.set(id, check.value)
+  for (const oldest of kept.keys()) {
+    if (kept.size <= SCHEMAS_KEPT_MAX) break
+    kept.delete(oldest)
+  }
+  return check
+}
+
+function compileNew(schema: JsonObject, pointer: string): Outcome<SchemaCheck> {
+  const seen = { root: schema, rootPointer: pointer, weight: 0, patterns: 0 }
+  const fault = inspect(schema, { pointer, depth: 0, following: [] }, seen)
+  if (fault !== undefined) return { ok: false, fault }
+  const bare = withoutNotes(schema)
   if (!metaSchema.validateSchema(bare)) {
     const [error] = metaSchema.errors ?? []
     return refused(
@@ -46,44 +71,38 @@ export function readSchema(json: Json, pointer: string): Outcome<JsonObject> {
       pointer + (error?.instancePath ?? ''),
     )
   }
-  const compiled = compile(json, bare)
-  return compiled.ok ? accepted(json) : refused(compiled.fault.code, compiled.fault.detail, pointer)
-}
-
-/** For schemas that readSchema accepted. */
-export function compileSchema(schema: JsonObject): SchemaCheck {
-  return orThrow(compile(schema, withoutNotes(schema)))
-}
-
-const kept = new Map<string, SchemaCheck>()
-
-function compile(schema: JsonObject, bare: JsonObject): Outcome<SchemaCheck> {
-  const id = digestHex('assay:schema:1', canonicalJson(schema))
-  let check = kept.get(id)
-  if (check === undefined) {
-    const compiled = compileBare(bare)
-    if (!compiled.ok) return compiled
-    check = compiled.value
-  }
-  kept.delete(id)
-  kept.set(id, check)
-  for (const oldest of kept.keys()) {
-    if (kept.size <= SCHEMAS_KEPT_MAX) break
-    kept.delete(oldest)
-  }
-  return accepted(check)
-}
-
-function compileBare(schema: JsonObject): Outcome<SchemaCheck> {
   // One instance per schema: an instance keeps whatever it has ever compiled.
   const ajv = new Ajv2020({ ...options, meta: false, validateSchema: false })
   for (const [name, validate] of formats) ajv.addFormat(name, { type: 'string', validate })
   try {
-    const validate = ajv.compile<Json>(schema)
-    return accepted(value => (validate(value) ? undefined : schemaIssue(validate.errors?.at(-1))))
+    const validate = ajv.compile<Json>(bare)
+    const sizeMax = Math.floor(SCHEMA_STEPS_MAX / seen.weight)
+    return accepted(value => {
+      if (sizeUpTo(value, sizeMax) > sizeMax) return 'schema::too-large'
+      return validate(value) ? undefined : schemaIssue(validate.errors?.at(-1))
+    })
   } catch (error) {
-    return refused('policy-invalid', `the schema cannot be compiled: ${shown(String(error))}`)
+    return refused('policy-invalid', `the schema cannot be compiled: ${shown(String(error))}`, pointer)
   }
+}
+
+/** Values and, sixteen characters for one, texts. Stops counting once it is past `max`. */
+function sizeUpTo(value: Json, max: number): number {
+  if (typeof value === 'string') return 1 + (value.length >> 4)
+  if (typeof value !== 'object' || value === null) return 1
+  let size = 1
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      size += sizeUpTo(item, max - size)
+      if (size > max) break
+    }
+    return size
+  }
+  for (const [key, inner] of Object.entries(value)) {
+    size += (key.length >> 4) + sizeUpTo(inner, max - size)
+    if (size > max) break
+  }
+  return size
 }
 
 // `code` would name the engine in generated modules, which we never ask for; ajv tells patterns apart by text.
@@ -315,7 +334,9 @@ function checkPattern(source: Json, at: string, seen: Inspection): Fault | undef
     return refused('pattern-refused', `the schema has more than ${SCHEMA_PATTERNS_MAX} patterns`, at).fault
   if (typeof source !== 'string') return refused('pattern-refused', 'a pattern is a string', at).fault
   const compiled = compilePattern(source, at)
-  return compiled.ok ? undefined : compiled.fault
+  if (!compiled.ok) return compiled.fault
+  seen.weight += compiled.value.programSize
+  return undefined
 }
 
 function subschemas(

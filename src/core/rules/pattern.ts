@@ -2,12 +2,18 @@ import { RE2JS, RE2JSException, RE2JSSyntaxException, RE2Set } from 're2js'
 import { accepted, type Outcome, refused } from '../fault.ts'
 
 export const PATTERN_CHARS_MAX = 512
-/** Instructions of the compiled program. The cost of a match is at most this times the length of the text. */
-export const PATTERN_PROGRAM_MAX = 600
+/** Instructions of the compiled program. */
+const PATTERN_PROGRAM_MAX = 600
+/** Instructions × characters that one match may cost, under a second; a longer text matches nothing. */
+const PATTERN_STEPS_MAX = 32_000_000
 /** What one pattern may keep of the automaton it builds while matching; beyond it, it starts again. */
 const AUTOMATON_BYTES_MAX = 256 * 1024
 
-export type TextPattern = { readonly test: (text: string) => boolean }
+export type TextPattern = {
+  readonly test: (text: string) => boolean
+  /** In instructions. */
+  readonly programSize: number
+}
 
 /**
  * Publishers write patterns and agents run them, so the engine is RE2's: it follows all alternatives at once
@@ -26,14 +32,14 @@ export function compilePattern(source: string, pointer: string): Outcome<TextPat
     return refused('pattern-refused', 'the pattern has a backreference, which RE2 does not have', pointer)
   try {
     const spelled = RE2JS.translateRegExp(source)
-    const size = RE2JS.compile(spelled).programSize()
-    if (size > PATTERN_PROGRAM_MAX)
+    const programSize = RE2JS.compile(spelled).programSize()
+    if (programSize > PATTERN_PROGRAM_MAX)
       return refused(
         'pattern-refused',
-        `the pattern compiles to ${size} instructions, more than ${PATTERN_PROGRAM_MAX}; use smaller repeat counts`,
+        `the pattern compiles to ${programSize} instructions, more than ${PATTERN_PROGRAM_MAX}; use smaller repeat counts`,
         pointer,
       )
-    return accepted(boundedPattern(spelled))
+    return accepted(boundedPattern(spelled, programSize))
   } catch (error) {
     if (!(error instanceof RE2JSException)) throw error
     const why = error instanceof RE2JSSyntaxException ? error.error : 'it is too large'
@@ -46,9 +52,10 @@ export function compilePattern(source: string, pointer: string): Outcome<TextPat
 }
 
 /** A set of one: the library bounds an automaton's memory for sets only. */
-function boundedPattern(source: string): TextPattern {
+function boundedPattern(source: string, programSize: number): TextPattern {
   const set = new RE2Set(RE2Set.UNANCHORED, 0, AUTOMATON_BYTES_MAX)
   set.add(source)
   set.compile()
-  return { test: text => set.match(text).length > 0 }
+  const charsMax = Math.floor(PATTERN_STEPS_MAX / programSize)
+  return { programSize, test: text => text.length <= charsMax && set.match(text).length > 0 }
 }

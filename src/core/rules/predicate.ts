@@ -16,9 +16,9 @@ export type Predicate =
 
 type Comparison = z.output<typeof comparisonShape>
 
-export const PREDICATE_DEPTH_MAX = 8
-export const PREDICATE_PARTS_MAX = 64
-export const PREDICATE_VALUES_MAX = 256
+const PREDICATE_DEPTH_MAX = 8
+const PREDICATE_PARTS_MAX = 64
+const PREDICATE_VALUES_MAX = 256
 
 export function readPredicate(json: Json): Outcome<Predicate> {
   return readPart(json, { pointer: '', depth: 1 }, { parts: 0 })

@@ -12,16 +12,16 @@ import { readPredicate } from './predicate.ts'
 
 /** One thing that an event must satisfy, in its canonical form: defaults filled in, fields as JSON Pointers. */
 export type Rule = z.output<typeof ruleShape>
-export type RuleKind = Rule['kind']
+type RuleKind = Rule['kind']
 export type RuleOf<K extends RuleKind> = Extract<Rule, { kind: K }>
 
 export const RULES_MAX = 64
-export const LISTED_VALUES_MAX = 1_024
-export const SUM_FIELDS_MAX = 64
+const LISTED_VALUES_MAX = 1_024
+const SUM_FIELDS_MAX = 64
 /** Values that a rolling rule keeps per key. */
-export const ROLLING_WINDOW_MAX = 256
+const ROLLING_WINDOW_MAX = 256
 /** Clocks differ a little; an event time further ahead than this is not a clock's fault. */
-export const SKEW_DEFAULT_MS = 5_000
+const SKEW_DEFAULT_MS = 5_000
 
 /** The bits that a rule can find cause for. The others say what ingest did. */
 const ruleFlags = [

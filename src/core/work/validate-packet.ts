@@ -5,18 +5,20 @@ import { qualityFlags } from '../event/quality-flags.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { decideWindow, fusedLine } from '../fusion/decide.ts'
 import {
+  adoptPolicy,
   byEndThenKey,
   type ClosedWindow,
   closeByWatermark,
   closeToFit,
   compileObserve,
-  forgetWindows,
+  type FusionState,
   type Observe,
 } from '../fusion/open-windows.ts'
+import type { FusionPolicy } from '../fusion/read-fusion.ts'
 import type { PacketHeader } from '../log/packet-header.ts'
 import { type Issue, setsAside, worstOf } from '../policy/issue.ts'
 import { type PolicySet, policyDigest } from '../policy/policy-set.ts'
-import { type CarriedState, readState, STATE_BYTES_DEFAULT, writeState } from '../rules/carried-state.ts'
+import { readState, STATE_BYTES_DEFAULT, writeState } from '../rules/carried-state.ts'
 import { compileRules, type EventCheck } from '../rules/check-event.ts'
 import { openOutput, outputLine, quarantineEntry, readOutputLine, type StageOutput } from './stage-output.ts'
 
@@ -45,6 +47,8 @@ export function validatePacket(
   if (!carried.ok) return carried
   const state = carried.value
 
+  const { fusion } = policySet
+  adoptPolicy(state.fusion, fusion)
   const { checkOf, observe } = compiled(policySet)
   const gap = stateGap ? qualityFlags.STATE_GAP : 0
   const output = openOutput(normalized.length + 4096)
@@ -79,31 +83,25 @@ export function validatePacket(
   }
 
   const stateBytesMax = policySet.stateBytesMax ?? STATE_BYTES_DEFAULT
-  closeWindows(state, header.watermarkMs, policySet, stateBytesMax, closed)
-  if (policySet.fusion !== undefined)
-    for (const window of closed.sort(byEndThenKey)) {
-      output.line(fusedLine(decideWindow(window, policySet.fusion), gap))
+  if (fusion !== undefined) {
+    const closing = closeWindows(state.fusion, fusion, header.watermarkMs, stateBytesMax)
+    for (const window of [...closed, ...closing].sort(byEndThenKey)) {
+      output.line(fusedLine(decideWindow(window, fusion), gap))
       counts.fused++
     }
+  }
   const { bytes } = writeState(state, stateBytesMax)
   return accepted(bytes.length === 0 ? output.close(counts) : output.close(counts, bytes))
 }
 
 /** Windows may fill half of the state, so that they and the rules' memories cannot push each other out. */
 function closeWindows(
-  { fusion }: CarriedState,
+  state: FusionState,
+  policy: FusionPolicy,
   watermarkMs: number,
-  policySet: PolicySet,
   stateBytesMax: number,
-  closed: ClosedWindow[],
-): void {
-  if (policySet.fusion === undefined) {
-    // Nobody is left to decide what an earlier policy collected.
-    forgetWindows(fusion)
-    return
-  }
-  closed.push(...closeByWatermark(fusion, policySet.fusion, watermarkMs))
-  closed.push(...closeToFit(fusion, stateBytesMax / 2))
+): readonly ClosedWindow[] {
+  return [...closeByWatermark(state, policy, watermarkMs), ...closeToFit(state, stateBytesMax / 2)]
 }
 
 function lateIssue(event: Envelope): Issue {

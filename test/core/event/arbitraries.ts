@@ -6,7 +6,7 @@ import type { Fault, Outcome } from '../../../src/core/fault.ts'
 fc.configureGlobal({ seed: 20_260_101 })
 
 /** Well-formed Unicode, from plain letters to pairs of surrogates. */
-export const anyText = fc.string({
+const anyText = fc.string({
   unit: fc.oneof(fc.constantFrom('a', 'B', '0', ' ', '"', '\\', '\n', 'é', '€', '😀')),
 })
 export const anyName = fc.string({
@@ -19,7 +19,7 @@ export const anyTimeMs = fc.oneof(
   fc.integer({ min: 0, max: 253_402_300_799_999 }),
   fc.constant(Number.MAX_SAFE_INTEGER),
 )
-export const anyHash = fc
+const anyHash = fc
   .uint8Array({ minLength: 32, maxLength: 32 })
   .map(bytes => Buffer.from(bytes).toString('hex'))
 

@@ -18,7 +18,7 @@ export const record: PartitionRecord = {
   shards: { by: 'event-id', index: 1, count: 2 },
 }
 
-export const constants: LineConstants = { schemaVersion: 1, streamId: 'sensors.temperature', domain: 'iot' }
+const constants: LineConstants = { schemaVersion: 1, streamId: 'sensors.temperature', domain: 'iot' }
 
 export function sampleEvent(seq: number, change: Partial<Envelope> = {}): Envelope {
   const eventId = seq.toString(16).padStart(64, '0')

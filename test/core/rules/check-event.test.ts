@@ -277,9 +277,7 @@ describe('the state', () => {
     expect(written.bytes.length).toBeLessThanOrEqual(1_024)
     expect(written.evicted).toBeGreaterThan(0)
     const kept = orThrow(readState(written.bytes))
-    const keys = [...kept.memories.values()].flatMap(sources =>
-      [...sources.values()].flatMap(of => [...of.keys()]),
-    )
+    const keys = [...kept.memories.values()].flatMap(memory => [...memory.keys()])
     const expected = Array.from({ length: 100 - written.evicted }, (_, i) => `key-${i + written.evicted}`)
     expect(keys.sort()).toEqual(expected.sort())
   })
@@ -289,7 +287,7 @@ describe('the state', () => {
     for (const k of ['b', 'a', 'c']) check(at(7, { k, v: 1 }), state)
     const full = writeState(state, 1_000_000).bytes.length
     const kept = orThrow(readState(writeState(state, full - 1).bytes))
-    expect([...(kept.memories.values().next().value?.get('s')?.keys() ?? [])]).not.toContain('a')
+    expect([...(kept.memories.values().next().value?.keys() ?? [])]).not.toContain('a')
   })
 
   test('says of a key that it may have forgotten that its coverage is partial', () => {
@@ -324,10 +322,10 @@ describe('the state', () => {
       { ...sound, memories: [['0123456789abcdef', 's', 'k', -1, 1]] },
       { ...sound, memories: [['0123456789abcdef', 's', 'k', 1, 'x']] },
       { ...sound, memories: [['0123456789abcdef', 's', 'k', 1]] },
-      { ...sound, fusion: { closedTo: ['x'], windows: [] } },
-      { ...sound, fusion: { closedTo: [10], windows: [[10, 'k', 0, [['e', 's', 1, 0, 1]]]] } },
-      { ...sound, fusion: { closedTo: [], windows: [[10, 'k', 0, []]] } },
-      { evicted: 0, fusion: { closedTo: [], windows: [] }, memories: [], v: 1 },
+      { ...sound, fusion: { closedTo: ['x'], policyId: '', windows: [] } },
+      { ...sound, fusion: { closedTo: [10], policyId: '', windows: [[10, 'k', 0, [['e', 's', 1, 0, 1]]]] } },
+      { ...sound, fusion: { closedTo: [], policyId: '', windows: [[10, 'k', 0, []]] } },
+      { evicted: 0, fusion: { closedTo: [], policyId: '', windows: [] }, memories: [], v: 1 },
     ]
     for (const json of broken)
       expect(readState(new TextEncoder().encode(canonicalJson(json)))).toMatchObject({

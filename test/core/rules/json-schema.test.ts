@@ -2,8 +2,10 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import type { Json, JsonObject } from '../../../src/core/canonical-json.ts'
+import { payloadTypes } from '../../../src/core/event/payload-types.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { compileSchema, readSchema, SCHEMA_CHARS_MAX } from '../../../src/core/rules/json-schema.ts'
+import { compilePayloadType } from '../../../src/core/rules/payload-type.ts'
 
 describe('a schema that a publisher registers', () => {
   test.each<[string, Json, string]>([
@@ -88,6 +90,10 @@ describe('a schema that a publisher registers', () => {
   })
 })
 
+test.each(Object.entries(payloadTypes))('the payload type %s accepts its example', (name, { example }) => {
+  expect(compilePayloadType(name)(example)).toBeUndefined()
+})
+
 describe('a compiled schema', () => {
   const check = (schema: JsonObject) => compileSchema(orThrow(readSchema(schema, '')) as JsonObject)
 
@@ -121,6 +127,13 @@ describe('a compiled schema', () => {
   test('looks at the length of a list before comparing all its items', () => {
     const items = Array.from({ length: 100_000 }, (_, i) => ({ i }))
     expect(check({ maxItems: 256, uniqueItems: true })(items)).toBe('schema::maxItems')
+  })
+
+  test('looks at no payload for which the work would be too much', () => {
+    const heavy = check({ items: { anyOf: Array.from({ length: 450 }, (_, i) => ({ const: i })) } })
+    expect(heavy(Array.from({ length: 100_000 }, () => 0.5))).toBe('schema::too-large')
+    expect(heavy(['x'.repeat(1_000_000)])).toBe('schema::too-large')
+    expect(heavy([0, 449])).toBeUndefined()
   })
 
   test('bounds what a hostile key does to the issue', () => {

@@ -46,6 +46,7 @@ describe('the rules of a policy', () => {
       '/0/require/all/0/not/op',
     ],
     ['err in a schema', [{ kind: 'schema', schema: { items: { type: 'x' } } }], '/0/schema/items/type'],
+    ['hold a key that no event may hold', JSON.parse('[{"kind": "skew", "__proto__": 1}]'), '/0/__proto__'],
     ['are too many', Array.from({ length: 65 }, () => ({ kind: 'skew' })), ''],
   ])('are refused where they %s', (_why, json, at) => {
     expect(readRules(json, '/rules')).toMatchObject({ ok: false, fault: { pointer: `/rules${at}` } })
@@ -61,20 +62,18 @@ describe('short forms', () => {
     ])
   })
 
-  test('point at the constraint that is wrong', () => {
-    const bad: [Json, string][] = [
-      [{ bounds: { 'a/b': { min: 'x' } } }, '/bounds/a~1b'],
-      [{ bounds: { a: 3 } }, '/bounds/a'],
-      [{ pattern: { a: '(?=a)' } }, '/pattern/a'],
-      [{ enum: { a: [] } }, '/enum/a'],
-      [{ monotonicFields: ['a', ''] }, ''],
-      [{ monotonic: ['a'] }, '/monotonic'],
-    ]
-    for (const [constraints, at] of bad.filter(([, where]) => where !== ''))
-      expect(rulesFromConstraints(constraints, '/c')).toMatchObject({
-        ok: false,
-        fault: { pointer: `/c${at}` },
-      })
+  test.each<[Json, string]>([
+    [{ bounds: { 'a/b': { min: 'x' } } }, '/bounds/a~1b'],
+    [{ bounds: { a: 3 } }, '/bounds/a'],
+    [{ pattern: { a: '(?=a)' } }, '/pattern/a'],
+    [{ enum: { a: [] } }, '/enum/a'],
+    [{ monotonicFields: ['a', '[0]'] }, '/monotonicFields/1'],
+    [{ monotonic: ['a'] }, '/monotonic'],
+  ])('%j points at the constraint that is wrong', (constraints, at) => {
+    expect(rulesFromConstraints(constraints, '/c')).toMatchObject({
+      ok: false,
+      fault: { pointer: `/c${at}` },
+    })
   })
 
   test('of a schema and a payload type become one rule each', () => {

@@ -247,9 +247,11 @@ describe('two sources that observe one thing', () => {
       expect(record).toMatchObject({ qualityFlags: qualityFlags.PARTIAL_COVERAGE })
   })
 
-  test('are forgotten where the policy no longer fuses', () => {
-    const plain = policySet({ license: 'other' })
-    expect(orThrow(validate(plain, [], { stateIn: first().stateBytes })).stateOut).toBeNull()
+  test('are given up where the policy that would decide them is gone or has changed', () => {
+    const stateIn = first().stateBytes
+    expect(orThrow(validate(policySet({ license: 'other' }), [], { stateIn })).stateOut).toBeNull()
+    const changed = policySet({ fusion: { strategy: 'trust-median', field: 'w' } })
+    expect(orThrow(validate(changed, [], { stateIn, watermarkMs: 9_000 })).counts.fused).toBe(0)
   })
 })
 

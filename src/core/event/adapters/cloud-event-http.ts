@@ -1,7 +1,7 @@
 import { fromUtf8, utf8 } from '../../bytes.ts'
 import { canonicalise, type Json, type JsonObject, parseJson, pointerToken } from '../../canonical-json.ts'
 import { accepted, type Outcome, refused } from '../../fault.ts'
-import { isAttributeName } from '../read-envelope.ts'
+import { attributeValue, CLOUD_ATTRIBUTE_CHARS_MAX, isAttributeName } from '../read-envelope.ts'
 import type { CloudEvent } from './cloud-event.ts'
 import { fromBase64, isBase64, isJsonType, isUtf8, isUtf8TextType, toBase64 } from './media.ts'
 
@@ -13,6 +13,9 @@ export type HttpMessage = {
 
 /** Headers as servers hand them over, names in any case. */
 export type HttpHeaders = { readonly [name: string]: string | readonly string[] | undefined }
+
+/** An attribute of the greatest length, each character of it in percent-encoded UTF-8. */
+const HEADER_CHARS_MAX = 12 * CLOUD_ATTRIBUTE_CHARS_MAX
 
 export type ContentMode = 'structured' | 'batch' | 'binary'
 
@@ -46,12 +49,24 @@ export function fromBinaryMode(message: { headers: HttpHeaders; body: Uint8Array
 export function toBinaryMode(event: CloudEvent): Outcome<HttpMessage> {
   const { data, data_base64: binary, datacontenttype, ...attributes } = event
   const headers: Record<string, string> = {}
-  for (const [name, value] of Object.entries(attributes))
-    if (value !== null) headers[`ce-${name}`] = percentEncode(String(value))
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null) continue
+    if (!isAttributeName(name) || attributeValue(value) !== undefined)
+      return refused('event-unreadable', 'a member of the event is no CloudEvents attribute')
+    headers[`ce-${name}`] = percentEncode(String(value))
+  }
 
   // Without a type, JSON data is JSON by implication; on the wire it must be said (JSON format, 3.1.2).
   const mediaType = datacontenttype ?? (data === undefined ? undefined : 'application/json')
-  if (typeof mediaType === 'string') headers['content-type'] = mediaType
+  if (mediaType !== undefined && mediaType !== null) {
+    if (typeof mediaType !== 'string' || !/^[!-~][ -~]*$/.test(mediaType))
+      return refused(
+        'event-unreadable',
+        'the datacontenttype must be a media type in printable ASCII',
+        '/datacontenttype',
+      )
+    headers['content-type'] = mediaType
+  }
 
   if (binary !== undefined)
     return typeof binary === 'string' && isBase64(binary)
@@ -67,11 +82,11 @@ function bodyOf(data: Json, mediaType: string): Outcome<Uint8Array> {
     const json = canonicalise(data)
     return json.ok ? accepted(utf8(json.value)) : json
   }
-  if (typeof data === 'string' && isUtf8(mediaType)) return accepted(utf8(data))
+  if (typeof data === 'string' && data.isWellFormed() && isUtf8(mediaType)) return accepted(utf8(data))
   return refused(
     'event-unreadable',
-    'the data is text in a charset other than UTF-8, which binary mode would need as bytes; use structured mode',
-    '/datacontenttype',
+    'binary mode sends data that is not JSON as UTF-8, which this data is not; use structured mode',
+    '/data',
   )
 }
 
@@ -86,7 +101,10 @@ function readHeaders(headers: HttpHeaders): Outcome<Record<string, string>> {
       return unreadableHeader('occurs more than once', pointerToken(name))
     const text = name === 'datacontenttype' ? value : percentDecode(value)
     if (text === undefined)
-      return unreadableHeader('is not percent-encoded UTF-8 in printable ASCII', pointerToken(name))
+      return unreadableHeader(
+        `is not percent-encoded UTF-8 of at most ${HEADER_CHARS_MAX} characters`,
+        pointerToken(name),
+      )
     attributes[name] = text
   }
   return accepted(attributes)
@@ -105,7 +123,7 @@ function percentEncode(text: string): string {
 
 /** Quoted strings are older senders' way; percent-encoding is undone once, after them (3.1.3.2). */
 function percentDecode(header: string): string | undefined {
-  if (!/^[\t -~]*$/.test(header)) return undefined
+  if (header.length > HEADER_CHARS_MAX || !/^[\t -~]*$/.test(header)) return undefined
   const trimmed = header.trim()
   const quoted = /^"((?:[^"\\]|\\.)*)"$/.exec(trimmed)?.[1]
   try {

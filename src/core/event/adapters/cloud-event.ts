@@ -18,7 +18,6 @@ import {
   isAttributeName,
   readEnvelope,
 } from '../read-envelope.ts'
-import { readNativeId } from '../read-identity.ts'
 import type { CarriedMembers, Submission } from '../submission.ts'
 import { isBase64, isJsonType } from './media.ts'
 
@@ -30,7 +29,7 @@ import { isBase64, isJsonType } from './media.ts'
 export const ENVELOPE_ATTRIBUTE = 'assayenvelope'
 
 /** Items of one batch. */
-export const CLOUD_EVENT_BATCH_MAX = 10_000
+const CLOUD_EVENT_BATCH_MAX = 10_000
 
 export type CloudEvent = JsonObject
 
@@ -43,8 +42,6 @@ export function fromCloudEvent(item: Json): Outcome<Submission> {
   if (!data.ok) return data
 
   const { time, dataschema, traceparent } = attributes
-  const nativeId = readNativeId(attributes['id'] ?? '', '/id')
-  if (!nativeId.ok) return nativeId
   const carried: CarriedMembers = {
     ...fitting('originSource', attributes['source']),
     ...fitting('schemaRef', dataschema),
@@ -52,7 +49,7 @@ export function fromCloudEvent(item: Json): Outcome<Submission> {
   }
   const submission = {
     payload: data.value.payload,
-    nativeId: nativeId.value,
+    nativeId: String(attributes['id']),
     type: String(attributes['type']),
     carried,
     cloudEvent: data.value.mark === undefined ? attributes : { ...attributes, data: data.value.mark },

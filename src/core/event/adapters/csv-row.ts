@@ -2,7 +2,7 @@ import { accepted, type Outcome, refused } from '../../fault.ts'
 import { NAME_CHARS_MAX } from '../read-envelope.ts'
 import type { Submission } from '../submission.ts'
 
-export const CSV_COLUMNS_MAX = 1024
+const CSV_COLUMNS_MAX = 1024
 
 /**
  * Gives a row its column names. Every value stays the text it was: what is a number is for the policy to say,

@@ -1,6 +1,4 @@
-/** What a media type says about bytes, and base64, for the CloudEvents formats. */
-
-/** `*\/json` or `*\/*+json`, whatever its parameters. */
+/** A subtype of `json`, or one that ends with `+json`, whatever the parameters (CloudEvents JSON format, 3.1.1). */
 export function isJsonType(mediaType: string): boolean {
   return /^[^/;]+\/(?:[^;]+\+)?json$/i.test(essence(mediaType))
 }

@@ -1,0 +1,102 @@
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { faultCodes } from '../../src/core/fault.ts'
+
+const root = new URL('../../', import.meta.url)
+const read = (name: string) => readFileSync(new URL(name, root), 'utf8')
+const formats = read('docs/formats.md')
+
+describe('docs/formats.md', () => {
+  test('explains every fault code, and no other', () => {
+    const table = formats.slice(formats.indexOf('## 13. Fault codes'))
+    const explained = [...table.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, code]) => code)
+    expect(explained).toEqual([...faultCodes])
+  })
+
+  test('names every digest tag that the code uses, and no other', () => {
+    const tagsIn = (text: string) => new Set(text.match(/assay:[a-z-]+:[0-9]+/g))
+    const used = new Set(sources().flatMap(file => [...tagsIn(read(file))]))
+    expect([...tagsIn(formats)].sort()).toEqual([...used].sort())
+  })
+
+  test('names every token protocol that the code uses', () => {
+    const used = sources().flatMap(file => read(file).match(/'gitdata (?:agent|event|output) [a-z]+'/g) ?? [])
+    expect(used.length).toBeGreaterThan(6)
+    expect(used.filter(protocol => !formats.includes(protocol.replaceAll("'", '`')))).toEqual([])
+  })
+})
+
+describe('README.md and CONTRIBUTING.md', () => {
+  const pages = ['README.md', 'CONTRIBUTING.md']
+
+  test.each(pages)('%s names only scripts that package.json has', page => {
+    const { scripts } = JSON.parse(read('package.json'))
+    const named = [...read(page).matchAll(/npm (?:run )?(start|test|(?<=run )[a-z:]+)/g)].map(
+      ([, script]) => script,
+    )
+    expect(named.length).toBeGreaterThan(1)
+    expect(named.filter(script => script !== undefined && !(script in scripts))).toEqual([])
+  })
+
+  test.each([
+    ...pages,
+    'ARCHITECTURE.md',
+    'docs/formats.md',
+    'docs/policies.md',
+    'docs/rules.md',
+    'test/vectors/README.md',
+  ])('%s links only to what is there', page => {
+    const links = [...read(page).matchAll(/\]\((?!https:)([^)#]+)(?:#[^)]*)?\)/g)].map(
+      ([, link]) => link ?? '',
+    )
+    const missing = links.filter(link => {
+      const target = new URL(link, new URL(page, root))
+      return !exists(fileURLToPath(target))
+    })
+    expect(missing).toEqual([])
+  })
+})
+
+describe('the commands of README.md', () => {
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, ['scripts/assay.mjs', ...args], { cwd: root, encoding: 'utf8' })
+
+  test('verify a proof from a file, and say what is missing for more', () => {
+    const bare = run('verify', 'test/vectors/proof.assay.json')
+    expect([bare.status, bare.stdout.split(' ')[0]]).toEqual([3, 'CONSISTENT'])
+    const log = JSON.parse(read('test/vectors/verdicts.json')).cases[0].log
+    const lists = ['--log', log, '--operators', 'test/vectors/operators.txt']
+    expect(run('verify', 'test/vectors/proof.assay.json', ...lists).status).toBe(0)
+    const headers = ['--headers', 'test/vectors/headers.json', '--allow-local', '--require', 'proven']
+    expect(run('verify', 'test/vectors/proof.assay.json', ...lists, ...headers).stdout).toMatch(
+      /^PROVEN \(on a private chain\)/,
+    )
+    expect(run('verify', 'README.md').status).toBe(2)
+    expect(run('verify').stderr).toContain('name one proof file')
+  })
+
+  test('start nothing while there is nothing to start, and say so', () => {
+    const started = run('up')
+    expect([started.status, started.stderr]).toEqual([1, expect.stringContaining('no node to start yet')])
+  })
+
+  test('refuse what they do not know', () => {
+    expect(run('frobnicate')).toMatchObject({ status: 2, stderr: expect.stringContaining('assay help') })
+  })
+})
+
+function sources(): string[] {
+  const files = readdirSync(new URL('src/', root), { recursive: true, encoding: 'utf8' })
+  return files.filter(name => name.endsWith('.ts')).map(name => `src/${name}`)
+}
+
+function exists(path: string): boolean {
+  try {
+    readFileSync(path)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EISDIR'
+  }
+}
