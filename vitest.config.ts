@@ -6,6 +6,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['source'] } },
   test: {
     include: ['test/**/*.{test,spec}.ts'],
+    setupFiles: ['test/support/seed.ts'],
     testTimeout: 60_000,
   },
 })

@@ -22,7 +22,8 @@ export type Beef = {
 /** `proof`: the path to the block that holds it. Without one, all its parents are in the BEEF. */
 export type BeefTransaction = Transaction & { readonly proof?: Bump }
 
-export const BEEF_BYTES_MAX = 4 * 1024 * 1024
+/** A full round's history takes about 64 kB; the rest is room for fuel with many outputs. */
+export const BEEF_BYTES_MAX = 1024 * 1024
 
 /**
  * Refuses what another reader could take for something else: bytes too few or too many, numbers in a longer

@@ -1,6 +1,7 @@
 import { sameBytes } from '../core/bytes.ts'
 import { anchorScript, readAnchor } from '../core/certificate/anchor.ts'
 import type { JobFacts, PipelineTransaction, Role, Seat } from '../core/rounds/pipeline.ts'
+import { ROUND_PACKETS_MAX } from '../core/rounds/round.ts'
 import { operatorWord, readToken, type Token, type TokenOf, type TokenTag, tagOf } from './tokens.ts'
 import { isSettledForm, type Output, type Transaction } from './transaction.ts'
 
@@ -22,7 +23,13 @@ const pipelineTags: ReadonlySet<TokenTag | undefined> = new Set<TokenTag>(['GDJ1
 
 function roleOf(transaction: Transaction): Role {
   const { outputs } = transaction
-  if (!outputs.some(isPipelineOutput)) return { kind: 'plain' }
+  const tokenCount = outputs.filter(isPipelineOutput).length
+  if (tokenCount === 0) return { kind: 'plain' }
+  // Counted before any is read: each costs its sender a few bytes, and the reader two signatures.
+  if (tokenCount > ROUND_PACKETS_MAX)
+    return malformed(
+      `it has ${tokenCount} tokens, and nothing in the pipeline more than ${ROUND_PACKETS_MAX}`,
+    )
   if (!isSettledForm(transaction))
     return malformed('a pipeline transaction has version 1 and final sequences, and this one has not')
 

@@ -1,6 +1,7 @@
+import { createRequire } from 'node:module'
 import { BigNumber, ECDSA, PrivateKey, PublicKey, Signature } from '@bsv/sdk'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import * as browser from '../../src/contract/curve.browser.ts'
 import * as native from '../../src/contract/curve.node.ts'
 import * as portable from '../../src/contract/curve.portable.ts'
@@ -30,9 +31,32 @@ function sdkVerdict(signature: Uint8Array, hash: Uint8Array, publicKey: Uint8Arr
 }
 
 describe('the curve on this machine', () => {
-  test('is the native one', () => {
-    expect([native.signer, portable.signer, browser.signer]).toEqual(['native', 'portable', 'portable'])
+  test('is the native one where its addon loads, and says which it is', () => {
+    expect(native.signer).toBe(addonLoads() ? 'native' : 'portable')
+    expect([portable.signer, browser.signer]).toEqual(['portable', 'portable'])
   })
+
+  test('is the portable one, and says so, where the addon does not load', async () => {
+    vi.doMock('node:module', () => ({
+      createRequire: () => () => {
+        throw new Error('no addon for this machine')
+      },
+    }))
+    vi.resetModules()
+    const without = await import('../../src/contract/curve.node.ts')
+    vi.doUnmock('node:module')
+    expect(without.signer).toBe('portable')
+    expect(without.sign(sha256('m'), sha256('k'))).toEqual(native.sign(sha256('m'), sha256('k')))
+  })
+
+  function addonLoads(): boolean {
+    try {
+      createRequire(import.meta.url)('secp256k1/bindings')
+      return true
+    } catch {
+      return false
+    }
+  }
 
   test('offers the same functions in browsers', () => {
     expect(Object.keys(browser).sort()).toEqual(Object.keys(native).sort())

@@ -1,5 +1,4 @@
 import { publicKeyOf } from '#curve'
-import { sha256Hex } from '#sha256'
 import { type BeefTransaction, writeBeef } from '../../src/contract/beef.ts'
 import { writeBump } from '../../src/contract/bump.ts'
 import { signOperatorWord } from '../../src/contract/operator.ts'
@@ -30,7 +29,7 @@ import { type PolicySet, policyDigest } from '../../src/core/policy/policy-set.t
 import { readPolicySet } from '../../src/core/policy/read-policy-set.ts'
 import { type Leaf, noLeaf, type Outpoint, type ResultStatus } from '../../src/core/rounds/pipeline.ts'
 import { pathInRound, rootOver, roundId } from '../../src/core/rounds/round.ts'
-import type { Parent } from '../../src/core/rounds/standing.ts'
+import { inputHash, type RoundDocument, writeRoundDocument } from '../../src/core/rounds/round-document.ts'
 import type { Stage } from '../../src/core/rounds/template.ts'
 import { type CertifiedPacket, certifyPacket } from '../../src/core/work/certify-packet.ts'
 import { normalizePacket } from '../../src/core/work/normalize-packet.ts'
@@ -91,13 +90,14 @@ export function certifiedRound(options: RoundOptions = {}): CertifiedRound {
   const packets = workOn(sealAll(options, log, operators, policySet, level, network), policySet)
 
   const ids = packets.map(packet => packet.packetId)
-  const roundDocument = canonicalJson(documentOf(packets, policySet))
+  const document = documentOf(packets, policySet)
+  const roundDocument = writeRoundDocument(document)
   const scene: Scene = {
     log,
     operators,
     level,
     subject: roundId(1, ids),
-    inputHash: sha256Hex(roundDocument),
+    inputHash: inputHash(document),
     members: ids.map((_, member) => member),
     chain: new PrivateChain(),
     fuel: [],
@@ -273,14 +273,13 @@ function workOn(sealed: readonly SealedPacket[], policySet: PolicySet): RoundPac
   return done
 }
 
-function documentOf(packets: readonly RoundPacket[], policySet: PolicySet): Json {
+function documentOf(packets: readonly RoundPacket[], policySet: PolicySet): RoundDocument {
   const [first] = packets
-  const parent: Parent | null = null
   return {
     v: 1,
     try: 1,
     headers: packets.map(packet => packet.header),
-    partitions: [{ streamId: first?.header.streamId ?? '', partition: 0, parent, stateIn: null }],
+    partitions: [{ streamId: first?.header.streamId ?? '', partition: 0, parent: null, stateIn: null }],
     policies: [{ digest: policyDigest(policySet), locations: ['https://node.example/policies'] }],
   }
 }

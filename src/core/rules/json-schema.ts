@@ -1,7 +1,7 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 import { fastFormats } from 'ajv-formats/dist/formats.js'
+import { sha256Hex } from '#sha256'
 import { canonicalJson, isObject, type Json, type JsonObject, pointerToken } from '../canonical-json.ts'
-import { digestHex } from '../digest.ts'
 import { accepted, type Fault, type FaultCode, type Outcome, orThrow, refused } from '../fault.ts'
 import { shown } from '../policy/issue.ts'
 import { compilePattern } from './pattern.ts'
@@ -45,7 +45,7 @@ function compile(schema: JsonObject, pointer: string): Outcome<SchemaCheck> {
   const text = canonicalJson(schema)
   if (text.length > SCHEMA_CHARS_MAX)
     return refused('policy-invalid', `the schema is longer than ${SCHEMA_CHARS_MAX} characters`, pointer)
-  const id = digestHex('assay:schema:1', text)
+  const id = sha256Hex(text)
   const known = kept.get(id)
   const check = known === undefined ? compileNew(schema, pointer) : accepted(known)
   if (!check.ok) return check

@@ -4,8 +4,8 @@ import { accepted, type Outcome, refused } from '../fault.ts'
 export const PATTERN_CHARS_MAX = 512
 /** Instructions of the compiled program. */
 const PATTERN_PROGRAM_MAX = 600
-/** Instructions × characters that one match may cost, under a second; a longer text matches nothing. */
-const PATTERN_STEPS_MAX = 32_000_000
+/** Instructions × characters that one match may cost: a rule set has up to 64 of them. A longer text matches nothing. */
+const PATTERN_STEPS_MAX = 4_000_000
 /** What one pattern may keep of the automaton it builds while matching; beyond it, it starts again. */
 const AUTOMATON_BYTES_MAX = 256 * 1024
 

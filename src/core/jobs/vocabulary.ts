@@ -1,0 +1,28 @@
+import { type EventState, eventStates, type JobState, jobStates } from './lifecycle.ts'
+
+/** The two families of routes that say the same with other words. */
+export type Family = 'ingest' | 'overlay'
+
+export type EventWord<F extends Family> = (typeof eventStates)[EventState][F]
+export type JobWord<F extends Family> = (typeof jobStates)[JobState][F]
+
+export function eventWord<F extends Family>(family: F, state: EventState): EventWord<F> {
+  return eventStates[state][family]
+}
+
+export function jobWord<F extends Family>(family: F, state: JobState): JobWord<F> {
+  return jobStates[state][family]
+}
+
+/** What a filter for this word asks for. Several states share a word; a word nobody uses has none. */
+export function eventStatesSaid(family: Family, word: string): EventState[] {
+  return eventStateNames.filter(state => eventStates[state][family] === word)
+}
+
+/** Job words and job states are one to one. */
+export function jobStateSaid(family: Family, word: string): JobState | undefined {
+  return jobStateNames.find(state => jobStates[state][family] === word)
+}
+
+const eventStateNames = Object.keys(eventStates) as EventState[]
+const jobStateNames = Object.keys(jobStates) as JobState[]

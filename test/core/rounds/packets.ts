@@ -1,0 +1,44 @@
+import type { PacketStanding, Version } from '../../../src/core/rounds/standing.ts'
+
+/** `b3` is packet 3 of partition b: sealed, never tried, enhanced, public. */
+export function packet(name: string, more: Partial<PacketStanding> = {}): PacketStanding {
+  return {
+    packetId: idOf(name),
+    partition: `stream/${name.charAt(0)}`,
+    packetNo: Number(name.slice(1)),
+    level: 'enhanced',
+    audience: 'public',
+    bytes: 1_000,
+    status: 'sealed',
+    roundId: null,
+    rounds: 0,
+    tries: 0,
+    halvings: 0,
+    rebuilds: 0,
+    waitedMs: 0,
+    version: null,
+    certificate: null,
+    ...more,
+  }
+}
+
+export function certified(name: string, more: Partial<PacketStanding> = {}): PacketStanding {
+  return packet(name, {
+    status: 'certified',
+    roundId: 'an earlier round',
+    certificate: `certificate of ${name}`,
+    version: versionOf(name),
+    ...more,
+  })
+}
+
+export function versionOf(name: string): Version {
+  return { versionId: idOf(`version ${name}`), parent: null, stateIn: null, stateOut: idOf(`state ${name}`) }
+}
+
+export function idOf(name: string): string {
+  return [...name]
+    .map(letter => letter.charCodeAt(0).toString(16))
+    .join('')
+    .padEnd(64, '0')
+}

@@ -1,0 +1,41 @@
+import { describe, expect, test } from 'vitest'
+import { certifiedBy, enterRound, isPassedBy, reopenSplit } from '../../../src/core/rounds/standing.ts'
+import { certified, packet, versionOf } from './packets.ts'
+
+describe('a packet', () => {
+  test('is passed by once a later one of its partition is certified or split', () => {
+    expect(isPassedBy(packet('a0'), [packet('a0'), packet('a1'), certified('b1')])).toBe(false)
+    expect(isPassedBy(packet('a0'), [packet('a0'), certified('a1')])).toBe(true)
+    expect(isPassedBy(packet('a0'), [packet('a0'), packet('a1', { status: 'split' })])).toBe(true)
+    expect(isPassedBy(packet('a2'), [certified('a1')])).toBe(false)
+  })
+
+  test('keeps its first version whatever certifies it again', () => {
+    const first = certifiedBy(packet('a0'), 't1', versionOf('a0'))
+    expect(certifiedBy(first, 't2', versionOf('a9'))).toMatchObject({
+      certificate: 't2',
+      version: versionOf('a0'),
+    })
+  })
+
+  test('counts a rebuild apart from its tries', () => {
+    expect(enterRound(packet('a0'), 'r')).toMatchObject({
+      status: 'open',
+      roundId: 'r',
+      rounds: 1,
+      rebuilds: 0,
+    })
+    expect(enterRound(certified('a0'), 'r')).toMatchObject({
+      status: 'rebuilding',
+      rounds: 1,
+      rebuilds: 1,
+      tries: 0,
+    })
+  })
+
+  test('that split can be opened again, and nothing else can', () => {
+    const split = packet('a0', { status: 'split', tries: 5, waitedMs: 9, rounds: 6 })
+    expect(reopenSplit(split)).toMatchObject({ status: 'sealed', tries: 0, waitedMs: 0, rounds: 6 })
+    expect(reopenSplit(certified('a0'))).toEqual(certified('a0'))
+  })
+})
