@@ -29,6 +29,8 @@ export type Evidence = {
   readonly trail: readonly TrailStage[]
   /** What the quorum of each stage said about this packet, in the order of `trail`. */
   readonly leaves: readonly string[]
+  /** False where a transaction has a script that only a full interpreter can judge. */
+  readonly spendsJudged: boolean
 }
 
 /** Ties the event to the certificate, link by link; the first that does not hold is the answer. */
@@ -54,6 +56,7 @@ export function gatherEvidence(proof: ProofFile): Outcome<Evidence> {
     packetId: packetId(proof.packet.header),
     ...certificate.value,
     leaves: votes.value,
+    spendsJudged: spends.value === 'satisfied',
   })
 }
 

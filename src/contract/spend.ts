@@ -29,23 +29,26 @@ export function judgeSpend(transaction: Transaction, index: number, spent: Outpu
 
 /**
  * Whether every transaction the subject needs may be: each input satisfies its lock, and no more comes out than
- * went in. Says nothing about blocks: whether the roots are in headers is the caller's to ask.
+ * went in. `unknown-template` where one of them only a full interpreter can judge, and nothing speaks against
+ * the others. Says nothing about blocks: whether the roots are in headers is the caller's to ask.
  */
-export function checkSpends(beef: Beef): Outcome<Beef> {
+export function checkSpends(beef: Beef): Outcome<Exclude<SpendVerdict, 'unsatisfied'>> {
+  let worst: Exclude<SpendVerdict, 'unsatisfied'> = 'satisfied'
   for (const transaction of ancestry(beef)) {
     if (transaction.proof !== undefined) continue
     let left = 0
     for (const [index, { txid, vout }] of transaction.inputs.entries()) {
       const spent = beef.byTxid.get(txid)?.outputs[vout]
       const verdict = spent === undefined ? 'unsatisfied' : judgeSpend(transaction, index, spent)
-      if (verdict !== 'satisfied')
-        return refused('transaction-invalid', `input ${index} of ${transaction.txid} is ${verdict}`)
+      if (verdict === 'unsatisfied')
+        return refused('transaction-invalid', `input ${index} of ${transaction.txid} does not satisfy its lock`)
+      if (verdict === 'unknown-template') worst = verdict
       left += spent?.satoshis ?? 0
     }
     for (const { satoshis } of transaction.outputs) left -= satoshis
     if (left < 0) return refused('transaction-invalid', `${transaction.txid} pays out more than it takes in`)
   }
-  return accepted(beef)
+  return accepted(worst)
 }
 
 export type Spend = Outpoint & {

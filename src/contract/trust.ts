@@ -72,7 +72,7 @@ function ownBlock({ proof, beef }: Evidence): Outcome<Block | undefined> {
 
 /** Why the levels are out of reach, or a fault where a header says outright that a block proof is wrong. */
 function blocksInHeaders(
-  { proof, beef }: Evidence,
+  { proof, beef, spendsJudged }: Evidence,
   own: Block | undefined,
   { headers, allowLocal = false }: Trust,
 ): Outcome<{ anchored?: string; proven?: string }> {
@@ -87,6 +87,8 @@ function blocksInHeaders(
     if (why?.kind === 'contradicted') return invalid(why.detail, '/beef')
     if (why?.kind === 'beyond') return accepted({ anchored: why.detail })
   }
+  if (!spendsJudged)
+    return accepted({ anchored: 'a transaction has a script that this verifier cannot judge; ask a node' })
   if (own === undefined) return accepted({ proven: 'the certificate has no block proof yet' })
   const why = againstHeaders(own, headers)
   if (why?.kind === 'contradicted') return invalid(why.detail, '/block')

@@ -129,7 +129,7 @@ describe('a damaged BEEF', () => {
 
   test('longer than it may be is refused before it is read', () => {
     expect(readBeef(bytes, { bytesMax: bytes.length - 1 })).toMatchObject({
-      fault: { detail: /longer than/ },
+      fault: { detail: expect.stringMatching(/longer than/) },
     })
     expect(readBeef(bytes, { bytesMax: bytes.length })).toMatchObject({ ok: true })
   })
@@ -181,7 +181,9 @@ describe('a damaged BEEF', () => {
     ],
   ]
   test.each(refusals)('with %s is refused', (_, input, why) => {
-    expect(readBeef(input)).toMatchObject({ fault: { code: 'transaction-invalid', detail: why } })
+    expect(readBeef(input)).toMatchObject({
+      fault: { code: 'transaction-invalid', detail: expect.stringMatching(why) },
+    })
   })
 
   function spendOfNothing(parent: Transaction): Transaction {

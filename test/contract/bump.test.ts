@@ -120,7 +120,9 @@ describe('a Merkle path', () => {
         bump.levels[2] ?? [],
       ],
     }
-    expect(readBump(writeBump(contradicting))).toMatchObject({ fault: { detail: /contradicts/ } })
+    expect(readBump(writeBump(contradicting))).toMatchObject({
+      fault: { detail: expect.stringMatching(/contradicts/) },
+    })
   })
 
   test('uses all 32 bits of an offset', () => {

@@ -8,6 +8,7 @@ import * as portable from '../../src/contract/curve.portable.ts'
 import { isHigh, isScalar, negated, reduced } from '../../src/contract/scalar.ts'
 import { knownHex, toHex } from '../../src/core/bytes.ts'
 import { sha256 } from '../../src/core/sha256.node.ts'
+import { describeWith } from '../support/real-component.ts'
 
 const n = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 const scalar = (value: bigint) => knownHex(value.toString(16).padStart(64, '0'))
@@ -62,6 +63,23 @@ describe('the curve on this machine', () => {
     expect(Object.keys(browser).sort()).toEqual(Object.keys(native).sort())
   })
 })
+
+// Without the addon "natively" below is the portable curve held against itself, which shows nothing.
+describeWith(
+  {
+    name: 'native-secp256k1',
+    available: native.signer === 'native',
+    howToGet: 'Install a C++ compiler and python3, then run `npm rebuild secp256k1`.',
+  },
+  'the native curve',
+  () => {
+    test('is what the comparisons here compare with', () => {
+      expect(
+        native.verify(native.sign(sha256('m'), sha256('k')), sha256('m'), portable.publicKeyOf(sha256('k'))),
+      ).toBe(true)
+    })
+  },
+)
 
 describe('a signature', () => {
   test('has the same bytes natively and portably, for 1,000 random keys and hashes', () => {

@@ -79,7 +79,9 @@ describe('what a host is sent', () => {
     const [result] = results
     if (minedJob === undefined || result === undefined) throw new Error('nothing mined')
     for (const transactions of [[minedJob, result], [fuel, minedJob, result], [minedJob]])
-      expect(judgeAll(...transactions)).toMatchObject({ fault: { code: 'not-admitted', detail: /history/ } })
+      expect(judgeAll(...transactions)).toMatchObject({
+        fault: { code: 'not-admitted', detail: expect.stringMatching(/history/) },
+      })
   })
 
   test('may burn the change of a mined job as fuel', () => {
@@ -113,7 +115,7 @@ describe('what a host is sent', () => {
   test('that is no BEEF, or longer than the host takes, is refused as such', () => {
     expect(judgeBeef(new Uint8Array(10), host)).toMatchObject({ fault: { code: 'transaction-invalid' } })
     expect(judgeBeef(writeBeef([fuel, job]), host, 100)).toMatchObject({
-      fault: { detail: /longer than 100/ },
+      fault: { detail: expect.stringMatching(/longer than 100/) },
     })
   })
 
@@ -234,7 +236,7 @@ describe('a transaction of the pipeline', () => {
     ['certificates of two issuers', [anchor, certificate, anchor2, stranger], /different/],
   ]
   test.each(malformed)('with %s is malformed', (_, outputs, why) => {
-    expect(roleOf(outputs)).toMatchObject({ kind: 'malformed', why })
+    expect(roleOf(outputs)).toMatchObject({ kind: 'malformed', why: expect.stringMatching(why) })
   })
 
   test('may anchor parents', () => {
@@ -248,7 +250,10 @@ describe('a transaction of the pipeline', () => {
       { ...built, inputs: built.inputs.map(input => ({ ...input, sequence: 0 })) },
     ]
     for (const transaction of unsettled)
-      expect(pipelineTransaction(transaction).role).toMatchObject({ kind: 'malformed', why: /version 1/ })
+      expect(pipelineTransaction(transaction).role).toMatchObject({
+        kind: 'malformed',
+        why: expect.stringMatching(/version 1/),
+      })
   })
 })
 
@@ -260,7 +265,9 @@ describe('levels', () => {
       return judgeAll(fuel, signTransaction([p2pkhSpend(fuel, 0)], [...outputs, output(threadScript(own))]))
     }
     expect(short('basic', 1)).toMatchObject({ ok: true })
-    expect(short('enhanced', 2)).toMatchObject({ fault: { code: 'not-admitted', detail: /seats/ } })
+    expect(short('enhanced', 2)).toMatchObject({
+      fault: { code: 'not-admitted', detail: expect.stringMatching(/seats/) },
+    })
     expect(short('critical', 3)).toMatchObject({ ok: true })
   })
 })

@@ -36,7 +36,9 @@ describe('a dotted name', () => {
 
   test('has at most 47 letters and dots', () => {
     expect(topicOf('a'.repeat(47))).toMatchObject({ ok: true })
-    expect(topicOf('a'.repeat(48))).toMatchObject({ fault: { code: 'name-invalid', detail: /50/ } })
+    expect(topicOf('a'.repeat(48))).toMatchObject({
+      fault: { code: 'name-invalid', detail: expect.stringMatching(/50/) },
+    })
   })
 
   test.each(['', '.', 'a.', '.a', 'a..b', 'iot2', 'Events', 'a_b', 'a-b', 'ünder', 'a b', 'a\n'])(

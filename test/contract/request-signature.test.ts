@@ -46,8 +46,12 @@ describe.each([1, 2] as const)('a signed request of version %i', version => {
   test('is refused outside its window, on either side', () => {
     const at = (nowMs: number) => verify(version, signature, {}, { ...window, nowMs })
     expect([at(sentMs + 300_000).ok, at(sentMs - 300_000).ok]).toEqual([true, true])
-    expect(at(sentMs + 300_001)).toMatchObject({ fault: { detail: /seconds from this clock/ } })
-    expect(at(sentMs - 300_001)).toMatchObject({ fault: { detail: /seconds from this clock/ } })
+    expect(at(sentMs + 300_001)).toMatchObject({
+      fault: { detail: expect.stringMatching(/seconds from this clock/) },
+    })
+    expect(at(sentMs - 300_001)).toMatchObject({
+      fault: { detail: expect.stringMatching(/seconds from this clock/) },
+    })
   })
 
   test('is accepted in 64 compact bytes as well', () => {
@@ -77,7 +81,9 @@ describe.each([1, 2] as const)('a signed request of version %i', version => {
     `-${sentMs}45678`,
     `${sentMs}456789\n`,
   ])('is refused with the nonce %j', nonce => {
-    expect(verify(version, signature, { nonce })).toMatchObject({ fault: { detail: /19 digits/ } })
+    expect(verify(version, signature, { nonce })).toMatchObject({
+      fault: { detail: expect.stringMatching(/19 digits/) },
+    })
   })
 
   test('made of noise is refused by name', () => {

@@ -159,30 +159,32 @@ describe('the spends of a BEEF', () => {
 
   test('hold for a whole round', () => {
     const beef = orThrow(readBeef(certifiedRound('enhanced', 2).beef))
-    expect(checkSpends(beef)).toEqual({ ok: true, value: beef })
+    expect(checkSpends(beef)).toEqual({ ok: true, value: 'satisfied' })
   })
 
   test('hold where all that goes in comes out, and not for a satoshi more', () => {
     const spends = [p2pkhSpend(fuel, 0), p2pkhSpend(fuel, 1)]
     expect(check(signTransaction(spends, [output(locks.p2pkh, 2000)]))).toMatchObject({ ok: true })
     expect(check(signTransaction(spends, [output(locks.p2pkh, 2001)]))).toMatchObject({
-      fault: { code: 'transaction-invalid', detail: /pays out more/ },
+      fault: { code: 'transaction-invalid', detail: expect.stringMatching(/pays out more/) },
     })
   })
 
   test('do not hold with a stranger’s signature anywhere in the history', () => {
     const stolen = signTransaction([p2pkhSpend(fuel, 0, person('thief'))], [output(locks.p2pkh, 900)])
     const after = signTransaction([p2pkhSpend(stolen, 0)], [output(locks.p2pkh, 800)])
-    expect(check(stolen, after)).toMatchObject({ fault: { detail: /unsatisfied/ } })
+    expect(check(stolen, after)).toMatchObject({
+      fault: { detail: expect.stringMatching(/does not satisfy its lock/) },
+    })
   })
 
-  test('do not hold behind a lock that only an interpreter can judge', () => {
+  test('are left open behind a lock that only an interpreter can judge', () => {
     const anyones = signTransaction([p2pkhSpend(fuel, 0)], [output(Uint8Array.of(0x51), 900)])
     const after = buildTransaction(
       [{ txid: anyones.txid, vout: 0, script: new Uint8Array() }],
       [output(locks.p2pkh, 800)],
     )
-    expect(check(anyones, after)).toMatchObject({ fault: { detail: /unknown-template/ } })
+    expect(check(anyones, after)).toEqual({ ok: true, value: 'unknown-template' })
   })
 })
 

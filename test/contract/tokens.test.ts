@@ -234,7 +234,9 @@ describe('the numbers of a body’s members', () => {
       readToken(signedAnyway('GDR1', agent, roundId, encode(new Map([...map, [11, leaves]])), coordinator))
     expect(result(new Uint8Array(96))).toMatchObject({ ok: true })
     for (const length of [0, 31, 95, 97, 128])
-      expect(result(new Uint8Array(length))).toMatchObject({ fault: { detail: /leaf|byte string/ } })
+      expect(result(new Uint8Array(length))).toMatchObject({
+        fault: { detail: expect.stringMatching(/leaf|byte string/) },
+      })
   })
 })
 
@@ -272,7 +274,10 @@ describe('a body', () => {
     ['a member missing', encode(new Map([...certificateBody].slice(1)))],
   ]
   test.each(refusals)('with %s is refused', (_, body) => {
-    expect(certificate(body)).toMatchObject({ ok: false, fault: { code: 'token-invalid', detail: /body/ } })
+    expect(certificate(body)).toMatchObject({
+      ok: false,
+      fault: { code: 'token-invalid', detail: expect.stringMatching(/body/) },
+    })
   })
 
   test('stands where these cases think it does', () => {
@@ -352,7 +357,9 @@ describe('a script that is no token', () => {
     ['nothing at all', new Uint8Array(), /five pushes/],
   ]
   test.each(refusals)('because it has %s says so', (_, script, why) => {
-    expect(readToken(script)).toMatchObject({ fault: { code: 'token-invalid', detail: why } })
+    expect(readToken(script)).toMatchObject({
+      fault: { code: 'token-invalid', detail: expect.stringMatching(why) },
+    })
   })
 })
 
@@ -366,12 +373,16 @@ describe('what a token says against itself', () => {
 
   test('an operator’s word for other times is refused', () => {
     expect(seat({ deadlineMs: operatorToMs })).toMatchObject({ ok: true })
-    expect(seat({ deadlineMs: operatorToMs + 1 })).toMatchObject({ fault: { detail: /other times/ } })
-    expect(seat({ deadlineMs: operatorFromMs - 1 })).toMatchObject({ fault: { detail: /other times/ } })
+    expect(seat({ deadlineMs: operatorToMs + 1 })).toMatchObject({
+      fault: { detail: expect.stringMatching(/other times/) },
+    })
+    expect(seat({ deadlineMs: operatorFromMs - 1 })).toMatchObject({
+      fault: { detail: expect.stringMatching(/other times/) },
+    })
   })
 
   test('an operator’s word for another agent, of another operator or with times of its own is refused', () => {
-    const signed = { fault: { detail: /operator has not signed/ } }
+    const signed = { fault: { detail: expect.stringMatching(/operator has not signed/) } }
     expect(seat({ agentKey: agents[1].identityKey })).toMatchObject(signed)
     expect(seat({ operator: operators[1].identityKey })).toMatchObject(signed)
     expect(seat({ operatorToMs: operatorToMs + 1 })).toMatchObject(signed)
@@ -385,7 +396,7 @@ describe('what a token says against itself', () => {
     }
     const foreign = { ...thread.value.body, agentKey: agent.identityKey }
     expect(readToken(tokenScript('GDJ1', coordinator, roundId, foreign))).toMatchObject({
-      fault: { detail: /thread/ },
+      fault: { detail: expect.stringMatching(/thread/) },
     })
     const half = { ...thread.value.body, operator: operator.identityKey }
     expect(() => tokenScript('GDJ1', coordinator, roundId, half)).toThrow(/operator members/)
@@ -416,10 +427,10 @@ describe('what a token says against itself', () => {
 
   test('an advert under another agent’s subject, or beyond its operator’s word, is refused', () => {
     const other = tokenScript('GDA1', agent, agentSubject(agents[1].identityKey), advertBody)
-    expect(readToken(other)).toMatchObject({ fault: { detail: /subject/ } })
+    expect(readToken(other)).toMatchObject({ fault: { detail: expect.stringMatching(/subject/) } })
     const late = { ...advertBody, expiresMs: operatorToMs + 1 }
     expect(readToken(tokenScript('GDA1', agent, agentSubject(agent.identityKey), late))).toMatchObject({
-      fault: { detail: /other times/ },
+      fault: { detail: expect.stringMatching(/other times/) },
     })
   })
 
@@ -428,7 +439,7 @@ describe('what a token says against itself', () => {
     const subject = sha256Hex(batch)
     const other = { ...eventsBody, bytes: utf8('{}\n') }
     expect(readToken(tokenScript('GDE1', publisher, subject, other))).toMatchObject({
-      fault: { detail: /hash/ },
+      fault: { detail: expect.stringMatching(/hash/) },
     })
     const { bytes: _, ...elsewhere } = eventsBody
     expect(readToken(tokenScript('GDE1', publisher, subject, elsewhere))).toMatchObject({ ok: true })
@@ -455,10 +466,10 @@ describe('what a token says against itself', () => {
     expect(readToken(signedAnyway('GDR1', agent, roundId, body, coordinator))).toMatchObject({ ok: true })
     for (const receiver of [agent, person('stranger'), one])
       expect(readToken(signedAnyway('GDR1', agent, roundId, body, receiver))).toMatchObject({
-        fault: { detail: /not locked to its receiver/ },
+        fault: { detail: expect.stringMatching(/not locked to its receiver/) },
       })
     expect(readToken(tokenLock(coordinator.publicKey, fields))).toMatchObject({
-      fault: { detail: /not locked/ },
+      fault: { detail: expect.stringMatching(/not locked/) },
     })
   })
 })

@@ -45,14 +45,18 @@ describe('the bytes of a piece of work', () => {
   })
 
   test('larger than the job allows are refused unread', () => {
-    expect(readWork(new Uint8Array(11), 1, 10)).toMatchObject({ fault: { detail: /allows 10/ } })
+    expect(readWork(new Uint8Array(11), 1, 10)).toMatchObject({
+      fault: { detail: expect.stringMatching(/allows 10/) },
+    })
   })
 
   test('that announce 4 GB, or an output without a leaf, are refused', () => {
     const leaf = Uint8Array.from(Buffer.from(sha256Hex('a'), 'hex'))
     expect(readWork(concat(leaf, new Uint8Array(4).fill(255)), 1, bytesMax)).toMatchObject({ ok: false })
     const unowned = concat(new Uint8Array(32), Uint8Array.of(0, 0, 0, 1, 7, 0, 0, 0, 0))
-    expect(readWork(unowned, 1, bytesMax)).toMatchObject({ fault: { detail: /no leaf/ } })
+    expect(readWork(unowned, 1, bytesMax)).toMatchObject({
+      fault: { detail: expect.stringMatching(/no leaf/) },
+    })
   })
 
   test('made of noise are read or refused, and never throw', () => {

@@ -49,12 +49,11 @@ export function certifyPacket(
   if (!output.ok) return output
 
   const createdMs =
-    header.count === 0 ? header.watermarkMs : events.value.reduce((latest, event) => Math.max(latest, event.ingestTimeMs), 0)
+    header.count === 0
+      ? header.watermarkMs
+      : events.value.reduce((latest, event) => Math.max(latest, event.ingestTimeMs), 0)
   if (createdMs > CREATED_MS_MAX)
-    return refused(
-      'manifest-invalid',
-      'the packet was made after the year 9999, which RFC 3339 cannot write',
-    )
+    return refused('manifest-invalid', 'the packet was made after the year 9999, which RFC 3339 cannot write')
 
   const manifest = certifiedManifest({
     header,
