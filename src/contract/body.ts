@@ -1,5 +1,5 @@
 import { encode, type Token, Tokenizer, Type } from 'cborg'
-import { z } from 'zod'
+import * as z from 'zod'
 import { fromHex, sameBytes, toHex } from '../core/bytes.ts'
 import { accepted, type Outcome, refused } from '../core/fault.ts'
 

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { sha256 } from '#sha256'
 import { bySchema } from '../core/by-schema.ts'
 import { fromHex, sameBytes } from '../core/bytes.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { ROUND_PACKETS_MAX } from '../core/rounds/round.ts'
 import { BEEF_BYTES_MAX } from './beef.ts'
 import { DER_BYTES_MAX } from './der.ts'

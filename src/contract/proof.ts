@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { bySchema } from '../core/by-schema.ts'
 import { isObject, type Json, type JsonObject, parseCanonicalJson } from '../core/canonical-json.ts'
 import { type CertifiedManifest, readCertifiedManifest } from '../core/certificate/manifest.ts'

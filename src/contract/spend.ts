@@ -41,7 +41,10 @@ export function checkSpends(beef: Beef): Outcome<Exclude<SpendVerdict, 'unsatisf
       const spent = beef.byTxid.get(txid)?.outputs[vout]
       const verdict = spent === undefined ? 'unsatisfied' : judgeSpend(transaction, index, spent)
       if (verdict === 'unsatisfied')
-        return refused('transaction-invalid', `input ${index} of ${transaction.txid} does not satisfy its lock`)
+        return refused(
+          'transaction-invalid',
+          `input ${index} of ${transaction.txid} does not satisfy its lock`,
+        )
       if (verdict === 'unknown-template') worst = verdict
       left += spent?.satoshis ?? 0
     }

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { concat, knownHex, toHex } from '../core/bytes.ts'
 import { levels } from '../core/level.ts'
 import { ROUND_PACKETS_MAX } from '../core/rounds/round.ts'

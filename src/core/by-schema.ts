@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { pointerToken } from './canonical-json.ts'
 import { accepted, type FaultCode, type Outcome, refused } from './fault.ts'
 

@@ -1,18 +1,15 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import vm from 'node:vm'
 import { build } from 'esbuild'
 import { describe, expect, test } from 'vitest'
-import { browserSample } from './browser-sample.ts'
+import { browserSample, browserVerdict } from './browser-sample.ts'
 
-/** What a page may load. A module added here is built and searched like the others. */
+/** All of core, and the verifier with all that it needs of the contract. */
 const entries = [
-  'src/core/bytes.ts',
-  'src/core/canonical-json.ts',
-  'src/core/digest.ts',
-  'src/core/fault.ts',
-  'src/core/level.ts',
-  'src/core/merkle.ts',
-  'src/core/network.ts',
+  ...readdirSync(new URL('../../src/core/', import.meta.url), { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith('.ts') && !/\.(node|browser)\.ts$/.test(name))
+    .map(name => `src/core/${name}`),
   'src/contract/verify.ts',
 ]
 /** Run in a page and in Node; extend it together with the entries. */
@@ -64,5 +61,16 @@ describe('the browser build', () => {
       'undefined,undefined,undefined',
     )
     expect(vm.runInContext('assay.browserSample()', page)).toBe(browserSample())
+  })
+
+  test('verifies a proof in a page', async () => {
+    const { outputFiles } = await bundle([sample])
+    const vector = (name: string) => readFileSync(new URL(`../vectors/${name}`, import.meta.url), 'utf8')
+    const files = [vector('proof.assay.json'), vector('headers.json'), vector('operators.txt')] as const
+    const page = vm.createContext({ TextEncoder, TextDecoder, files })
+    vm.runInContext(outputFiles[0]?.text ?? '', page)
+    const told = vm.runInContext('assay.browserVerdict(...files)', page)
+    expect(told).toBe(browserVerdict(...files))
+    expect(JSON.parse(told)).toMatchObject({ kind: 'valid', level: 'proven' })
   })
 })

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Json } from '../canonical-json.ts'
 import { constantMembers } from '../event/line.ts'
 import type { Outcome } from '../fault.ts'

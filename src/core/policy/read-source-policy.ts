@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { type Json, pointerToken } from '../canonical-json.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { payloadTypeRule, readRules, rulesFromConstraints, schemaRule } from '../rules/read-rules.ts'

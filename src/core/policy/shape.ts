@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { canonicalise, type Json, pointerToken } from '../canonical-json.ts'
 import { accepted, type Fault, type Outcome, refused } from '../fault.ts'
 import { nearestKey } from './nearest-key.ts'

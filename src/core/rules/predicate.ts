@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { isObject, type Json, pointerToken } from '../canonical-json.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { compilePath, readPath } from '../policy/path.ts'

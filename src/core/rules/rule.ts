@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { isObject, type JsonObject } from '../canonical-json.ts'
 import { type QualityFlag, qualityFlags } from '../event/quality-flags.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
