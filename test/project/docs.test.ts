@@ -60,8 +60,10 @@ describe('README.md and CONTRIBUTING.md', () => {
 })
 
 describe('the commands of README.md', () => {
+  // The sources, not dist/: a build that another process has just begun must not matter here.
+  const assay = ['--conditions=source', '--import', 'tsx', 'src/bin/assay.ts']
   const run = (...args: string[]) =>
-    spawnSync(process.execPath, ['scripts/assay.mjs', ...args], { cwd: root, encoding: 'utf8' })
+    spawnSync(process.execPath, [...assay, ...args], { cwd: root, encoding: 'utf8' })
 
   test('verify a proof from a file, and say what is missing for more', () => {
     const bare = run('verify', 'test/vectors/proof.assay.json')

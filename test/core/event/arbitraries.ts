@@ -3,8 +3,6 @@ import { canonicalJson, type Json, type JsonObject } from '../../../src/core/can
 import { classifications, type Envelope } from '../../../src/core/event/envelope.ts'
 import type { Fault, Outcome } from '../../../src/core/fault.ts'
 
-fc.configureGlobal({ seed: 20_260_101 })
-
 /** Well-formed Unicode, from plain letters to pairs of surrogates. */
 const anyText = fc.string({
   unit: fc.oneof(fc.constantFrom('a', 'B', '0', ' ', '"', '\\', '\n', 'é', '€', '😀')),
