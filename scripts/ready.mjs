@@ -38,7 +38,13 @@ function prepare() {
   // Built aside and swapped in: another process may be reading the old build right now.
   const fresh = at('dist.new')
   fs.rmSync(fresh, { recursive: true, force: true })
-  run(process.execPath, [at('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--outDir', fresh])
+  run(process.execPath, [
+    at('node_modules/typescript/bin/tsc'),
+    '-p',
+    'tsconfig.build.json',
+    '--outDir',
+    fresh,
+  ])
   fs.rmSync(at('dist'), { recursive: true, force: true })
   fs.renameSync(fresh, at('dist'))
   fs.writeFileSync(builtFrom, buildKey())

@@ -1,6 +1,6 @@
 /** What a host may import. Agents and verifiers have entry points of their own: assay/agent-kit, assay/verify. */
 export * from './contract/index.ts'
-export { adapters, readSubmission, recogniseShape, type Shape } from './core/event/adapters/recognise.ts'
+export { adapters, readSubmission, recognizeShape, type Shape } from './core/event/adapters/recognize.ts'
 export type { Envelope, PlacedEnvelope } from './core/event/envelope.ts'
 export { payloadTypes } from './core/event/payload-types.ts'
 export { namesOf, qualityFlags } from './core/event/quality-flags.ts'

@@ -1,6 +1,6 @@
 import { accepted, type Outcome, refused } from '../core/fault.ts'
-import type { Beef as History } from '../core/rounds/history.ts'
-import { type Admission, type Host, judge } from '../core/rounds/judge.ts'
+import type { Beef as History } from '../core/rounds/judging/history.ts'
+import { type Admission, type Host, judge } from '../core/rounds/judging/judge.ts'
 import type { PipelineTransaction } from '../core/rounds/pipeline.ts'
 import { BEEF_BYTES_MAX, type Beef, type BeefTransaction, readBeef } from './beef.ts'
 import { isPipelineOutput, pipelineTransaction } from './pipeline-transaction.ts'

@@ -46,14 +46,14 @@ export function verifyDetached(
   return key !== undefined && verify(compact, sha256(data), key)
 }
 
-const PROTOCOL_CHARACTERS_MAX = 400
-const KEY_ID_CHARACTERS_MAX = 800
+const PROTOCOL_CHARS_MAX = 400
+const KEY_ID_CHARS_MAX = 800
 
 /** BRC-43, in the one spelling that wallets reduce a name to before they use it. */
 export function isProtocolName(name: string): boolean {
   return (
     name.length >= 5 &&
-    name.length <= PROTOCOL_CHARACTERS_MAX &&
+    name.length <= PROTOCOL_CHARS_MAX &&
     /^[a-z0-9]+(?: [a-z0-9]+)*$/.test(name) &&
     !name.endsWith(' protocol')
   )
@@ -66,7 +66,7 @@ function offset(identityKey: Uint8Array, protocol: string, keyId: string): Uint8
 /** Protocol names and key ids are ours, never a stranger's: a bad one is a bug, and throws. */
 function invoiceNumber(protocol: string, keyId: string): string {
   if (!isProtocolName(protocol)) throw new Error(`"${protocol.slice(0, 80)}" is not a BRC-43 protocol name`)
-  if (keyId.length === 0 || keyId.length > KEY_ID_CHARACTERS_MAX)
-    throw new Error(`a key id has 1 to ${KEY_ID_CHARACTERS_MAX} characters, this one ${keyId.length}`)
+  if (keyId.length === 0 || keyId.length > KEY_ID_CHARS_MAX)
+    throw new Error(`a key id has 1 to ${KEY_ID_CHARS_MAX} characters, this one ${keyId.length}`)
   return `2-${protocol}-${keyId}`
 }

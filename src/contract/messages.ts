@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { ROUND_PACKETS_MAX } from '../core/rounds/round.ts'
 import { BEEF_BYTES_MAX } from './beef.ts'
 import { DER_BYTES_MAX } from './der.ts'
-import { TOKEN_URL_CHARACTERS_MAX, TOKEN_URLS_MAX } from './token-bodies.ts'
+import { TOKEN_URL_CHARS_MAX, TOKEN_URLS_MAX } from './token-bodies.ts'
 
 /*
  * The JSON that agents and nodes send each other, read with core/by-schema.ts. None of it is evidence: what
@@ -61,7 +61,7 @@ export const agentAdvert = z.strictObject({
   operatorFromMs: count,
   operatorToMs: count,
   capabilities: z.array(z.string().min(1).max(32)).min(1),
-  endpoints: z.array(z.string().max(TOKEN_URL_CHARACTERS_MAX)).min(1).max(TOKEN_URLS_MAX),
+  endpoints: z.array(z.string().max(TOKEN_URL_CHARS_MAX)).min(1).max(TOKEN_URLS_MAX),
   packetsMax: count,
   bytesMax: count,
   satoshisPerThousandEvents: count,

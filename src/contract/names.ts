@@ -5,7 +5,7 @@ import { accepted, type Outcome, refused } from '../core/fault.ts'
  * `tm_gitdata_events_normalize` and the lookup service `ls_gitdata_events_normalize`. Segments are plain lower
  * case letters, so a name has exactly one translation each way.
  */
-const OVERLAY_NAME_CHARACTERS_MAX = 50
+const OVERLAY_NAME_CHARS_MAX = 50
 
 type OverlayPrefix = 'tm_' | 'ls_'
 
@@ -48,15 +48,12 @@ const overlayPrefixes: readonly OverlayPrefix[] = ['tm_', 'ls_']
 const dottedForm = /^[a-z]+(?:\.[a-z]+)*$/
 
 function overlayName(prefix: OverlayPrefix, dotted: string): Outcome<string> {
-  if (prefix.length + dotted.length > OVERLAY_NAME_CHARACTERS_MAX)
-    return invalid(dotted, `with its prefix it has more than ${OVERLAY_NAME_CHARACTERS_MAX} characters`)
+  if (prefix.length + dotted.length > OVERLAY_NAME_CHARS_MAX)
+    return invalid(dotted, `with its prefix it has more than ${OVERLAY_NAME_CHARS_MAX} characters`)
   if (!dottedForm.test(dotted)) return invalid(dotted, 'its segments are not all of the letters a to z')
   return accepted(prefix + dotted.replaceAll('.', '_'))
 }
 
 function invalid(name: string, why: string): Outcome<never> {
-  return refused(
-    'name-invalid',
-    `"${name.slice(0, OVERLAY_NAME_CHARACTERS_MAX)}" is not an overlay name: ${why}`,
-  )
+  return refused('name-invalid', `"${name.slice(0, OVERLAY_NAME_CHARS_MAX)}" is not an overlay name: ${why}`)
 }

@@ -1,6 +1,6 @@
 import { ripemd160, sha256 } from '#sha256'
 import { concat, sameBytes } from '../core/bytes.ts'
-import { pushData, readPushes } from '../core/certificate/push.ts'
+import { pushData, readPushes } from '../core/script-push.ts'
 
 /** The two locks the pipeline knows. Data outputs are core/certificate/anchor.ts. */
 export type Lock =

@@ -12,7 +12,7 @@ import { OUTPOINT_BYTES, outpointBytes, outpointOf } from './transaction.ts'
  */
 
 export const TOKEN_URLS_MAX = 8
-export const TOKEN_URL_CHARACTERS_MAX = 512
+export const TOKEN_URL_CHARS_MAX = 512
 export const EVENTS_INLINE_BYTES_MAX = 64 * 1024
 
 const key = hexBytes(33)
@@ -22,7 +22,7 @@ const word = z.string().regex(/^[a-z]{1,32}$/, 'not a word of 1 to 32 lower-case
 const name = z.string().min(1).max(256)
 const url = z
   .string()
-  .max(TOKEN_URL_CHARACTERS_MAX)
+  .max(TOKEN_URL_CHARS_MAX)
   .regex(/^[!-~]+$/, 'not a URL in visible ASCII')
 const urls = z.array(url).max(TOKEN_URLS_MAX)
 const milliseconds = uint()

@@ -1,6 +1,6 @@
 import type { Fault } from '../core/fault.ts'
 import type { Network } from '../core/network.ts'
-import type { TrailStage } from '../core/rounds/trail.ts'
+import type { TrailStage } from '../core/rounds/judging/trail.ts'
 import { agreeingAnswers, type Evidence, gatherEvidence } from './evidence.ts'
 import { type ProofFile, readProof } from './proof.ts'
 import { type ProofLevel, proofLevels, type Trust, type Weight, weigh } from './trust.ts'

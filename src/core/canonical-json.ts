@@ -15,7 +15,7 @@ export const JSON_BYTES_MAX = 16 * 1024 * 1024
  * RFC 8785, strict. Beyond the RFC it refuses what two honest readers could take differently: integers that a
  * double cannot hold exactly, lone surrogates, the key `__proto__`, and nesting beyond JSON_DEPTH_MAX.
  */
-export function canonicalise(value: Json): Outcome<string> {
+export function canonicalize(value: Json): Outcome<string> {
   const bytes = writeCanonical(value)
   return bytes === undefined ? refusal(value) : accepted(readUtf8(bytes))
 }
@@ -28,7 +28,7 @@ export function canonicalHash(value: Json): Outcome<string> {
 
 /** For values that were checked before, or that we built: a refusal there is a bug, and throws. */
 export function canonicalJson(value: Json): string {
-  return orThrow(canonicalise(value))
+  return orThrow(canonicalize(value))
 }
 
 /** JSON text or UTF-8 bytes to a value. Of repeated keys the last wins, as in ECMAScript. */
@@ -53,7 +53,7 @@ export function parseJson(input: Uint8Array | string, bytesMax = JSON_BYTES_MAX)
 export function parseCanonicalJson(text: string, bytesMax = JSON_BYTES_MAX): Outcome<Json> {
   const parsed = parseJson(text, bytesMax)
   if (!parsed.ok) return parsed
-  const canonical = canonicalise(parsed.value)
+  const canonical = canonicalize(parsed.value)
   if (!canonical.ok) return canonical
   if (canonical.value !== text)
     return refused('json-unreadable', 'the text is JSON but not in its canonical form (RFC 8785)')
@@ -62,6 +62,12 @@ export function parseCanonicalJson(text: string, bytesMax = JSON_BYTES_MAX): Out
 
 export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Whether objects and lists stand at most this many deep in each other. */
+export function nestsWithin(value: Json, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return levels > 0 && Object.values(value).every(inner => nestsWithin(inner, levels - 1))
 }
 
 /** One reference token of a JSON Pointer (RFC 6901). */

@@ -25,8 +25,8 @@ import {
   type Transaction,
 } from '../../src/contract/transaction.ts'
 import { concat, utf8 } from '../../src/core/bytes.ts'
-import { pushData } from '../../src/core/certificate/push.ts'
 import { orThrow } from '../../src/core/fault.ts'
+import { pushData } from '../../src/core/script-push.ts'
 import { certifiedRound, coins, coordinator, mine, output, p2pkhSpend, person } from './a-round.ts'
 
 const fields = ['GDJ1', 'issuer', 'subject', 'body', 'signature'].map(utf8)

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { exitCodeOf, type ProofLevel, type Trust, verifyProof } from '../../src/contract/verify.ts'
 import { fromHex, toHex } from '../../src/core/bytes.ts'
 import {
-  canonicalise,
+  canonicalize,
   canonicalJson,
   isObject,
   type Json,
@@ -262,7 +262,7 @@ describe('a changed proof', () => {
     const places = leavesOf(json).map(({ pointer }) => pointer)
     fc.assert(
       fc.property(fc.constantFrom(...places), fc.jsonValue(), (pointer, value) => {
-        const changed = canonicalise(replaceAt(json, pointer, value as Json))
+        const changed = canonicalize(replaceAt(json, pointer, value as Json))
         const file = changed.ok ? changed.value : JSON.stringify(value)
         return file === text || verifyProof(file, trust).kind !== 'valid'
       }),

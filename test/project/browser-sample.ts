@@ -1,6 +1,6 @@
 import { readHeadersFile, verifyProof } from '../../src/contract/verify.ts'
 import { concat, fromHex, fromUtf8, toHex, utf8 } from '../../src/core/bytes.ts'
-import { canonicalHash, canonicalise, parseJson } from '../../src/core/canonical-json.ts'
+import { canonicalHash, canonicalize, parseJson } from '../../src/core/canonical-json.ts'
 import { digestHex } from '../../src/core/digest.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import { includes, inclusionPath, leafHash, merkleRoot } from '../../src/core/merkle.ts'
@@ -13,8 +13,8 @@ export function browserSample(): string {
   const root = merkleRoot(leaves)
   const path = inclusionPath(leaves, 2)
   return JSON.stringify([
-    event.ok && [canonicalise(event.value), canonicalHash(event.value)],
-    [parseJson('{"a":'), parseJson('[9007199254740993]'), canonicalise({ a: '\ud800' })],
+    event.ok && [canonicalize(event.value), canonicalHash(event.value)],
+    [parseJson('{"a":'), parseJson('[9007199254740993]'), canonicalize({ a: '\ud800' })],
     texts.map(text => digestHex('assay:sample:1', text, utf8(text))),
     [toHex(root), path.map(toHex), includes(root, leafHash(utf8('é')), 2, texts.length, path)],
     [fromUtf8(Uint8Array.of(0xff)) ?? null, fromHex('zz') ?? null],

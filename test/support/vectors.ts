@@ -7,7 +7,7 @@ import { verifyProof } from '../../src/contract/verify.ts'
 import { signUpload, workHash, writeWork } from '../../src/contract/work.ts'
 import { knownHex, toHex, utf8 } from '../../src/core/bytes.ts'
 import {
-  canonicalise,
+  canonicalize,
   canonicalJson,
   type Json,
   type JsonObject,
@@ -135,7 +135,7 @@ function canonicalCases(): Json {
   ]
   return texts.map(text => {
     const parsed = parseJson(text)
-    return { text, ...outcome(parsed.ok ? canonicalise(parsed.value) : parsed, canonical => canonical) }
+    return { text, ...outcome(parsed.ok ? canonicalize(parsed.value) : parsed, canonical => canonical) }
   })
 }
 

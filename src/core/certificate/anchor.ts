@@ -1,6 +1,6 @@
 import { concat, knownHex, sameBytes, toHex, utf8 } from '../bytes.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
-import { pushData, readPushes } from './push.ts'
+import { pushData, readPushes } from '../script-push.ts'
 
 /**
  * The on-chain form of a DLM1 version: OP_FALSE OP_RETURN <"DLM1" ‖ CBOR {"mh": hash, "p"?: [hash…]}>.

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { sha256Hex } from '#sha256'
 import { bySchema } from '../by-schema.ts'
 import {
-  canonicalise,
+  canonicalize,
   isObject,
   JSON_DEPTH_MAX,
   type Json,
@@ -121,7 +121,7 @@ export function versionIdOf(manifest: JsonObject): Outcome<string> {
   const hidden = uncommittedMember(committed, '', 0)
   if (hidden !== undefined)
     return refused('manifest-invalid', 'this member would not be covered by the versionId; rename it', hidden)
-  const canonical = canonicalise(committed)
+  const canonical = canonicalize(committed)
   if (!canonical.ok) return canonical
   const versionId = sha256Hex(canonical.value)
   if (stated !== undefined && stated !== versionId)

@@ -1,4 +1,4 @@
-import type { Audience } from '../log/packet-header.ts'
+import type { Audience } from '../audience.ts'
 import type { Classification, Envelope } from './envelope.ts'
 
 /** What a classification means to those who read a manifest's `policy.classification`. */

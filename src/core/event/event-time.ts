@@ -1,6 +1,6 @@
 import type { Json } from '../canonical-json.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
-import { readTimestamp } from '../policy/timestamp.ts'
+import { readTimestamp } from '../timestamp.ts'
 
 export type EventTime = {
   /** Milliseconds since 1970 UTC, 0 ≤ ms < 2^53; finer digits are cut off. */

@@ -1,8 +1,8 @@
 import { hmacSha256 } from '#sha256'
 import { knownHex, toHex } from '../bytes.ts'
 import { canonicalJson, isObject, type Json, parseCanonicalJson, pointerToken } from '../canonical-json.ts'
+import { type Check, closedObject, closedReader } from '../closed-object.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
-import { type Check, closedObject, closedReader } from './closed-object.ts'
 import type { Envelope } from './envelope.ts'
 import { envelopeChecks, envelopeMembers, readEnvelopeMembers } from './read-envelope.ts'
 

@@ -1,5 +1,4 @@
-import { canonicalise, type Json } from '../canonical-json.ts'
-import { type Outcome, refused } from '../fault.ts'
+import { canonicalize, type Json } from '../canonical-json.ts'
 import {
   anything,
   type Check,
@@ -14,7 +13,8 @@ import {
   oneOf,
   text,
   timeMs,
-} from './closed-object.ts'
+} from '../closed-object.ts'
+import { type Outcome, refused } from '../fault.ts'
 import { classifications, ENVELOPE_VERSION, type Envelope, type Transformation } from './envelope.ts'
 import { TIME_CHARS_MAX } from './event-time.ts'
 
@@ -98,7 +98,7 @@ export const readEnvelopeMembers = closedReader<Envelope>(
 export function readEnvelope(json: Json): Outcome<Envelope> {
   const envelope = readEnvelopeMembers(json)
   if (!envelope.ok) return envelope
-  const payload = canonicalise(envelope.value.payload)
+  const payload = canonicalize(envelope.value.payload)
   if (!payload.ok) {
     const { code, detail, pointer = '' } = payload.fault
     return refused(code, detail, `/payload${pointer}`)
@@ -162,7 +162,7 @@ const notAttributeValue = misfit(
 function smallJson(charsMax: number): Check {
   const wrong = misfit(`JSON of at most ${charsMax} characters that its canonical form can say`)
   return value => {
-    const canonical = canonicalise(value)
+    const canonical = canonicalize(value)
     return canonical.ok && canonical.value.length <= charsMax ? undefined : wrong
   }
 }

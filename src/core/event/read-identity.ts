@@ -1,4 +1,4 @@
-import { canonicalise, type Json } from '../canonical-json.ts'
+import { canonicalize, type Json } from '../canonical-json.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { type EventTime, readEventTime } from './event-time.ts'
 import { NATIVE_ID_CHARS_MAX } from './read-envelope.ts'
@@ -41,7 +41,7 @@ export function readIdentity(found: FoundIdentity): Outcome<StatedIdentity> {
 
 /** A string as it is; a number as its canonical text, so that 1 and "1" are one id. */
 export function readNativeId(value: Json, pointer = ''): Outcome<string> {
-  if (typeof value === 'number') return canonicalise(value)
+  if (typeof value === 'number') return canonicalize(value)
   if (
     typeof value === 'string' &&
     value.length > 0 &&

@@ -1,10 +1,9 @@
 import { utf8 } from '../bytes.ts'
-import { canonicalJson, isObject, type Json } from '../canonical-json.ts'
+import { canonicalJson, isObject, type Json, nestsWithin } from '../canonical-json.ts'
 import { digestHex } from '../digest.ts'
 import type { Envelope } from '../event/envelope.ts'
-import { nestsWithin } from '../policy/normalize-event.ts'
-import { compilePath } from '../policy/path.ts'
-import { compileKey } from '../rules/event-key.ts'
+import { compileKey } from '../event/event-key.ts'
+import { compilePath } from '../path.ts'
 import { FUSION_WINDOWS_MAX, type FusionPolicy } from './read-fusion.ts'
 
 /**

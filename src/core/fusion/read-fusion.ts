@@ -1,8 +1,8 @@
 import * as z from 'zod'
 import type { Json } from '../canonical-json.ts'
 import { type Outcome, refused } from '../fault.ts'
-import { readPath } from '../policy/path.ts'
-import { closed, readAs, readBy } from '../policy/shape.ts'
+import { readPath } from '../path.ts'
+import { closed, readAs, readBy } from '../schema.ts'
 
 /** How several observations of one thing become one record. Canonical: defaults filled in, paths as pointers. */
 export type FusionPolicy = z.output<typeof fusionShape>

@@ -1,3 +1,4 @@
+import { type Audience, audiences } from '../audience.ts'
 import type { Json } from '../canonical-json.ts'
 import {
   closedObject,
@@ -8,20 +9,13 @@ import {
   integer,
   oneOf,
   timeMs,
-} from '../event/closed-object.ts'
+} from '../closed-object.ts'
 import type { LineConstants } from '../event/line.ts'
 import { envelopeChecks } from '../event/read-envelope.ts'
 import type { Outcome } from '../fault.ts'
 import { type Level, levels } from '../level.ts'
 import { type Network, networks } from '../network.ts'
-import {
-  type Audience,
-  audiences,
-  PARTITIONS_MAX,
-  type PacketSource,
-  type Totals,
-  totalsCheck,
-} from './packet-header.ts'
+import { PARTITIONS_MAX, type PacketSource, type Totals, totalsCheck } from './packet-header.ts'
 
 /** The first entry of a partition: what never changes in it. Another shard count opens other partitions. */
 export type PartitionRecord = {

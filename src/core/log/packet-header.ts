@@ -1,7 +1,7 @@
 import { sha256Hex } from '#sha256'
+import { type Audience, audiences } from '../audience.ts'
 import { toHex } from '../bytes.ts'
 import { canonicalJson, type Json } from '../canonical-json.ts'
-import { digestHex } from '../digest.ts'
 import {
   type Check,
   closedObject,
@@ -16,7 +16,8 @@ import {
   oneOf,
   orNull,
   timeMs,
-} from '../event/closed-object.ts'
+} from '../closed-object.ts'
+import { digestHex } from '../digest.ts'
 import { type LineConstants, lineConstantsCheck } from '../event/line.ts'
 import { envelopeChecks } from '../event/read-envelope.ts'
 import type { Outcome } from '../fault.ts'
@@ -58,9 +59,6 @@ export type PacketHeader = {
   readonly constants: LineConstants
   readonly network: Network
 }
-
-export const audiences = ['public', 'restricted'] as const
-export type Audience = (typeof audiences)[number]
 
 /** Weakest first. */
 export const authentications = ['none', 'hmac', 'identity'] as const

@@ -1,6 +1,6 @@
 import { compareBytes, knownHex } from '../bytes.ts'
+import { identityKey } from '../closed-object.ts'
 import { digestHex } from '../digest.ts'
-import { identityKey } from '../event/closed-object.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 
 const ROSTER_OPERATORS_MAX = 1024

@@ -1,5 +1,5 @@
 import type { Json } from '../canonical-json.ts'
-import { readTimestamp, writeTimestamp } from './timestamp.ts'
+import { readTimestamp, writeTimestamp } from '../timestamp.ts'
 
 /** Longer texts are not numbers or times, and reading them as such would be work done for nothing. */
 export const COERCIBLE_CHARS_MAX = 1024

@@ -1,11 +1,11 @@
 import { canonicalJson } from '../canonical-json.ts'
 import type { Envelope } from '../event/envelope.ts'
+import { setsAside } from '../issue.ts'
+import { compilePath } from '../path.ts'
 import { type CarriedState, emptyState } from '../rules/carried-state.ts'
 import { compileRules } from '../rules/check-event.ts'
 import type { Rule } from '../rules/read-rules.ts'
-import { setsAside } from './issue.ts'
 import { compileSource, type Step, unchanged } from './normalize-event.ts'
-import { compilePath } from './path.ts'
 import { type PolicySet, sourcePolicyOf } from './policy-set.ts'
 
 /**

@@ -1,8 +1,7 @@
-import { isObject, JSON_DEPTH_MAX, type Json } from '../canonical-json.ts'
+import { isObject, JSON_DEPTH_MAX, type Json, nestsWithin } from '../canonical-json.ts'
 import type { Envelope } from '../event/envelope.ts'
 import { qualityFlags } from '../event/quality-flags.ts'
-import { coercions } from './coercion.ts'
-import { type Issue, setsAside, shown } from './issue.ts'
+import { type Issue, setsAside, shown } from '../issue.ts'
 import {
   compilePath,
   fieldName,
@@ -11,7 +10,8 @@ import {
   type PathReader,
   type Pointer,
   tokensOf,
-} from './path.ts'
+} from '../path.ts'
+import { coercions } from './coercion.ts'
 import { NORMALIZE_SEVERITY, type NormalizeIssue, type SourcePolicy } from './policy-set.ts'
 
 type NormalizedEvent = {
@@ -244,11 +244,6 @@ function withValueAt(
   if (!isObject(object)) return undefined
   const placed = withValueAt(member(object, token), tokens, inner, from + 1)
   return placed === undefined ? undefined : { ...object, [token]: placed }
-}
-
-export function nestsWithin(value: Json, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return true
-  return levels > 0 && Object.values(value).every(inner => nestsWithin(inner, levels - 1))
 }
 
 function present(name: 'before' | 'after', value: Json | undefined): Pick<Step, 'before' | 'after'> {

@@ -2,10 +2,10 @@ import { canonicalJson, type Json } from '../canonical-json.ts'
 import { digestHex } from '../digest.ts'
 import type { ConstantMember } from '../event/line.ts'
 import type { FusionPolicy } from '../fusion/read-fusion.ts'
+import type { Severity } from '../issue.ts'
+import type { Pointer } from '../path.ts'
 import type { Rule } from '../rules/read-rules.ts'
 import type { Coercion } from './coercion.ts'
-import type { Severity } from './issue.ts'
-import type { Pointer } from './path.ts'
 
 /**
  * Everything a publisher decides about a stream, in its canonical form: one spelling per meaning, so that two

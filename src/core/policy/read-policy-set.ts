@@ -3,9 +3,9 @@ import type { Json } from '../canonical-json.ts'
 import { constantMembers } from '../event/line.ts'
 import type { Outcome } from '../fault.ts'
 import { readFusion } from '../fusion/read-fusion.ts'
+import { anyJson, closed, readAs, readBy } from '../schema.ts'
 import { dataClasses, LICENSE_DEFAULT, type PolicySet } from './policy-set.ts'
 import { ruleList, sourceShape } from './read-source-policy.ts'
-import { anyJson, closed, readAs, readBy } from './shape.ts'
 
 export const SOURCES_MAX = 1024
 export const STATE_BYTES_MIN = 1024

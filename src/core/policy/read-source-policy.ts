@@ -1,14 +1,13 @@
 import * as z from 'zod'
-import { type Json, pointerToken } from '../canonical-json.ts'
+import { type Json, nestsWithin, pointerToken } from '../canonical-json.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
+import { severities } from '../issue.ts'
+import { type Pointer, readPath } from '../path.ts'
 import { payloadTypeRule, readRules, rulesFromConstraints, schemaRule } from '../rules/read-rules.ts'
 import { RULES_MAX, type Rule } from '../rules/rule.ts'
+import { anyJson, closed, readAs, readBy } from '../schema.ts'
 import { coercions, readCoercion } from './coercion.ts'
-import { severities } from './issue.ts'
-import { nestsWithin } from './normalize-event.ts'
-import { type Pointer, readPath } from './path.ts'
 import { type Fields, NORMALIZE_SEVERITY, normalizeIssues, type SourcePolicy } from './policy-set.ts'
-import { anyJson, closed, readAs, readBy } from './shape.ts'
 
 /** In each of a source's lists of fields. */
 export const FIELDS_MAX = 512

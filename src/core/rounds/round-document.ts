@@ -10,13 +10,13 @@ import {
   oneOf,
   orNull,
   text,
-} from '../event/closed-object.ts'
+} from '../closed-object.ts'
 import { envelopeChecks } from '../event/read-envelope.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { PARTITIONS_MAX, type PacketHeader, packetId, readPacketHeader } from '../log/packet-header.ts'
 import { continues } from '../log/succession.ts'
+import type { Parent } from './coordinating/standing.ts'
 import { ROUND_PACKETS_MAX, roundId } from './round.ts'
-import type { Parent } from './standing.ts'
 
 export const ROUND_DOC_BYTES_MAX = 4 * 1024 * 1024
 export const POLICY_LOCATIONS_MAX = 8

@@ -2,7 +2,7 @@ import { canonicalJson } from '../canonical-json.ts'
 import { digestHex } from '../digest.ts'
 import type { Envelope } from '../event/envelope.ts'
 import { qualityFlags } from '../event/quality-flags.ts'
-import { type Issue, setsAside, shown } from '../policy/issue.ts'
+import { type Issue, setsAside, shown } from '../issue.ts'
 import { type CarriedState, RULE_ID_CHARS, recall, remember } from './carried-state.ts'
 import {
   divergenceCheck,

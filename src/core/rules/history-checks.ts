@@ -1,7 +1,7 @@
 import type { Envelope } from '../event/envelope.ts'
-import { compilePath, fieldName } from '../policy/path.ts'
+import { compileKey } from '../event/event-key.ts'
+import { compilePath, fieldName } from '../path.ts'
 import type { RuleMemory } from './carried-state.ts'
-import { compileKey } from './event-key.ts'
 import type { RuleOf } from './rule.ts'
 import { notANumber } from './value-checks.ts'
 

@@ -3,7 +3,7 @@ import { fastFormats } from 'ajv-formats/dist/formats.js'
 import { sha256Hex } from '#sha256'
 import { canonicalJson, isObject, type Json, type JsonObject, pointerToken } from '../canonical-json.ts'
 import { accepted, type Fault, type FaultCode, type Outcome, orThrow, refused } from '../fault.ts'
-import { shown } from '../policy/issue.ts'
+import { shown } from '../issue.ts'
 import { compilePattern } from './pattern.ts'
 
 export const SCHEMA_CHARS_MAX = 64 * 1024

@@ -1,8 +1,8 @@
 import * as z from 'zod'
 import { isObject, type Json, pointerToken } from '../canonical-json.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
-import { compilePath, readPath } from '../policy/path.ts'
-import { closed, readAs, readBy } from '../policy/shape.ts'
+import { compilePath, readPath } from '../path.ts'
+import { closed, readAs, readBy } from '../schema.ts'
 
 /**
  * Business rules as data. The language is total: every predicate says true or false about every payload, in

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { isObject, type Json, pointerToken } from '../canonical-json.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
-import { closed, readAs } from '../policy/shape.ts'
+import { closed, readAs } from '../schema.ts'
 import { RULES_MAX, type Rule, ruleShape } from './rule.ts'
 
 export type { Rule } from './rule.ts'

@@ -13,7 +13,7 @@ import { hashLines, openPacket } from '../log/packet.ts'
 import type { PacketHeader } from '../log/packet-header.ts'
 import { merkleRoot } from '../merkle.ts'
 import { type PolicySet, policyDigest } from '../policy/policy-set.ts'
-import type { Parent } from '../rounds/standing.ts'
+import type { Parent } from '../rounds/coordinating/standing.ts'
 import { readOutputLine } from './stage-output.ts'
 
 /** Where a packet stands in its partition's chain of certified versions; the round document says so. */

@@ -15,8 +15,8 @@ import {
   type Observe,
 } from '../fusion/open-windows.ts'
 import type { FusionPolicy } from '../fusion/read-fusion.ts'
+import { type Issue, setsAside, worstOf } from '../issue.ts'
 import type { PacketHeader } from '../log/packet-header.ts'
-import { type Issue, setsAside, worstOf } from '../policy/issue.ts'
 import { type PolicySet, policyDigest } from '../policy/policy-set.ts'
 import { readState, STATE_BYTES_DEFAULT, writeState } from '../rules/carried-state.ts'
 import { compileRules, type EventCheck } from '../rules/check-event.ts'

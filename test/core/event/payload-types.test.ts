@@ -1,6 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { describe, expect, test } from 'vitest'
-import { canonicalise, type Json, type JsonObject } from '../../../src/core/canonical-json.ts'
+import { canonicalize, type Json, type JsonObject } from '../../../src/core/canonical-json.ts'
 import {
   PAYLOAD_TYPE_DEFAULT,
   type PayloadTypeName,
@@ -17,7 +17,7 @@ describe.each(names)('payload type %s', name => {
 
   test('has an example that is valid by its schema and canonical JSON can say', () => {
     expect(valid(example), JSON.stringify(valid.errors)).toBe(true)
-    expect(canonicalise(schema).ok && canonicalise(example).ok).toBe(true)
+    expect(canonicalize(schema).ok && canonicalize(example).ok).toBe(true)
   })
 
   test('carries its version in its name', () => {

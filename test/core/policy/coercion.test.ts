@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Json } from '../../../src/core/canonical-json.ts'
-import { canonicalise } from '../../../src/core/canonical-json.ts'
+import { canonicalize } from '../../../src/core/canonical-json.ts'
 import {
   COERCIBLE_CHARS_MAX,
   type Coercion,
@@ -99,10 +99,10 @@ describe('coercion', () => {
     fc.assert(
       fc.property(kinds, fc.oneof(fc.jsonValue(), fc.double().map(String), fc.string()), (kind, value) => {
         const json = value as Json
-        fc.pre(json !== null && canonicalise(json).ok)
+        fc.pre(json !== null && canonicalize(json).ok)
         const after = coercions[kind](json)
         if (after === undefined) return
-        expect(canonicalise(after).ok).toBe(true)
+        expect(canonicalize(after).ok).toBe(true)
         expect(coercions[kind](after)).toEqual(after)
       }),
       { numRuns: 500 },

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import type { Json, JsonObject } from '../../../src/core/canonical-json.ts'
 import { ENVELOPE_VERSION, type Envelope } from '../../../src/core/event/envelope.ts'
+import { severities } from '../../../src/core/issue.ts'
+import { fieldName, pointerOf } from '../../../src/core/path.ts'
 import { coercions } from '../../../src/core/policy/coercion.ts'
-import { severities } from '../../../src/core/policy/issue.ts'
-import { fieldName, pointerOf } from '../../../src/core/policy/path.ts'
 import { normalizeIssues } from '../../../src/core/policy/policy-set.ts'
 
 /** An event of source "s" with this payload. */

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { canonicalise, canonicalJson, JSON_DEPTH_MAX, type Json } from '../../../src/core/canonical-json.ts'
+import { canonicalize, canonicalJson, JSON_DEPTH_MAX, type Json } from '../../../src/core/canonical-json.ts'
 import { namesOf } from '../../../src/core/event/quality-flags.ts'
 import { orThrow } from '../../../src/core/fault.ts'
-import { ISSUE_VALUE_CHARS_MAX } from '../../../src/core/policy/issue.ts'
+import { ISSUE_VALUE_CHARS_MAX } from '../../../src/core/issue.ts'
 import { compileSource } from '../../../src/core/policy/normalize-event.ts'
 import { readSourcePolicy } from '../../../src/core/policy/read-source-policy.ts'
 import { anyPayload, anySourcePolicy, envelope } from './examples.ts'
@@ -116,7 +116,7 @@ describe('event normalization', () => {
         const again = normalizer(envelope(payload))
         expect(canonicalJson(payload)).toBe(before)
         expect(again).toEqual(first)
-        expect(canonicalise({ payload: first.payload }).ok).toBe(true)
+        expect(canonicalize({ payload: first.payload }).ok).toBe(true)
       }),
       { numRuns: 500 },
     )

@@ -17,8 +17,8 @@ import {
   readSourcePolicy,
   VALUE_LEVELS_MAX,
 } from '../../../src/core/policy/read-source-policy.ts'
-import { POLICY_CHARS_MAX } from '../../../src/core/policy/shape.ts'
 import { compileRules } from '../../../src/core/rules/check-event.ts'
+import { POLICY_CHARS_MAX } from '../../../src/core/schema.ts'
 import { anyPayload, anySourcePolicy, envelope } from './examples.ts'
 
 const digestOf = (source: Json) => policyDigest(orThrow(readPolicySet({ v: 1, sources: { '*': source } })))

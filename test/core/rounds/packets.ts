@@ -1,4 +1,4 @@
-import type { PacketStanding, Version } from '../../../src/core/rounds/standing.ts'
+import type { PacketStanding, Version } from '../../../src/core/rounds/coordinating/standing.ts'
 
 /** `b3` is packet 3 of partition b: sealed, never tried, enhanced, public. */
 export function packet(name: string, more: Partial<PacketStanding> = {}): PacketStanding {

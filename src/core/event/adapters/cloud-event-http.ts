@@ -1,5 +1,5 @@
 import { fromUtf8, utf8 } from '../../bytes.ts'
-import { canonicalise, type Json, type JsonObject, parseJson, pointerToken } from '../../canonical-json.ts'
+import { canonicalize, type Json, type JsonObject, parseJson, pointerToken } from '../../canonical-json.ts'
 import { accepted, type Outcome, refused } from '../../fault.ts'
 import { attributeValue, CLOUD_ATTRIBUTE_CHARS_MAX, isAttributeName } from '../read-envelope.ts'
 import type { CloudEvent } from './cloud-event.ts'
@@ -79,7 +79,7 @@ export function toBinaryMode(event: CloudEvent): Outcome<HttpMessage> {
 
 function bodyOf(data: Json, mediaType: string): Outcome<Uint8Array> {
   if (isJsonType(mediaType)) {
-    const json = canonicalise(data)
+    const json = canonicalize(data)
     return json.ok ? accepted(utf8(json.value)) : json
   }
   if (typeof data === 'string' && data.isWellFormed() && isUtf8(mediaType)) return accepted(utf8(data))

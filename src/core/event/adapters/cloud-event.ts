@@ -1,5 +1,5 @@
 import {
-  canonicalise,
+  canonicalize,
   canonicalJson,
   isObject,
   type Json,
@@ -8,7 +8,7 @@ import {
   pointerToken,
 } from '../../canonical-json.ts'
 import { accepted, type Outcome, refused } from '../../fault.ts'
-import { writeTimestamp } from '../../policy/timestamp.ts'
+import { writeTimestamp } from '../../timestamp.ts'
 import type { CloudAttributes, Envelope } from '../envelope.ts'
 import { readEventTime } from '../event-time.ts'
 import {
@@ -109,8 +109,8 @@ export function envelopeInCloudEvent(item: Json): Outcome<Envelope> {
     ? readEnvelope({ ...json.value, payload: data.value.payload })
     : unreadable('the envelope must be a JSON object', pointerToken(ENVELOPE_ATTRIBUTE))
   if (!envelope.ok) return envelope
-  const rewritten = canonicalise(textual(toCloudEvent(envelope.value)))
-  const sent = canonicalise(textual(item))
+  const rewritten = canonicalize(textual(toCloudEvent(envelope.value)))
+  const sent = canonicalize(textual(item))
   if (!sent.ok) return sent
   if (!rewritten.ok || rewritten.value !== sent.value)
     return unreadable(

@@ -1,6 +1,6 @@
 import type { Json } from '../../canonical-json.ts'
+import { anything, closedObject, closedReader } from '../../closed-object.ts'
 import { accepted, type Outcome } from '../../fault.ts'
-import { anything, closedObject, closedReader } from '../closed-object.ts'
 import { readEventTime } from '../event-time.ts'
 import { envelopeChecks } from '../read-envelope.ts'
 import { readNativeId, readSourceSeq } from '../read-identity.ts'

@@ -1,6 +1,6 @@
 import type { Json } from '../../canonical-json.ts'
+import { anything, type Check, closedObject, closedReader, listOf } from '../../closed-object.ts'
 import { accepted, type Outcome } from '../../fault.ts'
-import { anything, type Check, closedObject, closedReader, listOf } from '../closed-object.ts'
 import type { Classification } from '../envelope.ts'
 import { readEventTime } from '../event-time.ts'
 import { envelopeChecks, TRANSFORMATIONS_MAX } from '../read-envelope.ts'

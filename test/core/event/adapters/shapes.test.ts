@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Json } from '../../../../src/core/canonical-json.ts'
 import { fromCsvRow } from '../../../../src/core/event/adapters/csv-row.ts'
-import { adapters, readSubmission, recogniseShape } from '../../../../src/core/event/adapters/recognise.ts'
+import { adapters, readSubmission, recognizeShape } from '../../../../src/core/event/adapters/recognize.ts'
 import { orThrow } from '../../../../src/core/fault.ts'
 import { anyMess, faultOf } from '../arbitraries.ts'
 
@@ -45,7 +45,7 @@ describe('the shape of an item', () => {
     ['bare', []],
     ['bare', null],
   ])('is recognised as %s', (shape, item) => {
-    expect(recogniseShape(item)).toBe(shape)
+    expect(recognizeShape(item)).toBe(shape)
   })
 
   test('is fixed by a source that names it: a CloudEvent can be read as a bare object', () => {

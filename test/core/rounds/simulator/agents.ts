@@ -1,7 +1,7 @@
 import { digestHex } from '../../../../src/core/digest.ts'
+import type { Start } from '../../../../src/core/rounds/coordinating/plan.ts'
+import type { Parent } from '../../../../src/core/rounds/coordinating/standing.ts'
 import type { PipelineTransaction, Role } from '../../../../src/core/rounds/pipeline.ts'
-import type { Start } from '../../../../src/core/rounds/plan.ts'
-import type { Parent } from '../../../../src/core/rounds/standing.ts'
 import { stagesOf } from '../../../../src/core/rounds/template.ts'
 import type { Choices } from './choices.ts'
 

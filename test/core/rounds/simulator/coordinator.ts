@@ -1,14 +1,14 @@
 import { quorums } from '../../../../src/core/level.ts'
-import type { CurrentJob, Decision } from '../../../../src/core/rounds/coordinate.ts'
-import { leaveLimits } from '../../../../src/core/rounds/leave.ts'
+import type { CurrentJob, Decision } from '../../../../src/core/rounds/coordinating/decide.ts'
+import { leaveLimits } from '../../../../src/core/rounds/coordinating/leave.ts'
+import type { RoundPlan } from '../../../../src/core/rounds/coordinating/plan.ts'
+import { certifiedBy, type PacketStanding } from '../../../../src/core/rounds/coordinating/standing.ts'
 import {
   noLeaf,
   type Outpoint,
   type PipelineTransaction,
   type Role,
 } from '../../../../src/core/rounds/pipeline.ts'
-import type { RoundPlan } from '../../../../src/core/rounds/plan.ts'
-import { certifiedBy, type PacketStanding } from '../../../../src/core/rounds/standing.ts'
 import type { Stage } from '../../../../src/core/rounds/template.ts'
 import { hash, type Job } from './agents.ts'
 import { checkCertification } from './promises.ts'

@@ -1,6 +1,6 @@
 import { quorums } from '../../../../src/core/level.ts'
-import type { Beef } from '../../../../src/core/rounds/history.ts'
-import { judge } from '../../../../src/core/rounds/judge.ts'
+import type { Beef } from '../../../../src/core/rounds/judging/history.ts'
+import { judge } from '../../../../src/core/rounds/judging/judge.ts'
 import {
   type JobFacts,
   noLeaf,

@@ -1,6 +1,6 @@
-import type { Beef } from '../../../../src/core/rounds/history.ts'
+import type { NetworkView } from '../../../../src/core/rounds/coordinating/recover.ts'
+import type { Beef } from '../../../../src/core/rounds/judging/history.ts'
 import type { Outpoint, PipelineTransaction } from '../../../../src/core/rounds/pipeline.ts'
-import type { NetworkView } from '../../../../src/core/rounds/recover.ts'
 
 /** First seen wins, unless `replace` mines another; who dies takes its descendants along. */
 export type Network = NetworkView & {

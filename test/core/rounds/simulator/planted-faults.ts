@@ -1,6 +1,6 @@
-import type { Decision } from '../../../../src/core/rounds/coordinate.ts'
-import { type Leaving, TRIES_MAX } from '../../../../src/core/rounds/leave.ts'
-import type { PacketStanding } from '../../../../src/core/rounds/standing.ts'
+import type { Decision } from '../../../../src/core/rounds/coordinating/decide.ts'
+import { type Leaving, TRIES_MAX } from '../../../../src/core/rounds/coordinating/leave.ts'
+import type { PacketStanding } from '../../../../src/core/rounds/coordinating/standing.ts'
 import type { Rules } from './rules.ts'
 import type { World } from './world.ts'
 

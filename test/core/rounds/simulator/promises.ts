@@ -1,6 +1,6 @@
 import { quorums } from '../../../../src/core/level.ts'
-import { leaveLimits } from '../../../../src/core/rounds/leave.ts'
-import type { PacketStanding } from '../../../../src/core/rounds/standing.ts'
+import { leaveLimits } from '../../../../src/core/rounds/coordinating/leave.ts'
+import type { PacketStanding } from '../../../../src/core/rounds/coordinating/standing.ts'
 import type { Manifest } from './agents.ts'
 import { certificateWithoutQuorum } from './votes.ts'
 import { Broken, isSpent, nameOf, type World } from './world.ts'

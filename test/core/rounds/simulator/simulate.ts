@@ -1,5 +1,5 @@
+import { reopenSplit } from '../../../../src/core/rounds/coordinating/standing.ts'
 import type { PipelineTransaction } from '../../../../src/core/rounds/pipeline.ts'
-import { reopenSplit } from '../../../../src/core/rounds/standing.ts'
 import { answer, type Lying } from './agents.ts'
 import { afterCrash, look, noticeDeaths, publish, startRounds } from './coordinator.ts'
 import { checkEnd, checkOneLiveCertificate } from './promises.ts'

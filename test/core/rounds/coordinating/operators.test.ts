@@ -4,7 +4,7 @@ import {
   chooseOperators,
   type OperatorRecord,
   recordConduct,
-} from '../../../src/core/rounds/operators.ts'
+} from '../../../../src/core/rounds/coordinating/operators.ts'
 
 function known(operator: string, more: Partial<OperatorRecord> = {}): OperatorRecord {
   return { operator, reachable: true, failurePoints: 0, doubleSpends: 0, ...more }

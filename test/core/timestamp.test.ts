@@ -5,7 +5,7 @@ import {
   TIMESTAMP_MAX_MS,
   TIMESTAMP_MIN_MS,
   writeTimestamp,
-} from '../../../src/core/policy/timestamp.ts'
+} from '../../src/core/timestamp.ts'
 
 describe('a timestamp', () => {
   test.each([

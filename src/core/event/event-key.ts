@@ -1,5 +1,5 @@
-import type { Envelope } from '../event/envelope.ts'
-import { compilePath, type Pointer } from '../policy/path.ts'
+import { compilePath, type Pointer } from '../path.ts'
+import type { Envelope } from './envelope.ts'
 
 /** A longer key is none: state is bounded, and a publisher must not fill it with a few names. */
 const KEY_CHARS_MAX = 256

@@ -1,4 +1,4 @@
-import type { Outpoint, PipelineTransaction, Role } from './pipeline.ts'
+import type { Outpoint, PipelineTransaction, Role } from '../pipeline.ts'
 
 /** All transactions of one BEEF by txid: the pipeline's with all their pipeline ancestors, and the fuel. */
 export type Beef = ReadonlyMap<string, PipelineTransaction>

@@ -1,4 +1,4 @@
-import { type Level, quorums } from '../level.ts'
+import { type Level, quorums } from '../../level.ts'
 
 /** What the coordinator has seen of one operator. Reputation shown to others is computed elsewhere. */
 export type OperatorRecord = {

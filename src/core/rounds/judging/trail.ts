@@ -1,5 +1,5 @@
+import type { JobFacts, Leaf, PipelineTransaction, ResultStatus } from '../pipeline.ts'
 import { type Beef, roleAt } from './history.ts'
-import type { JobFacts, Leaf, PipelineTransaction, ResultStatus } from './pipeline.ts'
 
 /** One stage behind a certificate: who was asked, and what those answered whose results were spent. */
 export type TrailStage = {

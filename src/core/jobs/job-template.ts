@@ -1,5 +1,5 @@
 import { type Level, quorums } from '../level.ts'
-import { TRIES_MAX } from '../rounds/leave.ts'
+import { TRIES_MAX } from '../rounds/coordinating/leave.ts'
 import { type Stage, stagesOf, type Template } from '../rounds/template.ts'
 
 export const JOB_MS_MAX = 30_000

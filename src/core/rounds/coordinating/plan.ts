@@ -1,5 +1,5 @@
-import type { Level } from '../level.ts'
-import { ROUND_PACKETS_MAX, roundId } from './round.ts'
+import type { Level } from '../../level.ts'
+import { ROUND_PACKETS_MAX, roundId } from '../round.ts'
 import { enterRound, isPassedBy, type PacketStanding, type Parent } from './standing.ts'
 
 export const ROUND_BYTES_MAX = 32 * 1024 * 1024

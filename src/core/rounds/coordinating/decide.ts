@@ -1,11 +1,11 @@
-import type { Level } from '../level.ts'
-import { type Verdict, type Vote, verdicts } from './agreement.ts'
+import type { Level } from '../../level.ts'
+import { type Verdict, type Vote, verdicts } from '../agreement.ts'
+import { type JobFacts, type Leaf, noLeaf, type Seat } from '../pipeline.ts'
+import { rootOver } from '../round.ts'
+import { type Stage, stageAfter, type Template } from '../template.ts'
 import { type LeaveLimits, type Leaving, leaveLimits, leaveRound, type Why } from './leave.ts'
 import type { Conduct } from './operators.ts'
-import { type JobFacts, type Leaf, noLeaf, type Seat } from './pipeline.ts'
-import { rootOver } from './round.ts'
 import { belongsTo, type PacketStanding } from './standing.ts'
-import { type Stage, stageAfter, type Template } from './template.ts'
 
 /** One round as its coordinator sees it now. */
 export type RoundSituation = {

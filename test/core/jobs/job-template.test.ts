@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { jobTemplate, jobTemplates } from '../../../src/core/jobs/templates.ts'
+import { jobTemplate, jobTemplates } from '../../../src/core/jobs/job-template.ts'
 import { levels, quorums } from '../../../src/core/level.ts'
 
 describe('event job coordination: a job template', () => {

@@ -1,6 +1,6 @@
 import type { Json } from '../canonical-json.ts'
 import type { FoundIdentity } from '../event/read-identity.ts'
-import { compilePath } from './path.ts'
+import { compilePath } from '../path.ts'
 import type { Identify } from './policy-set.ts'
 
 /** Looks for what a source's policy identifies its events by, in the payload as it was submitted. */

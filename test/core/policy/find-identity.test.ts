@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { readIdentity } from '../../../src/core/event/read-identity.ts'
 import { orThrow } from '../../../src/core/fault.ts'
-import { compileIdentify } from '../../../src/core/policy/identify.ts'
+import { compileIdentify } from '../../../src/core/policy/find-identity.ts'
 import { readSourcePolicy } from '../../../src/core/policy/read-source-policy.ts'
 
 const { identify } = orThrow(

@@ -1,8 +1,8 @@
-import { quorums } from '../level.ts'
-import { type Vote, verdicts } from './agreement.ts'
+import { quorums } from '../../level.ts'
+import { type Vote, verdicts } from '../agreement.ts'
+import type { JobFacts, Leaf, Outpoint } from '../pipeline.ts'
+import { isTemplate, type Stage, stageAfter, stagesOf } from '../template.ts'
 import { type Beef, roleAt } from './history.ts'
-import type { JobFacts, Leaf, Outpoint } from './pipeline.ts'
-import { isTemplate, type Stage, stageAfter, stagesOf } from './template.ts'
 
 export type Step = {
   readonly facts: JobFacts

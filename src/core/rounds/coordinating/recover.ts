@@ -1,4 +1,4 @@
-import type { Outpoint, PipelineTransaction } from './pipeline.ts'
+import type { Outpoint, PipelineTransaction } from '../pipeline.ts'
 import { belongsTo, type PacketStanding } from './standing.ts'
 
 /** What the network holds of a round, as far as the coordinator can see. */

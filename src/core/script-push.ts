@@ -1,4 +1,4 @@
-import { concat } from '../bytes.ts'
+import { concat } from './bytes.ts'
 
 /** One data push in its shortest form. */
 export function pushData(data: Uint8Array): Uint8Array {

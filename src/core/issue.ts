@@ -1,4 +1,4 @@
-import type { Json } from '../canonical-json.ts'
+import type { Json } from './canonical-json.ts'
 
 /** What a rule found. `text` keeps one greppable shape, `<code>:<field>:<detail>`, for example `bounds-min:val:3<5`. */
 export type Issue = {

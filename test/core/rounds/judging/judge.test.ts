@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import type { Level } from '../../../src/core/level.ts'
-import { type Host, judge } from '../../../src/core/rounds/judge.ts'
+import type { Level } from '../../../../src/core/level.ts'
+import { type Host, judge } from '../../../../src/core/rounds/judging/judge.ts'
 import {
   type JobFacts,
   noLeaf,
   type PipelineTransaction,
   type Role,
-} from '../../../src/core/rounds/pipeline.ts'
-import { rootOver } from '../../../src/core/rounds/round.ts'
-import { honestChain, leafOf } from './chain.ts'
+} from '../../../../src/core/rounds/pipeline.ts'
+import { rootOver } from '../../../../src/core/rounds/round.ts'
+import { honestChain, leafOf } from '../chain.ts'
 
 const host: Host = { templates: ['packet', 'aggregate'] }
 

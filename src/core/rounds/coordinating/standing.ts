@@ -1,5 +1,5 @@
-import type { Level } from '../level.ts'
-import type { Audience } from '../log/packet-header.ts'
+import type { Audience } from '../../audience.ts'
+import type { Level } from '../../level.ts'
 
 /** Where one packet stands on its way to a certificate: what the coordinator keeps, and decides from. */
 export type PacketStanding = {

@@ -20,7 +20,7 @@ export type Shape = keyof typeof adapters
  * By the members that a shape requires; whatever has no other shape is bare, where nothing of it can be lost.
  * What is recognised decides the eventId, so a source that mixes shapes should fix its own.
  */
-export function recogniseShape(item: Json): Shape {
+export function recognizeShape(item: Json): Shape {
   if (!isObject(item)) return 'bare'
   const has = (...members: string[]) => members.every(member => Object.hasOwn(item, member))
   if (has('specversion')) return 'cloud-event'
@@ -29,6 +29,6 @@ export function recogniseShape(item: Json): Shape {
   return 'bare'
 }
 
-export function readSubmission(item: Json, shape: Shape = recogniseShape(item)): Outcome<Submission> {
+export function readSubmission(item: Json, shape: Shape = recognizeShape(item)): Outcome<Submission> {
   return adapters[shape](item)
 }

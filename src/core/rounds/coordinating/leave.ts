@@ -1,4 +1,4 @@
-import type { Level } from '../level.ts'
+import type { Level } from '../../level.ts'
 import type { PacketStanding } from './standing.ts'
 
 export const TRIES_MAX = 5

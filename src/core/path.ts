@@ -1,5 +1,5 @@
-import { type Json, pointerToken } from '../canonical-json.ts'
-import { accepted, type Outcome, refused } from '../fault.ts'
+import { type Json, pointerToken } from './canonical-json.ts'
+import { accepted, type Outcome, refused } from './fault.ts'
 
 /** The canonical spelling of a path: a JSON Pointer (RFC 6901), without the tokens that readPath refuses. */
 export type Pointer = string

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Json, parseJson } from '../../../src/core/canonical-json.ts'
-import { orThrow } from '../../../src/core/fault.ts'
+import { type Json, parseJson } from '../../src/core/canonical-json.ts'
+import { orThrow } from '../../src/core/fault.ts'
 import {
   compilePath,
   fieldName,
@@ -10,7 +10,7 @@ import {
   pointerOf,
   readPath,
   tokensOf,
-} from '../../../src/core/policy/path.ts'
+} from '../../src/core/path.ts'
 
 const at = (text: string, value: Json) => compilePath(orThrow(readPath(text)))(value)
 

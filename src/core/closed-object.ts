@@ -1,5 +1,5 @@
-import { isObject, type Json, pointerToken } from '../canonical-json.ts'
-import { accepted, type FaultCode, type Outcome, refused } from '../fault.ts'
+import { isObject, type Json, pointerToken } from './canonical-json.ts'
+import { accepted, type FaultCode, type Outcome, refused } from './fault.ts'
 
 /**
  * Objects of which every member is known and bounded: what others send is read by one table of checks and used

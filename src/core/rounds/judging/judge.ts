@@ -1,10 +1,10 @@
-import { accepted, type Outcome, refused } from '../fault.ts'
-import { quorums } from '../level.ts'
+import { accepted, type Outcome, refused } from '../../fault.ts'
+import { quorums } from '../../level.ts'
+import { type JobFacts, noLeaf, type Outpoint, type PipelineTransaction, type Role } from '../pipeline.ts'
+import { rootOver } from '../round.ts'
+import { isTemplate, stagesOf, type Template, templates } from '../template.ts'
 import { type Beef, missingParent, named, roleAt, spendsPipeline, spentTwice } from './history.ts'
-import { type JobFacts, noLeaf, type Outpoint, type PipelineTransaction, type Role } from './pipeline.ts'
-import { rootOver } from './round.ts'
 import { stepFrom } from './step.ts'
-import { isTemplate, stagesOf, type Template, templates } from './template.ts'
 
 /** What a host is configured to admit. A list that is absent leaves the choice to the reader of the certificate. */
 export type Host = {

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import type { Outpoint, PipelineTransaction } from '../../../src/core/rounds/pipeline.ts'
 import {
   endOfThread,
   type NetworkView,
   recoverRound,
   transactionsToResend,
-} from '../../../src/core/rounds/recover.ts'
-import type { PacketStanding } from '../../../src/core/rounds/standing.ts'
-import { honestChain } from './chain.ts'
-import { certified, packet, versionOf } from './packets.ts'
+} from '../../../../src/core/rounds/coordinating/recover.ts'
+import type { PacketStanding } from '../../../../src/core/rounds/coordinating/standing.ts'
+import type { Outpoint, PipelineTransaction } from '../../../../src/core/rounds/pipeline.ts'
+import { honestChain } from '../chain.ts'
+import { certified, packet, versionOf } from '../packets.ts'
 
 const chain = honestChain('enhanced')
 

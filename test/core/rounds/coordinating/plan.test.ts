@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { levels } from '../../../src/core/level.ts'
-import { type PlanLimits, planRounds } from '../../../src/core/rounds/plan.ts'
-import { roundId } from '../../../src/core/rounds/round.ts'
-import type { PacketStanding } from '../../../src/core/rounds/standing.ts'
-import { certified, idOf, packet, versionOf } from './packets.ts'
+import { levels } from '../../../../src/core/level.ts'
+import { type PlanLimits, planRounds } from '../../../../src/core/rounds/coordinating/plan.ts'
+import type { PacketStanding } from '../../../../src/core/rounds/coordinating/standing.ts'
+import { roundId } from '../../../../src/core/rounds/round.ts'
+import { certified, idOf, packet, versionOf } from '../packets.ts'
 
 const all = new Set(levels)
 const limits: PlanLimits = { roundPackets: 4, roundBytes: 1_000_000 }

@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { certifiedBy, enterRound, isPassedBy, reopenSplit } from '../../../src/core/rounds/standing.ts'
-import { certified, packet, versionOf } from './packets.ts'
+import {
+  certifiedBy,
+  enterRound,
+  isPassedBy,
+  reopenSplit,
+} from '../../../../src/core/rounds/coordinating/standing.ts'
+import { certified, packet, versionOf } from '../packets.ts'
 
 describe('a packet', () => {
   test('is passed by once a later one of its partition is certified or split', () => {

@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest'
-import type { Level } from '../../../src/core/level.ts'
+import type { Level } from '../../../../src/core/level.ts'
 import {
   type CurrentJob,
   type Decision,
   decideRound,
   type LiveResult,
   type RoundSituation,
-} from '../../../src/core/rounds/coordinate.ts'
-import { TRIES_MAX } from '../../../src/core/rounds/leave.ts'
-import { noLeaf } from '../../../src/core/rounds/pipeline.ts'
-import { rootOver } from '../../../src/core/rounds/round.ts'
-import type { PacketStanding } from '../../../src/core/rounds/standing.ts'
-import { certified, idOf, packet, versionOf } from './packets.ts'
+} from '../../../../src/core/rounds/coordinating/decide.ts'
+import { TRIES_MAX } from '../../../../src/core/rounds/coordinating/leave.ts'
+import type { PacketStanding } from '../../../../src/core/rounds/coordinating/standing.ts'
+import { noLeaf } from '../../../../src/core/rounds/pipeline.ts'
+import { rootOver } from '../../../../src/core/rounds/round.ts'
+import { certified, idOf, packet, versionOf } from '../packets.ts'
 
 const X = idOf('x')
 const Y = idOf('y')

@@ -1,8 +1,8 @@
 import * as z from 'zod'
-import { canonicalise, type Json, pointerToken } from '../canonical-json.ts'
-import { accepted, type Fault, type Outcome, refused } from '../fault.ts'
-import { nearestKey } from './nearest-key.ts'
+import { canonicalize, type Json, pointerToken } from './canonical-json.ts'
+import { accepted, type Fault, type Outcome, refused } from './fault.ts'
 import { tokensOf } from './path.ts'
+import { nearestKey } from './policy/nearest-key.ts'
 
 export const POLICY_CHARS_MAX = 1024 * 1024
 /** A pointer to a longer key stops before it. */
@@ -10,7 +10,7 @@ const KEY_SHOWN_CHARS_MAX = 512
 
 /** What `shape` makes of a policy document, or its first complaint, which the others often follow from. */
 export function readAs<T>(shape: z.ZodType<T>, json: Json): Outcome<T> {
-  const sound = canonicalise(json)
+  const sound = canonicalize(json)
   if (!sound.ok) return sound
   if (sound.value.length > POLICY_CHARS_MAX)
     return refused('json-too-large', `the policy is longer than ${POLICY_CHARS_MAX} characters; shorten it`)
