@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { sha256 } from '#sha256'
-import { bySchema } from '../core/by-schema.ts'
+import { bySchema } from '../core/schema.ts'
 import { fromHex, sameBytes } from '../core/bytes.ts'
 import { parseJson } from '../core/canonical-json.ts'
 import { accepted, type Outcome, refused } from '../core/fault.ts'

@@ -5,7 +5,7 @@ import { DER_BYTES_MAX } from './der.ts'
 import { TOKEN_URL_CHARS_MAX, TOKEN_URLS_MAX } from './token-bodies.ts'
 
 /*
- * The JSON that agents and nodes send each other, read with core/by-schema.ts. None of it is evidence: what
+ * The JSON that agents and nodes send each other, read with core/schema.ts. None of it is evidence: what
  * counts is signed, in tokens and in work, and checked there again.
  */
 

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { bySchema } from '../core/by-schema.ts'
+import { bySchema } from '../core/schema.ts'
 import { isObject, type Json, type JsonObject, parseCanonicalJson } from '../core/canonical-json.ts'
 import { type CertifiedManifest, readCertifiedManifest } from '../core/certificate/manifest.ts'
 import { accepted, type Outcome, refused } from '../core/fault.ts'

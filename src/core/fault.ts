@@ -42,6 +42,12 @@ export const faultCodes = [
   'proof-invalid',
 ] as const
 
+export function isFaultCode(text: unknown): text is FaultCode {
+  return (faultCodes as readonly unknown[]).includes(text)
+}
+
+export type Refusal = { readonly ok: false; readonly fault: Fault }
+
 export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly fault: Fault }
@@ -50,7 +56,12 @@ export function accepted<T>(value: T): Outcome<T> {
   return { ok: true, value }
 }
 
-export function refused(code: FaultCode, detail: string, pointer?: string): { ok: false; fault: Fault } {
+/** The same fault, seen from the whole that holds the part. */
+export function refusedInside(fault: Fault, pointer: string): Refusal {
+  return refused(fault.code, fault.detail, pointer + (fault.pointer ?? ''))
+}
+
+export function refused(code: FaultCode, detail: string, pointer?: string): Refusal {
   return { ok: false, fault: pointer === undefined ? { code, detail } : { code, detail, pointer } }
 }
 

@@ -1,12 +1,25 @@
 import * as z from 'zod'
 import { canonicalize, type Json, pointerToken } from './canonical-json.ts'
-import { accepted, type Fault, type Outcome, refused } from './fault.ts'
+import { accepted, type Fault, type FaultCode, isFaultCode, type Outcome, refused } from './fault.ts'
+import { nearestKey } from './nearest-key.ts'
 import { tokensOf } from './path.ts'
-import { nearestKey } from './policy/nearest-key.ts'
 
 export const POLICY_CHARS_MAX = 1024 * 1024
 /** A pointer to a longer key stops before it. */
-const KEY_SHOWN_CHARS_MAX = 512
+const SHOWN_KEY_CHARS_MAX = 512
+
+/** The value as the schema types it, or a fault at the first member that does not fit. */
+export function bySchema<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  code: FaultCode,
+  what?: string,
+): Outcome<z.output<Schema>> {
+  const parsed = parse(schema, value)
+  if (parsed?.success) return accepted(parsed.data)
+  const fault = parsed === undefined ? wrongType(code) : firstFault(parsed.error, code)
+  return { ok: false, fault: what === undefined ? fault : { ...fault, detail: `${what}: ${fault.detail}` } }
+}
 
 /** What `shape` makes of a policy document, or its first complaint, which the others often follow from. */
 export function readAs<T>(shape: z.ZodType<T>, json: Json): Outcome<T> {
@@ -15,8 +28,7 @@ export function readAs<T>(shape: z.ZodType<T>, json: Json): Outcome<T> {
   if (sound.value.length > POLICY_CHARS_MAX)
     return refused('json-too-large', `the policy is longer than ${POLICY_CHARS_MAX} characters; shorten it`)
   // Read back in canonical order: what a policy means must not depend on the order of its keys.
-  const parsed = shape.safeParse(JSON.parse(sound.value))
-  return parsed.success ? accepted(parsed.data) : { ok: false, fault: firstFault(parsed.error) }
+  return bySchema(shape, JSON.parse(sound.value), 'policy-invalid')
 }
 
 /** Lets a reader of ours speak inside a shape: its fault becomes the shape's complaint, at the right place. */
@@ -48,18 +60,35 @@ function unknownKey(key: string, known: readonly string[]): string {
     : `this key is not known here; did you mean "${meant}"?`
 }
 
-function firstFault(error: z.ZodError): Fault {
+/**
+ * Undefined where zod itself fails: it measures whatever has a `length`, and somebody may send an object whose
+ * length is an object that cannot be compared.
+ */
+function parse<Schema extends z.ZodType>(schema: Schema, value: unknown) {
+  try {
+    return schema.safeParse(value)
+  } catch (error) {
+    if (error instanceof TypeError) return undefined
+    throw error
+  }
+}
+
+function wrongType(code: FaultCode): Fault {
+  return { code, detail: 'an object named "length" stands where a text or a list is wanted' }
+}
+
+function firstFault(error: z.ZodError, code: FaultCode): Fault {
   const [issue] = error.issues
   if (issue === undefined) throw error
   const path = issue.path.map(String)
   // Zod names the object around an unknown key; the key is what has to change.
   if (issue.code === 'unrecognized_keys') path.push(...issue.keys.slice(0, 1))
-  // The only other code that a reader of a policy's parts answers with.
-  const code =
-    issue.code === 'custom' && issue.params?.['code'] === 'pattern-refused'
-      ? 'pattern-refused'
-      : 'policy-invalid'
-  const tooLong = path.findIndex(key => key.length > KEY_SHOWN_CHARS_MAX)
+  const tooLong = path.findIndex(key => key.length > SHOWN_KEY_CHARS_MAX)
   const shownPath = tooLong < 0 ? path : path.slice(0, tooLong)
-  return { code, detail: issue.message, pointer: shownPath.map(pointerToken).join('') }
+  return {
+    code: issue.code === 'custom' && isFaultCode(issue.params?.['code']) ? issue.params['code'] : code,
+    // Zod's own words about an unknown key repeat the key, however long it is.
+    detail: issue.message.startsWith('Unrecognized key') ? 'this key is not known here' : issue.message,
+    pointer: shownPath.map(pointerToken).join(''),
+  }
 }

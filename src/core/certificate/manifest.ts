@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { sha256Hex } from '#sha256'
-import { bySchema } from '../by-schema.ts'
+import { bySchema } from '../schema.ts'
 import {
   canonicalize,
   isObject,
