@@ -14,7 +14,7 @@ module.exports = {
       'core-is-pure',
       'core is arithmetic on values: same input, same answer, on every machine and in a browser.',
       { path: '^src/core/', pathNot: '\\.node\\.ts$' },
-      { pathNot: ['^src/core/', 'node_modules/(ajv|ajv-formats|re2js|zod|cborg|@noble/hashes)/'] },
+      { pathNot: ['^src/core/', 'node_modules/(ajv|ajv-formats|re2js|zod|@noble/hashes)/'] },
     ),
     forbid(
       'only-node-files-import-node',
