@@ -23,11 +23,26 @@ if (!isReady()) {
 }
 
 function isReady() {
-  return read(installedFor) === installKey() && read(builtFrom) === buildKey()
+  return isInstalled() && read(builtFrom) === buildKey()
+}
+
+/** By us, or by an `npm ci` of yours: npm writes its own list last, so a list that is there is complete. */
+function isInstalled() {
+  if (read(installedFor) === installKey()) return true
+  const installed = read(at('node_modules/.package-lock.json'))
+  if (installed === undefined) return false
+  const { packages } = JSON.parse(installed)
+  const wanted = Object.entries(JSON.parse(fs.readFileSync(at('package-lock.json'), 'utf8')).packages)
+  if (
+    wanted.some(([name, { version, optional }]) => name && !optional && packages[name]?.version !== version)
+  )
+    return false
+  fs.writeFileSync(installedFor, installKey())
+  return true
 }
 
 function prepare() {
-  if (read(installedFor) !== installKey()) {
+  if (!isInstalled()) {
     say('installing packages (npm ci) …')
     // The build tools are part of running from a clone, also under NODE_ENV=production.
     npm('ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error')
