@@ -11,6 +11,9 @@ const read = file => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : unde
 const installedFor = at('node_modules/.installed-for')
 const builtFrom = at('dist/.built-from')
 const lock = at('.preparing')
+const installHint =
+  'Needed: Node 20.19 or newer, a reachable npm registry, and about 500 MB of free disk. Then run this again.'
+const compileHint = 'The sources do not compile; mend what the messages point at, then run this again.'
 const sourceFolders = ['src', 'agents', 'topic-managers', 'lookup-services', 'migrations', 'bench']
 
 if (!isReady()) {
@@ -89,11 +92,11 @@ function buildKey() {
 // The npm that started us; another package manager would ignore our lockfile.
 function npm(...args) {
   const cli = process.env.npm_execpath ?? ''
-  if (path.basename(cli) === 'npm-cli.js') run(process.execPath, [cli, ...args])
-  else run('npm', args, { shell: process.platform === 'win32' })
+  if (path.basename(cli) === 'npm-cli.js') run(process.execPath, [cli, ...args], installHint)
+  else run('npm', args, installHint, { shell: process.platform === 'win32' })
 }
 
-function run(command, args, more = {}) {
+function run(command, args, hint, more = {}) {
   // npm hands its options down as npm_config_*; one that shapes an install must not leak into ours.
   const leaks =
     /^npm_config_(omit|only|production|global|dry_run|package_lock_only|workspaces?|prefix|(global|local)_prefix)$/i
