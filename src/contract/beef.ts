@@ -1,6 +1,15 @@
-import { concat, sameBytes } from '../core/bytes.ts'
+import { concat, concatAll, sameBytes } from '../core/bytes.ts'
 import type { Outcome } from '../core/fault.ts'
-import { BUMP_BYTES_MIN, type Bump, takeBump, trimBump, writeBump } from './bump.ts'
+import {
+  BUMP_BYTES_MIN,
+  type Bump,
+  mergeBumps,
+  type Refuse,
+  takeBump,
+  throwing,
+  trimBump,
+  writeBump,
+} from './bump.ts'
 import { type ByteReader, readWhole } from './byte-reader.ts'
 import {
   outpointText,
@@ -29,8 +38,8 @@ export const BEEF_BYTES_MAX = 1024 * 1024
  * Refuses what another reader could take for something else: bytes too few or too many, numbers in a longer
  * form, a transaction or parent twice, missing or late, an outpoint spent twice by anything in it.
  *
- * `minimal` also refuses what nobody needs: transactions the subject does not descend from, paths and nodes
- * that prove none of them. A minimal BEEF of given transactions and proofs has one spelling up to their order.
+ * `minimal` also refuses what writeBeef would not have written: anything the subject does not need, and any
+ * other order.
  */
 export function readBeef(
   bytes: Uint8Array,
@@ -39,44 +48,87 @@ export function readBeef(
   return readWhole(bytes, 'transaction-invalid', from => {
     if (bytes.length > bytesMax) from.refuse(`a BEEF is longer than ${bytesMax} bytes`)
     if (from.u32() !== BEEF_V1) from.refuse('the bytes are not a BEEF of version 1')
-    const bumps = Array.from({ length: from.count(BUMP_BYTES_MIN) }, () => takeSlice(from, takeBump))
-    const beef = takeTransactions(
-      from,
-      bumps.map(bump => bump.value),
-    )
+    const bumps = Array.from({ length: from.count(BUMP_BYTES_MIN) }, () => takeBump(from))
+    const beef = takeTransactions(from, bumps)
     refuseDoubleSpends(beef, from)
-    if (minimal) refuseSurplus(beef, bumps, from)
+    if (minimal && !sameBytes(minimalForm(beef, from.refuse), bytes))
+      from.refuse(
+        'a BEEF is not in its minimal form: the subject with what it needs, in the order of its inputs',
+      )
     return beef
   })
 }
 
-/** Minimal, in the order given: parents before children, the subject last. */
+/** The last of these, with all of them that it needs: the one minimal spelling. */
 export function writeBeef(transactions: readonly BeefTransaction[]): Uint8Array {
-  const proven = provenTxids(transactions)
-  const proofs = [...proven.keys()]
+  const subject = transactions.at(-1)
+  if (subject === undefined) throw new Error('a BEEF holds at least its subject')
+  return minimalForm({ subject, byTxid: new Map(transactions.map(each => [each.txid, each])) }, throwing)
+}
+
+type Linked = Pick<Beef, 'subject' | 'byTxid'>
+
+/** Parents before children, as a walk over the inputs meets them; one path per block, in order of first use. */
+function minimalForm(beef: Linked, refuse: Refuse): Uint8Array {
+  const transactions = ancestry(beef)
+  const blocks = blocksOf(transactions)
+  const places = new Map([...blocks.keys()].map((height, place) => [height, place]))
+  const bumps = [...blocks.values()].map(({ proofs, txids }) =>
+    writeBump(trimBump(mergeBumps([...proofs], refuse), txids)),
+  )
+  const entries = transactions.flatMap(({ raw, proof }) => {
+    const place = proof && places.get(proof.height)
+    return [raw, place === undefined ? Uint8Array.of(0) : concat(Uint8Array.of(1), varInt(place))]
+  })
   return concat(
     u32le(BEEF_V1),
-    varInt(proofs.length),
-    ...proofs.map(proof => writeBump(trimBump(proof, proven.get(proof) ?? new Set()))),
+    varInt(bumps.length),
+    concatAll(bumps),
     varInt(transactions.length),
-    ...transactions.map(({ raw, proof }) =>
-      concat(
-        raw,
-        proof === undefined ? Uint8Array.of(0) : concat(Uint8Array.of(1), varInt(proofs.indexOf(proof))),
-      ),
-    ),
+    concatAll(entries),
   )
 }
 
-const BEEF_V1 = 0xefbe_0001
-
-type Slice<T> = { readonly value: T; readonly bytes: Uint8Array }
-
-function takeSlice<T>(from: ByteReader, take: (from: ByteReader) => T): Slice<T> {
-  const start = from.position()
-  const value = take(from)
-  return { value, bytes: from.between(start, from.position()) }
+/** The subject and all that it descends from, back to what is proven; each once, its parents before it. */
+export function ancestry({ subject, byTxid }: Linked): BeefTransaction[] {
+  const open = (transaction: BeefTransaction) => ({
+    transaction,
+    parents: (transaction.proof === undefined ? transaction.inputs : []).values(),
+  })
+  const done: BeefTransaction[] = []
+  const met = new Set([subject.txid])
+  // By hand: a chain of spends may be longer than the stack is deep.
+  const path = [open(subject)]
+  for (let last = path.at(-1); last !== undefined; last = path.at(-1)) {
+    const { value: input } = last.parents.next()
+    const parent = input && byTxid.get(input.txid)
+    if (input === undefined) {
+      done.push(last.transaction)
+      path.pop()
+    } else if (parent !== undefined && !met.has(parent.txid)) {
+      met.add(parent.txid)
+      path.push(open(parent))
+    }
+  }
+  return done
 }
+
+type Block = { readonly proofs: Set<Bump>; readonly txids: Set<string> }
+
+/** By height: what is proven to be in which block, and by which paths. */
+function blocksOf(transactions: readonly BeefTransaction[]): Map<number, Block> {
+  const blocks = new Map<number, Block>()
+  for (const { proof, txid } of transactions) {
+    if (proof === undefined) continue
+    const block = blocks.get(proof.height) ?? { proofs: new Set(), txids: new Set() }
+    block.proofs.add(proof)
+    block.txids.add(txid)
+    blocks.set(proof.height, block)
+  }
+  return blocks
+}
+
+const BEEF_V1 = 0xefbe_0001
 
 function takeTransactions(from: ByteReader, bumps: readonly Bump[]): Beef {
   const byTxid = new Map<string, BeefTransaction>()
@@ -124,35 +176,3 @@ function refuseDoubleSpends({ transactions }: Beef, from: ByteReader): void {
 }
 
 const nowhere = outpointText({ txid: '0'.repeat(64), vout: 0xffff_ffff })
-
-function refuseSurplus(beef: Beef, bumps: readonly Slice<Bump>[], from: ByteReader): void {
-  if (ancestry(beef).size < beef.transactions.length)
-    from.refuse('a BEEF holds a transaction that its subject does not need')
-  const proven = provenTxids(beef.transactions)
-  for (const { value, bytes } of bumps) {
-    const txids = proven.get(value)
-    if (txids === undefined || !sameBytes(writeBump(trimBump(value, txids)), bytes))
-      from.refuse('a BEEF holds a Merkle path, or a node of one, that proves nothing in it')
-  }
-}
-
-/** The subject and all that it descends from, each once, back to what is proven. */
-export function ancestry({ subject, byTxid }: Beef): ReadonlySet<BeefTransaction> {
-  const found = new Set([subject])
-  // A set is walked in the order of its growth.
-  for (const transaction of found) {
-    if (transaction.proof !== undefined) continue
-    for (const { txid } of transaction.inputs) {
-      const parent = byTxid.get(txid)
-      if (parent !== undefined) found.add(parent)
-    }
-  }
-  return found
-}
-
-function provenTxids(transactions: readonly BeefTransaction[]): Map<Bump, Set<string>> {
-  const proven = new Map<Bump, Set<string>>()
-  for (const { proof, txid } of transactions)
-    if (proof !== undefined) proven.set(proof, (proven.get(proof) ?? new Set()).add(txid))
-  return proven
-}

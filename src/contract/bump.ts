@@ -1,5 +1,5 @@
 import { sha256 } from '#sha256'
-import { concat, sameBytes, toHex } from '../core/bytes.ts'
+import { concat, concatAll, sameBytes, toHex } from '../core/bytes.ts'
 import { accepted, type Outcome, refused } from '../core/fault.ts'
 import { type ByteReader, readWhole } from './byte-reader.ts'
 import { varInt } from './transaction.ts'
@@ -52,7 +52,7 @@ export function writeBump({ height, levels }: Pick<Bump, 'height' | 'levels'>): 
   return concat(
     varInt(height),
     Uint8Array.of(levels.length),
-    ...levels.flatMap(level => [varInt(level.length), ...level.map(nodeBytes)]),
+    concatAll(levels.flatMap(level => [varInt(level.length), concatAll(level.map(nodeBytes))])),
   )
 }
 
@@ -81,12 +81,25 @@ export function trimBump(bump: Bump, txids: ReadonlySet<string>): Bump {
   return bumpOf(bump.height, levels, throwing)
 }
 
+/** One path for all that these paths of one block are for. */
+export function mergeBumps(bumps: readonly Bump[], refuse: Refuse): Bump {
+  const [first = refuse('there is no Merkle path to merge'), ...others] = bumps
+  if (others.length === 0) return first
+  if (others.some(({ root, levels }) => root !== first.root || levels.length !== first.levels.length))
+    refuse('two Merkle paths of one height lead to different blocks')
+  const levels = first.levels.map((_, level) => {
+    const nodes = bumps.flatMap(bump => bump.levels[level] ?? [])
+    return [...new Map(nodes.map(node => [node.offset, node])).values()]
+  })
+  return bumpOf(first.height, levels, refuse)
+}
+
 /** For a path that was read before, or is built here: a fault in it is ours. */
-const throwing: Refuse = detail => {
+export const throwing: Refuse = detail => {
   throw new Error(detail)
 }
 
-type Refuse = (detail: string) => never
+export type Refuse = (detail: string) => never
 type Hashes = Map<number, Uint8Array | undefined>
 
 /**
@@ -123,7 +136,11 @@ function parentsOf(
   for (const [offset, hash] of derived) {
     if (parents.has(above(offset))) continue
     if (!known.has(beside(offset))) refuse('a Merkle path lacks a node on the way to the root')
-    const neighbour = known.get(beside(offset)) ?? hash
+    const stated = known.get(beside(offset))
+    // Two equal nodes hash as one that is repeated, so a block with a transaction twice would have the same root.
+    if (stated !== undefined && sameBytes(stated, hash))
+      refuse('a Merkle path holds a node equal to its neighbour, where it must say that the node is repeated')
+    const neighbour = stated ?? hash
     const pair = offset % 2 === 0 ? concat(hash, neighbour) : concat(neighbour, hash)
     parents.set(above(offset), sha256(sha256(pair)))
   }

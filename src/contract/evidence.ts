@@ -1,20 +1,21 @@
 import { knownHex, utf8 } from '../core/bytes.ts'
-import { canonicalJson, isObject, type JsonObject, parseJson } from '../core/canonical-json.ts'
+import { canonicalJson } from '../core/canonical-json.ts'
 import { readAnchor } from '../core/certificate/anchor.ts'
 import { versionIdOf } from '../core/certificate/manifest.ts'
 import type { Envelope } from '../core/event/envelope.ts'
 import { readLine } from '../core/event/line.ts'
 import { accepted, type Fault, type Outcome, refused } from '../core/fault.ts'
+import { againstHeader } from '../core/log/packet.ts'
 import { packetId } from '../core/log/packet-header.ts'
 import { includes, leafHash, rootFromPath } from '../core/merkle.ts'
 import { verdicts } from '../core/rounds/agreement.ts'
 import { judge } from '../core/rounds/judging/judge.ts'
 import { type TrailAnswer, type TrailStage, trailOf } from '../core/rounds/judging/trail.ts'
 import { roundIdFromRoot } from '../core/rounds/round.ts'
-import { outcomeLeaf } from '../core/work/stage-output.ts'
+import { type OutputLine, outcomeLeaf, readOutputLine } from '../core/work/stage-output.ts'
 import { type Beef, readBeef } from './beef.ts'
 import { readHistory } from './judge-beef.ts'
-import { PROOF_BYTES_MAX, type ProofFile } from './proof.ts'
+import type { ProofFile } from './proof.ts'
 import { checkSpends } from './spend.ts'
 import { readToken } from './tokens.ts'
 
@@ -22,14 +23,14 @@ import { readToken } from './tokens.ts'
 export type Evidence = {
   readonly proof: ProofFile
   readonly event: Envelope
-  readonly certified: JsonObject
+  readonly certified: OutputLine
   readonly packetId: string
   readonly versionId: string
   readonly beef: Beef
   readonly trail: readonly TrailStage[]
   /** What the quorum of each stage said about this packet, in the order of `trail`. */
   readonly leaves: readonly string[]
-  /** False where a transaction has a script that only a full interpreter can judge. */
+  /** False where a transaction spends a lock that only a full interpreter can judge. */
   readonly spendsJudged: boolean
 }
 
@@ -65,9 +66,8 @@ function eventInPacket({ event, packet: { header } }: ProofFile): Outcome<Envelo
   if (!includes(knownHex(header.root), leafHash(utf8(event.line)), event.index, header.count, path))
     return invalid('the path does not lead from the line to the root of the packet', '/event/path')
   const envelope = readLine(event.line, header.constants)
-  if (envelope.ok && !header.sources.some(({ sourceId }) => sourceId === envelope.value.sourceId))
-    return invalid('the packet does not list the source of the event', '/packet/header/sources')
-  return envelope
+  const why = envelope.ok ? againstHeader(header, envelope.value) : undefined
+  return why === undefined ? envelope : invalid(why, '/packet/header')
 }
 
 function packetInRound({ packet, round }: ProofFile): Outcome<string> {
@@ -82,7 +82,7 @@ type Certificate = Pick<Evidence, 'beef' | 'trail' | 'versionId'>
 
 function certificateOf(proof: ProofFile, roundId: string): Outcome<Certificate> {
   const { header, index } = proof.packet
-  const beef = readBeef(knownHex(proof.beef), { minimal: true, bytesMax: PROOF_BYTES_MAX })
+  const beef = readBeef(knownHex(proof.beef), { minimal: true })
   if (!beef.ok) return beef
   const history = readHistory(beef.value)
   if (!history.ok) return history
@@ -180,9 +180,9 @@ function manifestFits({ manifest, packet: { header } }: ProofFile, versionId: st
 }
 
 function certifiedLine(
-  { certified, event, manifest }: ProofFile,
-  { eventId }: Envelope,
-): Outcome<JsonObject> {
+  { certified, event, manifest, packet }: ProofFile,
+  { eventId, sourceId }: Envelope,
+): Outcome<OutputLine> {
   const { merkleRoot, count } = manifest.content
   const path = certified.path.map(knownHex)
   if (!includes(knownHex(merkleRoot), leafHash(utf8(certified.line)), event.index, count, path))
@@ -190,11 +190,12 @@ function certifiedLine(
       'the path does not lead from the certified line to the root of the output',
       '/certified/path',
     )
-  const line = parseJson(certified.line)
+  const line = readOutputLine(certified.line, packet.header.constants)
   if (!line.ok) return line
-  if (!isObject(line.value) || line.value['eventId'] !== eventId)
+  const answered = line.value.kind === 'event' ? line.value.event : line.value.entry
+  if (answered.eventId !== eventId || answered.sourceId !== sourceId)
     return invalid('the certified line answers another event', '/certified/line')
-  return accepted(line.value)
+  return line
 }
 
 /** Who said what the quorum said about this packet. */

@@ -1,10 +1,10 @@
 import * as z from 'zod'
 import { sha256 } from '#sha256'
-import { bySchema } from '../core/schema.ts'
 import { fromHex, sameBytes } from '../core/bytes.ts'
 import { parseJson } from '../core/canonical-json.ts'
 import { accepted, type Outcome, refused } from '../core/fault.ts'
 import { type Network, networks } from '../core/network.ts'
+import { bySchema } from '../core/schema.ts'
 
 /** Block headers that the reader trusts, from a source of the reader's own. */
 export type HeaderChain = {
@@ -84,6 +84,7 @@ function hasWork(hash: Uint8Array, header: Uint8Array): boolean {
   // The top bit is a sign, and a target of zero or beyond 256 bits is no target.
   if (mantissa === 0 || mantissa > 0x7fffff || exponent < 3 || exponent > 34) return false
   const target = BigInt(mantissa) << BigInt(8 * (exponent - 3))
+  if (target >> 256n !== 0n) return false
   let value = 0n
   for (let i = 31; i >= 0; i--) value = (value << 8n) | BigInt(hash[i] ?? 0)
   return value <= target

@@ -5,14 +5,55 @@ export { ancestry, type Beef, type BeefTransaction, readBeef, writeBeef } from '
 export { type Bump, computeRoot, readBump, writeBump } from './bump.ts'
 export { judgeBeef, readHistory } from './judge-beef.ts'
 export { anyoneSigningKey, anyoneVerifyingKey, signDetached, verifyDetached } from './keys.ts'
-export * from './messages.ts'
-export * from './names.ts'
+export {
+  type AgentAdvert,
+  type AgentHealth,
+  type JobOffer,
+  readAgentAdvert,
+  readAgentHealth,
+  readJobOffer,
+  readWorkUpload,
+  type WorkUpload,
+} from './messages.ts'
+export { baseLookupServices, baseTopics, dottedNameOf, lookupServiceOf, topicOf } from './names.ts'
 export { againstOperatorWord, type OperatorWord, signOperatorWord } from './operator.ts'
 export { type ProofFile, readProof } from './proof.ts'
-export * from './request-signature.ts'
+export {
+  type RequestSignatureVersion,
+  type SeenNonce,
+  type SignableRequest,
+  type SignedRequest,
+  signRequest,
+  verifyRequest,
+} from './request-signature.ts'
 export { type Lock, p2pkhLock, readLock, tokenLock } from './script.ts'
-export { checkSpends, judgeSpend, type Spend, signTransaction } from './spend.ts'
-export * from './tokens.ts'
+export { checkSpends, judgeSpend, type Spend, type SpendVerdict, signTransaction } from './spend.ts'
+export {
+  agentSubject,
+  type Issuer,
+  operatorWord,
+  readToken,
+  spendingKey,
+  type Token,
+  type TokenOf,
+  type TokenTag,
+  tagOf,
+  tokenScript,
+} from './tokens.ts'
 export { buildTransaction, readTransaction, type Transaction } from './transaction.ts'
-export * from './verify.ts'
-export * from './work.ts'
+export {
+  exitCodeOf,
+  type HeaderChain,
+  headerChain,
+  type ProofLevel,
+  type ProofVerdict,
+  type ProvenAnswer,
+  type ProvenEvent,
+  type ProvenStage,
+  proofLevels,
+  readHeadersFile,
+  type Trust,
+  type ValidProof,
+  verifyProof,
+} from './verify.ts'
+export { readWork, signUpload, type Upload, verifyUpload, type Work, workHash, writeWork } from './work.ts'

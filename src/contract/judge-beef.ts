@@ -1,5 +1,5 @@
 import { accepted, type Outcome, refused } from '../core/fault.ts'
-import type { Beef as History } from '../core/rounds/judging/history.ts'
+import { type History, named } from '../core/rounds/judging/history.ts'
 import { type Admission, type Host, judge } from '../core/rounds/judging/judge.ts'
 import type { PipelineTransaction } from '../core/rounds/pipeline.ts'
 import { BEEF_BYTES_MAX, type Beef, type BeefTransaction, readBeef } from './beef.ts'
@@ -11,21 +11,29 @@ import { isPipelineOutput, pipelineTransaction } from './pipeline-transaction.ts
  */
 export function judgeBeef(bytes: Uint8Array, host: Host, bytesMax = BEEF_BYTES_MAX): Outcome<Admission> {
   const beef = readBeef(bytes, { bytesMax })
-  return beef.ok ? judgeHistory(beef.value, host) : beef
+  if (!beef.ok) return beef
+  const history = readHistory(beef.value)
+  return history.ok ? judge(beef.value.subject.txid, history.value, host) : history
 }
 
-/** The same, for a BEEF that was read before. */
-export function judgeHistory(beef: Beef, host: Host): Outcome<Admission> {
-  const history = readHistory(beef)
-  return history.ok ? judge(beef.subject.txid, history.value, host) : history
-}
+/** A round of the most seats has 13: three jobs, nine results and the certificate. */
+const PIPELINE_TRANSACTIONS_MAX = 64
 
-/** Every transaction of a BEEF as the judging rules see it, or a fault where the BEEF is not in history form. */
+/**
+ * Every transaction of a BEEF as the judging rules see it, or a fault where the BEEF is not in history form or
+ * a token in it is none. The first such ends the reading: each token costs its reader two signatures.
+ */
 export function readHistory(beef: Beef): Outcome<History> {
-  const why = shortened(beef)
+  const why = shortened(beef) ?? crowded(beef)
   if (why !== undefined) return refused('not-admitted', why)
-  const transactions = beef.transactions.map(inPipeline)
-  return accepted(new Map(transactions.map(each => [each.txid, each])))
+  const history = new Map<string, PipelineTransaction>()
+  for (const transaction of beef.transactions) {
+    const read = inPipeline(transaction)
+    if (read.role.kind === 'malformed')
+      return refused('not-admitted', `${named(read.txid)}: ${read.role.why}`)
+    history.set(read.txid, read)
+  }
+  return accepted(history)
 }
 
 /**
@@ -45,6 +53,15 @@ function shortened({ subject, transactions, byTxid }: Beef): string | undefined 
     )
   return hidden
     ? 'a block proof stands in place of the history of a token; send its ancestors in full, without it'
+    : undefined
+}
+
+function crowded({ transactions }: Beef): string | undefined {
+  const inPipeline = transactions.filter(
+    ({ proof, outputs }) => proof === undefined && outputs.some(isPipelineOutput),
+  )
+  return inPipeline.length > PIPELINE_TRANSACTIONS_MAX
+    ? `the BEEF holds ${inPipeline.length} transactions with tokens, and no round more than ${PIPELINE_TRANSACTIONS_MAX}`
     : undefined
 }
 

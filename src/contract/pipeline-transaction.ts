@@ -1,7 +1,8 @@
 import { sameBytes } from '../core/bytes.ts'
-import { anchorScript, readAnchor } from '../core/certificate/anchor.ts'
+import { anchorScript, isDataScript, readAnchor } from '../core/certificate/anchor.ts'
 import type { JobFacts, PipelineTransaction, Role, Seat } from '../core/rounds/pipeline.ts'
 import { ROUND_PACKETS_MAX } from '../core/rounds/round.ts'
+import { SEATS_MAX } from './token-bodies.ts'
 import { operatorWord, readToken, type Token, type TokenOf, type TokenTag, tagOf } from './tokens.ts'
 import { isSettledForm, type Output, type Transaction } from './transaction.ts'
 
@@ -23,38 +24,49 @@ const pipelineTags: ReadonlySet<TokenTag | undefined> = new Set<TokenTag>(['GDJ1
 
 function roleOf(transaction: Transaction): Role {
   const { outputs } = transaction
-  const tokenCount = outputs.filter(isPipelineOutput).length
-  if (tokenCount === 0) return { kind: 'plain' }
-  // Counted before any is read: each costs its sender a few bytes, and the reader two signatures.
-  if (tokenCount > ROUND_PACKETS_MAX)
-    return malformed(
-      `it has ${tokenCount} tokens, and nothing in the pipeline more than ${ROUND_PACKETS_MAX}`,
-    )
+  const tags = outputs.map(({ script }) => tagOf(script))
+  if (!tags.some(tag => pipelineTags.has(tag))) return { kind: 'plain' }
+  // What costs nothing is asked before any token is read: each costs its sender a few bytes, and the reader two
+  // signatures.
+  const why = misplacedToken(tags)
+  if (why !== undefined) return malformed(why)
   if (!isSettledForm(transaction))
     return malformed('a pipeline transaction has version 1 and final sequences, and this one has not')
 
   const tokens: (Token | undefined)[] = []
   for (const [vout, { script, satoshis }] of outputs.entries()) {
-    const token = tagOf(script) === undefined ? undefined : readToken(script)
+    const token = tags[vout] === undefined ? undefined : readToken(script)
     if (token?.ok === false) return malformed(`output ${vout}: ${token.fault.detail}`)
     if (token !== undefined && satoshis < 1)
       return malformed(`output ${vout}: a token holds at least one satoshi`)
     tokens.push(token?.value)
   }
-  const tags = new Set(tokens.flatMap(token => token?.tag ?? []))
-  if (tags.size > 1) return malformed(`it mixes tokens: ${[...tags].join(' and ')}`)
-  if (tags.has('GDJ1')) return jobRole(tagged('GDJ1', tokens))
-  if (tags.has('GDR1')) return resultRole(tagged('GDR1', tokens))
+  if (tags.includes('GDJ1')) return jobRole(tagged('GDJ1', tokens))
+  if (tags.includes('GDR1')) return resultRole(tagged('GDR1', tokens))
   return certificateRole(tagged('GDC1', tokens), outputs)
 }
+
+/** What the tags alone show: a job's tokens come first, a result's stands alone, a certificate's behind its anchors. */
+function misplacedToken(tags: readonly (TokenTag | undefined)[]): string | undefined {
+  const places = [...tags.keys()].filter(vout => tags[vout] !== undefined)
+  const kinds = new Set(tags.filter(tag => tag !== undefined))
+  if (kinds.size > 1) return `it mixes tokens: ${[...kinds].join(' and ')}`
+  if (kinds.has('GDJ1'))
+    return places.length > SEATS_MAX + 1 || places.some((vout, i) => vout !== i) ? jobLayout : undefined
+  if (kinds.has('GDR1')) return tags.length > 1 ? 'a result has its token and no other output' : undefined
+  return places.length > ROUND_PACKETS_MAX || places.some((vout, i) => vout !== 2 * i + 1)
+    ? `a certificate has its tokens at outputs 1, 3, 5 and so on, and at most ${ROUND_PACKETS_MAX}`
+    : undefined
+}
+
+const jobLayout = `a job has at most ${SEATS_MAX} seats at the first outputs, then its thread, and no other token`
 
 /** Seats first, then the thread, then change. */
 function jobRole(tokens: Tagged<'GDJ1'>): Role {
   const threadAt = tokens.findIndex(token => token !== undefined && operatorWord(token.body) === undefined)
   const seats = tokens.slice(0, Math.max(threadAt, 0)).flatMap(seatOf)
   const thread = tokens[threadAt]
-  if (thread === undefined || seats.length < threadAt || countOf(tokens) > threadAt + 1)
-    return malformed('a job has its seats at the first outputs, then its thread, and no other token')
+  if (thread === undefined || tokens[threadAt + 1] !== undefined) return malformed(jobLayout)
   const facts = jobFacts(thread, thread.issuer)
   const stated = JSON.stringify(facts)
   if (tokens.some(token => token && JSON.stringify(jobFacts(token, token.issuer)) !== stated))
@@ -69,7 +81,7 @@ function seatOf(token: TokenOf<'GDJ1'> | undefined): Seat[] {
 
 function resultRole(tokens: Tagged<'GDR1'>): Role {
   const [token] = tokens
-  if (token === undefined || tokens.length > 1) return malformed('a result has its token and no other output')
+  if (token === undefined) return malformed('a result has its token and no other output')
   const { coordinator, jobOutpoint, status, leaves } = token.body
   return {
     kind: 'result',
@@ -86,8 +98,7 @@ function resultRole(tokens: Tagged<'GDR1'>): Role {
 function certificateRole(tokens: Tagged<'GDC1'>, outputs: readonly Output[]): Role {
   const certificates = tokens.flatMap(token => token ?? [])
   const [first] = certificates
-  if (first === undefined || certificates.some((token, member) => tokens[2 * member + 1] !== token))
-    return malformed('a certificate has its tokens at outputs 1, 3, 5 and so on')
+  if (first === undefined) return malformed('a certificate has its tokens at outputs 1, 3, 5 and so on')
   const work = certificateWork(first)
   const stated = JSON.stringify(work)
   if (certificates.some(token => JSON.stringify(certificateWork(token)) !== stated))
@@ -95,7 +106,9 @@ function certificateRole(tokens: Tagged<'GDC1'>, outputs: readonly Output[]): Ro
   for (const [vout, { script }] of outputs.entries()) {
     const versionId = vout % 2 === 0 ? certificates[vout / 2]?.subject : undefined
     if (!anchorsExactly(script, versionId))
-      return malformed(`output ${vout} of a certificate does not anchor the version of the token after it`)
+      return malformed(
+        `output ${vout}: in a certificate the output before each token anchors its version, and no other carries data`,
+      )
   }
   const members = certificates.map(({ body, subject }) => ({ index: body.index, versionId: subject }))
   return { kind: 'certificate', ...work, members }
@@ -105,10 +118,11 @@ function certificateWork({ issuer, body }: TokenOf<'GDC1'>) {
   return { coordinator: issuer, subject: body.roundId, template: body.template, level: body.level }
 }
 
-/** undefined: nothing, in any spelling, so that no second and unjudged version rides along. */
+/** undefined: no data at all, in any spelling, so that no second and unjudged version rides along. */
 function anchorsExactly(script: Uint8Array, versionId: string | undefined): boolean {
+  if (versionId === undefined) return !isDataScript(script)
   const anchor = readAnchor(script)
-  if (!anchor.ok || versionId === undefined) return !anchor.ok && versionId === undefined
+  if (!anchor.ok) return false
   return anchor.value.manifestHash === versionId && sameBytes(anchorScript(anchor.value), script)
 }
 
@@ -138,10 +152,6 @@ type Tagged<Tag extends TokenTag> = readonly (TokenOf<Tag> | undefined)[]
 function tagged<Tag extends TokenTag>(tag: Tag, tokens: Tagged<TokenTag>): Tagged<Tag> {
   const isOfTag = (token: Token | undefined): token is Token & TokenOf<Tag> => token?.tag === tag
   return tokens.map(token => (isOfTag(token) ? token : undefined))
-}
-
-function countOf(tokens: Tagged<TokenTag>): number {
-  return tokens.filter(token => token !== undefined).length
 }
 
 function malformed(why: string): Role {

@@ -1,11 +1,26 @@
-import * as z from 'zod'
-import { bySchema } from '../core/schema.ts'
+import { fromHex } from '../core/bytes.ts'
 import { isObject, type Json, type JsonObject, parseCanonicalJson } from '../core/canonical-json.ts'
 import { type CertifiedManifest, readCertifiedManifest } from '../core/certificate/manifest.ts'
-import { accepted, type Outcome, refused } from '../core/fault.ts'
-import { type PacketHeader, readPacketHeader } from '../core/log/packet-header.ts'
+import {
+  anything,
+  type Check,
+  closedObject,
+  closedReader,
+  hex,
+  integer,
+  listOf,
+  misfit,
+  oneOf,
+  text,
+} from '../core/closed-object.ts'
+import { accepted, type Fault, type Outcome, refused } from '../core/fault.ts'
+import { PACKET_EVENTS_MAX, type PacketHeader, readPacketHeader } from '../core/log/packet-header.ts'
+import { ROUND_PACKETS_MAX } from '../core/rounds/round.ts'
+import { BEEF_BYTES_MAX } from './beef.ts'
 
-export const PROOF_BYTES_MAX = 16 * 1024 * 1024
+const PROOF_BYTES_MAX = 16 * 1024 * 1024
+/** The path of one transaction up 32 levels is shorter. */
+const BLOCK_PROOF_BYTES_MAX = 2048
 /** Deepest tree that a 53-bit count can have. */
 const PATH_LENGTH_MAX = 53
 
@@ -34,43 +49,66 @@ export type ProofFile = {
 /** Refuses a text that is not the canonical form of a proof: what has two spellings cannot be compared by hash. */
 export function readProof(text: string): Outcome<ProofFile> {
   const json = parseCanonicalJson(text, PROOF_BYTES_MAX)
-  if (!json.ok) return unreadable(json.fault.detail, json.fault.pointer)
-  const file = bySchema(proofFile, json.value, 'proof-unreadable', 'not a proof file of version 1')
+  if (!json.ok) return unreadable(json.fault)
+  const file = readFile(json.value)
   if (!file.ok) return file
-  const { manifest: manifestJson, packet, block, log, ...rest } = file.value
-  const manifest = readCertifiedManifest(manifestJson)
-  if (!manifest.ok) return unreadable(manifest.fault.detail, `/manifest${manifest.fault.pointer ?? ''}`)
+  const { packet, manifest } = file.value
+  const certified = readCertifiedManifest(manifest)
+  if (!certified.ok) return unreadable(certified.fault, '/manifest')
   const header = readPacketHeader(packet.header)
-  if (!header.ok) return unreadable(header.fault.detail, `/packet/header${header.fault.pointer ?? ''}`)
+  if (!header.ok) return unreadable(header.fault, '/packet/header')
   return accepted({
-    ...rest,
-    ...(block === undefined ? {} : { block }),
-    ...(log === undefined ? {} : { log }),
-    manifest: manifest.value,
+    ...file.value,
+    manifest: certified.value,
     packet: { ...packet, header: header.value },
   })
 }
 
-function unreadable(detail: string, pointer?: string): Outcome<never> {
-  return refused('proof-unreadable', `not a proof file of version 1: ${detail}`, pointer)
+function unreadable({ detail, pointer = '' }: Fault, under = ''): Outcome<never> {
+  return refused('proof-unreadable', `not a proof file of version 1: ${detail}`, under + pointer)
 }
 
-const hex = z.string().regex(/^(?:[0-9a-f]{2})+$/, 'wanted lower-case hex')
-const path = z
-  .array(z.string().regex(/^[0-9a-f]{64}$/, 'wanted 64 lower-case hex digits'))
-  .max(PATH_LENGTH_MAX)
-const index = z.int().min(0)
-const anyJson = z.custom<Json>(value => value !== undefined)
+/** Manifest and header have readers of their own, which say more than a shape can. */
+type UnreadFile = Omit<ProofFile, 'manifest' | 'packet'> & {
+  readonly manifest: Json
+  readonly packet: Omit<ProofFile['packet'], 'header'> & { readonly header: Json }
+}
 
-const proofFile = z.strictObject({
-  beef: hex,
-  block: hex.exactOptional(),
-  certified: z.strictObject({ line: z.string(), path }),
-  event: z.strictObject({ index, line: z.string(), path }),
-  format: z.literal('assay-proof'),
-  log: z.custom<JsonObject>(value => isObject(value as Json)).exactOptional(),
-  manifest: anyJson,
-  packet: z.strictObject({ header: anyJson, index, path }),
-  round: z.strictObject({ count: z.int().min(1), try: z.int().min(1) }),
-  v: z.literal(1),
-})
+const path = listOf(hex(32), PATH_LENGTH_MAX)
+const line = text(PROOF_BYTES_MAX)
+
+const readFile = closedReader<UnreadFile>(
+  'not a proof file of version 1',
+  'proof-unreadable',
+  closedObject<UnreadFile>(
+    {
+      beef: hexUpTo(BEEF_BYTES_MAX),
+      certified: closedObject<ProofFile['certified']>({ line, path }, {}),
+      event: closedObject<ProofFile['event']>({ index: integer(0, PACKET_EVENTS_MAX - 1), line, path }, {}),
+      format: oneOf(['assay-proof']),
+      manifest: anything,
+      packet: closedObject<UnreadFile['packet']>(
+        { header: anything, index: integer(0, ROUND_PACKETS_MAX - 1), path },
+        {},
+      ),
+      // As wide as the fields of a roundId: a greater number would stand for a smaller one.
+      round: closedObject<ProofFile['round']>(
+        { count: integer(1, ROUND_PACKETS_MAX), try: integer(1, 0xffff_ffff) },
+        {},
+      ),
+      v: oneOf([1]),
+    },
+    {
+      block: hexUpTo(BLOCK_PROOF_BYTES_MAX),
+      log: value => (isObject(value) ? undefined : misfit('an object')),
+    },
+  ),
+)
+
+function hexUpTo(bytesMax: number): Check {
+  const wrong = misfit(`1 to ${bytesMax} bytes in lower-case hex`)
+  return value =>
+    typeof value === 'string' && value !== '' && value.length <= 2 * bytesMax && fromHex(value) !== undefined
+      ? undefined
+      : wrong
+}

@@ -9,7 +9,7 @@ import { decodeEitherS, encodeDer } from './der.ts'
  * The legacy profile `gitdata-identity`: headers X-Identity-Key, X-Nonce, X-Signature and, for version 2,
  * X-Signature-Version, signed with the identity key itself. BRC-103/104 is the profile for new clients.
  */
-export type SignedRequest = Request & {
+export type SignedRequest = SignableRequest & {
   /** X-Signature-Version; version 1 where the header is missing. */
   readonly version: RequestSignatureVersion
   /** Hex, as in the headers. */
@@ -22,7 +22,7 @@ export type SignedRequest = Request & {
  */
 export type RequestSignatureVersion = 1 | 2
 
-export type Request = {
+export type SignableRequest = {
   readonly method: string
   /** As on the request line, query included. */
   readonly path: string
@@ -35,7 +35,7 @@ export type Request = {
 export type SeenNonce = { readonly identityKey: string; readonly nonce: string; readonly untilMs: number }
 
 export function signRequest(
-  request: Request,
+  request: SignableRequest,
   version: RequestSignatureVersion,
   privateKey: Uint8Array,
 ): string {
@@ -73,7 +73,10 @@ export function verifyRequest(
   return accepted({ identityKey, nonce, untilMs: sentMs + windowMs })
 }
 
-function signedHash({ method, path, nonce, body }: Request, version: RequestSignatureVersion): Uint8Array {
+function signedHash(
+  { method, path, nonce, body }: SignableRequest,
+  version: RequestSignatureVersion,
+): Uint8Array {
   return version === 1
     ? sha256(concat(body, utf8(nonce)))
     : digest('assay:request:2', method, path, nonce, body)

@@ -5,7 +5,7 @@ import type { Outpoint } from '../core/rounds/pipeline.ts'
 import { pushData, readPushes } from '../core/script-push.ts'
 import { ancestry, type Beef } from './beef.ts'
 import { decodeDer, encodeDer } from './der.ts'
-import { keyHash, readLock } from './script.ts'
+import { keyHash, type Lock, readLock } from './script.ts'
 import {
   buildTransaction,
   type Output,
@@ -14,15 +14,18 @@ import {
   type Transaction,
 } from './transaction.ts'
 
-/** `unknown-template`: a lock or an unlocking that only a full interpreter can judge; this one does not guess. */
+/** `unknown-template`: a lock that only a full interpreter can judge; this one does not guess. */
 export type SpendVerdict = 'satisfied' | 'unsatisfied' | 'unknown-template'
 
-/** Whether input `index` may spend `spent`, for the two locks of script.ts and a signature over everything. */
+/**
+ * Whether input `index` may spend `spent`. Only an unknown lock is left open: what unlocks one of the two locks
+ * of script.ts is a signature over everything, and whoever sends anything else has not unlocked it.
+ */
 export function judgeSpend(transaction: Transaction, index: number, spent: Output): SpendVerdict {
-  const witness = readWitness(transaction, index, spent)
-  if (witness === undefined) return 'unknown-template'
-  if (witness.keyHash !== undefined && !sameBytes(keyHash(witness.key), witness.keyHash)) return 'unsatisfied'
-  return verify(witness.signature, sighash(transaction, index, spent), witness.key)
+  const lock = readLock(spent.script)
+  if (lock === undefined) return 'unknown-template'
+  const witness = readWitness(lock, transaction.inputs[index]?.script)
+  return witness !== undefined && verify(witness.signature, sighash(transaction, index, spent), witness.key)
     ? 'satisfied'
     : 'unsatisfied'
 }
@@ -75,12 +78,10 @@ export function signTransaction(spends: readonly Spend[], outputs: readonly Outp
   return buildTransaction(inputs, outputs)
 }
 
-type Witness = { signature: Uint8Array; key: Uint8Array; keyHash?: Uint8Array }
+type Witness = { signature: Uint8Array; key: Uint8Array }
 
-function readWitness(transaction: Transaction, index: number, spent: Output): Witness | undefined {
-  const lock = readLock(spent.script)
-  const script = transaction.inputs[index]?.script
-  if (lock === undefined || script === undefined) return undefined
+/** The signature, and the key it must be of. */
+function readWitness(lock: Lock, script: Uint8Array = new Uint8Array()): Witness | undefined {
   const read = readPushes(script, 0)
   if (read === undefined || read.end !== script.length) return undefined
   const [signed, key, ...more] = read.pushes
@@ -88,5 +89,5 @@ function readWitness(transaction: Transaction, index: number, spent: Output): Wi
   const signature = decodeDer(signed.subarray(0, -1))
   if (signature === undefined) return undefined
   if (lock.kind === 'token') return key === undefined ? { signature, key: lock.key } : undefined
-  return key?.length === 33 ? { signature, key, keyHash: lock.keyHash } : undefined
+  return key?.length === 33 && sameBytes(keyHash(key), lock.keyHash) ? { signature, key } : undefined
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod'
-import { concat, knownHex, toHex } from '../core/bytes.ts'
-import { levels } from '../core/level.ts'
+import { concatAll, knownHex, toHex } from '../core/bytes.ts'
+import { levels, quorums } from '../core/level.ts'
 import { ROUND_PACKETS_MAX } from '../core/rounds/round.ts'
 import { type BodyCodec, bodyCodec, bytes, hexBytes, uint } from './body.ts'
 import { DER_BYTES_MAX, DER_BYTES_MIN } from './der.ts'
@@ -13,6 +13,8 @@ import { OUTPOINT_BYTES, outpointBytes, outpointOf } from './transaction.ts'
 
 export const TOKEN_URLS_MAX = 8
 export const TOKEN_URL_CHARS_MAX = 512
+/** Of the level that asks most operators; a job has one token more, its thread. */
+export const SEATS_MAX = Math.max(...Object.values(quorums).map(({ seats }) => seats))
 export const EVENTS_INLINE_BYTES_MAX = 64 * 1024
 
 const key = hexBytes(33)
@@ -73,7 +75,7 @@ const leafList = bytes(32, 32 * ROUND_PACKETS_MAX).refine(
 )
 const leaves = z.codec(leafList, z.array(z.string()), {
   decode: flat => Array.from({ length: flat.length / 32 }, (_, i) => toHex(flat.slice(32 * i, 32 * i + 32))),
-  encode: list => concat(...list.map(knownHex)),
+  encode: list => concatAll(list.map(knownHex)),
 })
 const outpoint = z.codec(
   bytes(OUTPOINT_BYTES, OUTPOINT_BYTES),

@@ -56,8 +56,9 @@ export function spendingKey(tag: TokenTag, subject: string, receiverPrivateKey: 
 
 /** Which token an output means to be, from its first bytes; whether it is one, readToken says. */
 export function tagOf(script: Uint8Array): TokenTag | undefined {
+  if (script[0] !== 33 || script[34] !== 0xac || script[35] !== 4) return undefined
   const tag = fromUtf8(script.subarray(36, 40))
-  return script[0] === 33 && script[34] === 0xac && script[35] === 4 && isTag(tag) ? tag : undefined
+  return isTag(tag) ? tag : undefined
 }
 
 /**

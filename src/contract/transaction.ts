@@ -1,5 +1,5 @@
 import { sha256 } from '#sha256'
-import { concat, knownHex, toHex, u32be, u64be } from '../core/bytes.ts'
+import { concat, concatAll, knownHex, toHex, u32be, u64be } from '../core/bytes.ts'
 import type { Outcome } from '../core/fault.ts'
 import type { Outpoint } from '../core/rounds/pipeline.ts'
 import { type ByteReader, readWhole } from './byte-reader.ts'
@@ -76,11 +76,9 @@ export function buildTransaction(
   const raw = concat(
     u32le(1),
     varInt(inputs.length),
-    ...finalInputs.map(input =>
-      concat(outpointBytes(input), varInt(input.script.length), input.script, u32le(input.sequence)),
-    ),
+    concatAll(finalInputs.map(inputBytes)),
     varInt(outputs.length),
-    ...outputs.map(outputBytes),
+    concatAll(outputs.map(outputBytes)),
     u32le(0),
   )
   return { version: 1, inputs: finalInputs, outputs, lockTime: 0, raw, txid: hashText(sha256(sha256(raw))) }
@@ -143,6 +141,10 @@ function takeOutput(from: ByteReader): Output {
   return { satoshis, script: from.bytes(from.varInt()) }
 }
 
+function inputBytes(input: Input): Uint8Array {
+  return concat(outpointBytes(input), varInt(input.script.length), input.script, u32le(input.sequence))
+}
+
 function outputBytes(output: Output): Uint8Array {
   return concat(u64le(output.satoshis), varInt(output.script.length), output.script)
 }
@@ -155,7 +157,7 @@ const sharedHashesOf = new WeakMap<Transaction, SharedHashes>()
 function sharedHashes(transaction: Transaction): SharedHashes {
   const known = sharedHashesOf.get(transaction)
   if (known !== undefined) return known
-  const hashAll = (parts: Uint8Array[]) => sha256(sha256(concat(...parts)))
+  const hashAll = (parts: Uint8Array[]) => sha256(sha256(concatAll(parts)))
   const hashes = {
     outpoints: hashAll(transaction.inputs.map(outpointBytes)),
     sequences: hashAll(transaction.inputs.map(input => u32le(input.sequence))),

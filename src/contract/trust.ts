@@ -1,7 +1,7 @@
-import { fromHex, toHex } from '../core/bytes.ts'
+import { knownHex, sameBytes, toHex } from '../core/bytes.ts'
 import { accepted, type Outcome } from '../core/fault.ts'
 import { quorums } from '../core/level.ts'
-import { readBump } from './bump.ts'
+import { type Bump, readBump, trimBump, writeBump } from './bump.ts'
 import { agreeingAnswers, type Evidence, invalid } from './evidence.ts'
 import type { HeaderChain } from './headers.ts'
 
@@ -25,24 +25,38 @@ export type Trust = {
 export type Weight = {
   readonly level: ProofLevel
   readonly shortfall: string | null
+  /** Of a certificate that is `proven`; before that the height is the sender's word. */
   readonly blockHeight: number | null
+  /** Why the reader's headers do not vouch for all of its blocks, whatever the level. */
+  readonly blocksOpen: string | undefined
 }
 
 /** One level after the other: a proof that is not signed for the reader is not anchored for the reader either. */
 export function weigh(evidence: Evidence, trust: Trust): Outcome<Weight> {
-  const block = ownBlock(evidence)
-  if (!block.ok) return block
-  const blocks = blocksInHeaders(evidence, block.value, trust)
-  if (!blocks.ok) return blocks
-  const reached = (level: ProofLevel, shortfall: string | null) =>
-    accepted({ level, shortfall, blockHeight: block.value?.height ?? null })
-
+  const own = ownBlock(evidence)
+  if (!own.ok) return own
+  const lie = contradicted(evidence, own.value, trust)
+  if (lie !== undefined) return lie
   const unsigned = whyNotSigned(evidence, trust)
+  const unanchored = whyNotAnchored(evidence, trust)
+  const unproven = unanchored ?? whyNotProven(own.value, trust)
+  const reached = (level: ProofLevel, shortfall: string | null) =>
+    accepted({
+      level,
+      shortfall,
+      blockHeight: level === 'proven' ? (own.value?.height ?? null) : null,
+      blocksOpen: unproven,
+    })
+
   if (unsigned !== undefined) return reached('consistent', unsigned)
-  if (blocks.value.anchored !== undefined) return reached('signed', blocks.value.anchored)
-  if (blocks.value.proven !== undefined) return reached('anchored', blocks.value.proven)
+  if (unanchored !== undefined) return reached('signed', unanchored)
+  if (!evidence.spendsJudged) return reached('signed', spendsOpen)
+  if (unproven !== undefined) return reached('anchored', unproven)
   return reached('proven', null)
 }
+
+/** For a lock that no template of ours is. */
+export const spendsOpen = 'a transaction spends a lock that this verifier cannot judge; ask a node'
 
 function whyNotSigned({ proof, trail, leaves }: Evidence, { logs, operators }: Trust): string | undefined {
   const { header } = proof.packet
@@ -59,52 +73,55 @@ function whyNotSigned({ proof, trail, leaves }: Evidence, { logs, operators }: T
   return undefined
 }
 
-type Block = { readonly height: number; readonly root: string }
+type Block = Pick<Bump, 'height' | 'root'>
 
 function ownBlock({ proof, beef }: Evidence): Outcome<Block | undefined> {
   if (proof.block === undefined) return accepted(undefined)
-  const bump = readBump(fromHex(proof.block) ?? new Uint8Array())
+  const bytes = knownHex(proof.block)
+  const bump = readBump(bytes)
   if (!bump.ok) return bump
-  if (!bump.value.leaves.has(beef.subject.txid))
+  const { txid } = beef.subject
+  if (!bump.value.leaves.has(txid))
     return invalid('the block proof is for another transaction than the certificate', '/block')
-  return accepted({ height: bump.value.height, root: bump.value.root })
+  if (!sameBytes(writeBump(trimBump(bump.value, new Set([txid]))), bytes))
+    return invalid('the block proof holds more than the path of the certificate, or another order', '/block')
+  return bump
 }
 
-/** Why the levels are out of reach, or a fault where a header says outright that a block proof is wrong. */
-function blocksInHeaders(
-  { proof, beef, spendsJudged }: Evidence,
-  own: Block | undefined,
+/** One header that says otherwise outweighs all that are missing, so every block is asked for before any is missed. */
+function contradicted({ proof, beef }: Evidence, own: Block | undefined, { headers }: Trust) {
+  if (headers?.network !== proof.packet.header.network) return undefined
+  const blocks = beef.transactions.map(({ proof: block }) => ({ block, pointer: '/beef' }))
+  for (const { block, pointer } of [...blocks, { block: own, pointer: '/block' }]) {
+    if (block === undefined) continue
+    const known = headers.rootAt(block.height)
+    if (known !== undefined && toHex(known.toReversed()) !== block.root)
+      return invalid(`block ${block.height} has another Merkle root than the proof leads to`, pointer)
+  }
+  return undefined
+}
+
+function whyNotAnchored(
+  { proof, beef }: Evidence,
   { headers, allowLocal = false }: Trust,
-): Outcome<{ anchored?: string; proven?: string }> {
+): string | undefined {
   const { network } = proof.packet.header
   if (network === 'local' && !allowLocal)
-    return accepted({ anchored: 'the chain is a private one (local), whose blocks prove nothing to others' })
-  if (headers === undefined) return accepted({ anchored: 'no block headers to check against' })
-  if (headers.network !== network)
-    return accepted({ anchored: `the headers are of ${headers.network}, the proof is of ${network}` })
-  for (const { proof: block } of beef.transactions) {
-    const why = block && againstHeaders(block, headers)
-    if (why?.kind === 'contradicted') return invalid(why.detail, '/beef')
-    if (why?.kind === 'beyond') return accepted({ anchored: why.detail })
-  }
-  if (!spendsJudged)
-    return accepted({ anchored: 'a transaction has a script that this verifier cannot judge; ask a node' })
-  if (own === undefined) return accepted({ proven: 'the certificate has no block proof yet' })
-  const why = againstHeaders(own, headers)
-  if (why?.kind === 'contradicted') return invalid(why.detail, '/block')
-  return accepted(why === undefined ? {} : { proven: why.detail })
+    return 'the chain is a private one (local), whose blocks prove nothing to others'
+  if (headers === undefined) return 'no block headers to check against'
+  if (headers.network !== network) return `the headers are of ${headers.network}, the proof is of ${network}`
+  return beef.transactions
+    .map(({ proof: block }) => block && beyond(block, headers))
+    .find(why => why !== undefined)
 }
 
-function againstHeaders({ height, root }: Block, headers: HeaderChain) {
-  const known = headers.rootAt(height)
-  if (known === undefined)
-    return {
-      kind: 'beyond',
-      detail: `block ${height} is outside the headers given, ${headers.firstHeight} to ${headers.tipHeight}`,
-    } as const
-  if (toHex(known.toReversed()) === root) return undefined
-  return {
-    kind: 'contradicted',
-    detail: `block ${height} has another Merkle root than the proof leads to`,
-  } as const
+function whyNotProven(own: Block | undefined, { headers }: Trust): string | undefined {
+  if (own === undefined) return 'the certificate has no block proof yet'
+  return headers && beyond(own, headers)
+}
+
+function beyond({ height }: Block, headers: HeaderChain): string | undefined {
+  return headers.rootAt(height) === undefined
+    ? `block ${height} is outside the headers given, ${headers.firstHeight} to ${headers.tipHeight}`
+    : undefined
 }

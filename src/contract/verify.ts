@@ -1,9 +1,11 @@
 import type { Fault } from '../core/fault.ts'
+import type { Level } from '../core/level.ts'
 import type { Network } from '../core/network.ts'
 import type { TrailStage } from '../core/rounds/judging/trail.ts'
+import type { OutputLine } from '../core/work/stage-output.ts'
 import { agreeingAnswers, type Evidence, gatherEvidence } from './evidence.ts'
 import { type ProofFile, readProof } from './proof.ts'
-import { type ProofLevel, proofLevels, type Trust, type Weight, weigh } from './trust.ts'
+import { type ProofLevel, proofLevels, spendsOpen, type Trust, type Weight, weigh } from './trust.ts'
 
 export { type HeaderChain, headerChain, readHeadersFile } from './headers.ts'
 export { type ProofLevel, proofLevels, type Trust } from './trust.ts'
@@ -18,13 +20,15 @@ export type ValidProof = {
   readonly level: ProofLevel
   /** Why the next level was not reached. */
   readonly shortfall: string | null
+  /** How many operators had to agree: the level of the packet, which its certificate repeats. */
+  readonly certificationLevel: Level
   readonly event: ProvenEvent
   readonly network: Network
   readonly log: { readonly key: string; readonly listed: boolean }
   readonly stages: readonly ProvenStage[]
   readonly versionId: string
   readonly certificateTxid: string
-  /** Height of the certificate's block, where a block proof came along. */
+  /** Height of the certificate's block, where the reader's headers prove it. */
   readonly blockHeight: number | null
   readonly notChecked: readonly string[]
 }
@@ -72,9 +76,12 @@ export function exitCodeOf(verdict: ProofVerdict, required: ProofLevel): 0 | 1 |
 function report(proof: ProofFile, evidence: Evidence, weight: Weight, trust: Trust): ValidProof {
   const { header } = proof.packet
   const { event, certified } = evidence
+  const { level, shortfall, blockHeight } = weight
   return {
     kind: 'valid',
-    ...weight,
+    level,
+    shortfall,
+    certificationLevel: header.level,
     event: {
       eventId: event.eventId,
       sourceId: event.sourceId,
@@ -82,20 +89,21 @@ function report(proof: ProofFile, evidence: Evidence, weight: Weight, trust: Tru
       partition: header.partition,
       seq: header.firstSeq + proof.event.index,
       packetId: evidence.packetId,
-      outcome:
-        certified['quarantined'] !== true
-          ? 'accepted'
-          : certified['rejected'] === true
-            ? 'rejected'
-            : 'quarantined',
+      outcome: outcomeOf(certified),
     },
     network: header.network,
     log: { key: header.log, listed: trust.logs?.has(header.log) ?? false },
     stages: evidence.trail.map((stage, i) => provenStage(stage, proof, evidence.leaves[i], trust)).reverse(),
     versionId: evidence.versionId,
     certificateTxid: evidence.beef.subject.txid,
-    notChecked: notChecked(proof, trust),
+    blockHeight,
+    notChecked: notChecked(evidence, weight, trust),
   }
+}
+
+function outcomeOf(line: OutputLine): ProvenEvent['outcome'] {
+  if (line.kind === 'event') return 'accepted'
+  return line.entry.rejected ? 'rejected' : 'quarantined'
 }
 
 function provenStage(
@@ -119,14 +127,20 @@ function provenStage(
   }
 }
 
-function notChecked(proof: ProofFile, { logs, operators, headers }: Trust): string[] {
+function notChecked(
+  { proof, spendsJudged }: Evidence,
+  { blocksOpen }: Weight,
+  { logs, operators }: Trust,
+): string[] {
   const gaps = [
     'whether the certificate was revoked or superseded since: ask a node',
     'whether the agreed output is what the policies make of the events: replay them',
+    'the round document and the roster, which tokens and header only name by their hashes: fetch them',
   ]
-  if (logs === undefined || operators === undefined)
-    gaps.push('who the log and the operators are: no lists were given')
-  if (headers === undefined) gaps.push('whether the blocks exist: no headers were given')
+  if (logs === undefined) gaps.push('who the log is: no list of logs was given')
+  if (operators === undefined) gaps.push('who the operators are: no list of operators was given')
+  if (blocksOpen !== undefined) gaps.push(`which blocks it stands in: ${blocksOpen}`)
+  if (!spendsJudged) gaps.push(`whether every spend was allowed: ${spendsOpen}`)
   if (proof.log !== undefined) gaps.push('the transparency log checkpoint: this version does not read it')
   return gaps
 }

@@ -1,4 +1,4 @@
-import { concat, knownHex, toHex, u32be, u64be } from '../core/bytes.ts'
+import { concatAll, knownHex, toHex, u32be, u64be } from '../core/bytes.ts'
 import { digest, digestHex } from '../core/digest.ts'
 import { accepted, type Outcome, refused } from '../core/fault.ts'
 import { type Leaf, noLeaf, type Outpoint } from '../core/rounds/pipeline.ts'
@@ -18,7 +18,7 @@ type MemberWork = {
 /** All leaves, then per member u32be length ‖ output ‖ u32be length ‖ state. */
 export function writeWork(work: Work): Uint8Array {
   const framed = ({ output, state }: MemberWork) => [u32be(output.length), output, u32be(state.length), state]
-  return concat(...work.map(member => knownHex(member.leaf)), ...work.flatMap(framed))
+  return concatAll([...work.map(member => knownHex(member.leaf)), ...work.flatMap(framed)])
 }
 
 /** `members`: how many the job has. That each leaf is the hash of what stands under it is the stage's to check. */

@@ -38,7 +38,13 @@ export function fromUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
+/** For a handful of parts; a list of any length goes to concatAll. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  return concatAll(parts)
+}
+
+/** Takes the list as it is: spread into arguments, a long one would overflow the stack. */
+export function concatAll(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const part of parts) length += part.length
   const whole = new Uint8Array(length)

@@ -13,8 +13,8 @@ export type Misfit = { readonly must: string; readonly pointer: string }
 type MustHave<T> = { readonly [K in keyof T as Record<never, never> extends Pick<T, K> ? never : K]: Check }
 type MayHave<T> = { readonly [K in keyof T as Record<never, never> extends Pick<T, K> ? K : never]-?: Check }
 
-/** Longer names of unknown members are not repeated in faults. */
-const SHOWN_KEY_CHARS_MAX = 64
+/** Longer names of members are the sender's own text, and are not repeated in faults. */
+export const SHOWN_KEY_CHARS_MAX = 64
 
 export function closedObject<T>(mustHave: MustHave<T>, mayHave: MayHave<T>): Check {
   const required = Object.keys(mustHave)
@@ -35,13 +35,18 @@ export function closedObject<T>(mustHave: MustHave<T>, mayHave: MayHave<T>): Che
   }
 }
 
-/** The one place where a checked value takes the type that its check stands for. */
+/** Here and in `and` alone a checked value takes the type that its check stands for. */
 export function closedReader<T>(what: string, code: FaultCode, check: Check): (value: Json) => Outcome<T> {
   return value => {
     const wrong = check(value)
     if (wrong === undefined) return accepted(value as unknown as T)
     return refused(code, `${what}: ${wrong.pointer || 'it'} must be ${wrong.must}`, wrong.pointer)
   }
+}
+
+/** A check that goes on to ask more of what passed the first one, which gave it its type. */
+export function and<T>(check: Check, more: (value: T) => Misfit | undefined): Check {
+  return value => check(value) ?? more(value as unknown as T)
 }
 
 export function text(charsMax: number): Check {

@@ -1,12 +1,11 @@
 import * as z from 'zod'
 import { canonicalize, type Json, pointerToken } from './canonical-json.ts'
+import { SHOWN_KEY_CHARS_MAX } from './closed-object.ts'
 import { accepted, type Fault, type FaultCode, isFaultCode, type Outcome, refused } from './fault.ts'
 import { nearestKey } from './nearest-key.ts'
 import { tokensOf } from './path.ts'
 
 export const POLICY_CHARS_MAX = 1024 * 1024
-/** A pointer to a longer key stops before it. */
-const SHOWN_KEY_CHARS_MAX = 512
 
 /** The value as the schema types it, or a fault at the first member that does not fit. */
 export function bySchema<Schema extends z.ZodType>(

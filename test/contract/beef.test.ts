@@ -4,11 +4,13 @@ import { describe, expect, test } from 'vitest'
 import { ancestry, type BeefTransaction, readBeef, writeBeef } from '../../src/contract/beef.ts'
 import { writeBump } from '../../src/contract/bump.ts'
 import { p2pkhLock } from '../../src/contract/script.ts'
-import { signTransaction } from '../../src/contract/spend.ts'
-import { type Transaction, u32le, varInt } from '../../src/contract/transaction.ts'
+import { checkSpends, signTransaction } from '../../src/contract/spend.ts'
+import { buildTransaction, type Transaction, u32le, varInt } from '../../src/contract/transaction.ts'
 import { concat, toHex } from '../../src/core/bytes.ts'
 import { orThrow } from '../../src/core/fault.ts'
-import { certifiedRound, coins, coordinator, mine, output, p2pkhSpend } from './a-round.ts'
+import { output } from '../support/pipeline.ts'
+import { mine } from '../support/private-chain.ts'
+import { coins, coordinator, madeUpRound, p2pkhSpend } from './made-up-round.ts'
 
 const pay = (outputs: number, satoshis: number) =>
   Array.from({ length: outputs }, () => output(p2pkhLock(coordinator.publicKey), satoshis))
@@ -37,22 +39,23 @@ const history = fc
     return all
   })
 
-/** Only what the last one descends from: what a minimal BEEF of it holds. */
+const shuffled = <T>(all: T[]) => fc.shuffledSubarray(all, { minLength: all.length })
+
+/** What the last one descends from, in the one order of a minimal BEEF. */
 function needed(all: readonly BeefTransaction[]): BeefTransaction[] {
   const subject = all.at(-1)
   if (subject === undefined) throw new Error('empty')
-  const kept = ancestry({ transactions: all, subject, byTxid: new Map(all.map(each => [each.txid, each])) })
-  return all.filter(each => kept.has(each))
+  return ancestry({ subject, byTxid: new Map(all.map(each => [each.txid, each])) })
 }
 
-const round = certifiedRound('enhanced', 2)
+const round = madeUpRound('enhanced', 2)
 
 describe('a BEEF', () => {
   test('is read as it was written, and the SDK reads the same subject and ancestors', () => {
     fc.assert(
       fc.property(history, all => {
         const transactions = needed(all)
-        const bytes = writeBeef(transactions)
+        const bytes = writeBeef(all)
         const beef = orThrow(readBeef(bytes, { minimal: true }))
         expect(beef.transactions.map(each => each.txid)).toEqual(transactions.map(each => each.txid))
         expect(beef.transactions.map(each => each.proof?.root)).toEqual(
@@ -65,6 +68,49 @@ describe('a BEEF', () => {
       }),
       { numRuns: 60 },
     )
+  })
+
+  test('of the same subject is the same bytes, in whatever order its transactions were given', () => {
+    fc.assert(
+      fc.property(
+        history.chain(all => fc.tuple(fc.constant(all), shuffled(all.slice(0, -1)))),
+        ([all, others]) => {
+          expect(toHex(writeBeef([...others, ...all.slice(-1)]))).toBe(toHex(writeBeef(all)))
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+
+  test('holds parents in the order of inputs, and one path for each block', () => {
+    const [a, b, c] = mine([coins('a', 1), coins('b', 1), coins('c', 1)])
+    if (a === undefined || b === undefined || c === undefined) throw new Error('no fuel')
+    const subject = spendOf([c, 0], [a, 0])
+    const bytes = writeBeef([a, b, c, subject])
+    const beef = orThrow(readBeef(bytes, { minimal: true }))
+    expect(beef.transactions.map(({ txid }) => txid)).toEqual([c.txid, a.txid, subject.txid])
+    expect(SdkBeef.fromBinary([...bytes]).bumps).toHaveLength(1)
+  })
+
+  test('of a long chain of spends is written and read without running out of stack', () => {
+    const [fuel] = mine([coins('long', 1)])
+    if (fuel === undefined) throw new Error('no fuel')
+    const chain: BeefTransaction[] = [fuel]
+    for (let i = 0; i < 9000; i++) {
+      const parent = chain.at(-1)?.txid ?? ''
+      const script = new Uint8Array()
+      chain.push(buildTransaction([{ txid: parent, vout: 0, script }], [output(script, 0)]))
+    }
+    expect(orThrow(readBeef(writeBeef(chain), { minimal: true })).transactions).toHaveLength(9001)
+  })
+
+  test('may hold a transaction of very many outputs', () => {
+    const outputs = Array.from({ length: 110_000 }, () => output(new Uint8Array(), 0))
+    const [fuel] = mine([coins('wide', 1)])
+    if (fuel === undefined) throw new Error('no fuel')
+    const wide = signTransaction([p2pkhSpend(fuel, 0)], outputs)
+    const read = orThrow(readBeef(writeBeef([fuel, wide]), { minimal: true }))
+    expect(checkSpends(read)).toEqual({ ok: true, value: 'satisfied' })
   })
 
   test('that the SDK writes is read', () => {
@@ -199,6 +245,12 @@ describe('a damaged BEEF', () => {
     expect(readBeef(writeBeef([fuel, later, spender]), { minimal: true })).toMatchObject({ ok: true })
   })
 
+  const [late] = mine([coins('late', 1)], 8)
+  const [rivalBlock] = mine([coins('rival', 1)])
+  const joined = (({ transactions: [first] }) => (first?.proof ? writeBump(first.proof) : new Uint8Array()))(
+    orThrow(readBeef(writeBeef([fuel, other, child]))),
+  )
+  if (late === undefined || rivalBlock === undefined) throw new Error('no fuel')
   const surplus: [string, Uint8Array][] = [
     [
       'a transaction its subject does not need',
@@ -206,6 +258,19 @@ describe('a damaged BEEF', () => {
     ],
     ['a path that proves nothing in it', assemble(both, [[fuel, 0], [spendOf([fuel, 0])]])],
     ['one path twice', assemble([bumpOf(fuel), bumpOf(fuel)], [[fuel, 0], [spendOf([fuel, 0])]])],
+    ['two paths of one block', assemble(both, [[fuel, 0], [other, 1], [child]])],
+    ['parents in another order than the inputs', assemble([joined], [[other, 0], [fuel, 0], [child]])],
+    [
+      'paths in another order than they are needed',
+      assemble([bumpOf(late), bumpOf(fuel)], [[fuel, 1], [late, 0], [spendOf([fuel, 0], [late, 0])]]),
+    ],
+    [
+      'two blocks of one height',
+      assemble(
+        [bumpOf(fuel), bumpOf(rivalBlock)],
+        [[fuel, 0], [rivalBlock, 1], [spendOf([fuel, 0], [rivalBlock, 0])]],
+      ),
+    ],
   ]
   test.each(surplus)('with %s is read, but not as minimal', (_, input) => {
     expect(readBeef(input)).toMatchObject({ ok: true })

@@ -1,11 +1,10 @@
-import type { MerklePath } from '@bsv/sdk'
+import { MerklePath } from '@bsv/sdk'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { computeRoot, readBump, trimBump, writeBump } from '../../src/contract/bump.ts'
 import { concat, toHex } from '../../src/core/bytes.ts'
 import { orThrow } from '../../src/core/fault.ts'
-import { sha256Hex } from '../../src/core/sha256.node.ts'
-import { blockPath } from './a-round.ts'
+import { sha256, sha256Hex } from '../../src/core/sha256.node.ts'
 
 const txidsOf = (count: number) => Array.from({ length: count }, (_, i) => sha256Hex(`tx ${i}`))
 const bytesOf = (path: MerklePath) => Uint8Array.from(path.toBinary())
@@ -102,6 +101,8 @@ describe('a Merkle path', () => {
     ['a length in a longer form', `0701 fd0200 00 02 ${a} 01 00 ${b}`],
     ['more nodes than bytes', `0701 feffffff7f 00 02 ${a}`],
     ['a lone leaf elsewhere than at the start', `0701 01 01 02 ${a}`],
+    ['a neighbour equal to its node', `0701 02 00 02 ${a} 01 00 ${a}`],
+    ['a node equal to its neighbour', `0701 02 00 00 ${a} 01 02 ${a}`],
   ]
   test.each(malformed)('with %s is refused', (_, spaced) => {
     const read = readBump(Uint8Array.from(Buffer.from(spaced.replaceAll(' ', ''), 'hex')))
@@ -158,3 +159,25 @@ describe('a Merkle path', () => {
     )
   })
 })
+
+/** The path of one transaction of a block, which the SDK checks as it takes it. */
+function blockPath(txids: readonly string[], index: number, height = 7): MerklePath {
+  const levels: MerklePath['path'] = []
+  let hashes = [...txids]
+  for (let at = index; hashes.length > 1; at >>= 1) {
+    const hash = hashes[at ^ 1]
+    const neighbour = { offset: at ^ 1, ...(hash === undefined ? { duplicate: true } : { hash }) }
+    const own = levels.length === 0 ? [{ offset: at, hash: hashes[at] ?? '', txid: true }] : []
+    levels.push([...own, neighbour].sort((a, b) => a.offset - b.offset))
+    hashes = Array.from({ length: Math.ceil(hashes.length / 2) }, (_, i) =>
+      parentHash(hashes[2 * i] ?? '', hashes[2 * i + 1] ?? hashes[2 * i] ?? ''),
+    )
+  }
+  if (levels.length === 0) levels.push([{ offset: 0, hash: txids[0] ?? '', txid: true }])
+  return new MerklePath(height, levels)
+}
+
+function parentHash(left: string, right: string): string {
+  const inHashOrder = (hash: string) => Uint8Array.from(Buffer.from(hash, 'hex')).reverse()
+  return toHex(sha256(sha256(concat(inHashOrder(left), inHashOrder(right)))).reverse())
+}

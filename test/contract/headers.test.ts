@@ -39,6 +39,16 @@ describe('a chain of headers', () => {
     }
   })
 
+  test.each(['ffff7f22', 'ffff0021', '00800021', '01010022'])(
+    'is refused where a header claims a target beyond every hash: %s',
+    bits => {
+      const header = knownHex(`${'07'.repeat(72)}${bits}${'07'.repeat(4)}`)
+      expect(headerChain(header, 0, 'mainnet')).toMatchObject({
+        fault: { code: 'headers-invalid', detail: expect.stringMatching(/work/) },
+      })
+    },
+  )
+
   test.each([
     ['nothing', ''],
     ['half a header', genesis.slice(80)],

@@ -13,17 +13,17 @@ import { type Level, levels } from '../../src/core/level.ts'
 import type { Role } from '../../src/core/rounds/pipeline.ts'
 import { rootOver } from '../../src/core/rounds/round.ts'
 import { sha256Hex } from '../../src/core/sha256.node.ts'
+import { output } from '../support/pipeline.ts'
+import { mine } from '../support/private-chain.ts'
 import {
   agents,
   certificateScripts,
-  certifiedRound,
   coins,
   coordinator,
   factsOf,
   jobTransaction,
-  mine,
+  madeUpRound,
   operators,
-  output,
   p2pkhSpend,
   resultScript,
   resultTransaction,
@@ -31,7 +31,7 @@ import {
   seatScript,
   threadScript,
   tokenSpend,
-} from './a-round.ts'
+} from './made-up-round.ts'
 
 const host = { templates: ['packet'] } as const
 const facts = factsOf('normalize', 'enhanced', [0, 1])
@@ -45,7 +45,7 @@ const judgeAll = (...transactions: BeefTransaction[]) => judgeBeef(writeBeef(tra
 
 describe('a round', () => {
   test.each(levels)('of level %s is admitted at every step, by the topic of the step', level => {
-    const { history } = certifiedRound(level, 3)
+    const { history } = madeUpRound(level, 3)
     const topics = history.slice(1).map((_, i) => {
       const upTo = history.slice(0, i + 2)
       // Results stand beside each other: only the last of them and its own ancestors are a BEEF.
@@ -74,11 +74,11 @@ describe('a round', () => {
 })
 
 describe('what a host is sent', () => {
-  test('with a block proof in place of a token’s history is not admitted, even if the history is there too', () => {
+  test('with a block proof in place of a token’s history is not admitted', () => {
     const [minedJob] = mine([job], 9)
     const [result] = results
     if (minedJob === undefined || result === undefined) throw new Error('nothing mined')
-    for (const transactions of [[minedJob, result], [fuel, minedJob, result], [minedJob]])
+    for (const transactions of [[minedJob, result], [minedJob]])
       expect(judgeAll(...transactions)).toMatchObject({
         fault: { code: 'not-admitted', detail: expect.stringMatching(/history/) },
       })
@@ -112,6 +112,24 @@ describe('what a host is sent', () => {
     expect(judgeAll(fuel, payment)).toMatchObject({ fault: { code: 'not-admitted' } })
   })
 
+  test('is not read beyond the first token that is none', () => {
+    const [minedFuel] = mine([coins('many', 65)])
+    if (minedFuel === undefined) throw new Error('no fuel')
+    const many = Array.from({ length: 65 }, (_, i) => jobTransaction(facts, [p2pkhSpend(minedFuel, i)]))
+    const last = (transactions: readonly Transaction[]) =>
+      signTransaction(
+        transactions.map(each => tokenSpend(each, 3, 'GDJ1', coordinator)),
+        [change],
+      )
+    expect(judgeAll(minedFuel, ...many, last(many))).toMatchObject({
+      fault: { code: 'not-admitted', detail: expect.stringMatching(/65 transactions with tokens/) },
+    })
+    const spoilt = signTransaction([p2pkhSpend(fuel, 0)], [...job.outputs.slice(0, 3), change])
+    expect(judgeAll(fuel, spoilt, signTransaction([p2pkhSpend(spoilt, 3)], [change]))).toMatchObject({
+      fault: { code: 'not-admitted', detail: expect.stringMatching(`${spoilt.txid.slice(0, 16)}.*thread`) },
+    })
+  })
+
   test('that is no BEEF, or longer than the host takes, is refused as such', () => {
     expect(judgeBeef(new Uint8Array(10), host)).toMatchObject({ fault: { code: 'transaction-invalid' } })
     expect(judgeBeef(writeBeef([fuel, job]), host, 100)).toMatchObject({
@@ -120,7 +138,7 @@ describe('what a host is sent', () => {
   })
 
   test('with any byte changed is never admitted as a certificate of the same round', () => {
-    const { beef } = certifiedRound('basic', 1)
+    const { beef } = madeUpRound('basic', 1)
     fc.assert(
       fc.property(fc.nat(beef.length - 1), fc.integer({ min: 1, max: 255 }), (at, difference) => {
         const copy = beef.slice()
@@ -220,7 +238,18 @@ describe('a transaction of the pipeline', () => {
     ['facts that differ', [...seats, otherFacts], /facts/],
     ['a broken token', [...seats, broken], /output 3/],
     ['a token of no satoshis', [...seats, { ...thread, satoshis: 0 }], /satoshi/],
-    ['more tokens than a round has packets', Array.from({ length: 65 }, () => thread), /65 tokens/],
+    ['more seats than any level has', [...seats, ...seats, thread], /at most 3 seats/],
+    [
+      'more certificates than a round has packets',
+      Array(65).fill([anchor, certificate]).flat(),
+      /at most 64/,
+    ],
+    [
+      'data after its anchors',
+      [anchor, certificate, change, output(Uint8Array.of(0x6a, 1, 7), 0)],
+      /output 3/,
+    ],
+    ['data in odd pushes', [anchor, certificate, output(Uint8Array.of(0, 0x6a, 0x4c, 1, 7), 0)], /output 2/],
     ['tokens of two kinds', [...seats, thread, result], /mixes/],
     ['a result and change', [result, change], /no other output/],
     ['two results', [result, result], /no other output/],

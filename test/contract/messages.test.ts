@@ -1,11 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { agentAdvert, agentHealth, jobOffer, workUpload } from '../../src/contract/messages.ts'
+import {
+  readAgentAdvert,
+  readAgentHealth,
+  readJobOffer,
+  readWorkUpload,
+} from '../../src/contract/messages.ts'
 import { signUpload } from '../../src/contract/work.ts'
-import { bySchema } from '../../src/core/schema.ts'
 import { toHex } from '../../src/core/bytes.ts'
 import { sha256Hex } from '../../src/core/sha256.node.ts'
-import { agents, certifiedRound, operators } from './a-round.ts'
+import { agents, madeUpRound, operators } from './made-up-round.ts'
 
 const [agent] = agents
 const upload = { jobOutpoint: { txid: sha256Hex('job'), vout: 1 }, sha256: sha256Hex('bytes'), length: 5 }
@@ -13,13 +17,13 @@ const upload = { jobOutpoint: { txid: sha256Hex('job'), vout: 1 }, sha256: sha25
 const kinds = [
   {
     name: 'a job offer',
-    schema: jobOffer,
-    message: { type: 'job', beef: Buffer.from(certifiedRound('basic', 1).beef).toString('base64'), seat: 0 },
+    read: readJobOffer,
+    message: { type: 'job', beef: Buffer.from(madeUpRound('basic', 1).beef).toString('base64'), seat: 0 },
     spoilt: { beef: 'not base64!' },
   },
   {
     name: 'a work upload',
-    schema: workUpload,
+    read: readWorkUpload,
     message: {
       type: 'work',
       agentKey: agent.identityKey,
@@ -28,11 +32,11 @@ const kinds = [
       length: upload.length,
       signature: toHex(signUpload(agent.privateKey, upload)),
     },
-    spoilt: { jobOutpoint: `${upload.jobOutpoint.txid}.01` },
+    spoilt: { jobOutpoint: `${upload.jobOutpoint.txid}.4294967296` },
   },
   {
     name: 'an agent’s health',
-    schema: agentHealth,
+    read: readAgentHealth,
     message: {
       status: 'ready',
       agentKey: agent.identityKey,
@@ -46,7 +50,7 @@ const kinds = [
   },
   {
     name: 'an agent’s advert',
-    schema: agentAdvert,
+    read: readAgentAdvert,
     message: {
       agentKey: agent.identityKey,
       operator: operators[0].identityKey,
@@ -63,9 +67,17 @@ const kinds = [
   },
 ]
 
-describe.each(kinds)('$name', ({ schema, message, spoilt }) => {
-  const read = (value: unknown) => bySchema(schema, value, 'message-invalid', 'not a message of this kind')
+test('an outpoint has one spelling, and a seat is one of a job', () => {
+  const [offer, work] = kinds
+  const from = (output: string) => ({ ...work?.message, jobOutpoint: `${upload.jobOutpoint.txid}.${output}` })
+  expect(readWorkUpload(from('4294967295'))).toMatchObject({ ok: true })
+  for (const output of ['01', '4294967297', '-1', ''])
+    expect(readWorkUpload(from(output))).toMatchObject({ fault: { pointer: '/jobOutpoint' } })
+  expect(readJobOffer({ ...offer?.message, seat: 2 })).toMatchObject({ ok: true })
+  expect(readJobOffer({ ...offer?.message, seat: 3 })).toMatchObject({ fault: { pointer: '/seat' } })
+})
 
+describe.each(kinds)('$name', ({ read, message, spoilt }) => {
   test('is read as it was sent', () => {
     expect(read(JSON.parse(JSON.stringify(message)))).toEqual({ ok: true, value: message })
   })

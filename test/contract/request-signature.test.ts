@@ -3,15 +3,15 @@ import { PrivateKey, Signature } from '@bsv/sdk'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { sign } from '../../src/contract/curve.node.ts'
-import { type Request, signRequest, verifyRequest } from '../../src/contract/request-signature.ts'
+import { type SignableRequest, signRequest, verifyRequest } from '../../src/contract/request-signature.ts'
 import { toHex, utf8 } from '../../src/core/bytes.ts'
 import { digest } from '../../src/core/digest.ts'
 import { sha256 } from '../../src/core/sha256.node.ts'
-import { person } from './a-round.ts'
+import { party } from '../support/pipeline.ts'
 
-const sender = person('sender')
+const sender = party('sender')
 const sentMs = 1_700_000_000_123
-const request: Request = {
+const request: SignableRequest = {
   method: 'POST',
   path: '/ingest/events?stream=a',
   nonce: `${sentMs}456789`,
@@ -37,7 +37,7 @@ describe.each([1, 2] as const)('a signed request of version %i', version => {
     const changes = [
       { body: utf8('{"events":[1]}') },
       { nonce: `${sentMs}456788` },
-      { identityKey: person('x').identityKey },
+      { identityKey: party('x').identityKey },
     ]
     for (const change of changes)
       expect(verify(version, signature, change)).toMatchObject({ fault: { code: 'signature-invalid' } })

@@ -20,6 +20,7 @@ import {
 import { concat, knownHex, toHex, utf8 } from '../../src/core/bytes.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import { sha256Hex } from '../../src/core/sha256.node.ts'
+import { party } from '../support/pipeline.ts'
 import {
   agents,
   certificateScripts,
@@ -30,12 +31,11 @@ import {
   operatorFromMs,
   operators,
   operatorToMs,
-  person,
   resultScript,
   roundId,
   seatScript,
   threadScript,
-} from './a-round.ts'
+} from './made-up-round.ts'
 
 const facts = factsOf('normalize', 'enhanced', [0, 3, 63])
 const leaves = [0, 3, 63].map(member => sha256Hex(`leaf ${member}`))
@@ -65,7 +65,7 @@ const scripts: Record<string, Uint8Array> = {
   GDR1: resultScript(facts, job, 0, leaves),
   GDC1: certificateScripts('enhanced', 3, sha256Hex('version'))[1] ?? new Uint8Array(),
   GDA1: tokenScript('GDA1', agent, agentSubject(agent.identityKey), advertBody),
-  GDE1: tokenScript('GDE1', person('publisher'), sha256Hex(batch), eventsBody),
+  GDE1: tokenScript('GDE1', party('publisher'), sha256Hex(batch), eventsBody),
 }
 const named = Object.entries(scripts)
 
@@ -435,7 +435,7 @@ describe('what a token says against itself', () => {
   })
 
   test('events that are not what the subject names are refused; events elsewhere are not looked at', () => {
-    const publisher = person('publisher')
+    const publisher = party('publisher')
     const subject = sha256Hex(batch)
     const other = { ...eventsBody, bytes: utf8('{}\n') }
     expect(readToken(tokenScript('GDE1', publisher, subject, other))).toMatchObject({
@@ -451,7 +451,7 @@ describe('what a token says against itself', () => {
   })
 
   test('events travel inline up to 64 kB and not a byte more', () => {
-    const publisher = person('publisher')
+    const publisher = party('publisher')
     const carry = (bytes: Uint8Array) =>
       readToken(tokenScript('GDE1', publisher, sha256Hex(bytes), { ...eventsBody, bytes }))
     expect(carry(new Uint8Array(EVENTS_INLINE_BYTES_MAX).fill(10))).toMatchObject({ ok: true })
@@ -459,12 +459,12 @@ describe('what a token says against itself', () => {
   })
 
   test('a lock that is not its receiver’s is refused: the issuer’s, a stranger’s, or everybody’s', () => {
-    const everybody = { ...person('x'), privateKey: knownHex('1'.padStart(64, '0')) }
+    const everybody = { ...party('x'), privateKey: knownHex('1'.padStart(64, '0')) }
     const one = { ...everybody, publicKey: publicKeyOf(everybody.privateKey) }
     const fields = fieldsOf(scripts['GDR1'] ?? new Uint8Array())
     const [, , , body = new Uint8Array()] = fields
     expect(readToken(signedAnyway('GDR1', agent, roundId, body, coordinator))).toMatchObject({ ok: true })
-    for (const receiver of [agent, person('stranger'), one])
+    for (const receiver of [agent, party('stranger'), one])
       expect(readToken(signedAnyway('GDR1', agent, roundId, body, receiver))).toMatchObject({
         fault: { detail: expect.stringMatching(/not locked to its receiver/) },
       })

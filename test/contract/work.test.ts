@@ -5,7 +5,7 @@ import { concat, toHex } from '../../src/core/bytes.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import { noLeaf } from '../../src/core/rounds/pipeline.ts'
 import { sha256Hex } from '../../src/core/sha256.node.ts'
-import { agents } from './a-round.ts'
+import { agents } from './made-up-round.ts'
 
 const bytesMax = 1 << 20
 const bytes = fc.uint8Array({ maxLength: 40 })

@@ -9,6 +9,7 @@ import {
   isObject,
   JSON_DEPTH_MAX,
   type Json,
+  nestsWithin,
   parseCanonicalJson,
   parseJson,
   pointerToken,
@@ -352,6 +353,14 @@ describe('reading JSON', () => {
       fault: { code: 'json-number-unsafe', pointer: '/0' },
     })
     expect(parseCanonicalJson('[1')).toMatchObject({ fault: { code: 'json-unreadable' } })
+  })
+
+  test('counts how deep lists and objects stand in each other, and never further than asked', () => {
+    expect(nestsWithin('text', 0)).toBe(true)
+    expect([nestsWithin([], 0), nestsWithin([], 1)]).toEqual([false, true])
+    expect([nestsWithin({ a: [{}] }, 2), nestsWithin({ a: [{}] }, 3)]).toEqual([false, true])
+    const deep = parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`)
+    expect(nestsWithin(deep, JSON_DEPTH_MAX)).toBe(false)
   })
 
   test('tells objects from everything else', () => {

@@ -1,22 +1,12 @@
-import { publicKeyOf } from '#curve'
 import { type BeefTransaction, writeBeef } from '../../src/contract/beef.ts'
 import { writeBump } from '../../src/contract/bump.ts'
-import { signOperatorWord } from '../../src/contract/operator.ts'
 import type { ProofFile } from '../../src/contract/proof.ts'
-import { p2pkhLock } from '../../src/contract/script.ts'
 import { type Spend, signTransaction } from '../../src/contract/spend.ts'
-import { spendingKey, tokenScript } from '../../src/contract/tokens.ts'
-import {
-  buildTransaction,
-  type Output,
-  outpointBytes,
-  type Transaction,
-} from '../../src/contract/transaction.ts'
+import { outpointBytes, type Transaction } from '../../src/contract/transaction.ts'
 import { workHash, writeWork } from '../../src/contract/work.ts'
 import { toHex, utf8 } from '../../src/core/bytes.ts'
 import { canonicalJson, type Json } from '../../src/core/canonical-json.ts'
-import { anchorScript } from '../../src/core/certificate/anchor.ts'
-import { digest, digestHex } from '../../src/core/digest.ts'
+import { digestHex } from '../../src/core/digest.ts'
 import type { Envelope } from '../../src/core/event/envelope.ts'
 import { eventLine, type LineConstants } from '../../src/core/event/line.ts'
 import { orThrow } from '../../src/core/fault.ts'
@@ -27,7 +17,7 @@ import { inclusionPath } from '../../src/core/merkle.ts'
 import type { Network } from '../../src/core/network.ts'
 import { type PolicySet, policyDigest } from '../../src/core/policy/policy-set.ts'
 import { readPolicySet } from '../../src/core/policy/read-policy-set.ts'
-import { type Leaf, noLeaf, type Outpoint, type ResultStatus } from '../../src/core/rounds/pipeline.ts'
+import { type Leaf, noLeaf, type ResultStatus } from '../../src/core/rounds/pipeline.ts'
 import { pathInRound, rootOver, roundId } from '../../src/core/rounds/round.ts'
 import { inputHash, type RoundDocument, writeRoundDocument } from '../../src/core/rounds/round-document.ts'
 import type { Stage } from '../../src/core/rounds/template.ts'
@@ -35,6 +25,20 @@ import { type CertifiedPacket, certifyPacket } from '../../src/core/work/certify
 import { normalizePacket } from '../../src/core/work/normalize-packet.ts'
 import { outcomeLeaf, type StageOutput } from '../../src/core/work/stage-output.ts'
 import { validatePacket } from '../../src/core/work/validate-packet.ts'
+import {
+  type Asker,
+  certificateScripts,
+  coins,
+  type Facts,
+  jobTransaction,
+  output,
+  type Party,
+  p2pkhSpend,
+  party,
+  payTo,
+  resultTransaction,
+  tokenSpend,
+} from './pipeline.ts'
 import { PrivateChain } from './private-chain.ts'
 
 /**
@@ -61,7 +65,7 @@ export type RoundPacket = SealedPacket & {
   readonly certified: CertifiedPacket
 }
 
-export type Party = { readonly identityKey: string; readonly privateKey: Uint8Array }
+export { party }
 
 export type RoundOptions = {
   readonly level?: Level
@@ -73,11 +77,6 @@ export type RoundOptions = {
   /** What agent `seat` answers at a stage instead of the truth; undefined for none at all. */
   readonly answer?: (stage: Stage, seat: number, truth: readonly Leaf[]) => readonly Leaf[] | undefined
   readonly status?: (stage: Stage, seat: number) => ResultStatus
-}
-
-export function party(name: string): Party {
-  const privateKey = digest('assay:test-key:1', name)
-  return { privateKey, identityKey: toHex(publicKeyOf(privateKey)) }
 }
 
 export function certifiedRound(options: RoundOptions = {}): CertifiedRound {
@@ -93,20 +92,21 @@ export function certifiedRound(options: RoundOptions = {}): CertifiedRound {
   const document = documentOf(packets, policySet)
   const roundDocument = writeRoundDocument(document)
   const scene: Scene = {
-    log,
+    coordinator: log,
+    subject: roundId(1, ids),
     operators,
     level,
-    subject: roundId(1, ids),
     inputHash: inputHash(document),
     members: ids.map((_, member) => member),
-    chain: new PrivateChain(),
-    fuel: [],
     options,
   }
-  const transactions = transact(scene, packets)
-  const certificate = transactions.at(-1)
-  if (certificate === undefined) throw new Error('a round ends with a certificate')
-  const [block] = scene.chain.mine([certificate])
+  const chain = new PrivateChain()
+  const coinbase = coins(log, 'test fuel', 4)
+  const [fuelProof] = chain.mine([coinbase])
+  if (fuelProof === undefined) throw new Error('a mined transaction has a path')
+  const fuel = { ...coinbase, proof: fuelProof }
+  const transactions = [fuel, ...transact(scene, packets, fuel)]
+  const [block] = chain.mine(transactions.slice(-1))
   const beef = writeBeef(transactions)
 
   const proof = (member: number, line: number, mined = true): ProofFile => {
@@ -124,7 +124,7 @@ export function certifiedRound(options: RoundOptions = {}): CertifiedRound {
       v: 1,
     }
   }
-  return { log, operators, policySet, packets, roundDocument, transactions, beef, chain: scene.chain, proof }
+  return { log, operators, policySet, packets, roundDocument, transactions, beef, chain, proof }
 }
 
 export const samplePolicy = {
@@ -266,7 +266,9 @@ function workOn(sealed: readonly SealedPacket[], policySet: PolicySet): RoundPac
     const stateIn = before?.validated.stateOut ?? null
     const stateBytes = stateIn === null ? null : (before?.validated.stateBytes ?? null)
     const normalized = orThrow(normalizePacket(header, packet.bytes, policySet))
-    const validated = orThrow(validatePacket(header, normalized.bytes, policySet, stateBytes))
+    const validated = orThrow(
+      validatePacket(header, normalized.bytes, policySet, { parent, state: stateBytes }),
+    )
     const certified = orThrow(certifyPacket(header, packet.bytes, policySet, { parent, stateIn }, validated))
     done.push({ ...packet, normalized, validated, certified })
   }
@@ -284,34 +286,40 @@ function documentOf(packets: readonly RoundPacket[], policySet: PolicySet): Roun
   }
 }
 
-type Scene = {
-  readonly log: Party
+type Scene = Asker & {
   readonly operators: readonly Party[]
   readonly level: Level
-  readonly subject: string
   readonly inputHash: string
   readonly members: readonly number[]
-  readonly chain: PrivateChain
-  readonly fuel: BeefTransaction[]
   readonly options: RoundOptions
 }
 
-type Coin = Spend & { readonly from: Transaction }
-
-function transact(scene: Scene, packets: readonly RoundPacket[]): BeefTransaction[] {
-  const coins = fuelFor(scene, 4)
-  const all: BeefTransaction[] = [...scene.fuel]
-  let carried: Coin[] = []
+/** Every pipeline transaction, the certificate last. */
+function transact(scene: Scene, packets: readonly RoundPacket[], fuel: Transaction): BeefTransaction[] {
+  const { coordinator, subject, operators } = scene
+  const all: BeefTransaction[] = []
+  let carried: Spend[] = []
   let inputRoot = noLeaf
-  for (const stage of ['normalize', 'validate', 'certify'] as const) {
+  for (const [i, stage] of (['normalize', 'validate', 'certify'] as const).entries()) {
+    const facts = factsOf(scene, stage, inputRoot)
     const leaves = packets.map(packet => leafOf(packet, stage))
-    const job = jobTransaction(scene, stage, inputRoot, [...carried, ...coins.splice(0, 1)])
-    const results = resultTransactions(scene, stage, inputRoot, job, leaves, packets)
+    const seats = operators.map((operator, seat) => ({
+      agent: agentAt(stage, seat),
+      operator,
+      operatorFromMs: 0,
+      operatorToMs: facts.deadlineMs + 86_400_000,
+    }))
+    const spends = [...carried, p2pkhSpend(fuel, i, coordinator)]
+    const job = jobTransaction(scene, facts, seats, spends, [payTo(coordinator, 1000)])
+    const results = resultTransactions(scene, stage, facts, job, leaves, packets)
     all.push(job, ...results)
-    carried = [threadCoin(scene, job), ...results.map(result => resultCoin(scene, result))]
+    carried = [
+      tokenSpend(job, operators.length, 'GDJ1', subject, coordinator),
+      ...results.map(result => tokenSpend(result, 0, 'GDR1', subject, coordinator)),
+    ]
     inputRoot = rootOver(leaves)
   }
-  all.push(certificateTransaction(scene, packets, [...carried, ...coins]))
+  all.push(certificateTransaction(scene, packets, [...carried, p2pkhSpend(fuel, 3, coordinator)]))
   return all
 }
 
@@ -321,83 +329,28 @@ function leafOf(packet: RoundPacket, stage: Stage): Leaf {
   return outcomeLeaf(packet.packetId, output.outputHash, output.stateOut)
 }
 
-const fuelSatoshis = 2000
-
-function fuelFor({ log, chain, fuel }: Scene, count: number): Coin[] {
-  const script = p2pkhLock(publicKeyOf(log.privateKey))
-  const from = buildTransaction(
-    // A coinbase: coins out of nowhere, as every private chain begins.
-    [{ txid: '0'.repeat(64), vout: 0xffffffff, script: utf8('test fuel') }],
-    Array.from({ length: count }, () => ({ satoshis: fuelSatoshis, script })),
-  )
-  const [proof] = chain.mine([from])
-  if (proof === undefined) throw new Error('a mined transaction has a path')
-  fuel.push({ ...from, proof })
-  return from.outputs.map((spent, vout) => ({
-    txid: from.txid,
-    vout,
-    spent,
-    privateKey: log.privateKey,
-    from,
-  }))
-}
-
-function jobTransaction(scene: Scene, stage: Stage, inputRoot: string, coins: readonly Coin[]): Transaction {
-  const { log, subject } = scene
-  const facts = factsOf(scene, stage, inputRoot)
-  const common = { ...facts, locations: ['https://node.example/rounds'] }
-  const seats = scene.operators.map((operator, seat) => {
-    const agentKey = agentAt(stage, seat).identityKey
-    const times = { operatorFromMs: 0, operatorToMs: facts.deadlineMs + 86_400_000 }
-    const operatorSig = signOperatorWord(
-      operator.privateKey,
-      agentKey,
-      times.operatorFromMs,
-      times.operatorToMs,
-    )
-    return tokenScript('GDJ1', log, subject, {
-      ...common,
-      agentKey,
-      operator: operator.identityKey,
-      operatorSig,
-      ...times,
-    })
-  })
-  const thread = tokenScript('GDJ1', log, subject, { ...common, agentKey: log.identityKey })
-  return signTransaction(coins, [
-    ...seats.map(script => ({ satoshis: 100, script })),
-    { satoshis: 1, script: thread },
-    changeTo(log, 1000),
-  ])
-}
-
 function resultTransactions(
   scene: Scene,
   stage: Stage,
-  inputRoot: string,
+  facts: Facts,
   job: Transaction,
   truth: readonly Leaf[],
   packets: readonly RoundPacket[],
 ): Transaction[] {
-  const { log, subject, options } = scene
-  return scene.operators.flatMap((_, seat) => {
+  const { operators, options } = scene
+  return operators.flatMap((_, seat) => {
     const leaves = options.answer === undefined ? truth : options.answer(stage, seat, truth)
-    const spent = job.outputs[seat]
-    if (leaves === undefined || spent === undefined) return []
+    if (leaves === undefined) return []
     const agent = agentAt(stage, seat)
-    const jobOutpoint: Outpoint = { txid: job.txid, vout: seat }
+    const jobOutpoint = { txid: job.txid, vout: seat }
     const work = writeWork(packets.map((packet, i) => memberWork(packet, stage, leaves[i] ?? noLeaf)))
-    const script = tokenScript('GDR1', agent, subject, {
-      ...factsOf(scene, stage, inputRoot),
-      coordinator: log.identityKey,
-      jobOutpoint,
+    const answer = {
       status: options.status?.(stage, seat) ?? 'completed',
       leaves: [...leaves],
       workHash: workHash(agent.identityKey, jobOutpoint, work),
       evidenceHash: digestHex('assay:test-evidence:1', outpointBytes(jobOutpoint)),
-    })
-    const privateKey = spendingKey('GDJ1', subject, agent.privateKey)
-    return [signTransaction([{ ...jobOutpoint, spent, privateKey }], [{ satoshis: 1, script }])]
+    }
+    return [resultTransaction(scene, facts, job, seat, agent, answer)]
   })
 }
 
@@ -412,22 +365,18 @@ function memberWork(packet: RoundPacket, stage: Stage, leaf: Leaf) {
 function certificateTransaction(
   scene: Scene,
   packets: readonly RoundPacket[],
-  coins: readonly Coin[],
+  spends: readonly Spend[],
 ): Transaction {
-  const { log, subject, level } = scene
-  const outputs = packets.flatMap((packet, index): Output[] => {
-    const { manifest, versionId } = packet.certified
-    const body = { roundId: subject, index, template: 'packet', level, packetId: packet.packetId }
-    return [
-      { satoshis: 0, script: anchorScript({ manifestHash: versionId, parents: manifest.lineage.parents }) },
-      { satoshis: 1, script: tokenScript('GDC1', log, versionId, body) },
-    ]
+  const { coordinator, level } = scene
+  const outputs = packets.flatMap(({ packetId, certified: { manifest, versionId } }, index) => {
+    const { parents } = manifest.lineage
+    const [anchor, token] = certificateScripts(scene, { level, index, packetId, versionId, parents })
+    return [output(anchor, 0), output(token)]
   })
-  return signTransaction(coins, [...outputs, changeTo(log, 500)])
+  return signTransaction(spends, [...outputs, payTo(coordinator, 500)])
 }
 
-function factsOf({ level, members, inputHash }: Scene, stage: Stage, inputRoot: string) {
-  const deadlineMs = 1_780_000_060_000
+function factsOf({ level, members, inputHash }: Scene, stage: Stage, inputRoot: string): Facts {
   return {
     template: 'packet',
     stage,
@@ -435,31 +384,13 @@ function factsOf({ level, members, inputHash }: Scene, stage: Stage, inputRoot: 
     members: [...members],
     inputRoot,
     inputHash,
-    deadlineMs,
+    deadlineMs: 1_780_000_060_000,
     outputBytesMax: 1_000_000,
   }
 }
 
-function threadCoin({ log, subject, operators }: Scene, from: Transaction): Coin {
-  return coin(from, operators.length, spendingKey('GDJ1', subject, log.privateKey))
-}
-
-function resultCoin({ log, subject }: Scene, from: Transaction): Coin {
-  return coin(from, 0, spendingKey('GDR1', subject, log.privateKey))
-}
-
-function coin(from: Transaction, vout: number, privateKey: Uint8Array): Coin {
-  const spent = from.outputs[vout]
-  if (spent === undefined) throw new Error(`${from.txid} has no output ${vout}`)
-  return { txid: from.txid, vout, spent, privateKey, from }
-}
-
 function agentAt(stage: Stage, seat: number): Party {
   return party(`agent ${stage} ${seat}`)
-}
-
-function changeTo(owner: Party, satoshis: number): Output {
-  return { satoshis, script: p2pkhLock(publicKeyOf(owner.privateKey)) }
 }
 
 function lineAt(bytes: Uint8Array, line: number): string {

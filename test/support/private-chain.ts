@@ -1,7 +1,8 @@
+import type { BeefTransaction } from '../../src/contract/beef.ts'
 import { type Bump, readBump, writeBump } from '../../src/contract/bump.ts'
 import { type HeaderChain, headerChain } from '../../src/contract/headers.ts'
 import { type Transaction, u32le } from '../../src/contract/transaction.ts'
-import { concat, toHex } from '../../src/core/bytes.ts'
+import { concat, concatAll, toHex } from '../../src/core/bytes.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import { sha256 } from '../../src/core/sha256.node.ts'
 
@@ -13,25 +14,37 @@ export class PrivateChain {
   /** Puts the transactions into one block, in this order, and answers with a path for each. */
   mine(transactions: readonly Transaction[]): Bump[] {
     const height = this.#headers.length
-    const tree = merkleTree(
-      transactions.map(({ txid }) => Uint8Array.from(Buffer.from(txid, 'hex')).reverse()),
-    )
-    const root = tree.at(-1)?.[0] ?? new Uint8Array(32)
+    const { root, paths } = blockOf(transactions, height)
     const header = withWork(this.#tip, root, height)
     this.#headers.push(header)
     this.#tip = sha256(sha256(header))
-    return transactions.map((_, index) =>
-      orThrow(readBump(writeBump({ height, levels: pathOf(tree, index) }))),
-    )
+    return paths
   }
 
   headers(): HeaderChain {
-    return orThrow(headerChain(concat(...this.#headers), 0, 'local'))
+    return orThrow(headerChain(concatAll(this.#headers), 0, 'local'))
   }
 
   headersFile(): string {
-    return JSON.stringify({ network: 'local', firstHeight: 0, headers: toHex(concat(...this.#headers)) })
+    return JSON.stringify({ network: 'local', firstHeight: 0, headers: toHex(concatAll(this.#headers)) })
   }
+}
+
+/** Transactions of one block, each with its path, where no chain of headers is asked for. */
+export function mine(transactions: readonly Transaction[], height = 7): BeefTransaction[] {
+  const { paths } = blockOf(transactions, height)
+  return transactions.flatMap((transaction, i) => {
+    const proof = paths[i]
+    return proof === undefined ? [] : [{ ...transaction, proof }]
+  })
+}
+
+function blockOf(transactions: readonly Transaction[], height: number) {
+  const tree = merkleTree(transactions.map(({ txid }) => Uint8Array.from(Buffer.from(txid, 'hex')).reverse()))
+  const paths = transactions.map((_, index) =>
+    orThrow(readBump(writeBump({ height, levels: pathOf(tree, index) }))),
+  )
+  return { root: tree.at(-1)?.[0] ?? new Uint8Array(32), paths }
 }
 
 function withWork(previous: Uint8Array, root: Uint8Array, height: number): Uint8Array {

@@ -1,14 +1,18 @@
 import { sha256Hex } from '#sha256'
+import { writeBeef } from '../../src/contract/beef.ts'
+import { judgeBeef } from '../../src/contract/judge-beef.ts'
 import { signDetached } from '../../src/contract/keys.ts'
 import { dottedNameOf, lookupServiceOf, topicOf } from '../../src/contract/names.ts'
+import { signOperatorWord } from '../../src/contract/operator.ts'
 import { type RequestSignatureVersion, signRequest } from '../../src/contract/request-signature.ts'
-import { readToken, tagOf } from '../../src/contract/tokens.ts'
-import { verifyProof } from '../../src/contract/verify.ts'
+import { agentSubject, readToken, tagOf, tokenScript } from '../../src/contract/tokens.ts'
+import { type Trust, verifyProof } from '../../src/contract/verify.ts'
 import { signUpload, workHash, writeWork } from '../../src/contract/work.ts'
 import { knownHex, toHex, utf8 } from '../../src/core/bytes.ts'
 import {
   canonicalize,
   canonicalJson,
+  isObject,
   type Json,
   type JsonObject,
   parseJson,
@@ -20,7 +24,7 @@ import {
   type Arrival,
   identify,
   type KnownPayloads,
-  type Observation,
+  type ObservedEvent,
 } from '../../src/core/event/identity.ts'
 import { blindOf, eventLine } from '../../src/core/event/line.ts'
 import { type Outcome, orThrow } from '../../src/core/fault.ts'
@@ -39,6 +43,7 @@ import {
   sampleEvent,
   samplePolicy,
 } from './certified-round.ts'
+import { PrivateChain } from './private-chain.ts'
 
 /** Every golden vector by its file name: what `npm run vectors` writes and a test compares with the files. */
 export function goldenVectors(): Record<string, string> {
@@ -71,7 +76,10 @@ export function goldenVectors(): Record<string, string> {
       'The round over those packets: its id, its document, the roots between its stages.',
       roundCases(round),
     ),
-    'tokens.json': file('Each token of that round: the locking script and what it says.', tokenCases(round)),
+    'tokens.json': file('Each token of that round: the locking script and what it says.', [
+      ...tokenCases(round),
+      ...otherTokenCases(),
+    ]),
     'work.json': file(
       'Output bytes of one member, the work hash, and the signed leave to upload them.',
       workCases(),
@@ -97,6 +105,14 @@ export function goldenVectors(): Record<string, string> {
     'proof-quarantined.assay.json': canonicalJson(round.proof(0, 3)),
     'headers.json': `${round.chain.headersFile()}\n`,
     'operators.txt': round.operators.map(operator => `${operator.identityKey}\n`).join(''),
+    'judging.json': file(
+      'BEEFs as a host gets them: the topic and the outputs it admits, or the fault. The host admits template packet from anybody.',
+      judgingCases(round),
+    ),
+    'refused-proofs.json': file(
+      'One change to proof.assay.json each: what stands at `pointer` is replaced by `value`.',
+      refusedProofCases(round),
+    ),
     'verdicts.json': file(
       'What a verifier says about the proofs here, by what its reader gives it.',
       verdictCases(round),
@@ -167,7 +183,7 @@ function identityCases(): Json {
   const base = { sourceId: 'farm-001', streamId: 'sensors.temperature' }
   const open = canonicalJson({ state: 'open' })
   const closed = canonicalJson({ state: 'closed' })
-  const native = (payloadJcs: string, eventTimeMs?: number): Observation => ({
+  const native = (payloadJcs: string, eventTimeMs?: number): ObservedEvent => ({
     ...base,
     payloadJcs,
     nativeId: 'door-7',
@@ -176,7 +192,7 @@ function identityCases(): Json {
 
   const cases: JsonObject[] = []
   let known: KnownPayloads | undefined
-  const follow = (observation: Observation) => {
+  const follow = (observation: ObservedEvent) => {
     const identity = identify(observation, arrival, known)
     cases.push({ observation, known: known ?? null, identity } as unknown as JsonObject)
     if (identity.kind === 'event') known = identity.known
@@ -271,14 +287,158 @@ function roundCases({ packets, roundDocument }: Round): Json {
   ]
 }
 
-function tokenCases({ transactions }: Round): Json {
+function tokenCases({ transactions }: Round): JsonObject[] {
   return transactions.flatMap(({ txid, outputs }) =>
     outputs.flatMap(({ script }, vout) => {
       if (tagOf(script) === undefined) return []
-      const { tag, issuer, subject, body } = orThrow(readToken(script))
-      return [{ txid, vout, script: toHex(script), tag, issuer, subject, body: readable(body) }]
+      return [{ txid, vout, script: toHex(script), ...readableToken(script) }]
     }),
   )
+}
+
+/** The two tokens that no round has. */
+function otherTokenCases(): JsonObject[] {
+  const publisher = party('publisher')
+  const agent = party('agent normalize 0')
+  const operator = party('operator north')
+  const bytes = utf8('{"value":1}\n{"value":2}\n')
+  const [fromMs, toMs] = [1_780_000_000_000, 1_790_000_000_000]
+  const scripts = [
+    tokenScript('GDE1', publisher, sha256Hex(bytes), {
+      streamId: 'sensors.temperature',
+      sourceId: 'farm-001',
+      count: 2,
+      bytes,
+    }),
+    tokenScript('GDA1', agent, agentSubject(agent.identityKey), {
+      capabilities: ['normalize', 'validate'],
+      operator: operator.identityKey,
+      operatorSig: signOperatorWord(operator.privateKey, agent.identityKey, fromMs, toMs),
+      operatorFromMs: fromMs,
+      operatorToMs: toMs,
+      endpoints: ['https://agent.example'],
+      packetsMax: 64,
+      bytesMax: 33_554_432,
+      satoshisPerThousandEvents: 1,
+      region: 'eu',
+      expiresMs: toMs,
+    }),
+  ]
+  return scripts.map(script => ({ script: toHex(script), ...readableToken(script) }))
+}
+
+function readableToken(script: Uint8Array): JsonObject {
+  const { tag, issuer, subject, body } = orThrow(readToken(script))
+  return { tag, issuer, subject, body: readable(body) }
+}
+
+function judgingCases(round: Round): Json {
+  const lie = (leaves: readonly string[]) => leaves.map(leaf => leaf.replace(/^../, 'ff'))
+  const [, firstJob, firstResult] = round.transactions
+  const about: [string, Uint8Array][] = [
+    ...round.transactions
+      .slice(1)
+      .map((transaction, i): [string, Uint8Array] => [
+        `transaction ${i + 1} of the round`,
+        beefOf(round, transaction.txid),
+      ]),
+    ['basic', certifiedRound({ level: 'basic' }).beef],
+    ['critical', certifiedRound({ level: 'critical' }).beef],
+    [
+      'a liar outvoted',
+      certifiedRound({ answer: (_, seat, truth) => (seat === 1 ? lie(truth) : truth) }).beef,
+    ],
+    [
+      'a seat unanswered',
+      certifiedRound({ answer: (_, seat, truth) => (seat === 2 ? undefined : truth) }).beef,
+    ],
+    [
+      'one answer of three',
+      certifiedRound({ answer: (_, seat, truth) => (seat === 0 ? truth : undefined) }).beef,
+    ],
+    [
+      'two that said failed',
+      certifiedRound({ status: (_, seat) => (seat === 0 ? 'completed' : 'failed') }).beef,
+    ],
+    [
+      'critical with dissent',
+      certifiedRound({ level: 'critical', answer: (_, seat, truth) => (seat === 1 ? lie(truth) : truth) })
+        .beef,
+    ],
+    ['a result whose job is not a token any more', cutAfter(round, firstJob?.txid, firstResult?.txid)],
+  ]
+  return about.map(([what, beef]) => ({
+    about: what,
+    beef: toHex(beef),
+    ...outcome(judgeBeef(beef, { templates: ['packet'] }), ({ topic, outputs }) => ({
+      topic: topic ?? null,
+      outputs: [...outputs],
+    })),
+  }))
+}
+
+/** The transaction with all that it descends from. */
+function beefOf({ transactions }: Round, txid: string): Uint8Array {
+  const needed = new Set([txid])
+  for (const transaction of transactions.toReversed())
+    if (needed.has(transaction.txid)) for (const input of transaction.inputs) needed.add(input.txid)
+  return writeBeef(transactions.filter(transaction => needed.has(transaction.txid)))
+}
+
+/** A result whose job comes with a block proof in place of its ancestors. */
+function cutAfter(
+  { transactions }: Round,
+  jobTxid: string | undefined,
+  resultTxid: string | undefined,
+): Uint8Array {
+  const job = transactions.find(({ txid }) => txid === jobTxid)
+  const result = transactions.find(({ txid }) => txid === resultTxid)
+  if (job === undefined || result === undefined) throw new Error('a round has a job and a result')
+  const [, proof] = new PrivateChain().mine([result, job])
+  if (proof === undefined) throw new Error('what was mined has a path')
+  return writeBeef([{ ...job, proof }, result])
+}
+
+function refusedProofCases(round: Round): Json {
+  const proof = round.proof(1, 1)
+  const other = certifiedRound({ events: [[sampleEvent(20), sampleEvent(21)], [sampleEvent(22)]] })
+  const changes: [string, Json][] = [
+    ['/event/line', round.proof(1, 0).event.line],
+    ['/event/index', 0],
+    ['/event/path', [...proof.event.path, '00'.repeat(32)]],
+    ['/certified', { ...round.proof(1, 0).certified }],
+    ['/packet', { ...round.proof(0, 0).packet }],
+    ['/packet/header/watermarkMs', 0],
+    ['/manifest', { ...round.proof(0, 0).manifest }],
+    ['/round/try', 2],
+    ['/beef', toHex(other.beef)],
+    ['/beef', toHex(beefOf(round, round.transactions.at(-2)?.txid ?? ''))],
+    ['/block', other.proof(0, 0).block ?? ''],
+    ['/format', 'assay-proof '],
+    ['/v', 2],
+    ['/note', 'an unknown member'],
+  ]
+  return changes.map(([pointer, value]) => {
+    const verdict = verifyProof(canonicalJson(replaceAt(proof, pointer, value)), readerOf(round))
+    if (verdict.kind === 'valid') throw new Error(`a proof changed at ${pointer} is valid`)
+    return { pointer, value, kind: verdict.kind }
+  })
+}
+
+function replaceAt(json: Json, pointer: string, value: Json): Json {
+  const [, key = '', ...rest] = pointer.split('/')
+  if (!isObject(json)) throw new Error(`nothing at ${pointer}`)
+  const inner = rest.map(token => `/${token}`).join('')
+  return { ...json, [key]: inner === '' ? value : replaceAt(json[key] ?? null, inner, value) }
+}
+
+function readerOf({ log, operators, chain }: Round): Required<Trust> {
+  return {
+    logs: new Set([log.identityKey]),
+    operators: new Set(operators.map(operator => operator.identityKey)),
+    headers: chain.headers(),
+    allowLocal: true,
+  }
 }
 
 /** Byte strings as hex, so that the file is JSON. */
@@ -386,14 +546,12 @@ function transactionCases({ transactions, beef }: Round): Json {
 }
 
 function verdictCases(round: Round): Json {
-  const logs = new Set([round.log.identityKey])
-  const operators = new Set(round.operators.map(operator => operator.identityKey))
-  const headers = round.chain.headers()
+  const { logs, operators, headers, allowLocal } = readerOf(round)
   const readers = {
     nothing: {},
     lists: { logs, operators },
     'lists and headers': { logs, operators, headers },
-    'lists, headers and local': { logs, operators, headers, allowLocal: true },
+    'lists, headers and local': { logs, operators, headers, allowLocal },
   }
   const proofs = {
     'proof.assay.json': round.proof(1, 1),

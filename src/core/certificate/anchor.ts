@@ -1,4 +1,4 @@
-import { concat, knownHex, sameBytes, toHex, utf8 } from '../bytes.ts'
+import { concat, concatAll, knownHex, sameBytes, toHex, utf8 } from '../bytes.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { pushData, readPushes } from '../script-push.ts'
 
@@ -17,7 +17,7 @@ export function anchorScript(anchor: Anchor): Uint8Array {
 
 /** Reads both forms in use: one push that holds tag and CBOR, or a push for each; OP_FALSE may be missing. */
 export function readAnchor(script: Uint8Array): Outcome<Anchor> {
-  const start = sameBytes(script.subarray(0, 2), opFalseReturn) ? 2 : script[0] === opReturn ? 1 : undefined
+  const start = dataStart(script)
   if (start === undefined) return refused('anchor-invalid', 'the script is not an OP_RETURN')
   const read = readPushes(script, start)
   if (read === undefined || read.end !== script.length)
@@ -31,14 +31,23 @@ export function readAnchor(script: Uint8Array): Outcome<Anchor> {
   return readAnchorCbor(second)
 }
 
-export function anchorCbor({ manifestHash, parents }: Anchor): Uint8Array {
+/** Whether a script is one that nobody can spend: data, tagged DLM1 or not. */
+export function isDataScript(script: Uint8Array): boolean {
+  return dataStart(script) !== undefined
+}
+
+function dataStart(script: Uint8Array): number | undefined {
+  return sameBytes(script.subarray(0, 2), opFalseReturn) ? 2 : script[0] === opReturn ? 1 : undefined
+}
+
+function anchorCbor({ manifestHash, parents }: Anchor): Uint8Array {
   if (parents.length > ANCHOR_PARENTS_MAX)
     throw new Error(`an anchor holds at most ${ANCHOR_PARENTS_MAX} parents`)
   const mapHead = Uint8Array.of(parents.length > 0 ? 0xa2 : 0xa1)
   const head = concat(mapHead, keyMh, bytes32, knownHex(manifestHash))
   if (parents.length === 0) return head
   const links = parents.flatMap(parent => [bytes32, knownHex(parent)])
-  return concat(head, keyP, arrayHead(parents.length), ...links)
+  return concat(head, keyP, arrayHead(parents.length), concatAll(links))
 }
 
 function readAnchorCbor(cbor: Uint8Array): Outcome<Anchor> {

@@ -1,21 +1,34 @@
-import * as z from 'zod'
 import { sha256Hex } from '#sha256'
-import { bySchema } from '../schema.ts'
+import { canonicalize, JSON_DEPTH_MAX, type Json, type JsonObject, pointerToken } from '../canonical-json.ts'
 import {
-  canonicalize,
-  isObject,
-  JSON_DEPTH_MAX,
-  type Json,
-  type JsonObject,
-  parseJson,
-  pointerToken,
-} from '../canonical-json.ts'
+  and,
+  closedObject,
+  closedReader,
+  count,
+  hex,
+  identityKey,
+  integer,
+  listOf,
+  type Misfit,
+  misfit,
+  oneOf,
+  orNull,
+  text,
+} from '../closed-object.ts'
+import { NAME_CHARS_MAX } from '../event/read-envelope.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { type Level, levels } from '../level.ts'
-import { type PacketHeader, type PacketSource, packetId, type Totals } from '../log/packet-header.ts'
+import {
+  authentications,
+  PACKET_EVENTS_MAX,
+  PARTITIONS_MAX,
+  type PacketHeader,
+  type PacketSource,
+  packetId,
+  type Totals,
+  totalsCheck,
+} from '../log/packet-header.ts'
 import { type DataClass, dataClasses } from '../policy/policy-set.ts'
-
-export const MANIFEST_BYTES_MAX = 64 * 1024
 
 /**
  * What a certificate commits to: a DLM1 dataset version. Every member follows from the packet, the round
@@ -133,53 +146,9 @@ export function versionIdOf(manifest: JsonObject): Outcome<string> {
   return accepted(versionId)
 }
 
-/** What readers of any DLM1 manifest need, whichever of the two schemas in use it follows. */
-export type DlmVersion = {
-  readonly schema: 'A' | 'B'
-  readonly versionId: string
-  readonly datasetId: string
-  readonly contentHash: string
-  readonly parents: readonly string[]
-  readonly producerKey: string | null
-  readonly createdAt: string
-  readonly manifest: JsonObject
-}
-
-export function readManifest(input: Uint8Array | string): Outcome<DlmVersion> {
-  const json = parseJson(input, MANIFEST_BYTES_MAX)
-  if (!json.ok) return json
-  if (!isObject(json.value)) return refused('manifest-invalid', 'a manifest is a JSON object')
-  const manifest = json.value
-  const versionId = versionIdOf(manifest)
-  if (!versionId.ok) return versionId
-
-  const schema = manifest['type'] === undefined ? 'B' : 'A'
-  const read = bySchema(
-    schema === 'A' ? schemaA : schemaB,
-    manifest,
-    'manifest-invalid',
-    `the manifest does not follow DLM1 schema ${schema}`,
-  )
-  if (!read.ok) return read
-  const { datasetId, content, provenance, ...rest } = read.value
-  const lineage = 'lineage' in rest ? (rest.lineage?.parents ?? []) : []
-  const parents = 'parents' in rest ? (rest.parents ?? []) : []
-  return accepted({
-    schema,
-    versionId: versionId.value,
-    datasetId,
-    contentHash: content.contentHash,
-    parents: [...new Set([...lineage, ...parents])],
-    producerKey:
-      ('producer' in provenance ? provenance.producer?.identityKey : undefined) ?? provenance.issuer ?? null,
-    createdAt: provenance.createdAt,
-    manifest,
-  })
-}
-
 /** A manifest of ours: closed, and one of its members missing or added makes it somebody else's. */
 export function readCertifiedManifest(json: Json): Outcome<CertifiedManifest> {
-  return bySchema(certified, json, 'manifest-invalid', 'the manifest is not that of a certified packet')
+  return readCertified(json)
 }
 
 function uncommittedMember(json: Json, pointer: string, depth: number): string | undefined {
@@ -194,84 +163,81 @@ function uncommittedMember(json: Json, pointer: string, depth: number): string |
   return undefined
 }
 
-const hash = z.string().regex(/^[0-9a-f]{64}$/, 'wanted 64 lower-case hex digits')
-const identityKey = z
-  .string()
-  .regex(/^0[23][0-9a-f]{64}$/, 'wanted a compressed public key, 66 lower-case hex digits')
-const rfc3339 = z.iso.datetime({ offset: true, error: 'wanted an RFC 3339 date and time' })
-const count = z.int().min(0)
+/** Their order, and that each is named once, is the header's to state. */
+const packetSource = closedObject<PacketSource>(
+  { sourceId: text(NAME_CHARS_MAX), authenticated: oneOf(authentications) },
+  {},
+)
 
-const schemaA = z.strictObject({
-  type: z.literal('datasetVersionManifest'),
-  datasetId: z.string().min(3),
-  description: z.string().exactOptional(),
-  versionId: hash.exactOptional(),
-  content: z.looseObject({
-    contentHash: hash,
-    sizeBytes: count.exactOptional(),
-    mimeType: z.string().exactOptional(),
-  }),
-  lineage: z.looseObject({ parents: z.array(hash).exactOptional() }).exactOptional(),
-  provenance: z.looseObject({
-    createdAt: rfc3339,
-    issuer: identityKey.exactOptional(),
-    producer: z.looseObject({ identityKey: identityKey.exactOptional() }).exactOptional(),
-  }),
-  policy: z.looseObject({ license: z.string(), classification: z.enum(dataClasses) }),
-  signatures: z.unknown().exactOptional(),
-})
+const manifestShape = closedObject<CertifiedManifest>(
+  {
+    type: oneOf(['datasetVersionManifest']),
+    datasetId: text(2 * NAME_CHARS_MAX),
+    content: closedObject<CertifiedManifest['content']>(
+      { contentHash: hex(32), count, merkleRoot: hex(32) },
+      {},
+    ),
+    lineage: closedObject<CertifiedManifest['lineage']>({ parents: listOf(hex(32), 1) }, {}),
+    policy: closedObject<CertifiedManifest['policy']>(
+      { classification: oneOf(dataClasses), license: text(NAME_CHARS_MAX) },
+      {},
+    ),
+    provenance: closedObject<CertifiedManifest['provenance']>(
+      {
+        assay: closedObject<AssayProvenance>(
+          {
+            inputRoot: hex(32),
+            level: oneOf(levels),
+            log: identityKey,
+            outcome: closedObject<OutcomeCounts>(
+              { lines: count, quarantined: count, fused: count, late: count },
+              {},
+            ),
+            packetId: hex(32),
+            packetNo: count,
+            parent: orNull(hex(32)),
+            partition: integer(0, PARTITIONS_MAX - 1),
+            policyDigest: hex(32),
+            sources: listOf(packetSource, PACKET_EVENTS_MAX),
+            stateIn: orNull(hex(32)),
+            stateOut: orNull(hex(32)),
+            streamId: text(NAME_CHARS_MAX),
+            totals: totalsCheck,
+          },
+          {},
+        ),
+        createdAt: isInstant,
+        producer: closedObject<CertifiedManifest['provenance']['producer']>(
+          { identityKey },
+          { name: text(NAME_CHARS_MAX) },
+        ),
+      },
+      {},
+    ),
+  },
+  {},
+)
 
-const schemaB = z.strictObject({
-  datasetId: z.string().min(1),
-  description: z.string().exactOptional(),
-  provenance: z.strictObject({ createdAt: rfc3339, issuer: identityKey }),
-  policy: z
-    .strictObject({ license: z.string().exactOptional(), classification: z.string().exactOptional() })
-    .exactOptional(),
-  content: z.strictObject({
-    contentHash: hash,
-    mediaType: z.string().exactOptional(),
-    sizeBytes: count.exactOptional(),
-    url: z.url().exactOptional(),
-  }),
-  parents: z.array(hash).exactOptional(),
-  tags: z.array(z.string()).exactOptional(),
-  versionId: hash.exactOptional(),
-})
+/** Of several spellings of a time the one that `toISOString` writes, with a year of four digits. */
+function isInstant(value: Json): Misfit | undefined {
+  const ms = typeof value === 'string' && value.length === 24 ? Date.parse(value) : Number.NaN
+  return Number.isFinite(ms) && new Date(ms).toISOString() === value ? undefined : notInstant
+}
+const notInstant = misfit('a time such as 2026-01-02T03:04:05.678Z')
 
-const certified = z.strictObject({
-  type: z.literal('datasetVersionManifest'),
-  datasetId: z.string().min(3),
-  content: z.strictObject({ contentHash: hash, count, merkleRoot: hash }),
-  lineage: z.strictObject({ parents: z.array(hash).max(1) }),
-  policy: z.strictObject({ classification: z.enum(dataClasses), license: z.string() }),
-  provenance: z.strictObject({
-    assay: z.strictObject({
-      inputRoot: hash,
-      level: z.enum(levels),
-      log: identityKey,
-      outcome: z.strictObject({ lines: count, quarantined: count, fused: count, late: count }),
-      packetId: hash,
-      packetNo: count,
-      parent: hash.nullable(),
-      partition: count,
-      policyDigest: hash,
-      sources: z.array(
-        z.strictObject({ sourceId: z.string(), authenticated: z.enum(['none', 'hmac', 'identity']) }),
-      ),
-      stateIn: hash.nullable(),
-      stateOut: hash.nullable(),
-      streamId: z.string(),
-      totals: z.strictObject({
-        received: count,
-        accepted: count,
-        duplicate: count,
-        rejected: count,
-        quarantined: count,
-        waived: count,
-      }),
-    }),
-    createdAt: rfc3339,
-    producer: z.strictObject({ identityKey, name: z.string().exactOptional() }),
-  }),
-})
+function contradictionIn({ lineage, provenance: { assay } }: CertifiedManifest): Misfit | undefined {
+  const { outcome, parent, stateIn } = assay
+  const under = '/provenance/assay'
+  if ((parent === null) !== (lineage.parents.length === 0))
+    return misfit('null without a parent version, and only then', `${under}/parent`)
+  if (parent === null && stateIn !== null) return misfit('null without a parent', `${under}/stateIn`)
+  if (outcome.quarantined + outcome.late > outcome.lines)
+    return misfit('such that each line is counted once', `${under}/outcome`)
+  return undefined
+}
+
+const readCertified = closedReader<CertifiedManifest>(
+  'manifest of a certified packet',
+  'manifest-invalid',
+  and(manifestShape, contradictionIn),
+)

@@ -20,7 +20,8 @@ export function readEventTime(value: Json, pointer = ''): Outcome<EventTime> {
   if (typeof value !== 'string' || value.length > TIME_CHARS_MAX) return notATime(pointer)
   if (/^(0|[1-9][0-9]{0,15})$/.test(value)) return readMs(Number(value), pointer)
 
-  const ms = readTimestamp(value)
+  // Digits beyond nanoseconds are for the text to keep; no instant here depends on them.
+  const ms = readTimestamp(value.replace(/(\.[0-9]{9})[0-9]+/, '$1'))
   if (ms === undefined) return notATime(pointer)
   const read = readMs(ms, pointer)
   return read.ok && saysMore(value) ? accepted({ ms, text: value }) : read

@@ -3,7 +3,7 @@ import { digestHex } from '../digest.ts'
 import { qualityFlags } from './quality-flags.ts'
 
 /** What tells one event from another. Ingest time is not in it: a retry must find the event it repeats. */
-export type Observation = {
+export type ObservedEvent = {
   readonly sourceId: string
   readonly streamId: string
   /** Canonical JSON of the payload. */
@@ -64,11 +64,11 @@ type KnownPayload = {
  */
 export const EARLIER_PAYLOADS_MAX = 32
 
-export function identify(observation: Observation, arrival: Arrival, known?: KnownPayloads): Identity {
-  const { sourceId, streamId, payloadJcs, nativeId, sourceSeq, eventTimeMs } = observation
-  if (nativeId !== undefined) return identifyNative(observation, nativeId, arrival, known)
+export function identify(observed: ObservedEvent, arrival: Arrival, known?: KnownPayloads): Identity {
+  const { sourceId, streamId, payloadJcs, nativeId, sourceSeq, eventTimeMs } = observed
+  if (nativeId !== undefined) return identifyNative(observed, nativeId, arrival, known)
 
-  const timed = timeOf(observation, arrival)
+  const timed = timeOf(observed, arrival)
   if (sourceSeq !== undefined) {
     const eventId = digestHex('assay:event-seq:1', sourceId, streamId, u64beOfDigits(sourceSeq), payloadJcs)
     return { kind: 'event', eventId, ...timed, dedup: 'event-id' }
@@ -83,15 +83,15 @@ export function identify(observation: Observation, arrival: Arrival, known?: Kno
 }
 
 function identifyNative(
-  observation: Observation,
+  observed: ObservedEvent,
   nativeId: string,
   arrival: Arrival,
   known: KnownPayloads | undefined,
 ): Identity {
-  const { sourceId, payloadJcs, eventTimeMs: ownTimeMs } = observation
+  const { sourceId, payloadJcs, eventTimeMs: ownTimeMs } = observed
   // Within one (sourceId, nativeId) the id tells payloads apart, so that no second digest is needed for it.
   const payloadDigest = digestHex('assay:event-native:1', sourceId, nativeId, payloadJcs)
-  const timed = timeOf(observation, arrival)
+  const timed = timeOf(observed, arrival)
   if (known === undefined) {
     const first = { payloadDigest, eventId: payloadDigest, timeMs: timed.eventTimeMs }
     const remembered = { latest: first, earlier: [], forgotten: false }
@@ -123,10 +123,10 @@ function identifyNative(
   }
 }
 
-function timeOf(observation: Observation, arrival: Arrival): { eventTimeMs: number; flags: number } {
-  return observation.eventTimeMs === undefined
+function timeOf(observed: ObservedEvent, arrival: Arrival): { eventTimeMs: number; flags: number } {
+  return observed.eventTimeMs === undefined
     ? { eventTimeMs: arrival.ingestTimeMs, flags: qualityFlags.ARRIVAL_TIME }
-    : { eventTimeMs: observation.eventTimeMs, flags: 0 }
+    : { eventTimeMs: observed.eventTimeMs, flags: 0 }
 }
 
 function recall(known: KnownPayloads, payloadDigest: string): KnownPayload | undefined {

@@ -1,10 +1,16 @@
 import { hmacSha256 } from '#sha256'
 import { knownHex, toHex } from '../bytes.ts'
 import { canonicalJson, isObject, type Json, parseCanonicalJson, pointerToken } from '../canonical-json.ts'
-import { type Check, closedObject, closedReader } from '../closed-object.ts'
+import { closedObject, closedReader } from '../closed-object.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import type { Envelope } from './envelope.ts'
-import { envelopeChecks, envelopeMembers, readEnvelopeMembers } from './read-envelope.ts'
+import {
+  envelopeMembers,
+  linePayload,
+  PAYLOAD_CHARS_MAX,
+  pickChecks,
+  readEnvelopeMembers,
+} from './read-envelope.ts'
 
 /**
  * A line is what a leaf hashes and what is stored, shipped and signed: the canonical envelope without its place
@@ -37,14 +43,20 @@ export type ConstantMember = (typeof constantMembers)[number]
 export type LineConstants = { readonly [M in ConstantMember]?: NonNullable<Envelope[M]> }
 
 /**
- * The line of an event, or a fault where the event says otherwise than the constants do. `payloadJcs` is the
- * canonical form of the payload, where it is at hand: ingest has made it for the eventId.
+ * The line of an event, or a fault where the event says otherwise than the constants do or where `readLine` would
+ * refuse the line: one that nobody can read would cost its whole packet. `payloadJcs` is the canonical form of the
+ * payload, where it is at hand: ingest has made it for the eventId.
  */
 export function eventLine(
   envelope: Envelope,
   constants: LineConstants,
-  payloadJcs = canonicalJson(envelope.payload),
+  payloadJcs?: string,
 ): Outcome<string> {
+  const read = readEnvelopeMembers(envelope)
+  if (!read.ok) return read
+  const payload = linePayload(envelope.payload, payloadJcs)
+  if (!payload.ok) return payload
+
   let line = '{'
   for (const [member, opening] of openings) {
     const value = envelope[member]
@@ -55,7 +67,7 @@ export function eventLine(
     }
     if (value === undefined) continue
     if (line.length > 1) line += ','
-    line += opening + (member === 'payload' ? payloadJcs : canonicalJson(value as Json))
+    line += opening + (member === 'payload' ? payload.value : canonicalJson(value))
   }
   return accepted(`${line}}`)
 }
@@ -73,6 +85,10 @@ export function readLine(line: string, constants: LineConstants): Outcome<Envelo
         pointerToken(member),
       )
   }
+  if (line.length > PAYLOAD_CHARS_MAX) {
+    const payload = linePayload(json.value['payload'] ?? null)
+    if (!payload.ok) return payload
+  }
   // The parsed object is ours alone; a spread into a new one would cost more than parsing did.
   return readEnvelopeMembers(Object.assign(json.value, constants))
 }
@@ -82,11 +98,7 @@ export function blindOf(streamKey: Uint8Array, eventId: string): string {
   return toHex(hmacSha256(streamKey, knownHex(eventId)))
 }
 
-const constantChecks = Object.fromEntries(
-  constantMembers.map(member => [member, envelopeChecks[member]]),
-) as { readonly [M in ConstantMember]: Check }
-
-export const lineConstantsCheck = closedObject<LineConstants>({}, constantChecks)
+export const lineConstantsCheck = closedObject<LineConstants>({}, pickChecks(constantMembers))
 export const readLineConstants = closedReader<LineConstants>(
   'line constants',
   'policy-invalid',

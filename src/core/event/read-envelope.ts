@@ -1,4 +1,4 @@
-import { canonicalize, type Json } from '../canonical-json.ts'
+import { canonicalize, JSON_DEPTH_MAX, type Json, nestsWithin } from '../canonical-json.ts'
 import {
   anything,
   type Check,
@@ -14,7 +14,7 @@ import {
   text,
   timeMs,
 } from '../closed-object.ts'
-import { type Outcome, refused } from '../fault.ts'
+import { accepted, type Outcome, refused } from '../fault.ts'
 import { classifications, ENVELOPE_VERSION, type Envelope, type Transformation } from './envelope.ts'
 import { TIME_CHARS_MAX } from './event-time.ts'
 
@@ -22,16 +22,21 @@ import { TIME_CHARS_MAX } from './event-time.ts'
 export const NAME_CHARS_MAX = 256
 export const NATIVE_ID_CHARS_MAX = 512
 const URI_CHARS_MAX = 2048
-const PAYLOAD_CHARS_MAX = 1024 * 1024
+/** Of canonical JSON. A line holds twice as much, and no other member comes near the second half of it. */
+export const PAYLOAD_CHARS_MAX = 1024 * 1024
+/** A line is one level of its own. */
+const MEMBER_LEVELS_MAX = JSON_DEPTH_MAX - 1
 const CONFIDENCE_MAX = 10_000
 export const QUALITY_FLAGS_MAX = 0xffff_ffff
 const POLICY_TAGS_MAX = 64
 const POLICY_TAG_CHARS_MAX = 64
 export const TRANSFORMATIONS_MAX = 64
 const ORIGIN_SIGNATURE_CHARS_MAX = 8192
-export const CLOUD_ATTRIBUTES_MAX = 64
+const CLOUD_ATTRIBUTES_MAX = 64
 const CLOUD_ATTRIBUTE_NAME_CHARS_MAX = 64
 export const CLOUD_ATTRIBUTE_CHARS_MAX = 8192
+/** Of all attributes together, as canonical JSON. */
+const CLOUD_ATTRIBUTES_CHARS_MAX = 64 * 1024
 
 const name = text(NAME_CHARS_MAX)
 
@@ -85,10 +90,16 @@ const notTraceparent = misfit('a W3C traceparent such as 00-<32 hex digits>-<16 
 /** What each member must be, for adapters that take members over as they are. */
 export const envelopeChecks: { readonly [M in keyof Envelope]-?: Check } = { ...mustHave, ...mayHave }
 
+export function pickChecks<M extends keyof Envelope>(members: readonly M[]) {
+  return Object.fromEntries(members.map(member => [member, envelopeChecks[member]])) as {
+    readonly [K in M]: Check
+  }
+}
+
 /** In the order of the canonical form. */
 export const envelopeMembers = (Object.keys(envelopeChecks) as (keyof Envelope)[]).sort()
 
-/** Every member but the payload, which whoever checks the canonical form of the whole has checked already. */
+/** Checks every member but the payload, whose bounds are its line's: a stage may give out a larger one. */
 export const readEnvelopeMembers = closedReader<Envelope>(
   'envelope',
   'event-unreadable',
@@ -98,18 +109,26 @@ export const readEnvelopeMembers = closedReader<Envelope>(
 export function readEnvelope(json: Json): Outcome<Envelope> {
   const envelope = readEnvelopeMembers(json)
   if (!envelope.ok) return envelope
-  const payload = canonicalize(envelope.value.payload)
-  if (!payload.ok) {
-    const { code, detail, pointer = '' } = payload.fault
+  const payload = linePayload(envelope.value.payload)
+  return payload.ok ? envelope : payload
+}
+
+/** The canonical form of a payload, `known` where it is at hand, if a line can hold it. */
+export function linePayload(payload: Json, known?: string): Outcome<string> {
+  if (!nestsWithin(payload, MEMBER_LEVELS_MAX))
+    return refused('json-too-deep', `the payload nests deeper than ${MEMBER_LEVELS_MAX} levels`, '/payload')
+  const canonical = known === undefined ? canonicalize(payload) : accepted(known)
+  if (!canonical.ok) {
+    const { code, detail, pointer = '' } = canonical.fault
     return refused(code, detail, `/payload${pointer}`)
   }
-  if (payload.value.length > PAYLOAD_CHARS_MAX)
+  if (canonical.value.length > PAYLOAD_CHARS_MAX)
     return refused(
       'event-unreadable',
       `the payload is longer than ${PAYLOAD_CHARS_MAX} characters of canonical JSON; split the event`,
       '/payload',
     )
-  return envelope
+  return canonical
 }
 
 function isTraceparent(value: Json): value is string {
@@ -136,8 +155,10 @@ function cloudAttributes(value: Json): Misfit | undefined {
     const wrong = stated === null ? undefined : attributeValue(stated)
     if (wrong !== undefined) return inside(attribute, wrong)
   }
-  return undefined
+  return attributesInAll(value)
 }
+
+const attributesInAll = smallJson(CLOUD_ATTRIBUTES_CHARS_MAX)
 
 const notAttributeName = misfit(
   `keyed by CloudEvents attribute names: 1 to ${CLOUD_ATTRIBUTE_NAME_CHARS_MAX} characters a to z and 0 to 9`,
@@ -160,9 +181,12 @@ const notAttributeValue = misfit(
 )
 
 function smallJson(charsMax: number): Check {
-  const wrong = misfit(`JSON of at most ${charsMax} characters that its canonical form can say`)
+  const wrong = misfit(
+    `JSON that has a canonical form, of at most ${charsMax} characters and ${MEMBER_LEVELS_MAX} levels`,
+  )
   return value => {
     const canonical = canonicalize(value)
-    return canonical.ok && canonical.value.length <= charsMax ? undefined : wrong
+    const fits = canonical.ok && canonical.value.length <= charsMax && nestsWithin(value, MEMBER_LEVELS_MAX)
+    return fits ? undefined : wrong
   }
 }

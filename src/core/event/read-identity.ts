@@ -41,7 +41,10 @@ export function readIdentity(found: FoundIdentity): Outcome<StatedIdentity> {
 
 /** A string as it is; a number as its canonical text, so that 1 and "1" are one id. */
 export function readNativeId(value: Json, pointer = ''): Outcome<string> {
-  if (typeof value === 'number') return canonicalize(value)
+  if (typeof value === 'number') {
+    const text = canonicalize(value)
+    return text.ok ? text : refused(text.fault.code, text.fault.detail, pointer)
+  }
   if (
     typeof value === 'string' &&
     value.length > 0 &&

@@ -1,7 +1,8 @@
-import { canonicalJson, type Json, type JsonObject } from '../canonical-json.ts'
+import { canonicalHash, type Json } from '../canonical-json.ts'
 import { qualityFlags } from '../event/quality-flags.ts'
-import type { ClosedWindow, Observation } from './open-windows.ts'
-import type { FusionPolicy } from './read-fusion.ts'
+import { orThrow } from '../fault.ts'
+import { type ClosedWindow, latestBySource, type Observation } from './open-windows.ts'
+import { type FusionPolicy, TRUST_DEFAULT } from './read-fusion.ts'
 
 /** The one record of a closed window: what was decided, from what, and every observation that was overruled. */
 export type FusedRecord = {
@@ -15,6 +16,7 @@ export type FusedRecord = {
   readonly value: Json
   /** eventId of the observation that the value is taken from; null where undecided. */
   readonly chosen: string | null
+  /** The votes that say what was decided, by (eventTimeMs, eventId); so are those that do not. */
   readonly from: readonly Witness[]
   readonly overruled: readonly (Witness & { readonly reason: Reason })[]
   /** Observations that the window had no room for. */
@@ -68,7 +70,21 @@ export function decideWindow(window: ClosedWindow, policy: FusionPolicy): FusedR
     from,
     overruled,
     dropped: window.dropped,
-    qualityFlags: flags,
+    qualityFlags: flags >>> 0,
+  }
+}
+
+/** What remains of a record that its output has no room for: that there was something, and how much. */
+export function withoutRoom(record: FusedRecord): FusedRecord {
+  return {
+    ...record,
+    decision: 'undecided',
+    value: null,
+    chosen: null,
+    from: [],
+    overruled: [],
+    dropped: record.dropped + record.from.length + record.overruled.length,
+    qualityFlags: (record.qualityFlags | qualityFlags.PARTIAL_COVERAGE) >>> 0,
   }
 }
 
@@ -93,18 +109,27 @@ function choose(votes: readonly Observation[], policy: FusionPolicy): Choice | u
 
 /** The vote that most sources agree with, if they are enough; of equals the better ranked. */
 function byQuorum(votes: readonly Observation[], policy: PolicyOf<'quorum'>): Choice | undefined {
-  const agrees = agreement(policy)
+  const said = votes.map(({ value }) => comparable(value, policy))
+  let supporters: readonly Observation[] = []
   let winner: Observation | undefined
-  let most = policy.min - 1
-  for (const candidate of votes) {
-    const supporters = votes.filter(vote => agrees(candidate.value, vote.value)).length
-    if (supporters <= most) continue
-    most = supporters
+  for (const [i, candidate] of votes.entries()) {
+    const centre = said[i]
+    const agreeing = votes.filter((_, j) => agrees(centre, said[j], policy))
+    if (agreeing.length < policy.min || agreeing.length <= supporters.length) continue
+    supporters = agreeing
     winner = candidate
   }
-  if (winner === undefined) return undefined
-  const { value } = winner
-  return { winner, supports: vote => agrees(value, vote.value), overrules: 'disagrees' }
+  return winner && { winner, supports: vote => supporters.includes(vote), overrules: 'disagrees' }
+}
+
+/** Payloads are equal where their hashes are: comparing texts pairwise would read each of them once per source. */
+function comparable(value: Json, { field }: PolicyOf<'quorum'>): Json {
+  return field === undefined ? orThrow(canonicalHash(value)) : value
+}
+
+function agrees(centre: Json | undefined, other: Json | undefined, policy: PolicyOf<'quorum'>): boolean {
+  if (typeof centre !== 'number' || typeof other !== 'number') return centre === other
+  return Math.abs(centre - other) <= Math.max(policy.absolute, policy.relative * Math.abs(centre))
 }
 
 /** The source listed first; sources that are not listed come after all that are. */
@@ -114,21 +139,28 @@ function byPriority(votes: readonly Observation[], policy: PolicyOf<'priority'>)
   return winner && { winner, supports: vote => vote === winner, overrules: 'outranked' }
 }
 
-/** The smallest value at which half of all trust is reached; between two middle values the better ranked. */
+/** The best ranked of the trusted votes that say the middle value, or one of two. */
 function byTrustMedian(votes: readonly Observation[], policy: PolicyOf<'trust-median'>): Choice | undefined {
   const trust = trustOf(policy)
-  const rising = votes.filter(vote => trust(vote) > 0).sort((a, b) => Number(a.value) - Number(b.value))
+  const trusted = votes.filter(vote => trust(vote) > 0)
+  const middle = middleValues(trusted, trust)
+  const winner = trusted.find(vote => middle.includes(vote.value))
+  return winner && { winner, supports: vote => vote.value === winner.value, overrules: 'off-median' }
+}
+
+/** The smallest value at which half of all trust is reached, and the next where it is reached exactly. */
+function middleValues(votes: readonly Observation[], trust: (vote: Observation) => number): readonly Json[] {
+  const rising = votes.toSorted((a, b) => Number(a.value) - Number(b.value))
   let total = 0
   for (const vote of rising) total += trust(vote)
   let reached = 0
-  for (const [i, lower] of rising.entries()) {
-    reached += trust(lower)
+  for (const [i, vote] of rising.entries()) {
+    reached += trust(vote)
     if (2 * reached < total) continue
-    const upper = 2 * reached === total ? rising[i + 1] : undefined
-    const winner = upper !== undefined && votes.indexOf(upper) < votes.indexOf(lower) ? upper : lower
-    return { winner, supports: vote => vote.value === winner.value, overrules: 'off-median' }
+    const next = 2 * reached === total ? rising[i + 1] : undefined
+    return next === undefined ? [vote.value] : [vote.value, next.value]
   }
-  return undefined
+  return []
 }
 
 type PolicyOf<S extends FusionPolicy['strategy']> = Extract<FusionPolicy, { strategy: S }>
@@ -141,40 +173,12 @@ function ranking(policy: FusionPolicy): (a: Observation, b: Observation) => numb
 }
 
 function trustOf({ trust }: FusionPolicy): (seen: Observation) => number {
-  return ({ sourceId }) => (Object.hasOwn(trust, sourceId) ? (trust[sourceId] ?? 1) : 1)
+  return ({ sourceId }) => (Object.hasOwn(trust, sourceId) ? trust[sourceId] : undefined) ?? TRUST_DEFAULT
 }
 
 function priorityOf({ priority }: FusionPolicy): (seen: Observation) => number {
   const places = new Map(priority.map((sourceId, place) => [sourceId, place]))
   return ({ sourceId }) => places.get(sourceId) ?? priority.length
-}
-
-function agreement(policy: PolicyOf<'quorum'>): (a: Json, b: Json) => boolean {
-  if (policy.field === undefined) {
-    const texts = new Map<Json, string>()
-    const text = (value: Json) => {
-      const known = texts.get(value) ?? canonicalJson(value)
-      texts.set(value, known)
-      return known
-    }
-    return (a, b) => text(a) === text(b)
-  }
-  return (a, b) =>
-    Math.abs(Number(a) - Number(b)) <= Math.max(policy.absolute, policy.relative * Math.abs(Number(a)))
-}
-
-/** A source has one vote per window: what it said last. */
-function latestBySource(observations: readonly Observation[]): Map<string, Observation> {
-  const latest = new Map<string, Observation>()
-  for (const seen of observations) {
-    const before = latest.get(seen.sourceId)
-    const later =
-      before === undefined ||
-      seen.eventTimeMs > before.eventTimeMs ||
-      (seen.eventTimeMs === before.eventTimeMs && byEventId(seen, before) < 0)
-    if (later) latest.set(seen.sourceId, seen)
-  }
-  return latest
 }
 
 function byTime(a: Observation, b: Observation): number {
@@ -187,10 +191,4 @@ function byEventId(a: Observation, b: Observation): number {
 
 function asWitness({ eventId, sourceId, eventTimeMs, value }: Observation, { field }: FusionPolicy): Witness {
   return { eventId, sourceId, eventTimeMs, ...(field !== undefined && { value }) }
-}
-
-/** Its line in a packet's output. */
-export function fusedLine(record: FusedRecord, flags: number): string {
-  const line: JsonObject = { ...record, qualityFlags: record.qualityFlags | flags }
-  return canonicalJson(line)
 }

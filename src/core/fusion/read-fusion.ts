@@ -11,6 +11,7 @@ const FUSION_WINDOW_MS_DEFAULT = 1_000
 const FUSION_WINDOW_MS_MAX = 7 * 24 * 3_600_000
 export const FUSION_WINDOWS_MAX = 10_000
 const FUSION_SOURCES_MAX = 256
+export const TRUST_DEFAULT = 1
 
 /** Reads a stream's `fusion`; `{"strategy":"quorum","min":2,"priority":["sourceA","sourceB"]}` is enough. */
 export function readFusion(json: Json, pointer: string): Outcome<FusionPolicy> {
@@ -36,10 +37,13 @@ const common = {
     .max(FUSION_SOURCES_MAX)
     .refine(sources => new Set(sources).size === sources.length, 'a source is listed twice')
     .default([]),
-  /** Weights by sourceId; 1 for a source that is not listed. */
+  /** Weights by sourceId; a source that is not listed has the default, so listing it with that says nothing. */
   trust: z
     .record(sourceId, z.number().min(0).max(1_000_000))
     .refine(weights => Object.keys(weights).length <= FUSION_SOURCES_MAX, 'too many sources')
+    .transform(weights =>
+      Object.fromEntries(Object.entries(weights).filter(([, weight]) => weight !== TRUST_DEFAULT)),
+    )
     .default({}),
   windowsMax: z.int().min(1).max(FUSION_WINDOWS_MAX).default(1_000),
 }

@@ -9,7 +9,8 @@ export const eventStates = {
     counted: 'inFlight',
     ingest: 'received',
     overlay: 'pending',
-    on: { normalize: 'normalized', split: 'split' },
+    // Its packet may leave a round before any stage was agreed.
+    on: { normalize: 'normalized', 'leave-round': 'received', split: 'split' },
   },
   normalized: {
     counted: 'inFlight',
@@ -69,7 +70,12 @@ export const arrivals = ['received', 'duplicate', 'rejected', 'quarantined'] as 
 
 /** A job as its reader sees it: one stage of work, asked of one agent. */
 export const jobStates = {
-  queued: { ingest: 'queued', overlay: 'queued', on: { offer: 'running' } },
+  queued: {
+    ingest: 'queued',
+    overlay: 'queued',
+    // A job may be decided before all of its seats were offered.
+    on: { offer: 'running', agree: 'completed', 'leave-round': 'failed' },
+  },
   running: { ingest: 'running', overlay: 'running', on: { agree: 'completed', 'leave-round': 'failed' } },
   completed: {
     ingest: 'done',

@@ -1,3 +1,4 @@
+import { type Stage, stages } from '../rounds/template.ts'
 import { type EventState, eventStates, type JobState, jobStates } from './lifecycle.ts'
 
 /** The two families of routes that say the same with other words. */
@@ -22,6 +23,18 @@ export function eventStatesSaid(family: Family, word: string): EventState[] {
 /** Job words and job states are one to one. */
 export function jobStateSaid(family: Family, word: string): JobState | undefined {
   return jobStateNames.find(state => jobStates[state][family] === word)
+}
+
+/**
+ * Overlay clients' words for kinds of work. `distribute` is no stage: what is certified is served to whoever asks,
+ * and nobody is paid or judged for it, so no job is ever of that type.
+ */
+export const jobTypes = [...stages, 'distribute'] as const
+export type JobType = (typeof jobTypes)[number]
+
+/** The stage that a filter for this type asks for, or undefined where no job can have it. */
+export function stageSaid(word: string): Stage | undefined {
+  return stages.find(stage => stage === word)
 }
 
 const eventStateNames = Object.keys(eventStates) as EventState[]

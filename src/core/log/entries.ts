@@ -1,12 +1,15 @@
 import { type Audience, audiences } from '../audience.ts'
 import type { Json } from '../canonical-json.ts'
 import {
+  and,
   closedObject,
   closedReader,
   count,
   hex,
   identityKey,
   integer,
+  type Misfit,
+  misfit,
   oneOf,
   timeMs,
 } from '../closed-object.ts'
@@ -87,41 +90,43 @@ const readRecord = closedReader<PartitionRecord>(
       level: oneOf(levels),
       audience: oneOf(audiences),
       network: oneOf(networks),
-      shards: value => shardShape(value) ?? shardContradiction(value as ShardSet),
+      shards: and<ShardSet>(
+        closedObject<ShardSet>(
+          { by: oneOf(['key', 'event-id']), index: count, count: integer(1, PARTITIONS_MAX) },
+          {},
+        ),
+        shardContradiction,
+      ),
     },
     {},
   ),
 )
 
-const shardShape = closedObject<ShardSet>(
-  { by: oneOf(['key', 'event-id']), index: count, count: integer(1, PARTITIONS_MAX) },
-  {},
-)
-
-function shardContradiction({ index, count }: ShardSet) {
-  return index < count ? undefined : { must: 'below the count of shards', pointer: '/index' }
+function shardContradiction({ index, count }: ShardSet): Misfit | undefined {
+  return index < count ? undefined : misfit('below the count of shards', '/index')
 }
 
 const readMark = closedReader<SealMark>(
   'seal mark',
   'log-invalid',
-  value => markShape(value) ?? markContradiction(value as SealMark),
+  and<SealMark>(
+    closedObject<SealMark>(
+      {
+        partition: integer(0, PARTITIONS_MAX - 1),
+        upToSeq: count,
+        watermarkMs: timeMs,
+        policyDigest: hex(32),
+        rosterDigest: hex(32),
+        totals: totalsCheck,
+      },
+      {},
+    ),
+    markContradiction,
+  ),
 )
 
-const markShape = closedObject<SealMark>(
-  {
-    partition: integer(0, PARTITIONS_MAX - 1),
-    upToSeq: count,
-    watermarkMs: timeMs,
-    policyDigest: hex(32),
-    rosterDigest: hex(32),
-    totals: totalsCheck,
-  },
-  {},
-)
-
-function markContradiction({ upToSeq, totals }: SealMark) {
+function markContradiction({ upToSeq, totals }: SealMark): Misfit | undefined {
   return upToSeq === totals.accepted
     ? undefined
-    : { must: 'totals.accepted: every accepted event is in the log', pointer: '/upToSeq' }
+    : misfit('totals.accepted: every accepted event is in the log', '/upToSeq')
 }

@@ -3,6 +3,7 @@ import { type Audience, audiences } from '../audience.ts'
 import { toHex } from '../bytes.ts'
 import { canonicalJson, type Json } from '../canonical-json.ts'
 import {
+  and,
   type Check,
   closedObject,
   closedReader,
@@ -92,38 +93,41 @@ export function readPacketHeader(json: Json): Outcome<PacketHeader> {
   return read(json)
 }
 
-const sourcesCheck: Check = value => {
-  const wrong = sourceList(value)
-  if (wrong !== undefined) return wrong
-  const sources = value as readonly PacketSource[]
-  const disordered = sources.findIndex(
-    (source, i) => i > 0 && source.sourceId <= (sources[i - 1]?.sourceId ?? ''),
-  )
-  return disordered < 0
-    ? undefined
-    : misfit('after its neighbour: sources ascend by sourceId, each once', `/${disordered}/sourceId`)
-}
+const sourcesCheck = and<readonly PacketSource[]>(
+  listOf(
+    closedObject<PacketSource>(
+      { sourceId: envelopeChecks.sourceId, authenticated: oneOf(authentications) },
+      {},
+    ),
+    PACKET_SOURCES_MAX,
+  ),
+  sources => {
+    const disordered = sources.findIndex(
+      (source, i) => i > 0 && source.sourceId <= (sources[i - 1]?.sourceId ?? ''),
+    )
+    return disordered < 0
+      ? undefined
+      : misfit('after its neighbour: sources ascend by sourceId, each once', `/${disordered}/sourceId`)
+  },
+)
 
-const sourceList = listOf(
-  closedObject<PacketSource>(
-    { sourceId: envelopeChecks.sourceId, authenticated: oneOf(authentications) },
+export const totalsCheck: Check = and<Totals>(
+  closedObject<Totals>(
+    {
+      received: count,
+      accepted: count,
+      duplicate: count,
+      rejected: count,
+      quarantined: count,
+      waived: count,
+    },
     {},
   ),
-  PACKET_SOURCES_MAX,
+  ({ received, ...parts }) => {
+    const sum = Object.values(parts).reduce((a, b) => a + b, 0)
+    return received === sum ? undefined : misfit('the sum of the other totals', '/received')
+  },
 )
-
-const totalsShape = closedObject<Totals>(
-  { received: count, accepted: count, duplicate: count, rejected: count, quarantined: count, waived: count },
-  {},
-)
-
-export const totalsCheck: Check = value => {
-  const wrong = totalsShape(value)
-  if (wrong !== undefined) return wrong
-  const { received, ...parts } = value as Totals
-  const sum = Object.values(parts).reduce((a, b) => a + b, 0)
-  return received === sum ? undefined : misfit('the sum of the other totals', '/received')
-}
 
 const shape = closedObject<PacketHeader>(
   {
@@ -156,7 +160,7 @@ const shape = closedObject<PacketHeader>(
 const read = closedReader<PacketHeader>(
   'packet header',
   'header-invalid',
-  value => shape(value) ?? contradictionIn(value as PacketHeader),
+  and<PacketHeader>(shape, contradictionIn),
 )
 
 function contradictionIn(header: PacketHeader): Misfit | undefined {

@@ -100,17 +100,21 @@ export function openPacket(header: PacketHeader, bytes: Uint8Array): Outcome<rea
 }
 
 /** Leaf hashes of newline-ended lines, 32 bytes each, in order. */
-export function hashLines(bytes: Uint8Array): Outcome<Uint8Array> {
-  if (bytes.length > PACKET_BYTES_MAX) return notLines(`there are more than ${PACKET_BYTES_MAX} bytes`)
+export function hashLines(
+  bytes: Uint8Array,
+  { linesMax = PACKET_EVENTS_MAX, bytesMax = PACKET_BYTES_MAX } = {},
+): Outcome<Uint8Array> {
+  if (bytes.length > bytesMax) return notLines(`there are more than ${bytesMax} bytes`)
   if (bytes.length > 0 && bytes[bytes.length - 1] !== NEWLINE)
     return notLines('the last one has no newline at its end')
+  const lines = countLines(bytes, linesMax)
+  if (lines > linesMax) return notLines(`there are more than ${linesMax}`)
 
   // A leaf is hashed with a zero byte before it. One copy of the packet, its newlines made zeros, has that byte
   // in front of every line, and spares a copy per line.
   const prefixed = new Uint8Array(bytes.length + 1)
   prefixed.set(bytes, 1)
-  const leaves = new Uint8Array(32 * countLines(bytes))
-  if (leaves.length > 32 * PACKET_EVENTS_MAX) return notLines(`there are more than ${PACKET_EVENTS_MAX}`)
+  const leaves = new Uint8Array(32 * lines)
   let start = 0
   for (let at = 0; at < leaves.length; at += 32) {
     const end = prefixed.indexOf(NEWLINE, start + 1)
@@ -124,9 +128,11 @@ export function hashLines(bytes: Uint8Array): Outcome<Uint8Array> {
 
 const NEWLINE = 0x0a
 
-function countLines(bytes: Uint8Array): number {
+/** Counts no further than one beyond `linesMax`. */
+function countLines(bytes: Uint8Array, linesMax: number): number {
   let lines = 0
-  for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) lines++
+  for (let at = bytes.indexOf(NEWLINE); at >= 0 && lines <= linesMax; at = bytes.indexOf(NEWLINE, at + 1))
+    lines++
   return lines
 }
 
@@ -198,20 +204,34 @@ function lieAbout(header: PacketHeader, events: readonly Envelope[]): string | u
   if (events.length === 0) return undefined
   let [first, last] = [Infinity, 0]
   const sourceIds = new Set<string>()
-  const blinded = header.audience === 'restricted'
-  for (const { eventTimeMs, sourceId, streamId, blind } of events) {
-    if (streamId !== header.streamId) return 'it holds an event of another stream'
-    if ((blind !== undefined) !== blinded) return 'its lines must be blinded if and only if it is restricted'
-    first = Math.min(first, eventTimeMs)
-    last = Math.max(last, eventTimeMs)
-    sourceIds.add(sourceId)
+  for (const event of events) {
+    const contradiction = againstHeader(header, event)
+    if (contradiction !== undefined) return contradiction
+    first = Math.min(first, event.eventTimeMs)
+    last = Math.max(last, event.eventTimeMs)
+    sourceIds.add(event.sourceId)
   }
   if (first !== header.firstEventTimeMs || last !== header.lastEventTimeMs)
-    return 'its events have other times than its header states'
-  const stated = header.sources.map(source => source.sourceId)
-  if (stated.length !== sourceIds.size || !stated.every(sourceId => sourceIds.has(sourceId)))
-    return 'its events have other sources than its header lists'
-  return undefined
+    return 'no event has the first or the last time that the header states'
+  return sourceIds.size === header.sources.length
+    ? undefined
+    : 'the header lists a source that none of its events has'
+}
+
+/** What one event of a packet says otherwise than the packet's header. */
+export function againstHeader(header: PacketHeader, event: Envelope): string | undefined {
+  const { streamId, audience, firstEventTimeMs, lastEventTimeMs, sources } = header
+  if (event.streamId !== streamId) return 'an event belongs to another stream'
+  if ((event.blind !== undefined) !== (audience === 'restricted'))
+    return 'an event must be blinded where the packet is restricted, and nowhere else'
+  if (!sources.some(({ sourceId }) => sourceId === event.sourceId))
+    return 'an event has a source that the header does not list'
+  const within =
+    firstEventTimeMs !== null &&
+    lastEventTimeMs !== null &&
+    event.eventTimeMs >= firstEventTimeMs &&
+    event.eventTimeMs <= lastEventTimeMs
+  return within ? undefined : 'an event has a time outside those that the header states'
 }
 
 function foreign(why: string): Outcome<never> {

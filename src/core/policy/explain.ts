@@ -1,10 +1,8 @@
-import { canonicalJson } from '../canonical-json.ts'
 import type { Envelope } from '../event/envelope.ts'
 import { setsAside } from '../issue.ts'
 import { compilePath } from '../path.ts'
 import { type CarriedState, emptyState } from '../rules/carried-state.ts'
 import { compileRules } from '../rules/check-event.ts'
-import type { Rule } from '../rules/read-rules.ts'
 import { compileSource, type Step, unchanged } from './normalize-event.ts'
 import { type PolicySet, sourcePolicyOf } from './policy-set.ts'
 
@@ -26,16 +24,9 @@ export function explain(
   if (setsAside(issues)) return steps
 
   const normalized = { ...event, payload, qualityFlags: event.qualityFlags | flags }
-  for (const rule of once([...(policy.rules ?? []), ...(set.rules ?? [])])) {
+  compileRules([...(policy.rules ?? []), ...(set.rules ?? [])])(normalized, state, (rule, issue) => {
     const field = 'field' in rule ? rule.field : ''
-    const found = compileRules([rule])(normalized, state)
-    for (const issue of found)
-      steps.push({ rule: rule.kind, field, ...unchanged(compilePath(field)(payload)), issue })
-  }
+    steps.push({ rule: rule.kind, field, ...unchanged(compilePath(field)(payload)), issue })
+  })
   return steps
-}
-
-/** A rule that is there twice is checked once. */
-function once(rules: readonly Rule[]): Iterable<Rule> {
-  return new Map(rules.map(rule => [canonicalJson(rule), rule])).values()
 }

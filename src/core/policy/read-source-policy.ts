@@ -3,7 +3,13 @@ import { type Json, nestsWithin, pointerToken } from '../canonical-json.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { severities } from '../issue.ts'
 import { type Pointer, readPath } from '../path.ts'
-import { payloadTypeRule, readRules, rulesFromConstraints, schemaRule } from '../rules/read-rules.ts'
+import {
+  distinctRules,
+  payloadTypeRule,
+  readRules,
+  rulesFromConstraints,
+  schemaRule,
+} from '../rules/read-rules.ts'
 import { RULES_MAX, type Rule } from '../rules/rule.ts'
 import { anyJson, closed, readAs, readBy } from '../schema.ts'
 import { coercions, readCoercion } from './coercion.ts'
@@ -42,7 +48,7 @@ const targets = fields(readTarget, path)
 const constants = fields(readTarget, placedValue)
 const kinds = fields(readPath, coercionKind)
 const required = z.array(path).max(FIELDS_MAX)
-export const ruleList = anyJson.transform(readBy(json => readRules(json, '')))
+export const ruleList = anyJson.transform(readBy(readRules))
 
 const members = closed({
   identify: closed({
@@ -60,16 +66,13 @@ const members = closed({
   coerce: kinds.exactOptional(),
   coercionRules: kinds.exactOptional(),
   severity: z.partialRecord(z.enum(normalizeIssues), z.enum(severities)).exactOptional(),
-  payloadType: z
-    .string()
-    .transform(readBy(name => payloadTypeRule(name, '')))
-    .exactOptional(),
-  schema: anyJson.transform(readBy(json => schemaRule(json, ''))).exactOptional(),
-  constraints: anyJson.transform(readBy(json => rulesFromConstraints(json, ''))).exactOptional(),
+  payloadType: z.string().transform(readBy(payloadTypeRule)).exactOptional(),
+  schema: anyJson.transform(readBy(schemaRule)).exactOptional(),
+  constraints: anyJson.transform(readBy(rulesFromConstraints)).exactOptional(),
   rules: ruleList.exactOptional(),
 })
 
-export const sourceShape = members.transform(readBy(canonicalSource))
+const sourceShape = members.transform(readBy(canonicalSource))
 
 function canonicalSource(given: z.output<typeof members>): Outcome<SourcePolicy> {
   const twice = spelledTwice(given, [
@@ -95,9 +98,10 @@ function canonicalSource(given: z.output<typeof members>): Outcome<SourcePolicy>
     const chosen = given.severity?.[code]
     return chosen === undefined || chosen === NORMALIZE_SEVERITY ? [] : [[code, chosen] as const]
   })
-  const rules: Rule[] = [...(given.constraints ?? []), ...(given.rules ?? [])]
-  if (given.schema !== undefined) rules.unshift(given.schema)
-  if (given.payloadType !== undefined) rules.unshift(given.payloadType)
+  const written: Rule[] = [...(given.constraints ?? []), ...(given.rules ?? [])]
+  if (given.schema !== undefined) written.unshift(given.schema)
+  if (given.payloadType !== undefined) written.unshift(given.payloadType)
+  const rules = distinctRules(written)
   if (rules.length > RULES_MAX)
     return refused('policy-invalid', `the source has more than ${RULES_MAX} rules in all; drop some`)
 

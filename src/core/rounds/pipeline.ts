@@ -60,7 +60,8 @@ export type JobFacts = {
 /** Output i of a job, for 0 ≤ i < seats.length. Output seats.length is the thread. */
 export type Seat = { readonly agentKey: string; readonly operator: string }
 
-export type ResultStatus = 'completed' | 'failed' | 'rejected'
+export const resultStatuses = ['completed', 'failed', 'rejected'] as const
+export type ResultStatus = (typeof resultStatuses)[number]
 
 /** 64 hex digits: what one agent says about one member. */
 export type Leaf = string

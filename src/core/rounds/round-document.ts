@@ -1,4 +1,5 @@
 import { sha256Hex } from '#sha256'
+import { utf8 } from '../bytes.ts'
 import { canonicalJson, parseCanonicalJson } from '../canonical-json.ts'
 import {
   anything,
@@ -15,7 +16,8 @@ import { envelopeChecks } from '../event/read-envelope.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { PARTITIONS_MAX, type PacketHeader, packetId, readPacketHeader } from '../log/packet-header.ts'
 import { continues } from '../log/succession.ts'
-import type { Parent } from './coordinating/standing.ts'
+
+import type { ChainPlace, Parent } from './coordinating/standing.ts'
 import { ROUND_PACKETS_MAX, roundId } from './round.ts'
 
 export const ROUND_DOC_BYTES_MAX = 4 * 1024 * 1024
@@ -35,13 +37,7 @@ export type RoundDocument = {
 }
 
 /** What the first packet of a partition builds on; each further one builds on the one before it in the round. */
-export type PartitionStart = {
-  readonly streamId: string
-  readonly partition: number
-  readonly parent: Parent | null
-  /** SHA-256 of the parent's state; null is the empty state. */
-  readonly stateIn: string | null
-}
+export type PartitionStart = ChainPlace & { readonly streamId: string; readonly partition: number }
 
 export function writeRoundDocument(document: RoundDocument): string {
   return canonicalJson(document)
@@ -51,6 +47,23 @@ export function writeRoundDocument(document: RoundDocument): string {
 export function inputHash(document: RoundDocument): string {
   return sha256Hex(writeRoundDocument(document))
 }
+
+/** What a packet adds to a document, at most: as much as one about it alone, whatever it builds on. */
+export function documentBytes(header: PacketHeader, locations: readonly string[]): number {
+  const { streamId, partition, policyDigest } = header
+  const parent = { packetId: zeros, versionId: zeros }
+  const alone: RoundDocument = {
+    v: 1,
+    try: TRY_MAX,
+    headers: [header],
+    partitions: [{ streamId, partition, parent, stateIn: zeros }],
+    policies: [{ digest: policyDigest, locations }],
+  }
+  return utf8(writeRoundDocument(alone)).length
+}
+
+const TRY_MAX = 0xffff_ffff
+const zeros = '0'.repeat(64)
 
 export function roundIdOf(document: RoundDocument): string {
   return roundId(document.try, document.headers.map(packetId))
@@ -76,7 +89,7 @@ const readShape = closedReader<RoundDocument>(
   closedObject<RoundDocument>(
     {
       v: oneOf([1]),
-      try: integer(1, 0xffff_ffff),
+      try: integer(1, TRY_MAX),
       headers: listOf(anything, ROUND_PACKETS_MAX),
       partitions: listOf(
         closedObject<PartitionStart>(

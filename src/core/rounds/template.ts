@@ -10,7 +10,9 @@ export const templates = {
 
 export type Template = keyof typeof templates
 
-export type Stage = 'normalize' | 'validate' | 'certify'
+/** Every stage that any template has. */
+export const stages = ['normalize', 'validate', 'certify'] as const
+export type Stage = (typeof stages)[number]
 
 export function isTemplate(text: unknown): text is Template {
   return typeof text === 'string' && Object.hasOwn(templates, text)

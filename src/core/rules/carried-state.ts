@@ -1,9 +1,10 @@
-import { sha256Hex } from '#sha256'
 import { fromUtf8, utf8 } from '../bytes.ts'
 import { canonicalJson, isObject, type Json, parseCanonicalJson } from '../canonical-json.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import {
+  bytesOf,
   type FusionState,
+  isCount,
   isTimeMs,
   noWindows,
   readFusionState,
@@ -94,29 +95,20 @@ export function readState(bytes: Uint8Array | null): Outcome<CarriedState> {
   return accepted(state)
 }
 
-export type WrittenState = {
-  readonly bytes: Uint8Array
-  /** SHA-256 of the bytes; null for the empty state, whose bytes are none. */
-  readonly digest: string | null
-  /** How many memories left now. */
-  readonly evicted: number
-}
-
 /**
- * Over the bound, the memories touched longest ago leave first (ties: the lower key, source, rule), until what
- * remains fits. Open windows do not leave here: closing one is a result (see ../fusion/open-windows.ts).
+ * No bytes for the empty state. Over the bound, the memories touched longest ago leave first (ties: the lower key,
+ * source, rule), until what remains fits. Open windows do not leave here: closing one is a result (see
+ * ../fusion/open-windows.ts).
  */
-export function writeState(state: CarriedState, stateBytesMax: number): WrittenState {
-  if (isEmpty(state)) return { bytes: new Uint8Array(0), digest: null, evicted: 0 }
+export function writeState(state: CarriedState, stateBytesMax: number): Uint8Array {
+  if (isEmpty(state)) return new Uint8Array(0)
+  const { evicted } = state
+  const withoutMemories = { evicted, fusion: writeFusionState(state.fusion), memories: [], v: 1 }
   const stored = storedMemories(state)
-  let bytes = encode(state, stored, 0)
-  let evicted = 0
-  if (bytes.length > stateBytesMax && stored.length > 0) {
-    const kept = evict(stored, bytes.length - stateBytesMax)
-    evicted = stored.length - kept.length
-    bytes = encode(state, kept, evicted)
-  }
-  return { bytes, digest: sha256Hex(bytes), evicted }
+  // Each is measured with a comma, and there is one less.
+  const kept = thoseThatFit(stored, stateBytesMax - bytesOf(withoutMemories) + 1)
+  const memories = kept.toSorted(inOrder)
+  return utf8(canonicalJson({ ...withoutMemories, evicted: evicted + stored.length - kept.length, memories }))
 }
 
 /** `[ruleId, sourceId, key, touchedMs, ...values]` */
@@ -128,32 +120,30 @@ function storedMemories(state: CarriedState): StoredMemory[] {
     for (const [key, sources] of keys)
       for (const [sourceId, { touchedMs, values }] of sources)
         stored.push([ruleId, sourceId, key, touchedMs, ...values])
-  return stored.sort(inOrder)
-}
-
-function encode(state: CarriedState, memories: readonly StoredMemory[], evictedNow: number): Uint8Array {
-  return utf8(
-    canonicalJson({
-      evicted: state.evicted + evictedNow,
-      fusion: writeFusionState(state.fusion),
-      memories,
-      v: 1,
-    }),
-  )
+  return stored
 }
 
 /** The count of the evicted may grow by digits while memories leave, hence the allowance. */
 const COUNT_BYTES_MAX = 16
 
-function evict(stored: readonly StoredMemory[], bytesOver: number): readonly StoredMemory[] {
-  const leaving = new Set<StoredMemory>()
-  let freed = -COUNT_BYTES_MAX
-  for (const memory of stored.toSorted(oldestFirst)) {
-    if (freed >= bytesOver) break
-    leaving.add(memory)
-    freed += utf8(canonicalJson(memory)).length + 1
+/**
+ * Counted from the newest on, and no further than the bound: a packet may leave far more memories than there is
+ * room for, more than could ever be written in one piece.
+ */
+function thoseThatFit(stored: readonly StoredMemory[], bytesMax: number): readonly StoredMemory[] {
+  if (fitting(stored, bytesMax) === stored.length) return stored
+  const newest = stored.toSorted((a, b) => oldestFirst(b, a))
+  return newest.slice(0, fitting(newest, bytesMax - COUNT_BYTES_MAX))
+}
+
+/** How many of them, from the first on, fit together. */
+function fitting(stored: readonly StoredMemory[], bytesMax: number): number {
+  let bytes = 0
+  for (const [i, memory] of stored.entries()) {
+    bytes += bytesOf(memory) + 1
+    if (bytes > bytesMax) return i
   }
-  return stored.filter(memory => !leaving.has(memory))
+  return stored.length
 }
 
 function oldestFirst(a: StoredMemory, b: StoredMemory): number {
@@ -180,15 +170,11 @@ function readStored(json: Json): StoredMemory | undefined {
 }
 
 function isEmpty({ memories, fusion, evicted }: CarriedState): boolean {
-  return memories.size === 0 && fusion.windows.size === 0 && fusion.closedTo === null && evicted === 0
+  return memories.size === 0 && fusion.windows.length === 0 && fusion.closedTo === null && evicted === 0
 }
 
 function isNumber(json: Json): json is number {
   return typeof json === 'number'
-}
-
-function isCount(json: Json | undefined): json is number {
-  return Number.isSafeInteger(json) && Number(json) >= 0
 }
 
 function invalid(what: string, pointer: string) {

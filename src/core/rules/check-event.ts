@@ -12,7 +12,8 @@ import {
   rateCheck,
   zScoreCheck,
 } from './history-checks.ts'
-import { compileSchema, type SchemaCheck } from './json-schema.ts'
+import { compileSchema } from './json-schema.ts'
+import { compileLimits, type Limits } from './limits.ts'
 import { compilePayloadType } from './payload-type.ts'
 import type { Rule } from './rule.ts'
 import {
@@ -20,6 +21,7 @@ import {
   enumCheck,
   patternCheck,
   predicateCheck,
+  schemaCheck,
   skewCheck,
   stalenessCheck,
   sumCheck,
@@ -27,19 +29,27 @@ import {
 } from './value-checks.ts'
 
 /**
- * What the rules find in one event, in the order of the rules. The state is changed in place, and only by
- * events that go on: a value that was set aside must not become what others are measured against.
+ * What the rules find in one event, in the order of the rules; `note` hears of each issue and whose it is. The
+ * state is changed in place, and only by events that go on: a value that was set aside must not become what
+ * others are measured against.
  */
-export type EventCheck = (event: Envelope, state: CarriedState) => Issue[]
+export type EventCheck = (event: Envelope, state: CarriedState, note?: Note) => Issue[]
+type Note = (rule: Rule, issue: Issue) => void
 
 /** For rules that readRules accepted. A rule that is there twice is checked once. */
 export function compileRules(rules: readonly Rule[]): EventCheck {
   const distinct = [...new Map(rules.map(rule => [ruleId(rule), rule]))]
-  const checks = distinct.map(([id, rule]) => withVerdict(rule, id, compileRule(rule)))
-  return (event, state) => {
+  const checks = distinct.map(([id, rule]) => ({ rule, check: withVerdict(rule, id, compileRule(rule)) }))
+  const limitsFor = compileLimits(distinct.map(([, rule]) => rule))
+  return (event, state, note) => {
+    const limits = limitsFor(event.payload)
     const issues: Issue[] = []
     const lessons: Lesson[] = []
-    for (const check of checks) check(event, state, issues, lessons)
+    for (const { rule, check } of checks)
+      check(event, limits, state, lessons, issue => {
+        issues.push(issue)
+        note?.(rule, issue)
+      })
     if (lessons.length > 0 && !setsAside(issues)) for (const learn of lessons) learn()
     return issues
   }
@@ -51,25 +61,31 @@ function ruleId(rule: Rule): string {
 }
 
 type Lesson = () => void
-type JudgedCheck = (event: Envelope, state: CarriedState, issues: Issue[], lessons: Lesson[]) => void
+type JudgedCheck = (
+  event: Envelope,
+  limits: Limits,
+  state: CarriedState,
+  lessons: Lesson[],
+  find: (issue: Issue) => void,
+) => void
 
 function withVerdict({ severity, flag }: Rule, id: string, check: ValueCheck | HistoryCheck): JudgedCheck {
   if (typeof check === 'function')
-    return (event, _state, issues) => {
-      const text = check(event)
-      if (text !== undefined) issues.push({ text, severity, flag })
+    return (event, limits, _state, _lessons, find) => {
+      const text = check(event, limits)
+      if (text !== undefined) find({ text, severity, flag })
     }
-  return (event, state, issues, lessons) => {
+  return (event, _limits, state, lessons, find) => {
     const seen = check.observe(event)
     if (seen === undefined) return
     if (typeof seen === 'string') {
-      issues.push({ text: seen, severity, flag })
+      find({ text: seen, severity, flag })
       return
     }
     const remembered = recall(state, id, seen.sourceId, seen.key)
-    if (remembered === undefined && state.evicted > 0) issues.push(partialCoverage(check.name, seen.key))
+    if (remembered === undefined && state.evicted > 0) find(partialCoverage(check.name, seen.key))
     const text = check.find(seen, remembered?.values, state.memories.get(id))
-    if (text !== undefined) issues.push({ text, severity, flag })
+    if (text !== undefined) find({ text, severity, flag })
     // An event time ahead of the log's clock would keep its key in the state for ever.
     const touchedMs = Math.max(remembered?.touchedMs ?? 0, Math.min(event.eventTimeMs, event.ingestTimeMs))
     lessons.push(() => {
@@ -91,9 +107,9 @@ function partialCoverage(name: string, key: string): Issue {
 function compileRule(rule: Rule): ValueCheck | HistoryCheck {
   switch (rule.kind) {
     case 'schema':
-      return payloadCheck(compileSchema(rule.schema))
+      return schemaCheck(compileSchema(rule.schema))
     case 'payload-type':
-      return payloadCheck(compilePayloadType(rule.name))
+      return schemaCheck(compilePayloadType(rule.name))
     case 'bounds':
       return boundsCheck(rule)
     case 'enum':
@@ -119,8 +135,4 @@ function compileRule(rule: Rule): ValueCheck | HistoryCheck {
     case 'divergence':
       return divergenceCheck(rule)
   }
-}
-
-function payloadCheck(check: SchemaCheck): ValueCheck {
-  return event => check(event.payload)
 }

@@ -83,7 +83,7 @@ export function madCheck(rule: RuleOf<'mad'>): HistoryCheck {
 /** Compares with the latest value of every other source for the same key, where that is recent enough. */
 export function divergenceCheck(rule: RuleOf<'divergence'>): HistoryCheck {
   const name = fieldName(rule.field)
-  const { absolute = 0, relative = 0, withinMs } = rule
+  const { absolute, relative, withinMs } = rule
   return {
     name,
     observe: observation(rule),

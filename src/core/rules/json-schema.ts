@@ -1,9 +1,17 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 import { fastFormats } from 'ajv-formats/dist/formats.js'
-import { sha256Hex } from '#sha256'
-import { canonicalJson, isObject, type Json, type JsonObject, pointerToken } from '../canonical-json.ts'
+import {
+  canonicalize,
+  canonicalJson,
+  isObject,
+  type Json,
+  type JsonObject,
+  pointerToken,
+} from '../canonical-json.ts'
 import { accepted, type Fault, type FaultCode, type Outcome, orThrow, refused } from '../fault.ts'
 import { shown } from '../issue.ts'
+import { compareCanonically } from './equality-keywords.ts'
+import { keepLatest } from './kept.ts'
 import { compilePattern } from './pattern.ts'
 
 export const SCHEMA_CHARS_MAX = 64 * 1024
@@ -11,56 +19,48 @@ export const SCHEMA_CHARS_MAX = 64 * 1024
 const SCHEMA_DEPTH_MAX = 32
 /** Subschemas, listed values and instructions of patterns, references followed. */
 const SCHEMA_WEIGHT_MAX = 1_000
-/** Weight of the schema × size of the payload: what one event may cost, under a second. */
-const SCHEMA_STEPS_MAX = 2_000_000
 const SCHEMA_PATTERNS_MAX = 32
-/** Comparing each with each is quadratic, so `uniqueItems` asks for a `maxItems` of at most this. */
-const UNIQUE_ITEMS_MAX = 256
 /** A longer text fails every format, before any expression is run over it. */
 const FORMAT_CHARS_MAX = 256
-/** Compiling takes milliseconds, so compiled schemas are kept; the one unused for longest leaves first. */
+/** Compiling takes milliseconds, so compiled schemas are kept. */
 const SCHEMAS_KEPT_MAX = 256
 
 /** The issue's text, or undefined where the value fits. */
 export type SchemaCheck = (value: Json) => string | undefined
 
+export type CompiledSchema = {
+  readonly check: SchemaCheck
+  /** What checking a value costs for each part of it. */
+  readonly weight: number
+  /** Then every character of the value counts. */
+  readonly hasPatterns: boolean
+}
+
 /**
  * JSON Schema 2020-12 as a publisher may send it: everything that decides about values, nothing that reaches
  * outside the document, calls itself, or grows when references are followed. Answers the schema as sent.
  */
-export function readSchema(json: Json, pointer: string): Outcome<JsonObject> {
-  if (!isObject(json)) return refused('policy-invalid', 'a schema is a JSON object', pointer)
-  const check = compile(json, pointer)
-  return check.ok ? accepted(json) : check
+export function readSchema(json: Json): Outcome<JsonObject> {
+  if (!isObject(json)) return refused('policy-invalid', 'a schema is a JSON object', '')
+  const text = canonicalize(json)
+  if (!text.ok) return text
+  if (text.value.length > SCHEMA_CHARS_MAX)
+    return refused('policy-invalid', `the schema is longer than ${SCHEMA_CHARS_MAX} characters`, '')
+  const compiled = compileText(text.value)
+  return compiled.ok ? accepted(json) : compiled
 }
 
 /** For schemas that readSchema accepted. */
-export function compileSchema(schema: JsonObject): SchemaCheck {
-  return orThrow(compile(schema, ''))
+export function compileSchema(schema: JsonObject): CompiledSchema {
+  return orThrow(compileText(canonicalJson(schema)))
 }
 
-const kept = new Map<string, SchemaCheck>()
+// From the canonical text: which of two mistakes is found first must not depend on the order that somebody wrote.
+const compileText = keepLatest(SCHEMAS_KEPT_MAX, text => compile(JSON.parse(text)))
 
-function compile(schema: JsonObject, pointer: string): Outcome<SchemaCheck> {
-  const text = canonicalJson(schema)
-  if (text.length > SCHEMA_CHARS_MAX)
-    return refused('policy-invalid', `the schema is longer than ${SCHEMA_CHARS_MAX} characters`, pointer)
-  const id = sha256Hex(text)
-  const known = kept.get(id)
-  const check = known === undefined ? compileNew(schema, pointer) : accepted(known)
-  if (!check.ok) return check
-  kept.delete(id)
-  kept.set(id, check.value)
-  for (const oldest of kept.keys()) {
-    if (kept.size <= SCHEMAS_KEPT_MAX) break
-    kept.delete(oldest)
-  }
-  return check
-}
-
-function compileNew(schema: JsonObject, pointer: string): Outcome<SchemaCheck> {
-  const seen = { root: schema, rootPointer: pointer, weight: 0, patterns: 0 }
-  const fault = inspect(schema, { pointer, depth: 0, following: [] }, seen)
+function compile(schema: JsonObject): Outcome<CompiledSchema> {
+  const seen = { root: schema, weight: 0, patterns: 0 }
+  const fault = inspect(schema, { pointer: '', depth: 0, following: [] }, seen)
   if (fault !== undefined) return { ok: false, fault }
   const bare = withoutNotes(schema)
   if (!metaSchema.validateSchema(bare)) {
@@ -68,46 +68,27 @@ function compileNew(schema: JsonObject, pointer: string): Outcome<SchemaCheck> {
     return refused(
       'policy-invalid',
       `the schema breaks JSON Schema 2020-12: this ${error?.message ?? 'is not one'}`,
-      pointer + (error?.instancePath ?? ''),
+      error?.instancePath ?? '',
     )
   }
   // One instance per schema: an instance keeps whatever it has ever compiled.
-  const ajv = new Ajv2020({ ...options, meta: false, validateSchema: false })
+  const ajv = compareCanonically(new Ajv2020({ ...options, meta: false, validateSchema: false }))
   for (const [name, validate] of formats) ajv.addFormat(name, { type: 'string', validate })
   try {
     const validate = ajv.compile<Json>(bare)
-    const sizeMax = Math.floor(SCHEMA_STEPS_MAX / seen.weight)
-    return accepted(value => {
-      if (sizeUpTo(value, sizeMax) > sizeMax) return 'schema::too-large'
-      return validate(value) ? undefined : schemaIssue(validate.errors?.at(-1))
+    return accepted({
+      check: value => (validate(value) ? undefined : schemaIssue(validate.errors?.at(-1))),
+      weight: seen.weight,
+      hasPatterns: seen.patterns > 0,
     })
   } catch (error) {
-    return refused('policy-invalid', `the schema cannot be compiled: ${shown(String(error))}`, pointer)
+    return refused('policy-invalid', `the schema cannot be compiled: ${shown(String(error))}`, '')
   }
-}
-
-/** Values and, sixteen characters for one, texts. Stops counting once it is past `max`. */
-function sizeUpTo(value: Json, max: number): number {
-  if (typeof value === 'string') return 1 + (value.length >> 4)
-  if (typeof value !== 'object' || value === null) return 1
-  let size = 1
-  if (Array.isArray(value)) {
-    for (const item of value) {
-      size += sizeUpTo(item, max - size)
-      if (size > max) break
-    }
-    return size
-  }
-  for (const [key, inner] of Object.entries(value)) {
-    size += (key.length >> 4) + sizeUpTo(inner, max - size)
-    if (size > max) break
-  }
-  return size
 }
 
 // `code` would name the engine in generated modules, which we never ask for; ajv tells patterns apart by text.
 const linearPattern = Object.assign(
-  (source: string) => ({ ...orThrow(compilePattern(source, '')), toString: () => source }),
+  (source: string) => ({ ...orThrow(compilePattern(source)), toString: () => source }),
   { code: 'linearPattern' },
 )
 
@@ -120,20 +101,20 @@ const options = {
   code: { regExp: linearPattern },
 } as const
 
-const metaSchema = new Ajv2020(options)
+const metaSchema = compareCanonically(new Ajv2020(options))
 
 /** The last error is the outermost: for `anyOf` it says that none fitted, not how the first one failed. */
 function schemaIssue(error: ErrorObject | undefined): string {
   const keyword = error?.keyword ?? 'false'
-  const named: unknown =
-    error?.params['missingProperty'] ??
-    error?.params['additionalProperty'] ??
-    error?.params['unevaluatedProperty']
+  const named: unknown = error?.params['missingProperty'] ?? error?.params['additionalProperty']
   const path = (error?.instancePath ?? '') + (typeof named === 'string' ? pointerToken(named) : '')
   return `schema:${shown(path)}:${keyword}`
 }
 
-/** What a keyword's value is made of. A keyword that is not here is refused, not ignored. */
+/**
+ * What a keyword's value is made of. A keyword that is not here is refused, not ignored. `unevaluatedItems` and
+ * `unevaluatedProperties` are not: the library takes a member called `constructor` for evaluated.
+ */
 const keywords: { readonly [keyword: string]: 'note' | 'value' | 'schema' | 'list' | 'map' } = {
   $schema: 'note',
   $id: 'note',
@@ -172,8 +153,6 @@ const keywords: { readonly [keyword: string]: 'note' | 'value' | 'schema' | 'lis
   items: 'schema',
   contains: 'schema',
   additionalProperties: 'schema',
-  unevaluatedItems: 'schema',
-  unevaluatedProperties: 'schema',
   propertyNames: 'schema',
   not: 'schema',
   if: 'schema',
@@ -222,7 +201,6 @@ type Place = {
 }
 type Inspection = {
   readonly root: JsonObject
-  readonly rootPointer: string
   weight: number
   patterns: number
 }
@@ -244,7 +222,7 @@ function inspect(schema: Json, place: Place, seen: Inspection): Fault | undefine
       return fault(`the keyword "${shown(keyword)}" is not one that a rule's schema may use`, at)
     if ((keyword === '$defs' || keyword === 'definitions') && place.depth > 0)
       return fault('definitions stand at the top of the schema', at)
-    const wrong = checkKeyword(keyword, value, schema, place, seen)
+    const wrong = checkKeyword(keyword, value, place, seen)
     if (wrong !== undefined) return wrong
     if (seen.weight > SCHEMA_WEIGHT_MAX) return tooHeavy()
     const inside = subschemas(shape, value)
@@ -258,13 +236,7 @@ function inspect(schema: Json, place: Place, seen: Inspection): Fault | undefine
   return undefined
 }
 
-function checkKeyword(
-  keyword: string,
-  value: Json,
-  schema: JsonObject,
-  place: Place,
-  seen: Inspection,
-): Fault | undefined {
+function checkKeyword(keyword: string, value: Json, place: Place, seen: Inspection): Fault | undefined {
   const at = place.pointer + pointerToken(keyword)
   const fault = (detail: string) => refused('policy-invalid', detail, at).fault
   switch (keyword) {
@@ -282,10 +254,6 @@ function checkKeyword(
       return formats.some(([name]) => name === value)
         ? undefined
         : fault(`the format is not one of ${formats.map(([name]) => name).join(', ')}`)
-    case 'uniqueItems':
-      return value === true && !isUpTo(schema['maxItems'], UNIQUE_ITEMS_MAX)
-        ? fault(`"uniqueItems" needs a "maxItems" of at most ${UNIQUE_ITEMS_MAX} beside it`)
-        : undefined
     case 'pattern':
       return checkPattern(value, at, seen)
     case 'patternProperties': {
@@ -322,7 +290,7 @@ function followReference(value: Json, place: Place, seen: Inspection): Fault | u
   if (!isObject(definitions) || !Object.hasOwn(definitions, name))
     return refused('policy-invalid', 'the reference names a definition that is not there', at).fault
   const target = {
-    pointer: `${seen.rootPointer}/${group}/${name}`,
+    pointer: `/${group}/${name}`,
     depth: place.depth + 1,
     following: [...place.following, value],
   }
@@ -333,8 +301,8 @@ function checkPattern(source: Json, at: string, seen: Inspection): Fault | undef
   if (++seen.patterns > SCHEMA_PATTERNS_MAX)
     return refused('pattern-refused', `the schema has more than ${SCHEMA_PATTERNS_MAX} patterns`, at).fault
   if (typeof source !== 'string') return refused('pattern-refused', 'a pattern is a string', at).fault
-  const compiled = compilePattern(source, at)
-  if (!compiled.ok) return compiled.fault
+  const compiled = compilePattern(source)
+  if (!compiled.ok) return { ...compiled.fault, pointer: at }
   seen.weight += compiled.value.programSize
   return undefined
 }
@@ -383,8 +351,4 @@ function countValues(value: Json): number {
   let count = 1
   for (const inner of Object.values(value)) count += countValues(inner)
   return count
-}
-
-function isUpTo(value: Json | undefined, max: number): boolean {
-  return typeof value === 'number' && value <= max
 }

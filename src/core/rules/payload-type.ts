@@ -1,6 +1,6 @@
 import { payloadTypes } from '../event/payload-types.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
-import { compileSchema, type SchemaCheck } from './json-schema.ts'
+import { type CompiledSchema, compileSchema } from './json-schema.ts'
 
 const schemas = new Map(Object.entries(payloadTypes).map(([name, { schema }]) => [name, schema]))
 
@@ -11,7 +11,7 @@ export function readPayloadTypeName(name: string): Outcome<string> {
 }
 
 /** For names that readPayloadTypeName accepted. */
-export function compilePayloadType(name: string): SchemaCheck {
+export function compilePayloadType(name: string): CompiledSchema {
   const schema = schemas.get(name)
   if (schema === undefined) throw new Error(`payload type ${name} is not registered`)
   return compileSchema(schema)

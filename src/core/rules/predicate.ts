@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { isObject, type Json, pointerToken } from '../canonical-json.ts'
+import { canonicalJson, isObject, type Json, pointerToken } from '../canonical-json.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { compilePath, readPath } from '../path.ts'
 import { closed, readAs, readBy } from '../schema.ts'
@@ -42,9 +42,21 @@ export function compilePredicate(predicate: Predicate): Judgement {
   return compileComparison(predicate)
 }
 
-const path = z.string().transform(readBy(readPath))
+export const path = z.string().transform(readBy(readPath))
 const scalar = z.union([z.string(), z.number(), z.boolean()])
 const length = z.int().min(0)
+
+/** Neither order nor repetition means anything, so neither is kept. */
+export function setOfScalars(valuesMax: number) {
+  return z
+    .array(scalar)
+    .min(1)
+    .max(valuesMax)
+    .transform(values => {
+      const byText = new Map(values.map(value => [canonicalJson(value), value]))
+      return [...byText].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value)
+    })
+}
 
 function comparison<Op extends string>(op: Op) {
   return closed({
@@ -69,7 +81,7 @@ const comparisonShape = z.discriminatedUnion(
     closed({
       field: path,
       op: z.literal('in'),
-      value: z.array(scalar).min(1).max(PREDICATE_VALUES_MAX),
+      value: setOfScalars(PREDICATE_VALUES_MAX),
     }),
     closed({ field: path, op: z.literal('exists'), value: z.boolean().default(true) }),
     closed({
@@ -82,7 +94,7 @@ const comparisonShape = z.discriminatedUnion(
       op: z.literal('length'),
       value: z.union([
         length.transform(exactly => ({ min: exactly, max: exactly })),
-        closed({ min: length.exactOptional(), max: length.exactOptional() }),
+        closed({ min: length.default(0), max: length.exactOptional() }),
       ]),
     }),
   ],
@@ -142,7 +154,7 @@ function compileComparison(part: Comparison): Judgement {
       }
     }
     case 'length': {
-      const { min = 0, max = Number.POSITIVE_INFINITY } = part.value
+      const { min, max = Number.POSITIVE_INFINITY } = part.value
       return payload => {
         const value = read(payload)
         if (typeof value !== 'string' && !Array.isArray(value)) return false

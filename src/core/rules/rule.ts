@@ -1,14 +1,12 @@
 import * as z from 'zod'
-import { isObject, type JsonObject } from '../canonical-json.ts'
 import { type QualityFlag, qualityFlags } from '../event/quality-flags.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { type Severity, severities } from '../issue.ts'
-import { readPath } from '../path.ts'
 import { anyJson, closed, readBy } from '../schema.ts'
 import { readSchema } from './json-schema.ts'
 import { compilePattern } from './pattern.ts'
 import { readPayloadTypeName } from './payload-type.ts'
-import { readPredicate } from './predicate.ts'
+import { path, readPredicate, setOfScalars } from './predicate.ts'
 
 /** One thing that an event must satisfy, in its canonical form: defaults filled in, fields as JSON Pointers. */
 export type Rule = z.output<typeof ruleShape>
@@ -35,14 +33,10 @@ const ruleFlags = [
 ] as const satisfies readonly QualityFlag[]
 const ruleFlagBits = ruleFlags.reduce((bits, name) => bits | qualityFlags[name], 0)
 
-const path = z.string().transform(readBy(readPath))
-const scalar = z.union([z.string(), z.number(), z.boolean()])
 const durationMs = z.int().min(0)
-const tolerance = z.number().min(0).exactOptional()
-const pattern = z.string().transform(readBy(source => keeping(source, compilePattern(source, ''))))
-const schema = anyJson
-  .refine(isObject, 'a schema is a JSON object')
-  .transform(readBy((json): Outcome<JsonObject> => readSchema(json, '')))
+const tolerance = z.number().min(0).default(0)
+const pattern = z.string().transform(readBy(source => keeping(source, compilePattern(source))))
+const schema = anyJson.transform(readBy(readSchema))
 const flag = z.union(
   [
     z.enum(ruleFlags).transform(name => qualityFlags[name]),
@@ -74,7 +68,7 @@ function samplesFit(rule: { readonly window: number; readonly samplesMin: number
 }
 const tooFewSamples = 'the window never holds "samplesMin" values; lower that or widen the window'
 
-const range = { min: z.number().exactOptional(), max: z.number().exactOptional() }
+export const range = { min: z.number().exactOptional(), max: z.number().exactOptional() }
 function isRange({ min, max }: { readonly min?: number; readonly max?: number }): boolean {
   return min === undefined ? max !== undefined : max === undefined || min <= max
 }
@@ -99,7 +93,7 @@ export const ruleShape = z.discriminatedUnion(
       kind: z.literal('enum'),
       ...verdict('quarantine', 'INVALID_SCHEMA'),
       field: path,
-      values: z.array(scalar).min(1).max(LISTED_VALUES_MAX),
+      values: setOfScalars(LISTED_VALUES_MAX),
     }),
     closed({
       kind: z.literal('pattern'),
@@ -120,9 +114,13 @@ export const ruleShape = z.discriminatedUnion(
     closed({
       kind: z.literal('sum'),
       ...verdict('flag', 'OUTLIER_DETECTED'),
-      fields: z.array(path).min(1).max(SUM_FIELDS_MAX),
-      /** Where each item of a list holds its number. */
-      each: path.exactOptional(),
+      fields: z
+        .array(path)
+        .min(1)
+        .max(SUM_FIELDS_MAX)
+        .refine(fields => new Set(fields).size === fields.length, 'a field is listed twice; keep one'),
+      /** Where each item of a list holds its number; "" for the item itself. */
+      each: path.default(''),
       of: z.enum(['value', 'inverse']).default('value'),
       ...range,
     }).refine(isRange, noRange),

@@ -4,12 +4,21 @@ import { qualityFlags } from '../event/quality-flags.ts'
 import { orThrow } from '../fault.ts'
 import { shown } from '../issue.ts'
 import { compilePath, fieldName } from '../path.ts'
+import type { CompiledSchema } from './json-schema.ts'
+import type { Limits } from './limits.ts'
 import { compilePattern } from './pattern.ts'
 import { compilePredicate } from './predicate.ts'
 import type { RuleOf } from './rule.ts'
 
+/** Numbers that one rule adds up in one event. */
+const SUM_TERMS_MAX = 4_096
+
 /** The issue's text, or undefined where the event satisfies the rule. A field that is missing or null does. */
-export type ValueCheck = (event: Envelope) => string | undefined
+export type ValueCheck = (event: Envelope, limits: Limits) => string | undefined
+
+export function schemaCheck({ check }: CompiledSchema): ValueCheck {
+  return (event, limits) => (limits.tooLargeForSchemas ? 'schema::too-large' : check(event.payload))
+}
 
 export function boundsCheck({ field, min = -Infinity, max = Infinity }: RuleOf<'bounds'>): ValueCheck {
   const read = compilePath(field)
@@ -35,10 +44,11 @@ export function enumCheck({ field, values }: RuleOf<'enum'>): ValueCheck {
 
 export function patternCheck({ field, pattern }: RuleOf<'pattern'>): ValueCheck {
   const read = compilePath(field)
-  const { test } = orThrow(compilePattern(pattern, ''))
-  return event => {
+  const { test } = orThrow(compilePattern(pattern))
+  return (event, { patternCharsMax }) => {
     const value = read(event.payload) ?? null
-    if (value === null || (typeof value === 'string' && test(value))) return undefined
+    if (value === null) return undefined
+    if (typeof value === 'string' && value.length <= patternCharsMax && test(value)) return undefined
     return `pattern-violation:${fieldName(field)}:${shown(value)}`
   }
 }
@@ -52,11 +62,16 @@ export function predicateCheck({ name, require }: RuleOf<'predicate'>): ValueChe
 export function sumCheck(rule: RuleOf<'sum'>): ValueCheck {
   const { of, min = -Infinity, max = Infinity } = rule
   const fields = rule.fields.map(field => ({ name: fieldName(field), read: compilePath(field) }))
-  const readEach = compilePath(rule.each ?? '')
+  const readEach = compilePath(rule.each)
   const label = shown(fields.map(field => field.name).join('+'))
   return event => {
     const values = fields.map(field => field.read(event.payload) ?? null)
     if (values.every(value => value === null)) return undefined
+    const terms = values.reduce<number>(
+      (count, value) => count + (Array.isArray(value) ? value.length : 1),
+      0,
+    )
+    if (terms > SUM_TERMS_MAX) return `sum-terms:${label}:${terms}>${SUM_TERMS_MAX}`
     let sum = 0
     for (const [i, { name }] of fields.entries()) {
       const value = values[i] ?? null

@@ -12,12 +12,12 @@ import { accepted, type Outcome, refused } from '../fault.ts'
 import { hashLines, openPacket } from '../log/packet.ts'
 import type { PacketHeader } from '../log/packet-header.ts'
 import { merkleRoot } from '../merkle.ts'
-import { type PolicySet, policyDigest } from '../policy/policy-set.ts'
-import type { Parent } from '../rounds/coordinating/standing.ts'
-import { readOutputLine } from './stage-output.ts'
+import type { PolicySet } from '../policy/policy-set.ts'
+import type { ChainPlace } from '../rounds/coordinating/standing.ts'
+import { writeTimestamp } from '../timestamp.ts'
+import { checkPolicy, inLine, outputBounds, readOutputLine, type StageOutput } from './stage-output.ts'
 
-/** Where a packet stands in its partition's chain of certified versions; the round document says so. */
-export type ChainPlace = { readonly parent: Parent | null; readonly stateIn: string | null }
+export type { ChainPlace }
 
 export type CertifiedPacket = {
   readonly manifest: CertifiedManifest
@@ -36,13 +36,10 @@ export function certifyPacket(
   bytes: Uint8Array,
   policySet: PolicySet,
   place: ChainPlace,
-  validated: { readonly bytes: Uint8Array; readonly stateOut: string | null },
+  validated: Pick<StageOutput, 'bytes' | 'stateOut'>,
 ): Outcome<CertifiedPacket> {
-  if (header.policyDigest !== policyDigest(policySet))
-    return refused(
-      'policy-invalid',
-      'the packet names another policy set; fetch the one with its policyDigest',
-    )
+  const named = checkPolicy(header, policySet)
+  if (!named.ok) return named
   const events = openPacket(header, bytes)
   if (!events.ok) return events
   const output = certifiedOutput(header, validated)
@@ -52,7 +49,7 @@ export function certifyPacket(
     header.count === 0
       ? header.watermarkMs
       : events.value.reduce((latest, event) => Math.max(latest, event.ingestTimeMs), 0)
-  if (createdMs > CREATED_MS_MAX)
+  if (writeTimestamp(createdMs) === undefined)
     return refused('manifest-invalid', 'the packet was made after the year 9999, which RFC 3339 cannot write')
 
   const manifest = certifiedManifest({
@@ -69,14 +66,11 @@ export function certifyPacket(
   return accepted({ manifest, manifestJson: canonicalJson(manifest), versionId: versionId.value })
 }
 
-/** 9999-12-31T23:59:59.999Z */
-const CREATED_MS_MAX = 253_402_300_799_999
-
 function certifiedOutput(
   header: PacketHeader,
-  { bytes, stateOut }: { readonly bytes: Uint8Array; readonly stateOut: string | null },
+  { bytes, stateOut }: Pick<StageOutput, 'bytes' | 'stateOut'>,
 ): Outcome<CertifiedOutput> {
-  const leaves = hashLines(bytes)
+  const leaves = hashLines(bytes, outputBounds)
   if (!leaves.ok) return leaves
   const lines = fromUtf8(bytes)?.split('\n').slice(0, -1)
   if (lines === undefined || lines.length < header.count)
@@ -86,8 +80,7 @@ function certifiedOutput(
   let late = 0
   for (const [i, text] of lines.slice(0, header.count).entries()) {
     const line = readOutputLine(text, header.constants)
-    if (!line.ok)
-      return refused(line.fault.code, `line ${i} of the output: ${line.fault.detail}`, line.fault.pointer)
+    if (!line.ok) return inLine(i, line)
     if (line.value.kind === 'quarantined') quarantined++
     else if ((line.value.event.qualityFlags & qualityFlags.LATE) !== 0) late++
   }

@@ -1,13 +1,29 @@
 import { sha256Hex, writeUtf8 } from '#sha256'
-import { knownHex } from '../bytes.ts'
+import { fromUtf8, knownHex } from '../bytes.ts'
 import { canonicalJson, isObject, type JsonObject, parseCanonicalJson } from '../canonical-json.ts'
-import { closedObject, closedReader, hex, integer, listOf, oneOf, text } from '../closed-object.ts'
+import {
+  and,
+  type Check,
+  closedObject,
+  closedReader,
+  hex,
+  integer,
+  listOf,
+  misfit,
+  oneOf,
+  text,
+} from '../closed-object.ts'
 import { digestHex } from '../digest.ts'
 import type { Envelope } from '../event/envelope.ts'
-import { eventLine, type LineConstants } from '../event/line.ts'
+import type { LineConstants } from '../event/line.ts'
 import { qualityFlags } from '../event/quality-flags.ts'
 import { NAME_CHARS_MAX, QUALITY_FLAGS_MAX, readEnvelopeMembers } from '../event/read-envelope.ts'
-import { accepted, type Outcome, orThrow, refused } from '../fault.ts'
+import { accepted, type Fault, type Outcome, refused } from '../fault.ts'
+import { type FusedRecord, withoutRoom } from '../fusion/decide.ts'
+import { FUSION_WINDOWS_MAX } from '../fusion/read-fusion.ts'
+import { type Issue, setsAside, worstOf } from '../issue.ts'
+import { PACKET_EVENTS_MAX, type PacketHeader } from '../log/packet-header.ts'
+import { type PolicySet, policyDigest } from '../policy/policy-set.ts'
 
 /**
  * What one stage says about one packet: a pure function of the packet, the policy set and the carried state,
@@ -16,23 +32,50 @@ import { accepted, type Outcome, orThrow, refused } from '../fault.ts'
 export type StageOutput = {
   /** Canonical lines, each ended by a newline. Line i answers line i of the packet; fused records come after. */
   readonly bytes: Uint8Array
-  readonly lines: number
   /** SHA-256 of `bytes`, hex. */
   readonly outputHash: string
   /** What the next packet of the partition starts from; empty where the stage carries nothing. */
   readonly stateBytes: Uint8Array
   /** SHA-256 of `stateBytes`, hex; null where the stage carries nothing. */
   readonly stateOut: string | null
-  readonly counts: OutputCounts
 }
 
-type OutputCounts = {
-  /** Lines that are quarantine entries. */
-  readonly quarantined: number
-  /** Those of them that are refused for good. */
-  readonly rejected: number
-  readonly fused: number
-  readonly late: number
+/** Of one line: a proof file holds a line of the packet and the one that answers it. */
+export const OUTPUT_LINE_BYTES_MAX = 4 * 1024 * 1024
+/** Twice a packet, for what policies add. Lines that would lead beyond it are answered in few words. */
+export const OUTPUT_FULL_BYTES_MAX = 64 * 1024 * 1024
+/** An answer in few words: a few numbers, and a sourceId or key whose every character needs an escape. */
+const BRIEF_LINE_BYTES_MAX = 2048
+/** Every event can open a window, and close one that was open before. */
+const OUTPUT_LINES_MAX = 2 * PACKET_EVENTS_MAX + FUSION_WINDOWS_MAX
+
+/** No output of a stage is beyond these. */
+export const outputBounds = {
+  linesMax: OUTPUT_LINES_MAX,
+  bytesMax: OUTPUT_FULL_BYTES_MAX + OUTPUT_LINES_MAX * BRIEF_LINE_BYTES_MAX,
+}
+
+/** Work under another policy set than the packet's would answer nothing that was asked. */
+export function checkPolicy(header: PacketHeader, policySet: PolicySet): Outcome<PolicySet> {
+  if (header.policyDigest === policyDigest(policySet)) return accepted(policySet)
+  return refused('policy-invalid', 'the packet names another policy set; fetch the one with its policyDigest')
+}
+
+/** The lines that a stage answers, one per event of the packet. */
+export function answeredLines(bytes: Uint8Array, count: number, what: string): Outcome<readonly string[]> {
+  const text = bytes.length > outputBounds.bytesMax ? undefined : fromUtf8(bytes)
+  // One piece more than wanted is enough to see that there are too many.
+  const lines = text?.split('\n', count + 2)
+  if (lines?.pop() === '' && lines.length === count) return accepted(lines)
+  return refused(
+    'event-unreadable',
+    `the ${what} bytes are not ${count} lines of UTF-8, one per event of the packet, each ended by a newline`,
+  )
+}
+
+/** A fault of one line says which one. */
+export function inLine(i: number, { fault }: { readonly fault: Fault }): Outcome<never> {
+  return refused(fault.code, `line ${i}: ${fault.detail}`, fault.pointer)
 }
 
 /** What an agent votes for, per packet. */
@@ -45,71 +88,130 @@ export function outcomeLeaf(packetId: string, outputHash: string, stateOut: stri
   )
 }
 
-/** Collects lines in one growing buffer: joining thousands of strings first costs twice the memory. */
-export function openOutput(bytesExpected = 64 * 1024): OutputWriter {
-  let buffer = new Uint8Array(bytesExpected)
-  let length = 0
-  let lines = 0
+export type OutputWriter = {
+  /**
+   * Answers an event by what was found about it, after `before` in earlier stages; `unchanged` is its line where
+   * nothing was. False where the event does not go on, be it for want of room.
+   */
+  event(event: Envelope, before: readonly string[], found: readonly Issue[], unchanged?: string): boolean
+  /** Answers an event that an earlier stage has set aside. */
+  entry(entry: QuarantineEntry): void
+  fused(record: FusedRecord): void
+  close(stateBytes?: Uint8Array): StageOutput
+}
+
+export function openOutput(constants: LineConstants, bytesExpected: number): OutputWriter {
+  const { write, tryWrite, written } = lineBuffer(bytesExpected)
+  /** Whether it was written as it is. */
+  const answer = (line: () => string, brief: (issue: string) => string): boolean => {
+    const tooLarge = tryWrite(line)
+    if (tooLarge !== undefined) write(brief(`output-too-large::${tooLarge}`))
+    return tooLarge === undefined
+  }
   return {
-    line(text) {
-      // UTF-16 to UTF-8 grows a text at most threefold; one byte more for the newline.
-      const room = length + 3 * text.length + 1
-      if (room > buffer.length) {
-        const larger = new Uint8Array(Math.max(2 * buffer.length, room))
-        larger.set(buffer.subarray(0, length))
-        buffer = larger
-      }
-      length += writeUtf8(text, buffer, length)
-      buffer[length++] = 0x0a
-      lines++
+    event(event, before, found, unchanged) {
+      const goesOn = !setsAside(found)
+      const forGood = worstOf(found) === 'reject'
+      const issues = () => listed(before, found)
+      const whole = answer(
+        () =>
+          goesOn
+            ? (unchanged ?? outputLine(event, constants, issues()))
+            : canonicalJson(quarantineEntry(event, issues(), forGood)),
+        issue => canonicalJson(quarantineEntry(event, [issue], forGood)),
+      )
+      return goesOn && whole
     },
-    close(counts, stateBytes) {
-      const bytes = buffer.slice(0, length)
+    entry(entry) {
+      answer(
+        () => canonicalJson(entry),
+        issue => canonicalJson({ ...entry, issues: [issue] }),
+      )
+    },
+    fused(record) {
+      answer(
+        () => canonicalJson(record),
+        () => canonicalJson(withoutRoom(record)),
+      )
+    },
+    close(stateBytes = new Uint8Array(0)) {
+      const bytes = written()
       return {
         bytes,
-        lines,
         outputHash: sha256Hex(bytes),
-        stateBytes: stateBytes ?? new Uint8Array(0),
-        stateOut: stateBytes === undefined ? null : sha256Hex(stateBytes),
-        counts,
+        stateBytes,
+        stateOut: stateBytes.length === 0 ? null : sha256Hex(stateBytes),
       }
     },
   }
 }
 
-export type OutputWriter = {
-  /** `text` is one canonical line, without its newline. */
-  line(text: string): void
-  close(counts: OutputCounts, stateBytes?: Uint8Array): StageOutput
+/** One growing buffer: joining thousands of strings first costs twice the memory. */
+function lineBuffer(bytesExpected: number) {
+  let buffer = new Uint8Array(bytesExpected)
+  let length = 0
+  let full = false
+  /** Where the text ends in the buffer, behind all that was written; it only counts once `length` says so. */
+  const put = (text: string): number => {
+    // UTF-16 to UTF-8 grows a text at most threefold; one byte more for the newline.
+    const room = length + 3 * text.length + 1
+    if (room > buffer.length) {
+      const larger = new Uint8Array(Math.max(2 * buffer.length, room))
+      larger.set(buffer.subarray(0, length))
+      buffer = larger
+    }
+    const end = length + writeUtf8(text, buffer, length)
+    buffer[end] = 0x0a
+    return end + 1
+  }
+  return {
+    write(text: string): void {
+      length = put(text)
+    },
+    /** What it is too large for, and then nothing is written. Once full stays full: nothing more is even tried. */
+    tryWrite(line: () => string): 'line' | 'packet' | undefined {
+      if (full) return 'packet'
+      const text = line()
+      if (text.length > OUTPUT_LINE_BYTES_MAX) return 'line'
+      const end = put(text)
+      if (end - length - 1 > OUTPUT_LINE_BYTES_MAX) return 'line'
+      full = end > OUTPUT_FULL_BYTES_MAX
+      if (full) return 'packet'
+      length = end
+      return undefined
+    },
+    written: () => buffer.slice(0, length),
+  }
 }
 
-/** Longer than a line may be: a mapping may copy parts of a payload (COPIES_MAX) and add to it. */
-const OUTPUT_LINE_CHARS_MAX = 16 * 1024 * 1024
 /** Issues that a line lists; one more says how many it leaves out. The worst severity has decided by then. */
 export const ISSUES_LISTED_MAX = 64
 const ISSUE_CHARS_MAX = 2048
 
 /** The line of an event that goes on: its own line, and what was found about it where anything was. */
-export function outputLine(event: Envelope, constants: LineConstants, issues: readonly string[]): string {
-  if (issues.length === 0) return orThrow(eventLine(event, constants))
+function outputLine(event: Envelope, constants: LineConstants, issues: readonly string[]): string {
   const members = Object.entries(event).filter(([member]) => !Object.hasOwn(constants, member))
-  return canonicalJson({ ...Object.fromEntries(members), issues: listed(issues) })
+  if (issues.length > 0) members.push(['issues', issues])
+  return canonicalJson(Object.fromEntries(members))
 }
 
 /**
  * The line of an event that does not go on. It has no payload: the packet keeps what was sent, and a reader of
  * certified output must never take a refused value for a certified one.
  */
-export function quarantineEntry(event: Envelope, issues: readonly string[], rejected: boolean): string {
-  const entry: QuarantineEntry = {
+export function quarantineEntry(
+  event: Envelope,
+  issues: readonly string[],
+  rejected: boolean,
+): QuarantineEntry {
+  return {
     eventId: event.eventId,
-    issues: listed(issues),
+    issues,
     qualityFlags: (event.qualityFlags | qualityFlags.QUARANTINED) >>> 0,
     quarantined: true,
     sourceId: event.sourceId,
     ...(rejected && { rejected: true }),
   }
-  return canonicalJson(entry)
 }
 
 type QuarantineEntry = {
@@ -128,7 +230,7 @@ export type OutputLine =
 
 /** What a later stage finds in a line of an earlier one. */
 export function readOutputLine(line: string, constants: LineConstants): Outcome<OutputLine> {
-  const json = parseCanonicalJson(line, OUTPUT_LINE_CHARS_MAX)
+  const json = parseCanonicalJson(line, OUTPUT_LINE_BYTES_MAX)
   if (!json.ok) return json
   const said = json.value
   if (!isObject(said)) return refused('event-unreadable', 'the line is not a JSON object')
@@ -153,7 +255,11 @@ function withoutIssues(line: JsonObject): JsonObject {
 }
 
 const noIssues = accepted<readonly string[]>([])
-const issueList = listOf(text(ISSUE_CHARS_MAX), ISSUES_LISTED_MAX + 1)
+const issueList: Check = and<readonly string[]>(
+  listOf(text(ISSUE_CHARS_MAX), ISSUES_LISTED_MAX + 1),
+  ({ [ISSUES_LISTED_MAX]: last }) => (last === undefined || omittedBy(last) > 0 ? undefined : tooManyIssues),
+)
+const tooManyIssues = misfit(`a list of at most ${ISSUES_LISTED_MAX} issues, and how many more there are`)
 const readIssues = closedReader<readonly string[]>('issues', 'event-unreadable', issueList)
 const readQuarantineEntry = closedReader<QuarantineEntry>(
   'quarantine entry',
@@ -170,7 +276,14 @@ const readQuarantineEntry = closedReader<QuarantineEntry>(
   ),
 )
 
-function listed(issues: readonly string[]): readonly string[] {
-  if (issues.length <= ISSUES_LISTED_MAX) return issues
-  return [...issues.slice(0, ISSUES_LISTED_MAX), `issues-omitted::${issues.length - ISSUES_LISTED_MAX}`]
+/** What an earlier stage left out stays counted. */
+function listed(before: readonly string[], found: readonly Issue[]): readonly string[] {
+  const issues = [...before.slice(0, ISSUES_LISTED_MAX), ...found.map(issue => issue.text)]
+  const omitted = omittedBy(before[ISSUES_LISTED_MAX]) + Math.max(0, issues.length - ISSUES_LISTED_MAX)
+  return omitted === 0 ? issues : [...issues.slice(0, ISSUES_LISTED_MAX), `issues-omitted::${omitted}`]
+}
+
+/** 0 where the text says nothing of the kind. */
+function omittedBy(issue: string | undefined): number {
+  return Number(/^issues-omitted::([1-9][0-9]{0,8})$/.exec(issue ?? '')?.[1] ?? 0)
 }

@@ -1,107 +1,81 @@
-import { fromUtf8 } from '../bytes.ts'
 import type { Envelope } from '../event/envelope.ts'
-import { readLineConstants } from '../event/line.ts'
 import { qualityFlags } from '../event/quality-flags.ts'
-import { accepted, type Outcome, refused } from '../fault.ts'
-import { decideWindow, fusedLine } from '../fusion/decide.ts'
+import { accepted, type Outcome } from '../fault.ts'
+import { decideWindow } from '../fusion/decide.ts'
 import {
   adoptPolicy,
-  byEndThenKey,
   type ClosedWindow,
   closeByWatermark,
   closeToFit,
+  compileLateness,
   compileObserve,
-  type FusionState,
-  type Observe,
 } from '../fusion/open-windows.ts'
-import type { FusionPolicy } from '../fusion/read-fusion.ts'
-import { type Issue, setsAside, worstOf } from '../issue.ts'
+import { type Issue, setsAside } from '../issue.ts'
 import type { PacketHeader } from '../log/packet-header.ts'
-import { type PolicySet, policyDigest } from '../policy/policy-set.ts'
+import { type PolicySet, type SourcePolicy, sourcePolicyOf } from '../policy/policy-set.ts'
+import type { Parent } from '../rounds/coordinating/standing.ts'
 import { readState, STATE_BYTES_DEFAULT, writeState } from '../rules/carried-state.ts'
 import { compileRules, type EventCheck } from '../rules/check-event.ts'
-import { openOutput, outputLine, quarantineEntry, readOutputLine, type StageOutput } from './stage-output.ts'
+import {
+  answeredLines,
+  checkPolicy,
+  inLine,
+  openOutput,
+  readOutputLine,
+  type StageOutput,
+} from './stage-output.ts'
+
+/** The certified packet that this one goes on from, and the state that it left; null for none. */
+export type Precursor = { readonly parent: Parent | null; readonly state: Uint8Array | null }
 
 /**
- * The validate stage of one packet: `normalized` is what the normalise stage agreed on, `stateIn` what the
- * parent packet left (null for none), `stateGap` whether the parent's packetNo is not one less. Answers line by
- * line, then with one record per window that closes here, in the order of (window end, key).
+ * The validate stage of one packet: `normalized` is what the normalise stage agreed on. Answers line by line, then
+ * with one record per window that closes here, in the order of (window end, key).
  */
 export function validatePacket(
   header: PacketHeader,
   normalized: Uint8Array,
   policySet: PolicySet,
-  stateIn: Uint8Array | null,
-  stateGap = false,
+  { parent, state: stateIn }: Precursor,
 ): Outcome<StageOutput> {
-  if (header.policyDigest !== policyDigest(policySet))
-    return refused(
-      'policy-invalid',
-      'the packet names another policy set; fetch the one with its policyDigest',
-    )
-  const constants = readLineConstants(header.constants)
-  if (!constants.ok) return constants
-  const lines = linesOf(header, normalized)
+  const named = checkPolicy(header, policySet)
+  if (!named.ok) return named
+  const lines = answeredLines(normalized, header.count, 'normalised')
   if (!lines.ok) return lines
   const carried = readState(stateIn)
   if (!carried.ok) return carried
   const state = carried.value
 
-  const { fusion } = policySet
+  const { fusion, stateBytesMax = STATE_BYTES_DEFAULT } = policySet
   adoptPolicy(state.fusion, fusion)
-  const { checkOf, observe } = compiled(policySet)
-  const gap = stateGap ? qualityFlags.STATE_GAP : 0
-  const output = openOutput(normalized.length + 4096)
+  const { checkOf, isLate, observe } = compiled(policySet)
+  const gap = (parent?.packetId ?? null) === header.previous ? 0 : qualityFlags.STATE_GAP
+  const output = openOutput(header.constants, normalized.length + 4096)
   const closed: ClosedWindow[] = []
-  const counts = { quarantined: 0, rejected: 0, fused: 0, late: 0 }
   for (const [i, text] of lines.value.entries()) {
-    const line = readOutputLine(text, constants.value)
-    if (!line.ok) return refused(line.fault.code, `line ${i}: ${line.fault.detail}`, line.fault.pointer)
+    const line = readOutputLine(text, header.constants)
+    if (!line.ok) return inLine(i, line)
     if (line.value.kind === 'quarantined') {
-      counts.quarantined++
-      if (line.value.entry.rejected) counts.rejected++
-      output.line(text)
+      output.entry(withFlags(line.value.entry, gap))
       continue
     }
-
     const { event, issues: before } = line.value
     const found = checkOf(event.sourceId)(event, state)
-    const aside = setsAside(found)
-    if (!aside && observe?.(event, state.fusion, closed) === 'late') {
-      counts.late++
-      found.push(lateIssue(event))
-    }
+    if (!setsAside(found) && isLate?.(event, state.fusion)) found.push(lateIssue(event))
     const flagged = withFlags(event, gap, found)
-    const issues = [...before, ...found.map(issue => issue.text)]
-    if (aside) {
-      const forGood = worstOf(found) === 'reject'
-      counts.quarantined++
-      if (forGood) counts.rejected++
-      output.line(quarantineEntry(flagged, issues, forGood))
-    } else if (flagged === event && found.length === 0) output.line(text)
-    else output.line(outputLine(flagged, constants.value, issues))
+    const unchanged = flagged === event && found.length === 0 ? text : undefined
+    const goesOn = output.event(flagged, before, found, unchanged)
+    if (goesOn) observe?.(flagged, state.fusion, closed)
   }
 
-  const stateBytesMax = policySet.stateBytesMax ?? STATE_BYTES_DEFAULT
   if (fusion !== undefined) {
-    const closing = closeWindows(state.fusion, fusion, header.watermarkMs, stateBytesMax)
-    for (const window of [...closed, ...closing].sort(byEndThenKey)) {
-      output.line(fusedLine(decideWindow(window, fusion), gap))
-      counts.fused++
-    }
+    const onTime = closeByWatermark(state.fusion, fusion, header.watermarkMs)
+    // Half of the state is theirs, so that they and the rules' memories cannot push each other out.
+    const forRoom = closeToFit(state.fusion, stateBytesMax / 2)
+    for (const window of [...closed, ...onTime, ...forRoom])
+      output.fused(withFlags(decideWindow(window, fusion), gap))
   }
-  const { bytes } = writeState(state, stateBytesMax)
-  return accepted(bytes.length === 0 ? output.close(counts) : output.close(counts, bytes))
-}
-
-/** Windows may fill half of the state, so that they and the rules' memories cannot push each other out. */
-function closeWindows(
-  state: FusionState,
-  policy: FusionPolicy,
-  watermarkMs: number,
-  stateBytesMax: number,
-): readonly ClosedWindow[] {
-  return [...closeByWatermark(state, policy, watermarkMs), ...closeToFit(state, stateBytesMax / 2)]
+  return accepted(output.close(writeState(state, stateBytesMax)))
 }
 
 function lateIssue(event: Envelope): Issue {
@@ -112,14 +86,22 @@ function lateIssue(event: Envelope): Issue {
   }
 }
 
-function withFlags(event: Envelope, gap: number, issues: readonly Issue[]): Envelope {
-  let flags = event.qualityFlags | gap
+function withFlags<T extends { readonly qualityFlags: number }>(
+  answer: T,
+  gap: number,
+  issues: readonly Issue[] = [],
+): T {
+  let flags = answer.qualityFlags | gap
   for (const issue of issues) flags |= issue.flag
   flags >>>= 0
-  return flags === event.qualityFlags ? event : { ...event, qualityFlags: flags }
+  return flags === answer.qualityFlags ? answer : { ...answer, qualityFlags: flags }
 }
 
-type Compiled = { readonly checkOf: (sourceId: string) => EventCheck; readonly observe: Observe | undefined }
+type Compiled = {
+  readonly checkOf: (sourceId: string) => EventCheck
+  readonly isLate: ReturnType<typeof compileLateness> | undefined
+  readonly observe: ReturnType<typeof compileObserve> | undefined
+}
 
 /** Policy sets never change, so each is compiled once for as long as anybody holds it. */
 const compiledSets = new WeakMap<PolicySet, Compiled>()
@@ -127,29 +109,18 @@ const compiledSets = new WeakMap<PolicySet, Compiled>()
 function compiled(policySet: PolicySet): Compiled {
   const known = compiledSets.get(policySet)
   if (known !== undefined) return known
-  const checks = new Map<string, EventCheck>()
-  const checkOf = (sourceId: string) => {
-    const entry = Object.hasOwn(policySet.sources, sourceId) ? sourceId : '*'
-    const check =
-      checks.get(entry) ??
-      compileRules([...(policySet.sources[entry]?.rules ?? []), ...(policySet.rules ?? [])])
-    checks.set(entry, check)
-    return check
+  const { fusion, rules = [] } = policySet
+  const checks = new Map<SourcePolicy, EventCheck>()
+  const made: Compiled = {
+    checkOf(sourceId) {
+      const policy = sourcePolicyOf(policySet, sourceId)
+      const check = checks.get(policy) ?? compileRules([...(policy.rules ?? []), ...rules])
+      checks.set(policy, check)
+      return check
+    },
+    isLate: fusion && compileLateness(fusion),
+    observe: fusion && compileObserve(fusion),
   }
-  const observe = policySet.fusion && compileObserve(policySet.fusion)
-  const made = { checkOf, observe }
   compiledSets.set(policySet, made)
   return made
-}
-
-function linesOf(header: PacketHeader, bytes: Uint8Array): Outcome<readonly string[]> {
-  const text = fromUtf8(bytes)
-  if (text === undefined) return refused('event-unreadable', 'the normalised bytes are not UTF-8')
-  const lines = text.split('\n')
-  if (lines.pop() !== '' || lines.length !== header.count)
-    return refused(
-      'event-unreadable',
-      `the normalised bytes are not ${header.count} lines, one per event of the packet, each ended by a newline`,
-    )
-  return accepted(lines)
 }

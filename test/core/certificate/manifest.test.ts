@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Json, JsonObject } from '../../../src/core/canonical-json.ts'
-import { readManifest, versionIdOf } from '../../../src/core/certificate/manifest.ts'
+import { readManifest } from '../../../src/core/certificate/dlm-version.ts'
+import { versionIdOf } from '../../../src/core/certificate/manifest.ts'
 
 const hash = 'ab'.repeat(32)
 const parent = 'cd'.repeat(32)
@@ -83,7 +84,7 @@ describe('a manifest', () => {
       { ...schemaA, policy: { license: 'x', classification: 'secret' } },
       '/policy/classification',
     ],
-    ['an extra member', { ...schemaA, extra: 1 }, ''],
+    ['an extra member', { ...schemaA, extra: 1 }, '/extra'],
     [
       'an impossible date',
       { ...schemaB, provenance: { createdAt: '2026-02-30T00:00:00Z', issuer: key } },

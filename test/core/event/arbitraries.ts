@@ -42,8 +42,21 @@ export const anyJson: fc.Arbitrary<Json> = fc.letrec<{ json: Json }>(tie => ({
   ),
 })).json
 
-/** Whatever a stranger could send, from plausible members to nonsense. */
-export const anyMess: fc.Arbitrary<Json> = fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<Json>
+/** What a prototype would answer, and what a careless comparison or template would call. */
+const hostileKeys = ['valueOf', 'toString', 'constructor', 'length', '__proto__', 'hasOwnProperty', 'then']
+
+/** Whatever a stranger could send, from plausible members to nonsense made to be tripped over. */
+export const anyMess: fc.Arbitrary<Json> = fc.letrec<{ json: Json }>(tie => ({
+  json: fc.oneof(
+    { maxDepth: 3, withCrossShrink: true },
+    fc.jsonValue({ maxDepth: 1 }) as fc.Arbitrary<Json>,
+    fc.array(tie('json'), { maxLength: 4 }),
+    fc
+      .array(fc.tuple(fc.oneof(fc.constantFrom(...hostileKeys), fc.string()), tie('json')), { maxLength: 4 })
+      // Entries, as a parser makes members: also one of the name __proto__.
+      .map(members => Object.fromEntries(members)),
+  ),
+})).json
 
 const optionalMembers = {
   nativeId: anyName,
@@ -106,23 +119,9 @@ export function reordered(value: Json): Json {
   )
 }
 
-export const sampleEnvelope: Envelope = {
-  schemaVersion: 1,
-  eventId: 'ab'.repeat(32),
-  sourceId: 'farm-001',
-  sourceVersion: '1',
-  connectorId: 'http',
-  connectorVersion: '1',
-  streamId: 'sensors.temperature',
-  partitionKey: 'sensors.temperature',
-  domain: 'iot',
-  type: 'sensor_reading',
-  payloadType: 'SENSOR_READING_V1',
-  dataVersion: '1',
-  eventTimeMs: 1_705_314_600_000,
-  ingestTimeMs: 1_705_314_600_120,
-  payload: { sensorId: 'temp_001', unit: 'celsius', value: 23.5 },
-  qualityFlags: 0,
+/** As many lists in each other. */
+export function nested(levels: number): Json {
+  return levels === 0 ? 1 : [nested(levels - 1)]
 }
 
 export function faultOf(outcome: Outcome<unknown>): Fault {

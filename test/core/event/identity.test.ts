@@ -9,7 +9,7 @@ import {
   type Identity,
   identify,
   type KnownPayloads,
-  type Observation,
+  type ObservedEvent,
 } from '../../../src/core/event/identity.ts'
 import { qualityFlags } from '../../../src/core/event/quality-flags.ts'
 import { anyJson, anyName, anyTimeMs, reordered, reparsed } from './arbitraries.ts'
@@ -92,7 +92,7 @@ describe('the id of an event', () => {
   })
 
   test('changes with every field that it commits to', () => {
-    const variants: Observation[] = [{ nativeId: 'n' }, { sourceSeq: '4' }, { eventTimeMs: 9 }, {}].flatMap(
+    const variants: ObservedEvent[] = [{ nativeId: 'n' }, { sourceSeq: '4' }, { eventTimeMs: 9 }, {}].flatMap(
       by => [
         { ...base, ...by },
         { ...base, ...by, sourceId: 'farm2' },
@@ -222,16 +222,16 @@ describe('an event that comes again under its native id', () => {
   })
 })
 
-function observed(state: string, eventTimeMs?: number): Observation {
+function observed(state: string, eventTimeMs?: number): ObservedEvent {
   const payloadJcs = canonicalJson({ state })
   return { ...base, payloadJcs, nativeId: 'door-1', ...(eventTimeMs === undefined ? {} : { eventTimeMs }) }
 }
 
-function idOf(observation: Observation): string {
+function idOf(observation: ObservedEvent): string {
   return eventOf(identify(observation, arrival)).eventId
 }
 
-function knownAfter(observation: Observation): KnownPayloads | undefined {
+function knownAfter(observation: ObservedEvent): KnownPayloads | undefined {
   return eventOf(identify(observation, arrival)).known
 }
 
@@ -244,7 +244,7 @@ function isEvent(identity: Identity): identity is IdentifiedEvent {
   return identity.kind === 'event'
 }
 
-function replay(history: readonly Observation[]) {
+function replay(history: readonly ObservedEvent[]) {
   let known: KnownPayloads | undefined
   const identities = history.map((observation, i) => {
     const identity = identify(observation, { ...arrival, ingestTimeMs: 1000 + i }, known)
@@ -254,7 +254,7 @@ function replay(history: readonly Observation[]) {
   return { identities, known }
 }
 
-function play(history: readonly Observation[]) {
+function play(history: readonly ObservedEvent[]) {
   return replay(history).identities.map(identity =>
     identity.kind === 'event'
       ? { kind: 'event', eventId: identity.eventId, flags: identity.flags }
@@ -263,7 +263,7 @@ function play(history: readonly Observation[]) {
 }
 
 /** The rule as it is written down, on a list of everything that ever came. */
-function playUnbounded(history: readonly Observation[]) {
+function playUnbounded(history: readonly ObservedEvent[]) {
   const events: { eventId: string; payload: string; timeMs: number }[] = []
   return history.map((observation, i) => {
     const { payloadJcs: payload, eventTimeMs: own } = observation
@@ -286,7 +286,7 @@ function playUnbounded(history: readonly Observation[]) {
 }
 const never = { eventId: '', payload: '', timeMs: -1 }
 
-function anyHistory(payloads: number): fc.Arbitrary<Observation[]> {
+function anyHistory(payloads: number): fc.Arbitrary<ObservedEvent[]> {
   return fc.array(
     fc
       .tuple(
@@ -298,7 +298,7 @@ function anyHistory(payloads: number): fc.Arbitrary<Observation[]> {
   )
 }
 
-const anyObservation: fc.Arbitrary<Observation> = fc.record(
+const anyObservation: fc.Arbitrary<ObservedEvent> = fc.record(
   {
     sourceId: fc.constantFrom('a', 'ab', 'b', 'é'),
     streamId: fc.constantFrom('a', 'ab', 'b', 'ba'),
@@ -323,7 +323,7 @@ function committed({
   nativeId,
   sourceSeq,
   eventTimeMs,
-}: Observation): string {
+}: ObservedEvent): string {
   if (nativeId !== undefined) return JSON.stringify(['native', sourceId, nativeId, payloadJcs])
   if (sourceSeq !== undefined) return JSON.stringify(['seq', sourceId, streamId, sourceSeq, payloadJcs])
   return JSON.stringify(['time', sourceId, streamId, eventTimeMs ?? null, payloadJcs])

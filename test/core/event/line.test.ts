@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { canonicalJson, type JsonObject } from '../../../src/core/canonical-json.ts'
-import type { Envelope } from '../../../src/core/event/envelope.ts'
+import type { CloudAttributes, Envelope } from '../../../src/core/event/envelope.ts'
 import {
   blindOf,
   constantMembers,
@@ -11,8 +11,15 @@ import {
   readLine,
   readLineConstants,
 } from '../../../src/core/event/line.ts'
+import {
+  envelopeChecks,
+  envelopeMembers,
+  PAYLOAD_CHARS_MAX,
+  readEnvelope,
+} from '../../../src/core/event/read-envelope.ts'
 import { orThrow } from '../../../src/core/fault.ts'
-import { anyEnvelope, anyMess, faultOf, reparsed, sampleEnvelope } from './arbitraries.ts'
+import { anyEnvelope, anyMess, faultOf, nested, reparsed } from './arbitraries.ts'
+import { sampleEnvelope } from './sample-envelope.ts'
 
 const constants: LineConstants = { schemaVersion: 1, streamId: 'sensors.temperature', domain: 'iot' }
 
@@ -45,6 +52,42 @@ describe('a line', () => {
       }),
       { numRuns: 500 },
     )
+  })
+
+  test.each<[string, Partial<Envelope>]>([
+    ['a payload that a line makes one level too deep', { payload: nested(64) }],
+    ['a signature that a line makes one level too deep', { originSignature: nested(64) }],
+    ['a payload of more characters than one may have', { payload: 'x'.repeat(PAYLOAD_CHARS_MAX) }],
+    ['attributes of a CloudEvent that fill more than a line', { cloudEvent: wideAttributes(50, 8192) }],
+  ])('is not written of an event with %s: it would cost its whole packet', (_what, change) => {
+    const event = { ...sampleEnvelope, ...change }
+    expect(readEnvelope(event).ok).toBe(false)
+    expect(eventLine(event, {}).ok).toBe(false)
+    expect(eventLine(event, {}, canonicalJson(event.payload)).ok).toBe(false)
+  })
+
+  test('is written of whatever can be read as an envelope and of nothing else, and gives it back', () => {
+    const anyValue = fc.oneof(anyMess, fc.integer({ min: 60, max: 66 }).map(nested))
+    fc.assert(
+      fc.property(fc.constantFrom<string>(...envelopeMembers), anyValue, (member, value) => {
+        const event = { ...sampleEnvelope, [member]: value }
+        const line = eventLine(event, {})
+        expect(line.ok).toBe(readEnvelope(event).ok)
+        if (line.ok) expect(readLine(line.value, {})).toEqual({ ok: true, value: reparsed(event) })
+      }),
+      { numRuns: 2500 },
+    )
+  })
+
+  test('has room for the widest event that can be read', () => {
+    expect(readEnvelope(widest)).toEqual({ ok: true, value: widest })
+    const line = orThrow(eventLine(widest, {}))
+    expect(line.length).toBeGreaterThan(PAYLOAD_CHARS_MAX + 300_000)
+    expect(readLine(line, {})).toEqual({ ok: true, value: widest })
+
+    const wider = { ...widest, payload: `${widest.payload}x` }
+    for (const refused of [readEnvelope(wider), eventLine(wider, {}), readLine(canonicalJson(wider), {})])
+      expect(faultOf(refused).pointer).toBe('/payload')
   })
 
   test('is refused to an event that departs from what its stream declares constant', () => {
@@ -130,6 +173,32 @@ test('a blind is the HMAC of the eventId under the key of the stream', () => {
   const expected = createHmac('sha256', key).update(Buffer.from(sampleEnvelope.eventId, 'hex')).digest('hex')
   expect(blindOf(key, sampleEnvelope.eventId)).toBe(expected)
 })
+
+/** Every member as long as it may be, in the characters that canonical JSON spells at greatest length. */
+const widest = widestEnvelope()
+
+function widestEnvelope() {
+  const wide = (chars: number) => '\u0001'.repeat(chars)
+  const texts = [2048, 512, 256, 64].map(wide)
+  const longest = envelopeMembers.flatMap(member => {
+    const text = texts.find(text => envelopeChecks[member](text) === undefined)
+    return text === undefined ? [] : [[member, text] as const]
+  })
+  const step = { operation: wide(256), timestampMs: 1, userId: wide(256) }
+  return {
+    ...sampleEnvelope,
+    ...Object.fromEntries(longest),
+    originSignature: 'x'.repeat(8190),
+    policyTags: Array<string>(64).fill(wide(64)),
+    transformations: Array<typeof step>(64).fill(step),
+    cloudEvent: { ...wideAttributes(1, 8192), y: wide(2700) },
+    payload: 'x'.repeat(PAYLOAD_CHARS_MAX - 2),
+  }
+}
+
+function wideAttributes(count: number, chars: number): CloudAttributes {
+  return Object.fromEntries(Array.from({ length: count }, (_, i) => [`x${i}`, '\u0001'.repeat(chars)]))
+}
 
 const anyEnvelopeWithConstants: fc.Arbitrary<[Envelope, LineConstants]> = fc
   .tuple(anyEnvelope, fc.subarray([...constantMembers]))

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Json, JsonObject } from '../../../src/core/canonical-json.ts'
 import { envelopeMembers, readEnvelope } from '../../../src/core/event/read-envelope.ts'
-import { anyEnvelope, anyMess, faultOf, reparsed, sampleEnvelope } from './arbitraries.ts'
+import { anyEnvelope, anyMess, faultOf, reparsed } from './arbitraries.ts'
+import { sampleEnvelope } from './sample-envelope.ts'
 
 describe('an envelope', () => {
   test('is read back as it was written', () => {

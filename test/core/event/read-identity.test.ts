@@ -1,6 +1,7 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readIdentity, readNativeId, readSourceSeq } from '../../../src/core/event/read-identity.ts'
-import { faultOf } from './arbitraries.ts'
+import { anyMess, faultOf } from './arbitraries.ts'
 
 describe('what identifies an event', () => {
   test('is one id whether it was sent as a number or as the text of that number', () => {
@@ -15,6 +16,11 @@ describe('what identifies an event', () => {
       expect(readNativeId(value).ok).toBe(false)
     },
   )
+
+  test('is refused with a pointer to it, whatever is wrong with it', () => {
+    for (const value of [true, '', 2 ** 53, 1e300])
+      expect(faultOf(readNativeId(value, '/id')).pointer).toBe('/id')
+  })
 
   test('takes a sequence as a safe integer or as up to 20 digits, and drops leading zeros', () => {
     expect(readSourceSeq(7)).toEqual({ ok: true, value: '7' })
@@ -32,6 +38,20 @@ describe('what identifies an event', () => {
   test('must be there if the policy says where: a retry of an event without its id would count twice', () => {
     expect(faultOf(readIdentity({ nativeId: undefined })).code).toBe('event-identity-missing')
     expect(faultOf(readIdentity({ eventTime: null })).code).toBe('event-identity-missing')
+  })
+
+  test('never throws, whatever the policy found', () => {
+    const anyFound = fc.record(
+      { nativeId: anyMess, eventTime: anyMess, sourceSeq: anyMess },
+      { requiredKeys: [] },
+    )
+    fc.assert(
+      fc.property(anyFound, found => {
+        const read = readIdentity(found)
+        if (!read.ok) expect(read.fault.code).toMatch(/^(event|json)-/)
+      }),
+      { numRuns: 1000 },
+    )
   })
 
   test('is read only as far as the policy points at it', () => {

@@ -13,6 +13,22 @@ describe('a fusion policy', () => {
     expect(canonicalJson(orThrow(readFusion(canonical, '')))).toBe(canonicalJson(canonical))
   })
 
+  test('says the same with its defaults written out and without', () => {
+    const written = {
+      strategy: 'quorum',
+      min: 2,
+      windowMs: 1_000,
+      latenessMs: 0,
+      priority: [],
+      trust: { a: 1 },
+      windowsMax: 1_000,
+      absolute: 0,
+      relative: 0,
+    }
+    const terse = orThrow(readFusion({ strategy: 'quorum' }, ''))
+    expect(canonicalJson(orThrow(readFusion(written, '')))).toBe(canonicalJson(terse))
+  })
+
   test.each<[string, Json, string]>([
     ['is no object', null, ''],
     ['has no known strategy', { strategy: 'vote' }, '/strategy'],

@@ -2,9 +2,16 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { canonicalJson } from '../../../src/core/canonical-json.ts'
+import type { Envelope } from '../../../src/core/event/envelope.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import type { SealMark, Segment } from '../../../src/core/log/entries.ts'
-import { checkPacketBytes, hashLines, openPacket, sealPacket } from '../../../src/core/log/packet.ts'
+import {
+  againstHeader,
+  checkPacketBytes,
+  hashLines,
+  openPacket,
+  sealPacket,
+} from '../../../src/core/log/packet.ts'
 import { type PacketHeader, packetId } from '../../../src/core/log/packet-header.ts'
 import { leafHash } from '../../../src/core/merkle.ts'
 import { faultOf, reparsed } from '../event/arbitraries.ts'
@@ -153,6 +160,16 @@ describe('the leaves of a packet', () => {
       expect(hashLines(Buffer.from(text)).ok).toBe(false)
   })
 
+  test('are no more than were asked for, which is known before any is hashed', () => {
+    const lines = Buffer.from('a\n'.repeat(9))
+    expect(orThrow(hashLines(lines, { linesMax: 9, bytesMax: 18 })).length).toBe(9 * 32)
+    expect(faultOf(hashLines(lines, { linesMax: 8 })).detail).toContain('more than 8')
+    expect(faultOf(hashLines(lines, { bytesMax: 17 })).detail).toContain('more than 17 bytes')
+    // Empty lines are refused too, but only by hashing what comes before them.
+    expect(faultOf(hashLines(Buffer.from('a\n\n\n'), { linesMax: 2 })).detail).toContain('more than 2')
+    expect(faultOf(hashLines(Buffer.alloc(65_537, '\n'))).detail).toContain('more than 65536')
+  })
+
   test('leave the bytes as they were', () => {
     const before = bytes.slice()
     hashLines(bytes)
@@ -188,6 +205,17 @@ describe('opening a packet', () => {
       { audience: 'restricted' },
     ]
     for (const lie of lies) expect(openPacket({ ...wanted(header), ...lie }, bytes).ok).toBe(false)
+  })
+
+  test.each<[string, Partial<Envelope>]>([
+    ['stream', { streamId: 'other' }],
+    ['source', { sourceId: 'other' }],
+    ['time', { eventTimeMs: 999 }],
+    ['time', { eventTimeMs: 1003 }],
+    ['blind', { blind: 'ab'.repeat(32) }],
+  ])('says how the %s of one event contradicts the header', (what, change) => {
+    expect(againstHeader(wanted(header), sampleEvent(1, change))).toContain(what)
+    expect(againstHeader(wanted(header), sampleEvent(1))).toBeUndefined()
   })
 
   test('says which line is none', () => {

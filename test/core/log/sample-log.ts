@@ -5,7 +5,7 @@ import { orThrow } from '../../../src/core/fault.ts'
 import type { PartitionRecord, SealMark, Segment } from '../../../src/core/log/entries.ts'
 import { type SealedPacket, sealPacket } from '../../../src/core/log/packet.ts'
 import type { PacketHeader, Totals } from '../../../src/core/log/packet-header.ts'
-import { sampleEnvelope } from '../event/arbitraries.ts'
+import { sampleEnvelope } from '../event/sample-envelope.ts'
 
 export const record: PartitionRecord = {
   v: 1,

@@ -154,7 +154,12 @@ describe('a mistake in a policy', () => {
     ['a text for a list', { required: 'a' }, '/required', /./],
     ['a rule of no kind', { rules: [{ kind: 'magic' }] }, '/rules/0/kind', /./],
     ['a schema that is none', { schema: { type: 'colour' } }, '/schema/type', /./],
-    ['bounds that are none', { constraints: { bounds: { v: { mn: 1 } } } }, '/constraints/bounds/v', /./],
+    [
+      'bounds that are none',
+      { constraints: { bounds: { v: { mn: 1 } } } },
+      '/constraints/bounds/v/mn',
+      /did you mean "min"/,
+    ],
     ['no such payload type', { payloadType: 'weather' }, '/payloadType', /./],
   ])('is pointed at: %s', (_, source, pointer, detail) => {
     const outcome = readSourcePolicy(source)

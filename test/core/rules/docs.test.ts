@@ -41,7 +41,7 @@ describe('every example in docs/rules.md holds', () => {
 
 /** Carries from block to block what the page's header comment says it carries. */
 function exampleReader() {
-  let rules: Outcome<readonly Rule[]> = readRules([], '')
+  let rules: Outcome<readonly Rule[]> = readRules([])
   let fusion: Outcome<FusionPolicy> | undefined
   let state = emptyState()
   let found: string[] = []
@@ -57,9 +57,9 @@ function exampleReader() {
     if (fusion === undefined) found = compileRules(orThrow(rules))(event, state).map(issue => issue.text)
   }
   const readers: { readonly [kind: string]: (json: Json) => void } = {
-    rule: json => enforce(readRules(Array.isArray(json) ? json : [json], '')),
-    schema: json => enforce(readRules([{ kind: 'schema', schema: json }], '')),
-    constraints: json => enforce(rulesFromConstraints(json, '')),
+    rule: json => enforce(readRules(Array.isArray(json) ? json : [json])),
+    schema: json => enforce(readRules([{ kind: 'schema', schema: json }])),
+    constraints: json => enforce(rulesFromConstraints(json)),
     fusion: json => {
       fusion = readFusion(json, '')
       observed = []

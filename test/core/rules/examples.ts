@@ -1,4 +1,17 @@
-import type { JsonObject } from '../../../src/core/canonical-json.ts'
+import type { Json, JsonObject } from '../../../src/core/canonical-json.ts'
+
+/** Values whose members have the names that JavaScript looks up by itself, and are nothing it could call. */
+export const hostileMembers: readonly Json[] = [
+  { valueOf: 1 },
+  { toString: 1 },
+  { valueOf: 'x', toString: 'y' },
+  { constructor: {} },
+  { hasOwnProperty: true },
+  { length: { toString: 'x', valueOf: 'y' } },
+  { length: 3 },
+  [{ valueOf: 1 }, { valueOf: 2 }],
+  [{ constructor: {} }, { constructor: {} }],
+]
 
 export const oneRuleOfEachKind: readonly JsonObject[] = [
   { kind: 'schema', schema: { type: 'object', properties: { v: { type: 'number' } } } },

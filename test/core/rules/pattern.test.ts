@@ -13,7 +13,7 @@ describe('a pattern that a publisher sends', () => {
     ['(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)[!]', 'z', ''],
   ])('%s is done with 100,000 characters in one pass', (source, piece, end) => {
     const text = piece.repeat(100_000 / piece.length) + end
-    expect(orThrow(compilePattern(source, '')).test(text)).toBe(false)
+    expect(orThrow(compilePattern(source)).test(text)).toBe(false)
   })
 
   test.each([
@@ -27,16 +27,16 @@ describe('a pattern that a publisher sends', () => {
     '((a{30}){30}){30}',
     '[',
   ])('%s is refused, because no linear-time engine has it or it is too large', source => {
-    expect(compilePattern(source, '/rules/0/pattern')).toMatchObject({
+    expect(compilePattern(source)).toMatchObject({
       ok: false,
-      fault: { code: 'pattern-refused', pointer: '/rules/0/pattern' },
+      fault: { code: 'pattern-refused' },
     })
   })
 
   test('is bounded in length and in compiled size', () => {
-    expect(compilePattern('a'.repeat(PATTERN_CHARS_MAX), '').ok).toBe(true)
-    expect(compilePattern('a'.repeat(PATTERN_CHARS_MAX + 1), '').ok).toBe(false)
-    expect(compilePattern('(a?){500}a{450}', '').ok).toBe(false)
+    expect(compilePattern('a'.repeat(PATTERN_CHARS_MAX)).ok).toBe(true)
+    expect(compilePattern('a'.repeat(PATTERN_CHARS_MAX + 1)).ok).toBe(false)
+    expect(compilePattern('(a?){500}a{450}').ok).toBe(false)
   })
 
   test('never makes the compiler throw', () => {
@@ -61,7 +61,7 @@ describe('a pattern that a publisher sends', () => {
     )
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 24 }), pieces => {
-        const outcome = compilePattern(pieces.join(''), '')
+        const outcome = compilePattern(pieces.join(''))
         if (outcome.ok) expect(typeof outcome.value.test('aaab')).toBe('boolean')
         else expect(outcome.fault.code).toBe('pattern-refused')
       }),
@@ -84,7 +84,7 @@ describe('a pattern that a publisher sends', () => {
         source,
         fc.string({ unit: fc.constantFrom('a', 'b', '1', ' ', 'é'), maxLength: 8 }),
         (text, subject) => {
-          expect(orThrow(compilePattern(text, '')).test(subject)).toBe(new RegExp(text, 'u').test(subject))
+          expect(orThrow(compilePattern(text)).test(subject)).toBe(new RegExp(text, 'u').test(subject))
         },
       ),
       { numRuns: 1_000 },

@@ -13,7 +13,14 @@ import { compileSource } from '../../../src/core/policy/normalize-event.ts'
 import { type PolicySet, policyDigest, sourcePolicyOf } from '../../../src/core/policy/policy-set.ts'
 import { readPolicySet } from '../../../src/core/policy/read-policy-set.ts'
 import { normalizePacket } from '../../../src/core/work/normalize-packet.ts'
-import { ISSUES_LISTED_MAX, outcomeLeaf, readOutputLine } from '../../../src/core/work/stage-output.ts'
+import {
+  ISSUES_LISTED_MAX,
+  OUTPUT_FULL_BYTES_MAX,
+  OUTPUT_LINE_BYTES_MAX,
+  outcomeLeaf,
+  outputBounds,
+  readOutputLine,
+} from '../../../src/core/work/stage-output.ts'
 import { anyPayload, anySourcePolicy, envelope } from '../policy/examples.ts'
 
 const constants: LineConstants = { streamId: 'meters', domain: 'energy', schemaVersion: 1 }
@@ -68,7 +75,7 @@ function normalized(events: readonly Envelope[], source: Json) {
 
 describe('a normalised packet', () => {
   test('answers line i in line i', () => {
-    const { text, lines, counts } = normalized(
+    const { text } = normalized(
       [envelope({ t: '1' }), envelope({ t: 'x' }), envelope({}), envelope({ t: '4' })],
       { coerce: { t: 'number' }, required: ['t'], severity: { 'required-missing': 'reject' } },
     )
@@ -80,10 +87,6 @@ describe('a normalised packet', () => {
       canonicalJson({ ...entry, issues: ['required-missing:t'], rejected: true }),
       good({ t: 4 }),
     ])
-    expect({ lines, counts }).toEqual({
-      lines: 4,
-      counts: { quarantined: 2, rejected: 1, fused: 0, late: 0 },
-    })
   })
 
   test('never lets the value of an invalid event through as a result', () => {
@@ -130,7 +133,7 @@ describe('a normalised packet', () => {
   })
 
   test('of no events is empty', () => {
-    expect(normalized([], {})).toMatchObject({ lines: 0, outputHash: sha256Hex('') })
+    expect(normalized([], {})).toMatchObject({ text: [], outputHash: sha256Hex('') })
   })
 
   test('can be read by the next stage, whatever the policy and the events', () => {
@@ -161,6 +164,59 @@ describe('a normalised packet', () => {
   })
 })
 
+describe('an output has a bound, and an event that finds no room is set aside:', () => {
+  const entryOf = (sent: Envelope, issue: string) =>
+    canonicalJson({
+      eventId: sent.eventId,
+      issues: [issue],
+      qualityFlags: qualityFlags.QUARANTINED,
+      quarantined: true,
+      sourceId: sent.sourceId,
+    })
+
+  test('where its own line is too long', () => {
+    const copies = { a: 'x', b: 'x', c: 'x', d: 'x' }
+    const wide = envelope({ x: 'y'.repeat(OUTPUT_LINE_BYTES_MAX / 4 - 20) })
+    const { text } = normalized([wide, envelope({ x: 'y' })], { map: copies })
+    expect(text[0]).toBe(entryOf(wide, 'output-too-large::line'))
+    expect(text[1]).toBe(orThrow(eventLine(envelope({ a: 'y', b: 'y', c: 'y', d: 'y' }), constants)))
+  })
+
+  test('counted in bytes, not in characters', () => {
+    const copies = { a: 'x', b: 'x', c: 'x', d: 'x' }
+    const wide = envelope({ x: '€'.repeat(OUTPUT_LINE_BYTES_MAX / 12) })
+    expect(normalized([wide], { map: copies }).text).toEqual([entryOf(wide, 'output-too-large::line')])
+  })
+
+  test('where what a policy adds to small events fills it, and so is every event after that', () => {
+    const large = 'z'.repeat(900_000)
+    const { text, bytes } = normalized(
+      Array.from({ length: 90 }, () => envelope({})),
+      { constants: { large } },
+    )
+    const full = orThrow(eventLine(envelope({ large }), constants))
+    const goOn = Math.floor(OUTPUT_FULL_BYTES_MAX / (full.length + 1))
+    expect(text.filter(line => line === full).length).toBe(goOn)
+    expect(text.slice(goOn)).toEqual(
+      Array.from({ length: 90 - goOn }, () => entryOf(envelope({}), 'output-too-large::packet')),
+    )
+    expect(bytes.length).toBeLessThanOrEqual(outputBounds.bytesMax)
+  })
+
+  test('and reasons to set it aside that would fill it give way, but not their verdict', () => {
+    const fields = Array.from({ length: 64 }, (_, i) => 'f'.repeat(500) + i)
+    const { text, bytes } = normalized(
+      Array.from({ length: 2_200 }, () => envelope({})),
+      { required: fields, severity: { 'required-missing': 'reject' } },
+    )
+    expect(bytes.length).toBeLessThanOrEqual(OUTPUT_FULL_BYTES_MAX + 1024 * 1024)
+    expect(JSON.parse(text.at(-1) ?? '')).toMatchObject({
+      issues: ['output-too-large::packet'],
+      rejected: true,
+    })
+  })
+})
+
 describe('a packet is refused as a whole', () => {
   const set = policyOf({})
   const { header, bytes } = packetOf([envelope({ a: 1 }), envelope({ a: 2 })], set)
@@ -182,6 +238,7 @@ describe('a packet is refused as a whole', () => {
     ['with a line that repeats a constant', utf8(`${canonicalJson(envelope({}))}\n`)],
     ['with a line that is no event', utf8('{}\n')],
     ['with an empty line', utf8('\n')],
+    ['with more lines than it counts', utf8(`${line}\n${'\n'.repeat(70_000)}`)],
     ['with a byte order mark', utf8(`\ufeff${line}\n`)],
   ])('%s', (_, lines) => {
     const given = rawPacket(lines, 1, set)
@@ -235,7 +292,8 @@ describe('an output line', () => {
       { ...entry, eventId: 'E' },
       { ...members, quarantined: true },
       { ...members, issues: [1] },
-      { ...members, issues: Array(ISSUES_LISTED_MAX + 2).fill('a') },
+      { ...members, issues: Array(ISSUES_LISTED_MAX + 1).fill('a') },
+      { ...members, issues: Array(ISSUES_LISTED_MAX + 2).fill('issues-omitted::1') },
       { ...members, streamId: 'meters' },
       [],
     ])

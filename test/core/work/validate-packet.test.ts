@@ -10,7 +10,12 @@ import { faultCodes, orThrow } from '../../../src/core/fault.ts'
 import type { PacketHeader } from '../../../src/core/log/packet-header.ts'
 import { type PolicySet, policyDigest } from '../../../src/core/policy/policy-set.ts'
 import { readPolicySet } from '../../../src/core/policy/read-policy-set.ts'
-import { quarantineEntry, type StageOutput } from '../../../src/core/work/stage-output.ts'
+import {
+  ISSUES_LISTED_MAX,
+  OUTPUT_LINE_BYTES_MAX,
+  quarantineEntry,
+  type StageOutput,
+} from '../../../src/core/work/stage-output.ts'
 import { validatePacket } from '../../../src/core/work/validate-packet.ts'
 import { envelope } from '../policy/examples.ts'
 import { oneRuleOfEachKind } from '../rules/examples.ts'
@@ -53,19 +58,24 @@ function headerOf(set: PolicySet, count: number, watermarkMs = 0): PacketHeader 
   }
 }
 
-type Given = { watermarkMs?: number; stateIn?: Uint8Array | null; stateGap?: boolean }
+type Given = { watermarkMs?: number; stateIn?: Uint8Array | null; previous?: string }
+
+const parent = { packetId: 'c'.repeat(64), versionId: 'd'.repeat(64) }
 
 function validate(
   set: PolicySet,
   lines: readonly string[],
-  { watermarkMs, stateIn = null, stateGap }: Given = {},
+  { watermarkMs, stateIn = null, previous = parent.packetId }: Given = {},
 ) {
   const bytes = utf8(lines.map(line => `${line}\n`).join(''))
-  return validatePacket(headerOf(set, lines.length, watermarkMs), bytes, set, stateIn, stateGap)
+  const header = { ...headerOf(set, lines.length, watermarkMs), previous }
+  return validatePacket(header, bytes, set, { parent, state: stateIn })
 }
 
 const linesOf = (output: StageOutput) => (fromUtf8(output.bytes) ?? '').split('\n').slice(0, -1)
 const valuesOf = (output: StageOutput): JsonObject[] => linesOf(output).map(line => JSON.parse(line))
+const fusedOf = (output: StageOutput) => valuesOf(output).filter(line => line['fused'])
+const setAside = (event: Envelope, issue: string) => canonicalJson(quarantineEntry(event, [issue], false))
 
 describe('a validated packet', () => {
   const set = policySet({
@@ -78,7 +88,7 @@ describe('a validated packet', () => {
 
   test('answers line i in line i, and leaves the line of a valid event as it is', () => {
     const good = lineOf(at(1, { v: 1 }))
-    const before = quarantineEntry(at(2, {}), ['coercion-NaN:v:x'], false)
+    const before = setAside(at(2, {}), 'coercion-NaN:v:x')
     const ahead = { ...at(6_000, { v: 1 }), ingestTimeMs: 0 }
     const output = orThrow(
       validate(set, [
@@ -113,8 +123,6 @@ describe('a validated packet', () => {
       },
     ])
     expect(output).toMatchObject({
-      lines: 5,
-      counts: { quarantined: 3, rejected: 1, fused: 0, late: 0 },
       outputHash: sha256Hex(output.bytes),
       stateOut: null,
       stateBytes: new Uint8Array(0),
@@ -132,26 +140,56 @@ describe('a validated packet', () => {
     expect(valuesOf(output)[0]).toMatchObject({ issues: ['required-missing:x', 'enum-violation:unit:K'] })
   })
 
-  test('flags every event where a packet is missing before it', () => {
-    const entry = quarantineEntry(at(2, {}), ['x'], false)
+  test('keeps count of the issues that an earlier stage left out', () => {
+    const flagged = JSON.parse(lineOf(at(1, { v: 1, unit: 'K' })))
+    const before = Array.from({ length: ISSUES_LISTED_MAX }, (_, i) => `required-missing:f${i}`)
     const output = orThrow(
-      validate(set, [lineOf(at(1, { v: 1 })), entry, lineOf(at(3, { v: 10 }))], { stateGap: true }),
+      validate(set, [canonicalJson({ ...flagged, issues: [...before, 'issues-omitted::36'] })]),
     )
-    expect(valuesOf(output).map(line => Number(line['qualityFlags']) & qualityFlags.STATE_GAP)).toEqual([
-      0x2000, 0, 0x2000,
+    expect(valuesOf(output)[0]).toMatchObject({ issues: [...before, 'issues-omitted::37'] })
+  })
+
+  test('flags every answer where its parent is not the packet before it', () => {
+    const fusing = policySet({
+      rules: [{ kind: 'bounds', field: 'v', max: 9 }],
+      fusion: { strategy: 'priority' },
+    })
+    const entry = setAside(at(2, {}), 'x')
+    const output = orThrow(
+      validate(fusing, [lineOf(at(1, { v: 1 })), entry, lineOf(at(3, { v: 10 }))], {
+        previous: 'f'.repeat(64),
+        watermarkMs: 5_000,
+      }),
+    )
+    expect(valuesOf(output).map(line => Number(line['qualityFlags']))).toEqual([
+      qualityFlags.STATE_GAP,
+      qualityFlags.STATE_GAP | qualityFlags.QUARANTINED,
+      qualityFlags.STATE_GAP | qualityFlags.QUARANTINED | qualityFlags.INVALID_SCHEMA,
+      qualityFlags.STATE_GAP,
     ])
+  })
+
+  test('has a gap before it without a parent only where it is not the first', () => {
+    const line = lineOf(at(1, {}))
+    const flags = [null, 'f'.repeat(64)].map(previous => {
+      const header = { ...headerOf(set, 1), previous }
+      const output = orThrow(validatePacket(header, utf8(`${line}\n`), set, { parent: null, state: null }))
+      return valuesOf(output)[0]?.['qualityFlags']
+    })
+    expect(flags).toEqual([0, qualityFlags.STATE_GAP])
   })
 
   test('answers nothing but what was asked', () => {
     const other = policySet({ license: 'other' })
+    const start = { parent: null, state: null }
     const line = lineOf(at(1, {}))
     const refusals = [
-      validatePacket(headerOf(other, 1), utf8(`${line}\n`), set, null),
-      validatePacket(headerOf(set, 2), utf8(`${line}\n`), set, null),
-      validatePacket(headerOf(set, 1), utf8(line), set, null),
-      validatePacket(headerOf(set, 1), utf8(` ${line}\n`), set, null),
-      validatePacket(headerOf(set, 1), Uint8Array.of(0xff, 0x0a), set, null),
-      validatePacket(headerOf(set, 1), utf8(`${line}\n`), set, utf8('{}')),
+      validatePacket(headerOf(other, 1), utf8(`${line}\n`), set, start),
+      validatePacket(headerOf(set, 2), utf8(`${line}\n`), set, start),
+      validatePacket(headerOf(set, 1), utf8(line), set, start),
+      validatePacket(headerOf(set, 1), utf8(` ${line}\n`), set, start),
+      validatePacket(headerOf(set, 1), Uint8Array.of(0xff, 0x0a), set, start),
+      validatePacket(headerOf(set, 1), utf8(`${line}\n`), set, { parent, state: utf8('{}') }),
     ]
     expect(refusals.map(outcome => outcome.ok)).toEqual(refusals.map(() => false))
   })
@@ -205,8 +243,7 @@ describe('two sources that observe one thing', () => {
         watermarkMs: 1_200,
       }),
     )
-    expect(first().counts.fused).toBe(0)
-    expect(second.counts).toEqual({ quarantined: 1, rejected: 0, fused: 2, late: 0 })
+    expect(fusedOf(first())).toEqual([])
     expect(valuesOf(second).slice(2)).toMatchObject([
       { key: 'w', decision: 'undecided', value: null, overruled: [{ sourceId: 'a', reason: 'no-quorum' }] },
       { key: 'x', decision: 'agreed', value: 7, from: [{ sourceId: 'a' }, { sourceId: 'b' }], overruled: [] },
@@ -215,9 +252,9 @@ describe('two sources that observe one thing', () => {
 
   test('are decided by an empty packet where no event comes', () => {
     const closing = orThrow(
-      validate(set, [], { stateIn: first().stateBytes, watermarkMs: 1_200, stateGap: true }),
+      validate(set, [], { stateIn: first().stateBytes, watermarkMs: 1_200, previous: 'f'.repeat(64) }),
     )
-    expect(closing).toMatchObject({ lines: 2, counts: { fused: 2 } })
+    expect(fusedOf(closing).length).toBe(2)
     expect(valuesOf(closing)[0]).toMatchObject({
       qualityFlags: qualityFlags.STATE_GAP | qualityFlags.SOURCE_DIVERGENCE,
     })
@@ -231,9 +268,52 @@ describe('two sources that observe one thing', () => {
         watermarkMs: 1_300,
       }),
     )
-    expect(after.counts).toMatchObject({ fused: 0, late: 1 })
     expect(valuesOf(after)).toMatchObject([
       { issues: ['fusion-late:eventTimeMs:999'], qualityFlags: qualityFlags.LATE },
+    ])
+  })
+
+  test('hand on the flags that the rules found in what they said', () => {
+    const flagging = policySet({
+      rules: [{ kind: 'bounds', field: 'v', max: 4, severity: 'flag', flag: 'OUTLIER_DETECTED' }],
+      fusion: { strategy: 'quorum', field: 'v' },
+    })
+    const lines = [lineOf(at(1, { v: 5 }, 'a')), lineOf(at(2, { v: 5 }, 'b'))]
+    const output = orThrow(validate(flagging, lines, { watermarkMs: 9_000 }))
+    expect(fusedOf(output)).toMatchObject([{ value: 5, qualityFlags: qualityFlags.OUTLIER_DETECTED }])
+  })
+
+  test('are not heard where their lines find no room', () => {
+    const missing = 'q'.repeat(100)
+    const flagging = policySet({
+      rules: [{ kind: 'enum', field: 'u', values: [missing], severity: 'flag' }],
+      fusion: { strategy: 'priority' },
+    })
+    const bare = { ...at(1, { u: 'x', v: '' }), qualityFlags: 0 }
+    const room = OUTPUT_LINE_BYTES_MAX - lineOf(bare).length
+    const fits = canonicalJson({ ...JSON.parse(lineOf(bare)), payload: { u: 'x', v: 'v'.repeat(room) } })
+    expect(fits.length).toBe(OUTPUT_LINE_BYTES_MAX)
+    const output = orThrow(validate(flagging, [fits], { watermarkMs: 9_000 }))
+    expect(valuesOf(output)).toMatchObject([{ quarantined: true, issues: ['output-too-large::line'] }])
+  })
+
+  test('leave a record in few words where there is no room for what was decided', () => {
+    const fusing = policySet({ fusion: { strategy: 'priority' } })
+    const bare = at(1, { v: '' })
+    const room = OUTPUT_LINE_BYTES_MAX - lineOf(bare).length - 10
+    const line = canonicalJson({ ...JSON.parse(lineOf(bare)), payload: { v: 'v'.repeat(room) } })
+    const others = Array.from({ length: 9 }, (_, i) => lineOf(at(2 + i, {}, `s${i}`)))
+    const output = orThrow(validate(fusing, [line, ...others], { watermarkMs: 9_000 }))
+    expect(fusedOf(output)).toMatchObject([
+      {
+        decision: 'undecided',
+        chosen: null,
+        value: null,
+        from: [],
+        overruled: [],
+        dropped: 10,
+        qualityFlags: qualityFlags.PARTIAL_COVERAGE,
+      },
     ])
   })
 
@@ -242,7 +322,7 @@ describe('two sources that observe one thing', () => {
     const lines = Array.from({ length: 20 }, (_, i) => lineOf(at(i, { k: i, pad: 'p'.repeat(50) })))
     const output = orThrow(validate(small, lines))
     expect(output.stateBytes.length).toBeLessThanOrEqual(1_024)
-    expect(output.counts.fused).toBeGreaterThan(0)
+    expect(fusedOf(output).length).toBeGreaterThan(0)
     for (const record of valuesOf(output).slice(20))
       expect(record).toMatchObject({ qualityFlags: qualityFlags.PARTIAL_COVERAGE })
   })
@@ -251,7 +331,7 @@ describe('two sources that observe one thing', () => {
     const stateIn = first().stateBytes
     expect(orThrow(validate(policySet({ license: 'other' }), [], { stateIn })).stateOut).toBeNull()
     const changed = policySet({ fusion: { strategy: 'trust-median', field: 'w' } })
-    expect(orThrow(validate(changed, [], { stateIn, watermarkMs: 9_000 })).counts.fused).toBe(0)
+    expect(fusedOf(orThrow(validate(changed, [], { stateIn, watermarkMs: 9_000 })))).toEqual([])
   })
 })
 
@@ -300,9 +380,11 @@ describe('the same events', () => {
         const lines = events.map(lineOf)
         const output = orThrow(validate(everything, lines, { watermarkMs: 4_000 }))
         expect(orThrow(validate(everything, lines, { watermarkMs: 4_000 }))).toEqual(output)
-        expect(output.lines).toBe(lines.length + output.counts.fused)
         const values = valuesOf(output)
-        expect(values.filter(line => line['quarantined']).length).toBe(output.counts.quarantined)
+        expect(values.map(line => line['eventId'])).toEqual([
+          ...events.map(({ eventId }) => eventId),
+          ...fusedOf(output).map(() => undefined),
+        ])
         for (const line of values) expect('payload' in line && 'quarantined' in line).toBe(false)
       }),
       { numRuns: 100 },
@@ -325,12 +407,10 @@ test('bytes that somebody damaged give a named fault or an answer, never an exce
   const stateText = fromUtf8(sound.stateBytes) ?? ''
   fc.assert(
     fc.property(damage, fc.option(damage), (one, two) => {
-      const outcome = validatePacket(
-        headerOf(everything, 2),
-        utf8(damaged(text, one)),
-        everything,
-        two === null ? null : utf8(damaged(stateText, two)),
-      )
+      const outcome = validatePacket(headerOf(everything, 2), utf8(damaged(text, one)), everything, {
+        parent: null,
+        state: two === null ? null : utf8(damaged(stateText, two)),
+      })
       if (!outcome.ok) expect(faultCodes).toContain(outcome.fault.code)
     }),
     { numRuns: 1_500 },

@@ -2,7 +2,7 @@ import { fromUtf8, utf8 } from '../../bytes.ts'
 import { canonicalize, type Json, type JsonObject, parseJson, pointerToken } from '../../canonical-json.ts'
 import { accepted, type Outcome, refused } from '../../fault.ts'
 import { attributeValue, CLOUD_ATTRIBUTE_CHARS_MAX, isAttributeName } from '../read-envelope.ts'
-import type { CloudEvent } from './cloud-event.ts'
+import { type CloudEvent, sameInText } from './cloud-event.ts'
 import { fromBase64, isBase64, isJsonType, isUtf8, isUtf8TextType, toBase64 } from './media.ts'
 
 /** CloudEvents over HTTP, binary mode: attributes are headers, data is the body. */
@@ -46,7 +46,20 @@ export function fromBinaryMode(message: { headers: HttpHeaders; body: Uint8Array
   return accepted(text === undefined ? { ...event, data_base64: toBase64(body) } : { ...event, data: text })
 }
 
+/**
+ * What kind of data an event has, binary mode says by its content type alone: text sent as base64, for one, comes
+ * out as text. An event that would not read back as it was is refused.
+ */
 export function toBinaryMode(event: CloudEvent): Outcome<HttpMessage> {
+  const message = messageOf(event)
+  if (!message.ok) return message
+  const back = fromBinaryMode(message.value)
+  return back.ok && sameInText(back.value, event)
+    ? message
+    : refused('event-unreadable', 'binary mode would not give this event back as it is; use structured mode')
+}
+
+function messageOf(event: CloudEvent): Outcome<HttpMessage> {
   const { data, data_base64: binary, datacontenttype, ...attributes } = event
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(attributes)) {
@@ -59,7 +72,7 @@ export function toBinaryMode(event: CloudEvent): Outcome<HttpMessage> {
   // Without a type, JSON data is JSON by implication; on the wire it must be said (JSON format, 3.1.2).
   const mediaType = datacontenttype ?? (data === undefined ? undefined : 'application/json')
   if (mediaType !== undefined && mediaType !== null) {
-    if (typeof mediaType !== 'string' || !/^[!-~][ -~]*$/.test(mediaType))
+    if (typeof mediaType !== 'string' || !/^[!-~](?:[ -~]*[!-~])?$/.test(mediaType))
       return refused(
         'event-unreadable',
         'the datacontenttype must be a media type in printable ASCII',

@@ -7,24 +7,21 @@ import {
   parseCanonicalJson,
   pointerToken,
 } from '../../canonical-json.ts'
+import { closedReader } from '../../closed-object.ts'
+import { digestHex } from '../../digest.ts'
 import { accepted, type Outcome, refused } from '../../fault.ts'
 import { writeTimestamp } from '../../timestamp.ts'
 import type { CloudAttributes, Envelope } from '../envelope.ts'
 import { readEventTime } from '../event-time.ts'
-import {
-  attributeValue,
-  CLOUD_ATTRIBUTES_MAX,
-  envelopeChecks,
-  isAttributeName,
-  readEnvelope,
-} from '../read-envelope.ts'
+import { envelopeChecks, readEnvelope, readEnvelopeMembers } from '../read-envelope.ts'
 import type { CarriedMembers, Submission } from '../submission.ts'
 import { isBase64, isJsonType } from './media.ts'
 
 /**
  * CloudEvents 1.0, JSON format, loss-free both ways. An envelope that came as a CloudEvent remembers, in its
  * member `cloudEvent`, only those attributes that its other members would not give back; and every CloudEvent
- * that we write carries the whole envelope, payload apart, in one extension attribute.
+ * that we write carries the whole envelope, payload apart, in one extension attribute. One that comes with such
+ * an attribute already keeps it there, inside.
  */
 export const ENVELOPE_ATTRIBUTE = 'assayenvelope'
 
@@ -41,16 +38,17 @@ export function fromCloudEvent(item: Json): Outcome<Submission> {
   const data = readData(item)
   if (!data.ok) return data
 
-  const { time, dataschema, traceparent } = attributes
+  const { id, source, type, time, dataschema, traceparent } = attributes
   const carried: CarriedMembers = {
-    ...fitting('originSource', attributes['source']),
+    ...fitting('originSource', source),
     ...fitting('schemaRef', dataschema),
     ...fitting('traceparent', traceparent),
   }
   const submission = {
     payload: data.value.payload,
-    nativeId: String(attributes['id']),
-    type: String(attributes['type']),
+    // A CloudEvent's id is one of its source's, and several such sources can stand behind one of ours.
+    nativeId: digestHex('assay:cloud-event:1', String(source), String(id)),
+    type: String(type),
     carried,
     cloudEvent: data.value.mark === undefined ? attributes : { ...attributes, data: data.value.mark },
   }
@@ -81,8 +79,19 @@ export function remainder(sent: CloudAttributes, envelope: Envelope): CloudAttri
 /**
  * An event that came as a CloudEvent goes out under the id and source it came with. Any other goes out under its
  * eventId, because two revisions of one nativeId are two events, and readers drop the second of equal ids.
+ * Nothing is written that would be refused here when it was sent back.
  */
-export function toCloudEvent(envelope: Envelope): CloudEvent {
+export function toCloudEvent(envelope: Envelope): Outcome<CloudEvent> {
+  const known = readEnvelopeMembers(envelope)
+  if (!known.ok) return known
+  const event = cloudEventOf(envelope)
+  const readable = fromCloudEvent(event)
+  if (readable.ok) return accepted(event)
+  const { code, detail, pointer } = readable.fault
+  return refused(code, `the event fits no CloudEvent, send its envelope instead: ${detail}`, pointer)
+}
+
+function cloudEventOf(envelope: Envelope): CloudEvent {
   const { payload, cloudEvent, ...rest } = envelope
   const { data: mark, ...remembered } = cloudEvent ?? { datacontenttype: 'application/json' }
   const merged = { ...derivedAttributes(envelope, cloudEvent !== undefined), ...remembered }
@@ -95,28 +104,29 @@ export function toCloudEvent(envelope: Envelope): CloudEvent {
 
 /** The envelope inside a CloudEvent that `toCloudEvent` wrote; a fault where the two do not say the same. */
 export function envelopeInCloudEvent(item: Json): Outcome<Envelope> {
-  if (!isObject(item)) return unreadable('a CloudEvent must be a JSON object')
-  const carried = item[ENVELOPE_ATTRIBUTE]
+  const event = fromCloudEvent(item)
+  if (!event.ok) return event
+  const carried = event.value.cloudEvent?.[ENVELOPE_ATTRIBUTE]
   if (typeof carried !== 'string')
     return unreadable(
       `the CloudEvent has no ${ENVELOPE_ATTRIBUTE} attribute, so no node of this kind wrote it`,
     )
   const json = parseCanonicalJson(carried)
   if (!json.ok) return json
-  const data = readData(item)
-  if (!data.ok) return data
   const envelope = isObject(json.value)
-    ? readEnvelope({ ...json.value, payload: data.value.payload })
+    ? readEnvelope({ ...json.value, payload: event.value.payload })
     : unreadable('the envelope must be a JSON object', pointerToken(ENVELOPE_ATTRIBUTE))
   if (!envelope.ok) return envelope
-  const rewritten = canonicalize(textual(toCloudEvent(envelope.value)))
-  const sent = canonicalize(textual(item))
-  if (!sent.ok) return sent
-  if (!rewritten.ok || rewritten.value !== sent.value)
-    return unreadable(
-      `the CloudEvent and the envelope in its ${ENVELOPE_ATTRIBUTE} attribute do not say the same`,
-    )
-  return envelope
+  const rewritten = toCloudEvent(envelope.value)
+  return rewritten.ok && isObject(item) && sameInText(rewritten.value, item)
+    ? envelope
+    : unreadable(`the CloudEvent and the envelope in its ${ENVELOPE_ATTRIBUTE} attribute do not say the same`)
+}
+
+/** Whether two CloudEvents are one, once HTTP's binary mode has made every attribute a text. */
+export function sameInText(a: CloudEvent, b: CloudEvent): boolean {
+  const [textA, textB] = [canonicalize(textual(a)), canonicalize(textual(b))]
+  return textA.ok && textB.ok && textA.value === textB.value
 }
 
 /** Values of the key `data` in an envelope's `cloudEvent`; no attribute can have that name. */
@@ -126,35 +136,28 @@ const DATA_BINARY = 'base64'
 function readAttributes(item: JsonObject): Outcome<CloudAttributes> {
   if (item['specversion'] !== '1.0')
     return unreadable('only CloudEvents of specversion "1.0" are read; send that version', '/specversion')
-  const attributes: Record<string, string | number | boolean> = {}
-  let found = 0
-  for (const [name, value] of Object.entries(item)) {
-    if (name === 'data' || name === 'data_base64') continue
-    if (!isAttributeName(name))
-      return unreadable('names of CloudEvents attributes must be 1 to 64 characters a to z and 0 to 9')
-    // An attribute that is null counts as left out (JSON format, 2.2).
-    if (value === null) continue
-    const wrong = attributeValue(value)
-    if (wrong !== undefined) return unreadable(`the attribute must be ${wrong.must}`, pointerToken(name))
-    if (++found > CLOUD_ATTRIBUTES_MAX)
-      return unreadable(`a CloudEvent may have at most ${CLOUD_ATTRIBUTES_MAX} attributes`)
-    attributes[name] = value as string | number | boolean
-  }
-  return requiredAttributes(attributes)
-}
-
-function requiredAttributes(attributes: CloudAttributes): Outcome<CloudAttributes> {
+  const { data: _data, data_base64: _binary, ...context } = item
+  // An attribute that is null counts as left out (JSON format, 2.2).
+  const stated = Object.entries(context).filter(([, value]) => value !== null)
+  const attributes = readCloudAttributes(Object.fromEntries(stated))
+  if (!attributes.ok) return attributes
   for (const [name, check] of [
     ['id', envelopeChecks.nativeId],
     ['source', envelopeChecks.originSource],
     ['type', envelopeChecks.type],
   ] as const) {
-    const wrong = check(attributes[name] ?? null)
+    const wrong = check(attributes.value[name] ?? null)
     if (wrong !== undefined)
       return unreadable(`the attribute ${name} must be ${wrong.must}`, pointerToken(name))
   }
-  return accepted(attributes)
+  return attributes
 }
+
+const readCloudAttributes = closedReader<CloudAttributes>(
+  'CloudEvent attributes',
+  'event-unreadable',
+  envelopeChecks.cloudEvent,
+)
 
 function readData(item: JsonObject): Outcome<{ payload: Json; mark?: string }> {
   const { data, data_base64: binary, datacontenttype } = item
@@ -173,11 +176,11 @@ function readData(item: JsonObject): Outcome<{ payload: Json; mark?: string }> {
 
 /** The attributes that an envelope gives by itself. */
 function derivedAttributes(envelope: Envelope, cameAsCloudEvent: boolean): CloudAttributes {
-  const { eventId, nativeId, sourceId, originSource, type, schemaRef, traceparent } = envelope
+  const { eventId, sourceId, originSource, type, schemaRef, traceparent } = envelope
   const time = envelope.eventTimeText ?? writeTimestamp(envelope.eventTimeMs)
   return {
     specversion: '1.0',
-    id: (cameAsCloudEvent ? nativeId : undefined) ?? eventId,
+    id: eventId,
     source: (cameAsCloudEvent ? originSource : undefined) ?? encodeURIComponent(sourceId),
     type,
     ...(time === undefined ? {} : { time }),

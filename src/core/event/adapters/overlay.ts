@@ -2,7 +2,7 @@ import type { Json } from '../../canonical-json.ts'
 import { anything, closedObject, closedReader } from '../../closed-object.ts'
 import { accepted, type Outcome } from '../../fault.ts'
 import { readEventTime } from '../event-time.ts'
-import { envelopeChecks } from '../read-envelope.ts'
+import { envelopeChecks, pickChecks } from '../read-envelope.ts'
 import { readNativeId, readSourceSeq } from '../read-identity.ts'
 import { type CarriedMembers, carriedMembers, type Submission } from '../submission.ts'
 
@@ -15,14 +15,12 @@ type OverlayItem = CarriedMembers & {
   readonly sourceSeq?: Json
 }
 
-const carriedChecks = pickChecks(carriedMembers)
-
 const readItem = closedReader<OverlayItem>(
   'overlay event',
   'event-unreadable',
   closedObject<OverlayItem>(
     { eventType: envelopeChecks.type, data: anything },
-    { ...carriedChecks, externalId: anything, timestamp: anything, sourceSeq: anything },
+    { ...pickChecks(carriedMembers), externalId: anything, timestamp: anything, sourceSeq: anything },
   ),
 )
 
@@ -48,10 +46,4 @@ export function fromOverlay(item: Json): Outcome<Submission> {
     submission = { ...submission, sourceSeq: sequence.value }
   }
   return accepted(submission)
-}
-
-function pickChecks<M extends keyof typeof envelopeChecks>(members: readonly M[]) {
-  return Object.fromEntries(members.map(member => [member, envelopeChecks[member]])) as {
-    readonly [K in M]: (typeof envelopeChecks)[K]
-  }
 }

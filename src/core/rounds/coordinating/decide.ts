@@ -6,6 +6,7 @@ import { type Stage, stageAfter, type Template } from '../template.ts'
 import { type LeaveLimits, type Leaving, leaveLimits, leaveRound, type Why } from './leave.ts'
 import type { Conduct } from './operators.ts'
 import { belongsTo, type PacketStanding } from './standing.ts'
+import type { LiveResult } from './thread.ts'
 
 /** One round as its coordinator sees it now. */
 export type RoundSituation = {
@@ -13,11 +14,11 @@ export type RoundSituation = {
   readonly job: CurrentJob
   /** By their index in the round; those that have left it too. */
   readonly packets: readonly PacketStanding[]
-  /** Results of this job that the network has and nobody has spent. */
+  /** Results of this job that the network has and nobody has spent (liveResults). */
   readonly results: readonly LiveResult[]
   /** The job's deadline; after an anchor loss a new one, so that seats which had not answered may. */
   readonly deadlinePassed: boolean
-  /** False: the network has something on this job's thread, ours from before a crash, or no longer has the job. */
+  /** False: the network has something on this job's thread, or no longer has the job (isThreadUnspent). */
   readonly threadUnspent: boolean
 }
 
@@ -28,7 +29,6 @@ export type CurrentJob = Pick<JobFacts, 'members'> & {
   readonly seats: readonly Seat[]
 }
 
-export type LiveResult = Omit<Vote, 'operator'> & { readonly txid: string; readonly seat: number }
 
 export type Decision =
   | { readonly kind: 'wait' }
@@ -68,8 +68,8 @@ export function decideRound(situation: RoundSituation, limits: LeaveLimits = lea
   const { going, staying } = divide(situation, found)
   const members = going.map(({ member }) => member)
   const advanced = going.length > 0
-  const leaving = leaveRound(staying, { level: job.level, advanced, alone: job.members.length === 1, limits })
-  const conduct = job.seats.map((_, seat) => conductOf(seat, results, found))
+  const leaving = leaveRound(staying, { level: job.level, advanced, members: job.members.length, limits })
+  const conduct = job.seats.map((_, seat) => conductOf(seat, situation, found))
   const spends = results.map(result => result.txid)
 
   if (!advanced) return { kind: 'close', spends: [], leaving, conduct }
@@ -122,6 +122,21 @@ function divide({ roundId, job, packets }: RoundSituation, found: readonly Verdi
   return { going, staying }
 }
 
+/**
+ * Whether a job's members are, of each partition, a run from its first packet in the round. Agents refuse a job
+ * with others: it would decide a packet before the one that it builds on. `partitions` has the name of each
+ * packet's partition, in the order of the round.
+ */
+export function areRunsFromFirst(members: readonly number[], partitions: readonly string[]): boolean {
+  const listed = new Set(members)
+  const cut = new Set<string>()
+  for (const [index, partition] of partitions.entries()) {
+    if (!listed.delete(index)) cut.add(partition)
+    else if (cut.has(partition)) return false
+  }
+  return listed.size === 0
+}
+
 function whyNot(verdict: Verdict, packet: PacketStanding, job: CurrentJob): Why | undefined {
   if (verdict.kind !== 'agreed') return verdict.kind === 'dissent' ? 'dissent' : 'no-answer'
   // Its successors already name the version that was certified first.
@@ -130,9 +145,13 @@ function whyNot(verdict: Verdict, packet: PacketStanding, job: CurrentJob): Why 
   return isVersion && differs ? 'other-version' : undefined
 }
 
-function conductOf(seat: number, results: readonly LiveResult[], found: readonly Verdict[]): Conduct {
+function conductOf(
+  seat: number,
+  { results, deadlinePassed }: RoundSituation,
+  found: readonly Verdict[],
+): Conduct {
   const result = results.find(each => each.seat === seat)
-  if (result === undefined) return 'silent'
+  if (result === undefined) return deadlinePassed ? 'silent' : 'unheard'
   const leaves = result.status === 'completed' ? result.leaves : []
   const differs = (verdict: Verdict, i: number) =>
     verdict.kind === 'agreed' && verdict.leaf !== (leaves[i] ?? noLeaf)

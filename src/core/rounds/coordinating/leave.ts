@@ -32,15 +32,15 @@ type Departure = {
   readonly level: Level
   /** Other members of the same job went on. */
   readonly advanced: boolean
-  /** It was the job's only member. */
-  readonly alone: boolean
+  /** How many members the job had. */
+  readonly members: number
   readonly limits: LeaveLimits
 }
 
 /**
  * Where each of them goes. Only the first leaving packet of a partition may be at fault, and only where others
- * went on or it was alone: who merely stood behind or beside a bad packet counts no try. A round in which
- * nothing advanced comes back in halves instead, which finds the bad packet in a few rounds.
+ * went on or it was alone: who merely stood behind or beside a bad packet counts no try. What leaves a job in
+ * which nothing advanced comes back in rounds of half its size instead, which finds the bad packet in a few.
  */
 export function leaveRound(leaving: readonly Leaving[], departure: Departure): Leaving[] {
   const heads = new Set<string>()
@@ -58,16 +58,17 @@ function retryOrSplit(
   packet: PacketStanding,
   why: Why,
   isHead: boolean,
-  { level, advanced, alone, limits }: Departure,
+  { level, advanced, members, limits }: Departure,
 ): PacketStanding {
-  const halvings = packet.halvings + (advanced || alone ? 0 : 1)
-  if (!isHead) return { ...packet, status: 'sealed', halvings }
-  const tries = packet.tries + (advanced || alone ? 1 : 0)
+  const isHalved = !advanced && members > 1
+  const roundPacketsMax = isHalved ? members >> 1 : packet.roundPacketsMax
+  if (!isHead) return { ...packet, status: 'sealed', roundPacketsMax }
+  const tries = packet.tries + (isHalved ? 0 : 1)
   const isLost =
     tries >= limits.triesMax ||
     packet.waitedMs >= limits.decideMs ||
     (level === 'critical' && why === 'dissent')
-  return { ...packet, status: isLost ? 'split' : 'sealed', halvings, tries }
+  return { ...packet, status: isLost ? 'split' : 'sealed', roundPacketsMax, tries }
 }
 
 function afterRebuild(packet: PacketStanding, { limits }: Departure): PacketStanding {

@@ -1,12 +1,21 @@
 import type { Level } from '../../level.ts'
 import { ROUND_PACKETS_MAX, roundId } from '../round.ts'
-import { enterRound, isPassedBy, type PacketStanding, type Parent } from './standing.ts'
+import { ROUND_DOC_BYTES_MAX } from '../round-document.ts'
+import { type ChainPlace, enterRound, isPassedBy, type PacketStanding } from './standing.ts'
 
 export const ROUND_BYTES_MAX = 32 * 1024 * 1024
 
-export type PlanLimits = { readonly roundPackets: number; readonly roundBytes: number }
+export type PlanLimits = {
+  readonly roundPackets: number
+  readonly roundBytes: number
+  readonly roundDocBytes: number
+}
 
-export const planLimits: PlanLimits = { roundPackets: ROUND_PACKETS_MAX, roundBytes: ROUND_BYTES_MAX }
+export const planLimits: PlanLimits = {
+  roundPackets: ROUND_PACKETS_MAX,
+  roundBytes: ROUND_BYTES_MAX,
+  roundDocBytes: ROUND_DOC_BYTES_MAX,
+}
 
 export type RoundPlan = {
   readonly roundId: string
@@ -15,10 +24,8 @@ export type RoundPlan = {
   /** In the order of the round, as they stand once they have entered it. */
   readonly packets: readonly PacketStanding[]
   /** Where each partition of the round begins, by its name. */
-  readonly partitions: ReadonlyMap<string, Start>
+  readonly partitions: ReadonlyMap<string, ChainPlace>
 }
-
-export type Start = { readonly parent: Parent | null; readonly stateIn: string | null }
 
 /**
  * The rounds to open now. A partition is in one open round at a time, with its next undecided packets in
@@ -45,7 +52,7 @@ export function planRounds(
   return [...alone, ...shared].map(group => planOf(group, partitions))
 }
 
-/** `size`: how large a round the packet may be part of; half for each round it was in where nothing was agreed. */
+/** `size`: how large a round the packet may be part of. */
 type Candidate = { readonly packet: PacketStanding; readonly size: number }
 
 /** The undecided packets of a partition that may go now: none while one of them is in a round. */
@@ -54,7 +61,7 @@ function nextRun(partition: readonly PacketStanding[], limits: PlanLimits): Cand
   const run = partition
     .filter(packet => packet.status === 'sealed')
     .sort((a, b) => a.packetNo - b.packetNo)
-    .map(packet => ({ packet, size: Math.max(1, limits.roundPackets >> Math.min(packet.halvings, 31)) }))
+    .map(packet => ({ packet, size: Math.min(limits.roundPackets, packet.roundPacketsMax ?? limits.roundPackets) }))
   const [head] = run
   return head !== undefined && isPassedBy(head.packet, partition) ? [{ ...head, size: 1 }] : run
 }
@@ -65,15 +72,17 @@ function fillRounds(runs: readonly Candidate[][], limits: PlanLimits): PacketSta
   let left = runs
   while (left.length > 0) {
     const group: PacketStanding[] = []
-    let room = { packets: Number.POSITIVE_INFINITY, bytes: limits.roundBytes }
+    let room = { packets: limits.roundPackets, bytes: limits.roundBytes, docBytes: limits.roundDocBytes }
     left = left.filter(run => {
       const before = group.length
       for (const { packet, size } of run) {
-        const smallest = Math.min(room.packets, size)
+        const { bytes, documentBytes } = packet
+        const packets = Math.min(room.packets, size)
+        const fits = group.length < packets && bytes <= room.bytes && documentBytes <= room.docBytes
         // One packet always goes, however large: it will not be smaller later.
-        if (group.length > 0 && (group.length >= smallest || packet.bytes > room.bytes)) break
+        if (group.length > 0 && !fits) break
         group.push(packet)
-        room = { packets: smallest, bytes: room.bytes - packet.bytes }
+        room = { packets, bytes: room.bytes - bytes, docBytes: room.docBytes - documentBytes }
       }
       return group.length === before
     })
@@ -89,7 +98,7 @@ function planOf(
   const attempt = 1 + Math.max(...group.map(packet => packet.rounds))
   const packetIds = group.map(packet => packet.packetId)
   const id = roundId(attempt, packetIds)
-  const starts = new Map<string, Start>()
+  const starts = new Map<string, ChainPlace>()
   for (const packet of group) {
     const { partition } = packet
     if (!starts.has(partition)) starts.set(partition, startOf(packet, partitions.get(partition) ?? []))
@@ -98,9 +107,9 @@ function planOf(
 }
 
 /** State and parent come from certified packets only: what was merely validated may still be decided otherwise. */
-function startOf(packet: PacketStanding, partition: readonly PacketStanding[]): Start {
+function startOf(packet: PacketStanding, partition: readonly PacketStanding[]): ChainPlace {
   if (packet.version !== null) return { parent: packet.version.parent, stateIn: packet.version.stateIn }
-  let start: Start = { parent: null, stateIn: null }
+  let start: ChainPlace = { parent: null, stateIn: null }
   let last = -1
   for (const { packetId, packetNo, version } of partition) {
     if (version === null || packetNo >= packet.packetNo || packetNo <= last) continue

@@ -1,55 +1,45 @@
-import type { Outpoint, PipelineTransaction } from '../pipeline.ts'
+import type { PipelineTransaction } from '../pipeline.ts'
 import { belongsTo, type PacketStanding } from './standing.ts'
+import type { NetworkView } from './thread.ts'
 
-/** What the network holds of a round, as far as the coordinator can see. */
-export type NetworkView = {
-  readonly isLive: (txid: string) => boolean
-  /** The live transaction that spends an output, whoever made it. */
-  readonly spenderOf: (outpoint: Outpoint) => PipelineTransaction | undefined
-}
-
-/**
- * The last live transaction on a round's thread, or undefined if not even its first job is alive. After a
- * crash, a double spend or a reorganisation this is the round, whatever was tried meanwhile.
- */
-export function endOfThread(
-  firstJob: PipelineTransaction,
-  network: NetworkView,
-): PipelineTransaction | undefined {
-  if (!network.isLive(firstJob.txid)) return undefined
-  let end = firstJob
-  // Each step is a later stage, so this ends with the template.
-  for (;;) {
-    if (end.role.kind !== 'job') return end
-    const next = network.spenderOf({ txid: end.txid, vout: end.role.seats.length })
-    if (next === undefined) return end
-    end = next
-  }
+/** A round as its coordinator holds it. */
+export type HeldRound = {
+  readonly roundId: string
+  /** By index in the round; those that have left it too. */
+  readonly packets: readonly PacketStanding[]
+  /** txid of the last transaction on its thread that was built or taken over; undefined once there was none. */
+  readonly last: string | undefined
+  /** The network has not said yet whether it takes that one. */
+  readonly inFlight: boolean
 }
 
 export type Recovery = {
   /** By index in the round, changed or not. */
   readonly packets: readonly PacketStanding[]
-  /** Members whose token in the live certificate is spent at once: each has another live one. */
+  /** Members whose token in the live certificate is spent at once: it is not the one they are certified by. */
   readonly revoke: readonly number[]
   /**
-   * resume: decide the job at the thread's end again, with live and late results, waiting anew.
-   * close: nobody is left to go on with that job. over: the thread has ended.
+   * none: it stands where it stood, or the network's word on what was sent comes first. resume: decide the job at
+   * the thread's end again, with live and late results, waiting anew. close: nobody is left to go on with that
+   * job. over: the thread has ended.
    */
-  readonly next: 'resume' | 'close' | 'over'
+  readonly next: 'none' | 'resume' | 'close' | 'over'
 }
 
 /**
- * Where a round stands after its transactions died or came back. A packet that has left it stays outside, even
- * if the job at the thread's end lists it: its next round may certify it at any moment.
+ * Where a round stands after its transactions were refused, died or came back; `end` is the end of its thread. A
+ * packet that has left the round stays outside, even if the job at that end lists it: its next round may certify
+ * it at any moment. Asking again changes nothing, except that what must be revoked is named until it is.
  */
 export function recoverRound(
-  roundId: string,
-  packets: readonly PacketStanding[],
+  round: HeldRound,
   end: PipelineTransaction | undefined,
   network: NetworkView,
 ): Recovery {
-  if (end?.role.kind === 'certificate') return adoptCertificate(roundId, packets, end, network)
+  const { roundId, packets } = round
+  if (round.inFlight) return { packets, revoke: [], next: 'none' }
+  if (end?.role.kind === 'certificate') return adoptCertificate(round, end, network)
+  if (end?.txid === round.last) return { packets, revoke: [], next: 'none' }
   const isOver = end?.role.kind !== 'job'
   const standing = packets.map(packet => {
     if (!belongsTo(packet, roundId)) return packet
@@ -60,14 +50,16 @@ export function recoverRound(
   return { packets: standing, revoke: [], next: someGoOn ? 'resume' : 'close' }
 }
 
-/** A certificate of ours that is alive is taken as it is, except where its packet has another live one. */
+/**
+ * A certificate of ours that is alive is taken as it is, except where its packet has another live one or was
+ * certified with another version. Whoever waits in the round without being certified by it is free again: the
+ * thread has ended, so nothing else would ever come of it.
+ */
 function adoptCertificate(
-  roundId: string,
-  packets: readonly PacketStanding[],
-  certificate: PipelineTransaction,
+  { roundId, packets }: HeldRound,
+  { txid, role }: PipelineTransaction,
   network: NetworkView,
 ): Recovery {
-  const { txid, role } = certificate
   const members = role.kind === 'certificate' ? role.members : []
   const position = new Map(members.map(({ index }, i) => [index, i]))
   const revoke: number[] = []
@@ -75,13 +67,12 @@ function adoptCertificate(
     const at = position.get(index)
     if (packet.certificate === txid) return packet
     const isRevoked = at !== undefined && network.spenderOf({ txid, vout: 2 * at + 1 }) !== undefined
-    if (at === undefined || isRevoked) return belongsTo(packet, roundId) ? withoutRound(packet) : packet
     const isElsewhere = packet.certificate !== null && network.isLive(packet.certificate)
-    if (isElsewhere || packet.version?.versionId !== members[at]?.versionId) {
-      revoke.push(index)
-      return packet
-    }
-    return { ...packet, roundId, status: 'certified' as const, certificate: txid }
+    const isIts = at !== undefined && packet.version?.versionId === members[at]?.versionId
+    if (isIts && !isElsewhere && !isRevoked)
+      return { ...packet, roundId, status: 'certified' as const, certificate: txid, rebuilds: 0 }
+    if (at !== undefined && !isRevoked) revoke.push(index)
+    return belongsTo(packet, roundId) && !isElsewhere ? withoutRound(packet) : packet
   })
   return { packets: standing, revoke, next: 'over' }
 }

@@ -10,6 +10,8 @@ export type PacketStanding = {
   readonly level: Level
   readonly audience: Audience
   readonly bytes: number
+  /** What it adds to a round document, at most (documentBytes). */
+  readonly documentBytes: number
 
   readonly status: PacketStatus
   /** The open round it is in, or the one that certified it. A packet that has left a round never returns to it. */
@@ -17,8 +19,12 @@ export type PacketStanding = {
   /** Rounds it was in so far, of every kind. */
   readonly rounds: number
   readonly tries: number
-  /** Each one halves the rounds it may be part of: so a packet that silences agents ends up alone. */
-  readonly halvings: number
+  /**
+   * The largest round it may be part of; null is any. Half the job in which nothing was agreed, so that a packet
+   * that silences agents ends up alone.
+   */
+  readonly roundPacketsMax: number | null
+  /** Rounds since its certificate died that were to bring it back. */
   readonly rebuilds: number
   /** Since its first round, without the time in which too few operators were reachable. */
   readonly waitedMs: number
@@ -42,15 +48,36 @@ export type PacketStatus =
   /** Certified, and no rebuild succeeded: it stays certified, without an anchor. */
   | 'abandoned'
 
-export type Version = {
-  readonly versionId: string
+/** What a packet builds on: the version certified before it in its partition, and the state that this left. */
+export type ChainPlace = {
   readonly parent: Parent | null
   /** SHA-256 of the state's bytes; null is the empty state. */
   readonly stateIn: string | null
-  readonly stateOut: string | null
 }
 
+export type Version = ChainPlace & { readonly versionId: string; readonly stateOut: string | null }
+
 export type Parent = { readonly packetId: string; readonly versionId: string }
+
+type SealedFacts = Pick<
+  PacketStanding,
+  'packetId' | 'partition' | 'packetNo' | 'level' | 'audience' | 'bytes' | 'documentBytes'
+>
+
+export function newlySealed(facts: SealedFacts): PacketStanding {
+  return {
+    ...facts,
+    status: 'sealed',
+    roundId: null,
+    rounds: 0,
+    tries: 0,
+    roundPacketsMax: null,
+    rebuilds: 0,
+    waitedMs: 0,
+    version: null,
+    certificate: null,
+  }
+}
 
 export function belongsTo(packet: PacketStanding, roundId: string): boolean {
   return packet.roundId === roundId
@@ -73,10 +100,11 @@ export function enterRound(packet: PacketStanding, roundId: string): PacketStand
 }
 
 export function certifiedBy(packet: PacketStanding, certificate: string, version: Version): PacketStanding {
-  return { ...packet, status: 'certified', certificate, version: packet.version ?? version }
+  return { ...packet, status: 'certified', certificate, rebuilds: 0, version: packet.version ?? version }
 }
 
 /** A split packet is given a fresh set of tries, on its owner's word. */
 export function reopenSplit(packet: PacketStanding): PacketStanding {
-  return packet.status === 'split' ? { ...packet, status: 'sealed', tries: 0, waitedMs: 0 } : packet
+  if (packet.status !== 'split') return packet
+  return { ...packet, status: 'sealed', tries: 0, roundPacketsMax: null, waitedMs: 0 }
 }

@@ -3,7 +3,7 @@ import { quorums } from '../../level.ts'
 import { type JobFacts, noLeaf, type Outpoint, type PipelineTransaction, type Role } from '../pipeline.ts'
 import { rootOver } from '../round.ts'
 import { isTemplate, stagesOf, type Template, templates } from '../template.ts'
-import { type Beef, missingParent, named, roleAt, spendsPipeline, spentTwice } from './history.ts'
+import { type History, missingParent, named, roleAt, spendsPipeline, spentTwice } from './history.ts'
 import { stepFrom } from './step.ts'
 
 /** What a host is configured to admit. A list that is absent leaves the choice to the reader of the certificate. */
@@ -21,45 +21,45 @@ export type Admission = { readonly topic: string | undefined; readonly outputs: 
  * table. Every pipeline transaction in the BEEF is held against its direct parents, so a history that breaks
  * a rule anywhere is refused as a whole. No recursion: a hostile graph costs its own length and no more.
  */
-export function judge(txid: string, beef: Beef, host: Host): Outcome<Admission> {
-  const subject = beef.get(txid)
+export function judge(txid: string, history: History, host: Host): Outcome<Admission> {
+  const subject = history.get(txid)
   if (subject === undefined) return notAdmitted(`the BEEF does not hold ${named(txid)}; send it along`)
-  const why = spentTwice(beef) ?? firstObjection(beef, host)
+  const why = spentTwice(history) ?? firstObjection(history, host)
   if (why !== undefined) return notAdmitted(why)
   const admission = admissionOf(subject.role)
-  if (admission.topic === undefined && !spendsPipeline(subject.inputs, beef))
+  if (admission.topic === undefined && !spendsPipeline(subject.inputs, history))
     return notAdmitted(`${named(txid)} neither holds a pipeline token nor spends one`)
   return accepted(admission)
 }
 
-function firstObjection(beef: Beef, host: Host): string | undefined {
-  for (const transaction of beef.values()) {
-    const why = objection(transaction, beef, host)
+function firstObjection(history: History, host: Host): string | undefined {
+  for (const transaction of history.values()) {
+    const why = objection(transaction, history, host)
     if (why !== undefined) return `${named(transaction.txid)}: ${why}`
   }
   return undefined
 }
 
-function objection({ inputs, role }: PipelineTransaction, beef: Beef, host: Host): string | undefined {
+function objection({ inputs, role }: PipelineTransaction, history: History, host: Host): string | undefined {
   switch (role.kind) {
     case 'plain':
       return undefined
     case 'malformed':
       return role.why
     case 'result':
-      return missingParent(inputs, beef) ?? againstResult(inputs, role, beef)
+      return missingParent(inputs, history) ?? againstResult(inputs, role, history)
     case 'job':
       return (
-        missingParent(inputs, beef) ??
-        againstWork(role.facts, role.facts.members, host) ??
+        missingParent(inputs, history) ??
+        againstClaim(role.facts, role.facts.members, host) ??
         againstSeats(role, host) ??
-        againstJob(inputs, role.facts, beef)
+        againstJob(inputs, role.facts, history)
       )
     case 'certificate':
       return (
-        missingParent(inputs, beef) ??
-        againstWork(role, indexesOf(role), host) ??
-        againstCertificate(inputs, role, beef)
+        missingParent(inputs, history) ??
+        againstClaim(role, indexesOf(role), host) ??
+        againstCertificate(inputs, role, history)
       )
   }
 }
@@ -77,14 +77,14 @@ function admissionOf(role: Role): Admission {
   }
 }
 
-type Work = Pick<JobFacts, 'coordinator' | 'template' | 'level'>
+type Claim = Pick<JobFacts, 'coordinator' | 'template' | 'level'>
 
-function againstWork(work: Work, members: readonly number[], host: Host): string | undefined {
-  if (!isTemplate(work.template) || !host.templates.includes(work.template))
+function againstClaim(claim: Claim, members: readonly number[], host: Host): string | undefined {
+  if (!isTemplate(claim.template) || !host.templates.includes(claim.template))
     return 'its template is not one that this host admits'
-  if (host.coordinators !== undefined && !host.coordinators.has(work.coordinator))
+  if (host.coordinators !== undefined && !host.coordinators.has(claim.coordinator))
     return 'its coordinator is not one that this host admits'
-  const { membersMax } = templates[work.template]
+  const { membersMax } = templates[claim.template]
   if (members.length === 0) return 'it names no member; at least one is needed'
   const ascending = members.every(
     (member, i) => Number.isSafeInteger(member) && member > (members[i - 1] ?? -1),
@@ -109,18 +109,18 @@ function againstSeats({ facts, seats }: Extract<Role, { kind: 'job' }>, host: Ho
   return undefined
 }
 
-function againstJob(inputs: readonly Outpoint[], facts: JobFacts, beef: Beef): string | undefined {
+function againstJob(inputs: readonly Outpoint[], facts: JobFacts, history: History): string | undefined {
   const { template, stage, members, inputRoot } = facts
   const stages: readonly string[] = isTemplate(template) ? stagesOf(template) : []
   const at = stages.indexOf(stage)
   if (at < 0) return 'its stage is not one of its template'
   if (at === 0) {
     if (inputRoot !== noLeaf) return 'it is a first stage and names an input root other than zeros'
-    if (spendsPipeline(inputs, beef))
+    if (spendsPipeline(inputs, history))
       return 'it is a first stage and spends an output of the pipeline; only fuel may begin a round'
     return undefined
   }
-  const step = stepFrom(inputs, facts, beef)
+  const step = stepFrom(inputs, facts, history)
   if (typeof step === 'string') return step
   if (step.facts.inputHash !== facts.inputHash) return 'its round document is not that of the job before it'
   const leaves = step.agreedLeaves(members)
@@ -131,8 +131,8 @@ function againstJob(inputs: readonly Outpoint[], facts: JobFacts, beef: Beef): s
 
 type Certificate = Extract<Role, { kind: 'certificate' }>
 
-function againstCertificate(inputs: readonly Outpoint[], role: Certificate, beef: Beef): string | undefined {
-  const step = stepFrom(inputs, role, beef)
+function againstCertificate(inputs: readonly Outpoint[], role: Certificate, history: History): string | undefined {
+  const step = stepFrom(inputs, role, history)
   if (typeof step === 'string') return step
   const leaves = step.agreedLeaves(indexesOf(role))
   if (typeof leaves === 'string') return leaves
@@ -147,10 +147,10 @@ function indexesOf(role: Certificate): number[] {
 function againstResult(
   inputs: readonly Outpoint[],
   role: Extract<Role, { kind: 'result' }>,
-  beef: Beef,
+  history: History,
 ): string | undefined {
   const [input] = inputs
-  const job = input && roleAt(input, beef)
+  const job = input && roleAt(input, history)
   if (inputs.length !== 1 || input === undefined)
     return 'it is a result with more than the one input of its seat'
   if (job?.kind !== 'job') return 'it is a result that does not spend a job'

@@ -2,7 +2,7 @@ import { quorums } from '../../level.ts'
 import { type Vote, verdicts } from '../agreement.ts'
 import type { JobFacts, Leaf, Outpoint } from '../pipeline.ts'
 import { isTemplate, type Stage, stageAfter, stagesOf } from '../template.ts'
-import { type Beef, roleAt } from './history.ts'
+import { type History, roleAt } from './history.ts'
 
 export type Step = {
   readonly facts: JobFacts
@@ -16,10 +16,10 @@ type Successor = Pick<JobFacts, 'coordinator' | 'subject' | 'template' | 'level'
 }
 
 /** The job whose thread these inputs spend, with what the results spent beside it agree on. */
-export function stepFrom(inputs: readonly Outpoint[], next: Successor, beef: Beef): Step | string {
-  const threads = inputs.filter(input => isThread(input, beef))
+export function stepFrom(inputs: readonly Outpoint[], next: Successor, history: History): Step | string {
+  const threads = inputs.filter(input => isThread(input, history))
   const [thread] = threads
-  const job = thread && roleAt(thread, beef)
+  const job = thread && roleAt(thread, history)
   if (threads.length !== 1 || job?.kind !== 'job' || thread === undefined)
     return `it spends ${threads.length} threads; a step spends the thread of exactly one job`
   const { facts } = job
@@ -29,7 +29,7 @@ export function stepFrom(inputs: readonly Outpoint[], next: Successor, beef: Bee
 
   const votes: Vote[] = []
   for (const input of inputs) {
-    const role = roleAt(input, beef)
+    const role = roleAt(input, history)
     if (input === thread || role?.kind === 'plain') continue
     if (role?.kind !== 'result' || input.vout !== 0 || role.jobOutpoint.txid !== thread.txid)
       return 'it spends something that is neither fuel nor a result of the job whose thread it spends'
@@ -62,7 +62,7 @@ function stageFollowing(facts: JobFacts): Stage | undefined | 'none' {
   return stage === undefined ? 'none' : stageAfter(facts.template, stage)
 }
 
-function isThread(input: Outpoint, beef: Beef): boolean {
-  const role = roleAt(input, beef)
+function isThread(input: Outpoint, history: History): boolean {
+  const role = roleAt(input, history)
   return role?.kind === 'job' && input.vout === role.seats.length
 }

@@ -1,5 +1,5 @@
 import type { JobFacts, Leaf, PipelineTransaction, ResultStatus } from '../pipeline.ts'
-import { type Beef, roleAt } from './history.ts'
+import { type History, roleAt } from './history.ts'
 
 /** One stage behind a certificate: who was asked, and what those answered whose results were spent. */
 export type TrailStage = {
@@ -19,27 +19,27 @@ export type TrailAnswer = {
 }
 
 /** The jobs behind a transaction that the judge has admitted, last stage first. */
-export function trailOf(certificate: PipelineTransaction, beef: Beef): TrailStage[] {
+export function trailOf(certificate: PipelineTransaction, history: History): TrailStage[] {
   const trail: TrailStage[] = []
   let spender: PipelineTransaction | undefined = certificate
   while (spender !== undefined) {
-    const job = jobBehind(spender, beef)
+    const job = jobBehind(spender, history)
     if (job?.role.kind !== 'job') break
     const { facts, seats } = job.role
-    trail.push({ txid: job.txid, facts, asked: seats.length, answers: answersIn(spender, job, beef) })
+    trail.push({ txid: job.txid, facts, asked: seats.length, answers: answersIn(spender, job, history) })
     spender = job
   }
   return trail
 }
 
-function jobBehind({ inputs }: PipelineTransaction, beef: Beef): PipelineTransaction | undefined {
-  const thread = inputs.find(input => roleAt(input, beef)?.kind === 'job')
-  return thread && beef.get(thread.txid)
+function jobBehind({ inputs }: PipelineTransaction, history: History): PipelineTransaction | undefined {
+  const thread = inputs.find(input => roleAt(input, history)?.kind === 'job')
+  return thread && history.get(thread.txid)
 }
 
-function answersIn(spender: PipelineTransaction, job: PipelineTransaction, beef: Beef): TrailAnswer[] {
+function answersIn(spender: PipelineTransaction, job: PipelineTransaction, history: History): TrailAnswer[] {
   return spender.inputs.flatMap(input => {
-    const result = roleAt(input, beef)
+    const result = roleAt(input, history)
     if (result?.kind !== 'result' || job.role.kind !== 'job') return []
     const seat = job.role.seats[result.jobOutpoint.vout]
     if (seat === undefined) return []

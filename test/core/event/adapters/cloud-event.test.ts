@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { HTTP, CloudEvent as SdkCloudEvent } from 'cloudevents'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -15,13 +16,15 @@ import {
   fromBinaryMode,
   toBinaryMode,
 } from '../../../../src/core/event/adapters/cloud-event-http.ts'
-import { type Assigned, composeEnvelope } from '../../../../src/core/event/compose-envelope.ts'
+import { composeEnvelope } from '../../../../src/core/event/compose-envelope.ts'
 import type { Envelope } from '../../../../src/core/event/envelope.ts'
 import { identify } from '../../../../src/core/event/identity.ts'
-import { readEnvelope } from '../../../../src/core/event/read-envelope.ts'
+import { eventLine, readLine } from '../../../../src/core/event/line.ts'
+import { envelopeMembers, readEnvelope } from '../../../../src/core/event/read-envelope.ts'
 import type { StatedIdentity } from '../../../../src/core/event/read-identity.ts'
 import { orThrow } from '../../../../src/core/fault.ts'
-import { anyEnvelope, anyJson, anyMess, faultOf, reparsed, sampleEnvelope } from '../arbitraries.ts'
+import { anyEnvelope, anyJson, anyMess, faultOf, nested, reparsed } from '../arbitraries.ts'
+import { sampleEnvelope } from '../sample-envelope.ts'
 
 const plain: CloudEvent = {
   specversion: '1.0',
@@ -36,18 +39,30 @@ const plain: CloudEvent = {
 }
 
 describe('a CloudEvent', () => {
-  test('is identified by its id and time, and keeps the digits that milliseconds cannot hold', () => {
+  test('is identified by its source, id and time, and keeps the digits that milliseconds cannot hold', () => {
+    const field = (text: string) => Buffer.concat([Buffer.of(0, 0, 0, text.length), Buffer.from(text)])
+    const preimage = [Buffer.of(19), Buffer.from('assay:cloud-event:1'), field('/mycontext')]
+    const hash = createHash('sha256').update(Buffer.concat([...preimage, field('A234-1234-1234')]))
     expect(orThrow(fromCloudEvent(plain))).toMatchObject({
       payload: plain['data'],
-      nativeId: 'A234-1234-1234',
+      nativeId: hash.digest('hex'),
       type: 'com.example.someevent',
       eventTime: { ms: 1_522_942_260_123, text: '2018-04-05T17:31:00.123456789+02:00' },
       carried: { originSource: '/mycontext' },
     })
   })
 
+  test('is not merged with one of another source that has the same id', () => {
+    const [one, other] = [ingested(plain), ingested({ ...plain, source: '/another' })]
+    expect(other.sourceId).toBe(one.sourceId)
+    expect(other.nativeId).not.toBe(one.nativeId)
+    expect(other.eventId).not.toBe(one.eventId)
+    expect(toCloudEvent(other)).toMatchObject({ value: { id: plain['id'], source: '/another' } })
+  })
+
   test('remembers in its envelope only what the other members do not say', () => {
     expect(ingested(plain).cloudEvent).toEqual({
+      id: 'A234-1234-1234',
       subject: 'larger-context',
       comexampleothervalue: 5,
       datacontenttype: 'application/json',
@@ -57,7 +72,7 @@ describe('a CloudEvent', () => {
   test('comes out as it went in, whatever it held', () => {
     fc.assert(
       fc.property(anyCloudEvent, event => {
-        const { [ENVELOPE_ATTRIBUTE]: _ours, ...given } = toCloudEvent(ingested(event))
+        const { [ENVELOPE_ATTRIBUTE]: _ours, ...given } = written(ingested(event))
         expect(given).toEqual(event)
       }),
       { numRuns: 500 },
@@ -68,21 +83,34 @@ describe('a CloudEvent', () => {
     fc.assert(
       fc.property(anyCloudEvent, event => {
         const stated = { nativeId: 'other', eventTime: { ms: 77 }, sourceSeq: '5' }
-        const { [ENVELOPE_ATTRIBUTE]: _ours, ...given } = toCloudEvent(ingested(event, stated))
+        const { [ENVELOPE_ATTRIBUTE]: _ours, ...given } = written(ingested(event, stated))
         expect(given).toEqual(event)
       }),
     )
   })
 
   test('that was written by another node keeps that node’s envelope when it goes on', () => {
-    const relayed = toCloudEvent(ingested(plain))
-    const again = orThrow(envelopeInCloudEvent(toCloudEvent(ingested(relayed))))
+    const relayed = written(ingested(plain))
+    const again = orThrow(envelopeInCloudEvent(written(ingested(relayed))))
     expect(again.cloudEvent?.[ENVELOPE_ATTRIBUTE]).toBe(relayed[ENVELOPE_ATTRIBUTE])
+  })
+
+  test('is refused where its attributes are together longer than a line has room for', () => {
+    const long = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`x${i}`, '\u0001'.repeat(8192)]))
+    expect(faultOf(fromCloudEvent({ ...plain, ...long })).detail).toContain('65536 characters')
+    const one = ingested({ ...plain, x: '\u0001'.repeat(8192) })
+    expect(readLine(orThrow(eventLine(one, {})), {})).toEqual({ ok: true, value: one })
+  })
+
+  test('fits its envelope with as many attributes as it may have, and what must be remembered beside them', () => {
+    const most = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`x${i}`, i]))
+    const event = { specversion: '1.0', id: '1', source: '/s', type: 't', ...most, data_base64: 'AA==' }
+    expect(ingested(event).cloudEvent).toEqual({ id: '1', ...most, time: null, data: 'base64' })
   })
 
   test('comes through HTTP’s binary mode with its data intact and its attributes as text', () => {
     fc.assert(
-      fc.property(anyCloudEvent, event => {
+      fc.property(anyBinaryEvent, event => {
         const back = orThrow(fromBinaryMode(orThrow(toBinaryMode(event))))
         expect(back).toEqual(asText(event))
       }),
@@ -125,7 +153,7 @@ describe('an envelope', () => {
   test('comes back whole from the CloudEvent it was written to', () => {
     fc.assert(
       fc.property(anyEnvelope, envelope => {
-        const read = envelopeInCloudEvent(reparsed(toCloudEvent(envelope)))
+        const read = envelopeInCloudEvent(reparsed(written(envelope)))
         expect(read).toEqual({ ok: true, value: reparsed(envelope) })
       }),
       { numRuns: 300 },
@@ -134,9 +162,9 @@ describe('an envelope', () => {
 
   test('comes back whole from binary mode', () => {
     fc.assert(
-      fc.property(anyCloudEvent, event => {
+      fc.property(anyBinaryEvent, event => {
         const envelope = ingested(event)
-        const message = orThrow(toBinaryMode(toCloudEvent(envelope)))
+        const message = orThrow(toBinaryMode(written(envelope)))
         expect(envelopeInCloudEvent(orThrow(fromBinaryMode(message)))).toEqual({ ok: true, value: envelope })
       }),
       { numRuns: 300 },
@@ -144,7 +172,7 @@ describe('an envelope', () => {
   })
 
   test('goes out under its eventId where it did not come as a CloudEvent: revisions of one id are two events', () => {
-    expect(toCloudEvent({ ...sampleEnvelope, nativeId: 'n' })).toMatchObject({
+    expect(written({ ...sampleEnvelope, nativeId: 'n' })).toMatchObject({
       id: sampleEnvelope.eventId,
       source: 'farm-001',
       time: '2024-01-15T10:30:00.000Z',
@@ -152,7 +180,7 @@ describe('an envelope', () => {
   })
 
   test('is not taken from a CloudEvent that says otherwise in its attributes or data', () => {
-    const event = toCloudEvent(sampleEnvelope)
+    const event = written(sampleEnvelope)
     for (const forged of [
       { type: 'other' },
       { time: '2024-01-15T10:30:00.001Z' },
@@ -165,6 +193,26 @@ describe('an envelope', () => {
     }
     expect(envelopeInCloudEvent(plain).ok).toBe(false)
   })
+
+  test.each<[string, Partial<Envelope>, string]>([
+    ['is longer than an attribute may be', { cloudEvent: { subject: 'x'.repeat(8000) } }, '/assayenvelope'],
+    ['nests too deep', { originSignature: nested(64) }, '/originSignature'],
+    ['has a source that is no Unicode', { sourceId: '\ud800' }, '/sourceId'],
+    ['has a time that is none', { eventTimeText: 'yesterday' }, '/time'],
+    ['has data that its type forbids', { cloudEvent: { datacontenttype: 'text/plain' } }, '/data'],
+  ])('that %s goes out as no CloudEvent, and the answer points at it', (_what, change, pointer) => {
+    expect(faultOf(toCloudEvent({ ...sampleEnvelope, ...change })).pointer).toBe(pointer)
+  })
+
+  test('goes out only as what would be taken back in', () => {
+    fc.assert(
+      fc.property(fc.constantFrom<string>(...envelopeMembers), anyMess, (member, mess) => {
+        const event = toCloudEvent({ ...sampleEnvelope, [member]: mess })
+        if (event.ok) expect(fromCloudEvent(event.value).ok).toBe(true)
+      }),
+      { numRuns: 1500 },
+    )
+  })
 })
 
 describe('the CloudEvents SDK', () => {
@@ -172,11 +220,11 @@ describe('the CloudEvents SDK', () => {
     fc.assert(
       fc.property(
         fc.oneof(
-          anyCloudEvent.map(event => ingested(event)),
+          anyBinaryEvent.map(event => ingested(event)),
           anyEnvelope,
         ),
         envelope => {
-          const event = toCloudEvent(envelope)
+          const event = written(envelope)
           expect(new SdkCloudEvent({ ...event }, true).validate()).toBe(true)
 
           const message = orThrow(toBinaryMode(event))
@@ -200,7 +248,7 @@ describe('the CloudEvents SDK', () => {
         const structured = HTTP.structured(sent)
         expect(contentMode(structured.headers as Record<string, string>)).toBe('structured')
         const item: JsonObject = JSON.parse(String(structured.body))
-        expect(orThrow(fromCloudEvent(item)).nativeId).toBe(sent.id)
+        expect(orThrow(fromCloudEvent(item)).cloudEvent?.['id']).toBe(sent.id)
 
         const binary = HTTP.binary(sent)
         const headers = Object.fromEntries(
@@ -267,6 +315,14 @@ describe('binary mode', () => {
     expect(fromBinaryMode({ headers, body })).toMatchObject({ value: { data_base64: '/wA=' } })
   })
 
+  test('refuses to carry what would come out as another kind of data, and names the mode that can', () => {
+    fc.assert(
+      fc.property(anyAttributes, anyAmbiguousData, (attributes, data) => {
+        expect(faultOf(toBinaryMode({ ...attributes, ...data })).detail).toContain('structured mode')
+      }),
+    )
+  })
+
   test('does not guess bytes of a charset that it cannot write', () => {
     const latin = { ...plain, datacontenttype: 'text/plain; charset=iso-8859-1', data: 'é' }
     expect(toBinaryMode(latin).ok).toBe(false)
@@ -279,6 +335,8 @@ describe('binary mode', () => {
     ['half a surrogate pair in an attribute', { subject: '\ud800' }],
     ['half a surrogate pair in text', { datacontenttype: 'text/plain', data: '\ud800' }],
     ['an attribute that is an object', { subject: {} }],
+    ['an attribute that cannot be made a text', { subject: { toString: 1 } }],
+    ['a content type that ends in a space', { datacontenttype: 'application/json ' }],
   ])('writes no headers or body for %s', (_what, change) => {
     expect(faultOf(toBinaryMode({ ...plain, ...change })).code).toBe('event-unreadable')
   })
@@ -303,7 +361,7 @@ test('no message and no event throws, whatever its parts', () => {
         const event = { ...plain, [member]: mess }
         const outcomes = [
           fromCloudEvent(event),
-          envelopeInCloudEvent({ ...toCloudEvent(sampleEnvelope), [member]: mess }),
+          envelopeInCloudEvent({ ...written(sampleEnvelope), [member]: mess }),
           toBinaryMode(event),
           fromBinaryMode({ headers: { ...httpHeaders, [`ce-${member}`]: text, 'content-type': text }, body }),
         ]
@@ -315,24 +373,15 @@ test('no message and no event throws, whatever its parts', () => {
 })
 const httpHeaders = { 'ce-specversion': '1.0', 'ce-id': '1', 'ce-source': '/s', 'ce-type': 't' }
 
-const assigned: Assigned = {
-  sourceId: 'farm-001',
-  sourceVersion: '1',
-  connectorId: 'http',
-  connectorVersion: '1',
-  streamId: 'sensors',
-  partitionKey: 'sensors',
-  domain: 'iot',
-  ingestTimeMs: 1_700_000_000_000,
-  type: 'event',
-  payloadType: 'GENERIC_JSON_V1',
-  dataVersion: '1',
+function written(envelope: Envelope): CloudEvent {
+  return orThrow(toCloudEvent(envelope))
 }
 
 /** The way of an event through the door: read, identified, composed, and readable as an envelope. */
 function ingested(event: CloudEvent, identifiedBy?: StatedIdentity): Envelope {
   const submission = orThrow(fromCloudEvent(event))
   const stated: StatedIdentity = identifiedBy ?? submission
+  const { schemaVersion, eventId, eventTimeMs, payload, qualityFlags, ...assigned } = sampleEnvelope
   const identity = identify(
     {
       sourceId: assigned.sourceId,
@@ -367,8 +416,8 @@ const anyExtension = fc
   .string({ unit: fc.constantFrom(...'abcxyz019'), minLength: 1, maxLength: 20 })
   .map(name => `x${name}`)
 
-/** Data as each content type can have it: JSON, text, bytes, or none. */
-const anyData: fc.Arbitrary<JsonObject> = fc.oneof(
+/** Data whose kind its content type tells: JSON, text, bytes, or none. */
+const anyToldData: fc.Arbitrary<JsonObject> = fc.oneof(
   anyJson.map(data => ({ data })),
   anyJson.map(data => ({ data, datacontenttype: 'application/json' })),
   anyJson.map(data => ({ data, datacontenttype: 'application/vnd.x+json; charset=utf-8' })),
@@ -381,6 +430,25 @@ const anyData: fc.Arbitrary<JsonObject> = fc.oneof(
   })),
   fc.constant({}),
   fc.constant({ datacontenttype: 'text/plain' }),
+)
+
+const anyTypeOfText = fc.constantFrom('text/plain', 'text/plain; charset=utf-8', 'application/xml')
+
+/** Data of which a content type tells another kind. */
+const anyAmbiguousData: fc.Arbitrary<JsonObject> = fc.oneof(
+  anyTypeOfText.map(datacontenttype => ({ data: '', datacontenttype })),
+  fc.tuple(fc.string({ unit: 'grapheme' }), anyTypeOfText).map(([text, datacontenttype]) => ({
+    data_base64: Buffer.from(text).toString('base64'),
+    datacontenttype,
+  })),
+  anyJson.map(json => ({
+    data_base64: Buffer.from(JSON.stringify(json)).toString('base64'),
+    datacontenttype: 'application/json',
+  })),
+  fc.constant({ data_base64: '' }),
+  fc.constant({ data_base64: '', datacontenttype: 'image/png' }),
+  fc.constant({ data_base64: '/wA=', datacontenttype: 'application/json' }),
+  fc.string({ unit: 'grapheme' }).map(data => ({ data, datacontenttype: 'application/octet-stream' })),
 )
 
 const anyAttributes: fc.Arbitrary<JsonObject> = fc.record(
@@ -397,6 +465,8 @@ const anyAttributes: fc.Arbitrary<JsonObject> = fc.record(
       '2018-04-05T17:31:00Z',
       '2018-04-05T17:31:00.000Z',
       '2018-04-05T17:31:00.123456789Z',
+      '2018-04-05T17:31:00.12345678901234567890Z',
+      '2018-04-05T17:31:00.12300000000000000000+00:00',
       '2018-04-05T17:31:00.5+02:00',
       '1999-12-31t23:59:59.999z',
     ),
@@ -407,17 +477,22 @@ const anyAttributes: fc.Arbitrary<JsonObject> = fc.record(
   { requiredKeys: ['specversion', 'id', 'source', 'type'], noNullPrototype: true },
 )
 
-const anyCloudEvent: fc.Arbitrary<CloudEvent> = fc
-  .tuple(
-    fc.dictionary(anyExtension, fc.oneof(fc.boolean(), fc.integer(), attributeText), {
-      maxKeys: 3,
-      noNullPrototype: true,
-    }),
-    anyAttributes,
-    anyData,
-  )
-  .map(([extensions, attributes, data]) => ({ ...extensions, ...attributes, ...data }))
-  .filter(event => !Object.values(event).some(value => Object.is(value, -0)))
+const anyCloudEvent = cloudEventWith(fc.oneof(anyToldData, anyAmbiguousData))
+const anyBinaryEvent = cloudEventWith(anyToldData)
+
+function cloudEventWith(anyData: fc.Arbitrary<JsonObject>): fc.Arbitrary<CloudEvent> {
+  return fc
+    .tuple(
+      fc.dictionary(anyExtension, fc.oneof(fc.boolean(), fc.integer(), attributeText), {
+        maxKeys: 3,
+        noNullPrototype: true,
+      }),
+      anyAttributes,
+      anyData,
+    )
+    .map(([extensions, attributes, data]) => ({ ...extensions, ...attributes, ...data }))
+    .filter(event => !Object.values(event).some(value => Object.is(value, -0)))
+}
 
 /** Of what the SDK can write itself: header values in ASCII without percent signs, which it does not encode. */
 const anySdkEvent = fc

@@ -1,13 +1,10 @@
 import { digestHex } from '../../../../src/core/digest.ts'
-import type { Start } from '../../../../src/core/rounds/coordinating/plan.ts'
-import type { Parent } from '../../../../src/core/rounds/coordinating/standing.ts'
-import type { PipelineTransaction, Role } from '../../../../src/core/rounds/pipeline.ts'
+import type { ChainPlace } from '../../../../src/core/rounds/coordinating/standing.ts'
+import type { SentJob } from '../../../../src/core/rounds/coordinating/thread.ts'
 import { stagesOf } from '../../../../src/core/rounds/template.ts'
 import type { Choices } from './choices.ts'
 
 export const stages = stagesOf('packet')
-
-export type Job = PipelineTransaction & { readonly role: Extract<Role, { kind: 'job' }> }
 
 /** ok: honest agents agree. flaky: every operator answers differently, at one stage. poison: agents crash on it. */
 export type SimulatedPacket = {
@@ -22,7 +19,7 @@ export type SimulatedPacket = {
 /** What agents get beside the job: the round document, and the leaves of the stage before by member. */
 export type Assignment = {
   readonly packets: readonly SimulatedPacket[]
-  readonly starts: ReadonlyMap<string, Start>
+  readonly starts: ReadonlyMap<string, ChainPlace>
   readonly inputLeaves: ReadonlyMap<number, string>
 }
 
@@ -34,10 +31,8 @@ export type Outputs = {
   readonly manifests: Map<string, Manifest>
 }
 
-export type Manifest = {
+export type Manifest = ChainPlace & {
   readonly validated: string
-  readonly parent: Parent | null
-  readonly stateIn: string | null
   readonly stateOut: string | null
   readonly isLie: boolean
 }
@@ -51,7 +46,7 @@ export function hash(...parts: readonly (string | number | null)[]): string {
 /** An agent's leaves for a job: state and parents are carried along each partition, from its own answers. */
 export function answer(
   operator: string,
-  job: Job,
+  job: SentJob,
   { packets, starts, inputLeaves }: Assignment,
   lying: Lying,
   outputs: Outputs,

@@ -1,23 +1,22 @@
 import { quorums } from '../../../../src/core/level.ts'
-import type { CurrentJob, Decision } from '../../../../src/core/rounds/coordinating/decide.ts'
+import type { CurrentJob } from '../../../../src/core/rounds/coordinating/decide.ts'
 import { leaveLimits } from '../../../../src/core/rounds/coordinating/leave.ts'
 import type { RoundPlan } from '../../../../src/core/rounds/coordinating/plan.ts'
 import { certifiedBy, type PacketStanding } from '../../../../src/core/rounds/coordinating/standing.ts'
-import {
-  noLeaf,
-  type Outpoint,
-  type PipelineTransaction,
-  type Role,
-} from '../../../../src/core/rounds/pipeline.ts'
+import { isJob, isThreadUnspent, type SentJob, threadOf } from '../../../../src/core/rounds/coordinating/thread.ts'
+import { noLeaf, type Outpoint, type PipelineTransaction, type Role } from '../../../../src/core/rounds/pipeline.ts'
 import type { Stage } from '../../../../src/core/rounds/template.ts'
-import { hash, type Job } from './agents.ts'
-import { checkCertification } from './promises.ts'
+import { hash, stages } from './agents.ts'
+import { checkCertification, checkClosed, checkSpends } from './promises.ts'
 import {
   Broken,
   coordinator,
+  type Decided,
+  type Deed,
   isSpent,
   nameOf,
   nextTxid,
+  type Occurrence,
   type OpenRound,
   resultAt,
   standingOf,
@@ -26,40 +25,54 @@ import {
 
 // The loop around the decisions: it carries them out, and decides nothing itself.
 
-const ROUND_PACKETS = 4
+export const ROUND_PACKETS = 4
+const FUEL_LOSSES_MAX = 3
+const limits = {
+  roundPackets: ROUND_PACKETS,
+  roundBytes: Number.MAX_SAFE_INTEGER,
+  roundDocBytes: Number.MAX_SAFE_INTEGER,
+}
 
 export function startRounds(world: World): void {
   const { rules, standings, level } = world
-  const limits = { roundPackets: ROUND_PACKETS, roundBytes: Number.MAX_SAFE_INTEGER }
   for (const plan of rules.planRounds([...standings.values()], new Set([level]), limits))
     openRound(world, plan)
 }
 
 /** The deadline has come, or something was delivered: what now? */
 export function look(world: World, round: OpenRound): void {
-  const { job, id } = round
+  const { job, id: roundId, deadlinePassed } = round
+  const { rules, network } = world
   if (job === undefined) return
-  const thread = threadOf(job)
-  const decision = world.rules.decideRound(
-    {
-      roundId: id,
-      job: currentJob(job),
-      packets: packetsOf(world, round),
-      results: [...round.results.values()]
-        .filter(({ txid }) => world.network.isLive(txid) && !isSpent(world, { txid, vout: 0 }))
-        .map(({ txid, role }) => ({
-          txid,
-          seat: role.jobOutpoint.vout,
-          status: role.status,
-          leaves: role.leaves,
-        })),
-      deadlinePassed: round.deadlinePassed,
-      threadUnspent: world.network.isLive(job.txid) && !isSpent(world, thread),
-    },
-    leaveLimits,
-  )
-  if (decision.kind === 'follow') recover(world, round)
-  else if (decision.kind !== 'wait') carryOut(world, round, job, decision)
+  const results = rules.liveResults(job, round.results.values(), network)
+  const situation = {
+    roundId,
+    job: currentJob(job),
+    packets: packetsOf(world, round),
+    results,
+    deadlinePassed,
+    threadUnspent: isThreadUnspent(job, network),
+  }
+  const decision = rules.decideRound(situation, leaveLimits)
+  if (decision.kind === 'wait') return
+  if (decision.kind !== 'follow') return carryOut(world, round, job, decision, results.length)
+  world.figures.followed++
+  recover(world, round)
+}
+
+/** The network has taken what was sent, or refuses it: only now may what a close leaves behind be tried again. */
+export function arrive(world: World, { round, transaction, decided }: Extract<Occurrence, { kind: 'arrival' }>): void {
+  round.inFlight = false
+  if (!publish(world, transaction)) {
+    world.note(`${describe(transaction)} is refused`)
+    if (transaction.role.kind === 'plain') world.figures.refusedCloses++
+    world.recordedDead.add(transaction.txid)
+    recover(world, round)
+  } else if (isJob(transaction)) take(world, round, transaction)
+  else if (transaction.role.kind === 'certificate') certify(world, round, transaction.txid, transaction.role)
+  else if (decided !== undefined) leaveClosed(world, decided)
+  loseFuel(world, transaction)
+  startRounds(world)
 }
 
 /** Its own transactions have died, or come back. */
@@ -70,8 +83,10 @@ export function noticeDeaths(world: World, dead: readonly string[]): void {
 }
 
 export function afterCrash(world: World): void {
-  for (const transaction of world.rules.transactionsToResend(world.stored, world.recordedDead))
+  for (const transaction of world.rules.transactionsToResend(world.stored, world.recordedDead)) {
+    if (world.recordedDead.has(transaction.txid)) throw new Broken('dead-resent', describe(transaction))
     world.network.accept(transaction)
+  }
 }
 
 /** Whatever anybody sends in good faith must be admitted. */
@@ -87,6 +102,7 @@ export function publish(world: World, transaction: PipelineTransaction): boolean
 function openRound(world: World, plan: RoundPlan): void {
   if (world.rounds.has(plan.roundId)) throw new Broken('round-repeated', plan.roundId)
   const packetIds = plan.packets.map(packet => packet.packetId)
+  checkClosed(world, packetIds)
   const round: OpenRound = {
     id: plan.roundId,
     packetIds,
@@ -96,7 +112,8 @@ function openRound(world: World, plan: RoundPlan): void {
     },
     madeAt: world.tick(),
     firstJob: undefined,
-    at: undefined,
+    last: undefined,
+    inFlight: false,
     job: undefined,
     results: new Map(),
     deadlinePassed: false,
@@ -104,8 +121,8 @@ function openRound(world: World, plan: RoundPlan): void {
   world.rounds.set(round.id, round)
   for (const packet of plan.packets) world.standings.set(packet.packetId, packet)
   const members = packetIds.map((_, i) => i)
-  sendJob(world, round, { stage: 'normalize', members, inputRoot: noLeaf, spends: [] })
-  round.firstJob = round.job
+  const first = { stage: 'normalize', members, inputRoot: noLeaf, spends: [] } as const
+  round.firstJob = sendJob(world, round, first)
 }
 
 type NextJob = {
@@ -115,8 +132,14 @@ type NextJob = {
   readonly spends: readonly string[]
 }
 
-function sendJob(world: World, round: OpenRound, { stage, members, inputRoot, spends }: NextJob): void {
-  const { rules, records, level, choices, operators, queue } = world
+function sendJob(
+  world: World,
+  round: OpenRound,
+  { stage, members, inputRoot, spends }: NextJob,
+  decided?: Decided,
+): SentJob {
+  const before = decided?.job
+  const { rules, records, level, choices, operators } = world
   const chosen = rules.chooseOperators(records, level, choices.pick(operators.length)) ?? []
   const facts = {
     coordinator,
@@ -131,24 +154,26 @@ function sendJob(world: World, round: OpenRound, { stage, members, inputRoot, sp
     outputBytesMax: 0,
   }
   const seats = chosen.map(operator => ({ operator, agentKey: `${operator} ${stage}` }))
-  const inputs = round.job === undefined ? [] : [threadOf(round.job), ...spends.map(firstOutput)]
-  const job: Job = { ...funded(world, inputs), role: { kind: 'job', facts, seats } }
-  world.inputLeavesOf.set(job.txid, leavesBefore(world, round.job, members, spends))
-  send(world, job)
-  take(world, round, job)
-  if (members.some(member => round.assignment.packets[member]?.kind === 'poison')) return
-  for (const seat of seats.keys()) queue.push({ kind: 'agent', round, job, seat })
+  const inputs = before === undefined ? [] : [threadOf(before), ...spends.map(firstOutput)]
+  const job: SentJob = { ...funded(world, inputs), role: { kind: 'job', facts, seats } }
+  world.inputLeavesOf.set(job.txid, leavesBefore(world, before, members, spends))
+  send(world, round, job, decided)
+  return job
 }
 
-function take(world: World, round: OpenRound, job: Job): void {
-  Object.assign(round, { job, at: job.txid, results: new Map(), deadlinePassed: false })
+/** From now on this is the job to decide: its seats are offered, also those of a job that came back. */
+function take(world: World, round: OpenRound, job: SentJob): void {
+  Object.assign(round, { job, last: job.txid, results: new Map(), deadlinePassed: false })
   world.queue.push({ kind: 'deadline', round, job })
+  if (job.role.facts.members.some(member => round.assignment.packets[member]?.kind === 'poison')) return
+  for (const seat of job.role.seats.keys())
+    if (!isSpent(world, { txid: job.txid, vout: seat })) world.queue.push({ kind: 'agent', round, job, seat })
 }
 
 /** What agents get to see of the stage before: the outputs behind the leaves that the input root commits to. */
 function leavesBefore(
   world: World,
-  before: Job | undefined,
+  before: SentJob | undefined,
   members: readonly number[],
   spends: readonly string[],
 ): Map<number, string> {
@@ -163,54 +188,58 @@ function leavesBefore(
   return leaves
 }
 
-type Deed = Exclude<Decision, { kind: 'wait' | 'follow' }>
-
-function carryOut(world: World, round: OpenRound, job: Job, decision: Deed): void {
-  if (decision.kind === 'advance') sendJob(world, round, decision)
-  else endRound(world, round, job, decision)
-  for (const [seat, { operator }] of job.role.seats.entries()) {
-    const conduct = decision.conduct[seat]
-    if (conduct === undefined) continue
-    world.records = world.records.map(record =>
-      record.operator === operator ? world.rules.recordConduct(record, conduct) : record,
-    )
-  }
-  for (const { packet, why } of decision.leaving) leave(world, packet, why)
+function carryOut(world: World, round: OpenRound, job: SentJob, deed: Deed, results: number): void {
+  checkSpends(deed, results)
+  const { seats } = job.role
+  world.records = world.rules.recordJob(world.records, seats, deed.conduct)
+  round.job = undefined
+  const decided = { job, deed }
+  if (deed.kind === 'advance') sendJob(world, round, deed, decided)
+  else send(world, round, lastOf(world, round, job, deed), decided)
+  if (deed.kind === 'close') return
+  for (const { packet, why } of deed.leaving) leave(world, packet, why)
   startRounds(world)
 }
 
-function endRound(
+function lastOf(
   world: World,
   round: OpenRound,
-  job: Job,
-  decision: Extract<Deed, { kind: 'certify' | 'close' }>,
+  job: SentJob,
+  deed: Extract<Deed, { kind: 'certify' | 'close' }>,
+): PipelineTransaction {
+  const { level, certificates } = world
+  const last = funded(world, [threadOf(job), ...deed.spends.map(firstOutput)])
+  if (deed.kind === 'close') return { ...last, role: { kind: 'plain' } }
+  const { members } = deed
+  certificates.push({
+    txid: last.txid,
+    members: members.map(({ index, versionId }) => ({ packetId: round.packetIds[index] ?? '', versionId })),
+  })
+  const role: Role = { kind: 'certificate', coordinator, subject: round.id, template: 'packet', level, members }
+  return { ...last, role }
+}
+
+function certify(
+  world: World,
+  round: OpenRound,
+  txid: string,
+  { members }: Extract<Role, { kind: 'certificate' }>,
 ): void {
-  const role: Role =
-    decision.kind === 'close'
-      ? { kind: 'plain' }
-      : {
-          kind: 'certificate',
-          coordinator,
-          subject: round.id,
-          template: 'packet',
-          level: world.level,
-          members: decision.members,
-        }
-  const last = { ...funded(world, [threadOf(job), ...decision.spends.map(firstOutput)]), role }
-  Object.assign(round, { job: undefined, at: last.txid })
-  send(world, last)
-  if (role.kind !== 'certificate') return
-  const packetIds = role.members.map(({ index }) => round.packetIds[index] ?? '')
-  world.certificates.push({ txid: last.txid, packetIds })
-  for (const [at, { versionId }] of role.members.entries()) {
-    const packet = standingOf(world, packetIds[at] ?? '')
-    const { parent, stateIn, stateOut } = checkCertification(world, packet, versionId, packetIds)
+  const together = members.map(({ index }) => round.packetIds[index] ?? '')
+  for (const [at, { versionId }] of members.entries()) {
+    const packet = standingOf(world, together[at] ?? '')
+    const { parent, stateIn, stateOut } = checkCertification(world, packet, versionId, together)
     if (packet.version === null)
-      world.firstCertified.set(packet.packetId, { at: world.tick(), madeAt: round.madeAt, txid: last.txid })
-    world.standings.set(
-      packet.packetId,
-      certifiedBy(packet, last.txid, { versionId, parent, stateIn, stateOut }),
-    )
+      world.firstCertified.set(packet.packetId, { at: world.tick(), madeAt: round.madeAt, txid })
+    world.standings.set(packet.packetId, certifiedBy(packet, txid, { versionId, parent, stateIn, stateOut }))
+  }
+}
+
+function leaveClosed(world: World, { job, deed }: Decided): void {
+  const members = job.role.facts.members.length
+  for (const { packet, why } of deed.leaving) {
+    if (members > 1) world.closedOf.set(packet.packetId, members)
+    leave(world, packet, why)
   }
 }
 
@@ -224,26 +253,34 @@ function leave(world: World, packet: PacketStanding, why: string): void {
 }
 
 function recover(world: World, round: OpenRound): void {
-  const { rules, network } = world
+  const { rules, network, figures } = world
   if (round.firstJob === undefined) return
+  const { id: roundId, last, inFlight } = round
   const end = rules.endOfThread(round.firstJob, network)
-  if (end !== undefined && end.txid === round.at) return
-  const recovery = rules.recoverRound(round.id, packetsOf(world, round), end, network)
-  world.note(`round ${short(round.id)} is at ${short(end?.txid)}: ${recovery.next}`)
-  Object.assign(round, { at: end?.txid, job: undefined })
-  for (const packet of recovery.packets) world.standings.set(packet.packetId, packet)
-  if (end?.role.kind === 'certificate')
-    for (const member of recovery.revoke) {
+  const { packets, revoke, next } = rules.recoverRound(
+    { roundId, packets: packetsOf(world, round), last, inFlight },
+    end,
+    network,
+  )
+  if (next === 'none') return
+  if (end?.txid !== last) world.note(`round ${short(roundId)} is at ${short(end?.txid)}: ${next}`)
+  for (const packet of packets) world.standings.set(packet.packetId, packet)
+  Object.assign(round, { last: end?.txid, job: undefined })
+  if (end?.role.kind === 'certificate') {
+    if (end.txid !== last) figures.returnedCertificates++
+    for (const member of revoke) {
       const at = end.role.members.findIndex(({ index }) => index === member)
-      spend(world, { txid: end.txid, vout: 2 * at + 1 })
+      figures.revocations++
+      if (!publish(world, spendOf(world, { txid: end.txid, vout: 2 * at + 1 })))
+        throw new Broken('revocation-refused', short(end.txid))
     }
-  if (end?.role.kind !== 'job') return
-  const job: Job = { ...end, role: end.role }
-  if (recovery.next === 'close') round.at = spend(world, threadOf(job))
-  if (recovery.next === 'resume') resume(world, round, job)
+  }
+  if (end === undefined || !isJob(end)) return
+  if (next === 'close') send(world, round, spendOf(world, threadOf(end)))
+  if (next === 'resume') resume(world, round, end)
 }
 
-function resume(world: World, round: OpenRound, job: Job): void {
+function resume(world: World, round: OpenRound, job: SentJob): void {
   take(world, round, job)
   for (const { txid } of world.network.live()) {
     const result = resultAt(world, txid)
@@ -252,16 +289,23 @@ function resume(world: World, round: OpenRound, job: Job): void {
   look(world, round)
 }
 
-function spend(world: World, outpoint: Outpoint): string {
+function spendOf(world: World, outpoint: Outpoint): PipelineTransaction {
   const transaction: PipelineTransaction = { ...funded(world, [outpoint]), role: { kind: 'plain' } }
-  send(world, transaction)
-  return transaction.txid
+  world.stored.push(transaction)
+  return transaction
 }
 
-function send(world: World, transaction: PipelineTransaction): void {
-  world.stored.push(transaction)
+function send(world: World, round: OpenRound, transaction: PipelineTransaction, decided?: Decided): void {
+  if (!world.stored.includes(transaction)) world.stored.push(transaction)
   world.note(`send ${describe(transaction)}`)
-  if (!publish(world, transaction)) throw new Broken('spend-refused', describe(transaction))
+  Object.assign(round, { last: transaction.txid, inFlight: true })
+  world.queue.push({ kind: 'arrival', round, transaction, decided })
+}
+
+function loseFuel(world: World, transaction: PipelineTransaction): void {
+  if (world.choices.pick(12) !== 11 || world.fuelLosses >= FUEL_LOSSES_MAX) return
+  world.fuelLosses++
+  world.queue.push({ kind: 'fuel-lost', transaction, late: world.choices.pick(3) > 0 })
 }
 
 function funded(world: World, inputs: readonly Outpoint[]) {
@@ -270,13 +314,11 @@ function funded(world: World, inputs: readonly Outpoint[]) {
   return { txid: nextTxid(world), inputs: [...inputs, { txid: fuel, vout: 0 }] }
 }
 
-function currentJob({ role }: Job): CurrentJob {
-  const { stage, level, members } = role.facts
-  return { template: 'packet', stage: stage as Stage, level, members, seats: role.seats }
-}
-
-function threadOf(job: Job): Outpoint {
-  return { txid: job.txid, vout: job.role.seats.length }
+function currentJob({ role }: SentJob): CurrentJob {
+  const { level, members } = role.facts
+  const stage = stages.find(each => each === role.facts.stage)
+  if (stage === undefined) throw new Error(`no stage ${role.facts.stage}`)
+  return { template: 'packet', stage, level, members, seats: role.seats }
 }
 
 function firstOutput(txid: string): Outpoint {

@@ -1,5 +1,5 @@
-import type { NetworkView } from '../../../../src/core/rounds/coordinating/recover.ts'
-import type { Beef } from '../../../../src/core/rounds/judging/history.ts'
+import type { NetworkView } from '../../../../src/core/rounds/coordinating/thread.ts'
+import type { History } from '../../../../src/core/rounds/judging/history.ts'
 import type { Outpoint, PipelineTransaction } from '../../../../src/core/rounds/pipeline.ts'
 
 /** First seen wins, unless `replace` mines another; who dies takes its descendants along. */
@@ -9,10 +9,10 @@ export type Network = NetworkView & {
   readonly live: () => Iterable<PipelineTransaction>
   readonly know: (transaction: PipelineTransaction) => void
   readonly accept: (transaction: PipelineTransaction) => boolean
-  /** Answers what died. */
+  /** Answers what died, parents before children. */
   readonly replace: (old: string, by: PipelineTransaction) => string[]
   /** The transaction with all its ancestors. */
-  readonly historyOf: (txid: string) => Beef
+  readonly historyOf: (txid: string) => History
 }
 
 export function createNetwork(): Network {
@@ -31,16 +31,16 @@ export function createNetwork(): Network {
   }
 
   function evict(txid: string): string[] {
-    const dead: string[] = []
+    const dead = new Set<string>()
     const falling = [txid]
     for (let next = falling.pop(); next !== undefined; next = falling.pop()) {
       if (!live.delete(next)) continue
-      dead.push(next)
+      dead.add(next)
       for (const input of known.get(next)?.inputs ?? []) spends.delete(key(input))
       for (const other of live)
         if (known.get(other)?.inputs.some(input => input.txid === next)) falling.push(other)
     }
-    return dead
+    return [...known.keys()].filter(each => dead.has(each))
   }
 
   return {

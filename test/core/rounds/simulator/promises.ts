@@ -3,7 +3,7 @@ import { leaveLimits } from '../../../../src/core/rounds/coordinating/leave.ts'
 import type { PacketStanding } from '../../../../src/core/rounds/coordinating/standing.ts'
 import type { Manifest } from './agents.ts'
 import { certificateWithoutQuorum } from './votes.ts'
-import { Broken, isSpent, nameOf, type World } from './world.ts'
+import { Broken, type Deed, isSpent, nameOf, type World } from './world.ts'
 
 // What must hold in every run, whatever happens in it. Nothing here asks the rules.
 
@@ -32,15 +32,33 @@ export function checkCertification(
   return manifest
 }
 
-export function checkOneLiveCertificate(world: World): void {
+/** At every moment each packet has at most one live certificate, and it names the version certified first. */
+export function checkLiveCertificates(world: World): void {
   const seen = new Set<string>()
-  for (const { txid, packetIds } of world.certificates) {
+  for (const { txid, members } of world.certificates) {
     if (!world.network.isLive(txid)) continue
-    for (const [at, packetId] of packetIds.entries()) {
+    for (const [at, { packetId, versionId }] of members.entries()) {
       if (isSpent(world, { txid, vout: 2 * at + 1 })) continue
       if (seen.has(packetId)) throw new Broken('two-live-certificates', nameOf(world, packetId))
       seen.add(packetId)
+      const first = world.standings.get(packetId)?.version?.versionId ?? versionId
+      if (first !== versionId) throw new Broken('other-version', nameOf(world, packetId))
     }
+  }
+}
+
+/** Dissent stays in the trail: a step spends all there is. */
+export function checkSpends({ kind, spends }: Deed, results: number): void {
+  if (kind !== 'close' && spends.length !== results)
+    throw new Broken('answer-hidden', `${kind} spends ${spends.length} of ${results} results`)
+}
+
+/** What was in a job that agreed on nothing comes back in rounds of half its size. */
+export function checkClosed(world: World, packetIds: readonly string[]): void {
+  for (const packetId of packetIds) {
+    const members = world.closedOf.get(packetId)
+    if (members !== undefined && packetIds.length > members / 2)
+      throw new Broken('not-halved', `${nameOf(world, packetId)}, ${packetIds.length} after ${members}`)
   }
 }
 
@@ -59,14 +77,13 @@ export function checkEnd(world: World): void {
 
 function checkTerminal(world: World, packet: PacketStanding): void {
   const name = nameOf(world, packet.packetId)
-  const { status, tries, halvings, rebuilds } = packet
+  const { status, tries } = packet
   if (!['certified', 'split', 'abandoned'].includes(status))
     throw new Broken('not-terminal', `${name} ${status}`)
-  if (tries > leaveLimits.triesMax || halvings > 6 || rebuilds > leaveLimits.rebuildsMax)
-    throw new Broken('unbounded', name)
+  if (tries > leaveLimits.triesMax) throw new Broken('unbounded', name)
   if (status !== 'certified') return
   const certificate = world.certificates.find(({ txid }) => txid === packet.certificate)
-  const at = certificate?.packetIds.indexOf(packet.packetId) ?? -1
+  const at = certificate?.members.findIndex(({ packetId }) => packetId === packet.packetId) ?? -1
   if (certificate === undefined || at < 0 || !world.network.isLive(certificate.txid))
     throw new Broken('certificate-dead', name)
   if (isSpent(world, { txid: certificate.txid, vout: 2 * at + 1 }))
@@ -83,6 +100,7 @@ function checkTerminal(world: World, packet: PacketStanding): void {
 
 /** A good packet is certified where a quorum of honest operators answers in time. */
 function checkNeeded(world: World, packet: PacketStanding): void {
+  checkDissent(world, packet)
   const isOk = (packetId: string) => world.packets.get(packetId)?.kind === 'ok'
   if (!isOk(packet.packetId) || world.chaos) return
   const name = nameOf(world, packet.packetId)
@@ -92,6 +110,14 @@ function checkNeeded(world: World, packet: PacketStanding): void {
   const partition = [...world.standings.values()].filter(other => other.partition === packet.partition)
   if (faulty === 0 && partition.every(other => isOk(other.packetId)) && packet.status !== 'certified')
     throw new Broken('needless-split', `${name}, without any fault`)
+}
+
+/** Where every operator is honest, those of a critical packet that differ differ for good: it is not tried again. */
+function checkDissent(world: World, { packetId, status, tries }: PacketStanding): void {
+  const isFlaky = world.packets.get(packetId)?.kind === 'flaky'
+  const allHonest = world.operators.every(({ behaviour }) => behaviour === 'honest')
+  if (world.level !== 'critical' || !isFlaky || !allHonest || world.chaos) return
+  if (status === 'split' && tries > 1) throw new Broken('dissent-retried', nameOf(world, packetId))
 }
 
 /** Its parent is the packet certified last below it when its round was made, or the one before it in the round. */

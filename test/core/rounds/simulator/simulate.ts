@@ -1,17 +1,20 @@
-import { reopenSplit } from '../../../../src/core/rounds/coordinating/standing.ts'
+import { type PacketStanding, reopenSplit } from '../../../../src/core/rounds/coordinating/standing.ts'
 import type { PipelineTransaction } from '../../../../src/core/rounds/pipeline.ts'
 import { answer, type Lying } from './agents.ts'
-import { afterCrash, look, noticeDeaths, publish, startRounds } from './coordinator.ts'
-import { checkEnd, checkOneLiveCertificate } from './promises.ts'
+import { afterCrash, arrive, look, noticeDeaths, publish, startRounds } from './coordinator.ts'
+import { checkEnd, checkLiveCertificates } from './promises.ts'
 import {
   Broken,
   behaviours,
   coordinator,
   createWorld,
+  type DoubleSpend,
+  type Figures,
   nextTxid,
   type Occurrence,
   type Result,
   type RunOptions,
+  resultAt,
   standingOf,
   type World,
 } from './world.ts'
@@ -25,9 +28,7 @@ export type Run = {
   readonly failure: { readonly kind: string; readonly what: string } | undefined
   readonly choices: readonly number[]
   readonly trace: readonly string[]
-  readonly packets: number
-  readonly split: number
-  readonly transactions: number
+  readonly figures: Figures
 }
 
 /**
@@ -48,9 +49,7 @@ export function simulate(source: number | readonly number[], options: RunOptions
     failure,
     choices: world.choices.list,
     trace,
-    packets: world.standings.size,
-    split: [...world.standings.values()].filter(({ status }) => status === 'split').length,
-    transactions: world.stored.length,
+    figures: { ...world.figures, split: count(world, ({ status }) => status === 'split') },
   }
 }
 
@@ -59,7 +58,7 @@ function run(world: World): void {
   for (let step = 1; world.queue.length > 0 && step <= STEPS_MAX; step++) {
     const next = takeNext(world, step)
     if (next !== undefined) occur(world, next)
-    checkOneLiveCertificate(world)
+    checkLiveCertificates(world)
   }
   checkEnd(world)
 }
@@ -77,6 +76,7 @@ function takeNext({ queue, choices, chaos }: World, step: number): Occurrence | 
 type Of<K extends Occurrence['kind']> = Extract<Occurrence, { kind: K }>
 
 const happenings: { readonly [K in Occurrence['kind']]: (world: World, event: Of<K>) => void } = {
+  arrival: arrive,
   agent: work,
   delivery: deliver,
   deadline: (world, { round, job }) => {
@@ -85,8 +85,10 @@ const happenings: { readonly [K in Occurrence['kind']]: (world: World, event: Of
     look(world, round)
   },
   'double-spend': doubleSpend,
+  'fuel-lost': loseFuel,
   'deaths-noticed': (world, { dead }) => noticeDeaths(world, dead),
   reopen: (world, { packetId }) => {
+    world.closedOf.delete(packetId)
     world.standings.set(packetId, reopenSplit(standingOf(world, packetId)))
     startRounds(world)
   },
@@ -169,20 +171,36 @@ function deliver(world: World, event: Of<'delivery'>): void {
 }
 
 function doubleSpend(world: World): void {
-  const { doubleSpends, network, choices, queue } = world
+  const { doubleSpends, network, choices } = world
   const [next] = doubleSpends.splice(choices.pick(doubleSpends.length), 1)
   if (next === undefined || !network.isLive(next.old.txid)) return
-  const dead = network.replace(next.old.txid, next.by)
-  world.note(`double spend of ${dead.map(txid => txid.slice(0, 6)).join(' ')}`)
-  const { txid, vout } = next.old.role.jobOutpoint
-  const job = network.transaction(txid)
-  const guilty = job?.role.kind === 'job' ? job.role.seats[vout]?.operator : undefined
+  const result = resultAt(world, next.old.txid)
+  const job = network.transaction(result?.role.jobOutpoint.txid ?? '')
+  const guilty = job?.role.kind === 'job' ? job.role.seats[result?.role.jobOutpoint.vout ?? -1] : undefined
   world.records = world.records.map(record =>
-    record.operator === guilty ? { ...record, doubleSpends: record.doubleSpends + 1 } : record,
+    record.operator === guilty?.operator ? { ...record, doubleSpends: record.doubleSpends + 1 } : record,
   )
-  if (choices.pick(2) === 1) noticeDeaths(world, dead)
-  else queue.push({ kind: 'deaths-noticed', dead })
-  if (world.reorg && choices.pick(3) === 2) queue.push({ kind: 'reorganisation', ...next, dead })
+  replace(world, next)
+}
+
+/** Whatever of the coordinator's was paid for with it dies, and all that was built on that. */
+function loseFuel(world: World, { transaction }: Of<'fuel-lost'>): void {
+  const fuel = world.network.transaction(transaction.inputs.at(-1)?.txid ?? '')
+  if (fuel === undefined || !world.network.isLive(fuel.txid)) return
+  const { figures, rounds, network } = world
+  if (network.isLive(transaction.txid)) {
+    if ([...rounds.values()].some(({ firstJob }) => firstJob?.txid === transaction.txid)) figures.deadFirstJobs++
+    if (transaction.role.kind === 'plain') figures.deadCloses++
+  }
+  replace(world, { old: fuel, by: { txid: nextTxid(world), inputs: fuel.inputs, role: { kind: 'plain' } } })
+}
+
+function replace(world: World, { old, by }: DoubleSpend): void {
+  const { network, choices, queue, reorg } = world
+  const dead = network.replace(old.txid, by)
+  world.note(`double spend of ${dead.map(txid => txid.slice(0, 6)).join(' ')}`)
+  notice(world, dead)
+  if (reorg && choices.pick(3) > 0) queue.push({ kind: 'reorganisation', old, by, dead, late: choices.pick(3) > 0 })
 }
 
 function reorganise(world: World, { old, by, dead }: Of<'reorganisation'>): void {
@@ -190,10 +208,19 @@ function reorganise(world: World, { old, by, dead }: Of<'reorganisation'>): void
   world.note(`reorganisation: ${old.txid.slice(0, 6)} is back`)
   const gone = network.replace(by.txid, old)
   // Nodes may have kept what was built on it, or forgotten it.
-  const kept = choices.pick(3) === 2 ? [] : dead
-  for (const txid of kept) {
-    const transaction = network.transaction(txid)
-    if (transaction !== undefined) network.accept(transaction)
-  }
-  noticeDeaths(world, [...gone, ...dead])
+  const kept = choices.pick(3) === 2 ? [] : dead.flatMap(txid => network.transaction(txid) ?? [])
+  for (const transaction of kept) network.accept(transaction)
+  const isCertified = kept.some(({ txid, role }) => role.kind === 'certificate' && network.isLive(txid))
+  // Of two live certificates one is revoked at once; anything else may take its time to be seen.
+  if (isCertified) noticeDeaths(world, [...gone, ...dead])
+  else notice(world, [...gone, ...dead])
+}
+
+function notice(world: World, dead: readonly string[]): void {
+  if (world.choices.pick(2) === 1) noticeDeaths(world, dead)
+  else world.queue.push({ kind: 'deaths-noticed', dead })
+}
+
+function count(world: World, is: (packet: PacketStanding) => boolean): number {
+  return [...world.standings.values()].filter(is).length
 }

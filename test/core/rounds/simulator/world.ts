@@ -1,8 +1,10 @@
 import { type Level, quorums } from '../../../../src/core/level.ts'
+import type { Decision } from '../../../../src/core/rounds/coordinating/decide.ts'
 import type { OperatorRecord } from '../../../../src/core/rounds/coordinating/operators.ts'
-import type { PacketStanding } from '../../../../src/core/rounds/coordinating/standing.ts'
+import { newlySealed, type PacketStanding } from '../../../../src/core/rounds/coordinating/standing.ts'
+import type { SentJob } from '../../../../src/core/rounds/coordinating/thread.ts'
 import type { Outpoint, PipelineTransaction, Role } from '../../../../src/core/rounds/pipeline.ts'
-import { type Assignment, hash, type Job, type Outputs, type SimulatedPacket } from './agents.ts'
+import { type Assignment, hash, type Outputs, type SimulatedPacket } from './agents.ts'
 import { type Choices, choicesFrom } from './choices.ts'
 import { createNetwork, type Network } from './network.ts'
 import { type Rules, rules } from './rules.ts'
@@ -29,27 +31,42 @@ export type OpenRound = {
   readonly packetIds: readonly string[]
   readonly assignment: Omit<Assignment, 'inputLeaves'>
   readonly madeAt: number
-  firstJob: Job | undefined
-  /** Where its thread stands, as far as the coordinator knows. */
-  at: string | undefined
-  /** The job to decide; none once the round has ended. */
-  job: Job | undefined
+  firstJob: SentJob | undefined
+  /** txid of the last transaction on its thread, as far as the coordinator knows. */
+  last: string | undefined
+  /** The network has not said yet whether it takes that one. */
+  inFlight: boolean
+  /** The job to decide; none while something is in flight, and once the round has ended. */
+  job: SentJob | undefined
   /** As delivered, by agent. */
   results: Map<string, Result>
   deadlinePassed: boolean
 }
 
+export type Deed = Exclude<Decision, { kind: 'wait' | 'follow' }>
+
+export type Decided = { readonly job: SentJob; readonly deed: Deed }
+
 export type Occurrence = (
-  | { readonly kind: 'agent'; readonly round: OpenRound; readonly job: Job; readonly seat: number }
+  | {
+      readonly kind: 'arrival'
+      readonly round: OpenRound
+      readonly transaction: PipelineTransaction
+      /** None for a first job, and for a close after which nobody is left to leave. */
+      readonly decided: Decided | undefined
+    }
+  | { readonly kind: 'agent'; readonly round: OpenRound; readonly job: SentJob; readonly seat: number }
   | { readonly kind: 'delivery'; readonly round: OpenRound; readonly result: Result }
-  | { readonly kind: 'deadline'; readonly round: OpenRound; readonly job: Job }
+  | { readonly kind: 'deadline'; readonly round: OpenRound; readonly job: SentJob }
   | { readonly kind: 'double-spend' }
+  /** The fuel of one of the coordinator's own transactions turns out to be spent elsewhere. */
+  | { readonly kind: 'fuel-lost'; readonly transaction: PipelineTransaction }
   | { readonly kind: 'reopen'; readonly packetId: string }
   | { readonly kind: 'deaths-noticed'; readonly dead: readonly string[] }
   | ({ readonly kind: 'reorganisation'; readonly dead: readonly string[] } & DoubleSpend)
 ) & { readonly late?: boolean }
 
-export type DoubleSpend = { readonly old: Result; readonly by: PipelineTransaction }
+export type DoubleSpend = { readonly old: PipelineTransaction; readonly by: PipelineTransaction }
 
 /** Everything there is in one run: what the coordinator keeps, what the others hold, and what is yet to happen. */
 export type World = {
@@ -66,6 +83,7 @@ export type World = {
   readonly outputs: Outputs
   readonly queue: Occurrence[]
   readonly doubleSpends: DoubleSpend[]
+  fuelLosses: number
   readonly note: (text: string) => void
 
   readonly standings: Map<string, PacketStanding>
@@ -76,7 +94,13 @@ export type World = {
   records: OperatorRecord[]
 
   /** For the checks only. */
-  readonly certificates: { readonly txid: string; readonly packetIds: readonly string[] }[]
+  readonly certificates: {
+    readonly txid: string
+    readonly members: readonly { readonly packetId: string; readonly versionId: string }[]
+  }[]
+  /** How many members the last job had in which a packet's round agreed on nothing. */
+  readonly closedOf: Map<string, number>
+  readonly figures: Figures
   readonly firstCertified: Map<
     string,
     { readonly at: number; readonly madeAt: number; readonly txid: string }
@@ -84,6 +108,18 @@ export type World = {
   readonly inputLeavesOf: Map<string, ReadonlyMap<number, string>>
   readonly reopened: Set<string>
   tick: () => number
+}
+
+/** What happened in a run; the runs are worth something only if all of it does. */
+export type Figures = {
+  packets: number
+  split: number
+  deadFirstJobs: number
+  deadCloses: number
+  refusedCloses: number
+  followed: number
+  returnedCertificates: number
+  revocations: number
 }
 
 export type RunOptions = {
@@ -113,6 +149,7 @@ export function createWorld(source: number | readonly number[], options: RunOpti
     outputs: { stateOut: new Map(), stateUsed: new Map(), manifests: new Map() },
     queue: [],
     doubleSpends: [],
+    fuelLosses: 0,
     note: text => trace.push(text),
     standings: new Map([...packets.values()].map(packet => [packet.packetId, sealed(packet, level)])),
     rounds: new Map(),
@@ -125,6 +162,17 @@ export function createWorld(source: number | readonly number[], options: RunOpti
       doubleSpends: 0,
     })),
     certificates: [],
+    closedOf: new Map(),
+    figures: {
+      packets: packets.size,
+      split: 0,
+      deadFirstJobs: 0,
+      deadCloses: 0,
+      refusedCloses: 0,
+      followed: 0,
+      returnedCertificates: 0,
+      revocations: 0,
+    },
     firstCertified: new Map(),
     inputLeavesOf: new Map(),
     reopened: new Set(),
@@ -171,23 +219,7 @@ function createPackets({ pick }: Choices): Map<string, SimulatedPacket> {
 }
 
 function sealed({ packetId, partition, packetNo }: SimulatedPacket, level: Level): PacketStanding {
-  return {
-    packetId,
-    partition,
-    packetNo,
-    level,
-    audience: 'public',
-    bytes: 1,
-    status: 'sealed',
-    roundId: null,
-    rounds: 0,
-    tries: 0,
-    halvings: 0,
-    rebuilds: 0,
-    waitedMs: 0,
-    version: null,
-    certificate: null,
-  }
+  return newlySealed({ packetId, partition, packetNo, level, audience: 'public', bytes: 1, documentBytes: 1 })
 }
 
 export function standingOf(world: World, packetId: string): PacketStanding {
