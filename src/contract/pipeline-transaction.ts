@@ -8,7 +8,7 @@ import { isSettledForm, type Output, type Transaction } from './transaction.ts'
 
 /**
  * What a transaction is to the pipeline: each token read and checked, and their order in it. What it may spend,
- * core/rounds/judge.ts says.
+ * core/rounds/judging/judge.ts says.
  */
 export function pipelineTransaction(transaction: Transaction): PipelineTransaction {
   const inputs = transaction.inputs.map(({ txid, vout }) => ({ txid, vout }))

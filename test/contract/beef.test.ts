@@ -105,11 +105,11 @@ describe('a BEEF', () => {
   })
 
   test('may hold a transaction of very many outputs', () => {
-    const outputs = Array.from({ length: 110_000 }, () => output(new Uint8Array(), 0))
+    const outputs = Array.from({ length: 300_000 }, () => output(new Uint8Array(), 0))
     const [fuel] = mine([coins('wide', 1)])
     if (fuel === undefined) throw new Error('no fuel')
     const wide = signTransaction([p2pkhSpend(fuel, 0)], outputs)
-    const read = orThrow(readBeef(writeBeef([fuel, wide]), { minimal: true }))
+    const read = orThrow(readBeef(writeBeef([fuel, wide]), { minimal: true, bytesMax: 4 * 1024 * 1024 }))
     expect(checkSpends(read)).toEqual({ ok: true, value: 'satisfied' })
   })
 

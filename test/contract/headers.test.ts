@@ -39,7 +39,7 @@ describe('a chain of headers', () => {
     }
   })
 
-  test.each(['ffff7f22', 'ffff0021', '00800021', '01010022'])(
+  test.each(['ffff7f22', 'ffff0022', '00000121', '00010022'])(
     'is refused where a header claims a target beyond every hash: %s',
     bits => {
       const header = knownHex(`${'07'.repeat(72)}${bits}${'07'.repeat(4)}`)

@@ -1,7 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { writeBeef } from '../../src/contract/beef.ts'
+import { readBump, writeBump } from '../../src/contract/bump.ts'
+import { buildTransaction, FINAL_SEQUENCE, type Transaction } from '../../src/contract/transaction.ts'
 import { exitCodeOf, type ProofLevel, type Trust, verifyProof } from '../../src/contract/verify.ts'
-import { fromHex, toHex } from '../../src/core/bytes.ts'
+import { fromHex, knownHex, toHex, utf8 } from '../../src/core/bytes.ts'
 import {
   canonicalize,
   canonicalJson,
@@ -9,7 +12,18 @@ import {
   type Json,
   pointerToken,
 } from '../../src/core/canonical-json.ts'
-import { certifiedRound, party, type RoundOptions, sampleEvent } from '../support/certified-round.ts'
+import { versionIdOf } from '../../src/core/certificate/manifest.ts'
+import { orThrow } from '../../src/core/fault.ts'
+import { leafHash } from '../../src/core/merkle.ts'
+import { sha256Hex } from '../../src/core/sha256.node.ts'
+import {
+  certifiedRound,
+  party,
+  type RoundOptions,
+  type RoundPacket,
+  sampleEvent,
+} from '../support/certified-round.ts'
+import { PrivateChain } from '../support/private-chain.ts'
 
 const round = certifiedRound()
 const proof = round.proof(1, 1)
@@ -107,13 +121,62 @@ describe('a proof of a mined certificate', () => {
       kind: 'valid',
       shortfall: expect.stringContaining('which logs and operators'),
     })
-    expect(verdict.kind === 'valid' && verdict.notChecked.join()).toMatch(/revoked.*replay.*lists.*headers/s)
+    expect(notChecked(text, {})).toMatch(
+      /revoked.*replay.*round document.*roster.*no list of logs.*no list of operators.*private/s,
+    )
+    expect(notChecked(text, without('operators'))).not.toContain('no list of logs')
+    expect(notChecked(text, without('logs'))).not.toContain('no list of operators')
+  })
+
+  test('names the level of its certification', () => {
+    expect(verifyProof(text, {})).toMatchObject({ certificationLevel: 'enhanced' })
+  })
+
+  test('names no block that the headers have not shown, and says why, at whatever level', () => {
+    const tall = altered('/block', withHeight(4_000_000_000))
+    for (const given of [{}, without('headers'), without('allowLocal'), without('logs')])
+      expect(verifyProof(tall, { ...given, ...(given.headers && { headers: later }) })).toMatchObject({
+        blockHeight: null,
+      })
+    expect(notChecked(text, { ...without('logs', 'headers') })).toContain('no block headers')
+    expect(notChecked(text, { ...without('logs'), headers: later })).toContain('outside the headers')
+    expect(notChecked(text, trust)).not.toMatch(/block/)
   })
 
   test('keeps a reserved member for a transparency log, and says that it was not read', () => {
     const verdict = verifyProof(canonicalJson({ ...proof, log: { checkpoint: 'x' } }), trust)
     expect(verdict.kind === 'valid' && verdict.notChecked.join()).toContain('transparency log')
   })
+})
+
+function notChecked(file: string, given: Trust): string {
+  const verdict = verifyProof(file, given)
+  return verdict.kind === 'valid' ? verdict.notChecked.join('\n') : verdict.fault.detail
+}
+
+/** The chain without its first block, in which the fuel is. */
+const later = {
+  ...trust.headers,
+  firstHeight: 1,
+  rootAt: (height: number) => (height < 1 ? undefined : trust.headers.rootAt(height)),
+}
+
+function withHeight(height: number): string {
+  return toHex(writeBump({ ...orThrow(readBump(knownHex(proof.block ?? ''))), height }))
+}
+
+test('a proof whose fuel lay behind an unknown lock is signed and no more, and says why', () => {
+  const made = certifiedRound({
+    fuelFrom: outputs => {
+      const open = { satoshis: 8000, script: Uint8Array.of(0x51) }
+      const script = new Uint8Array()
+      const mined = buildTransaction([{ txid: '0'.repeat(64), vout: FINAL_SEQUENCE, script }], [open])
+      return [mined, buildTransaction([{ txid: mined.txid, vout: 0, script }], outputs)]
+    },
+  })
+  const file = canonicalJson(made.proof(0, 0))
+  expect(levelOf(file, trustIn(made))).toBe('signed')
+  expect(notChecked(file, trustIn(made))).toContain('whether every spend was allowed')
 })
 
 describe('every event of a round', () => {
@@ -168,6 +231,134 @@ describe('a proof is invalid', () => {
     expect(verifyProof(altered(pointer, value), trust).kind).toBe('invalid')
   })
 
+  test.each<[string, Json, RegExp]>([
+    ['/packet/header/audience', 'restricted', /blinded/],
+    ['/packet/header/firstEventTimeMs', 1_780_000_007_000, /time/],
+    ['/packet/header/sources', [{ authenticated: 'none', sourceId: 'bank' }], /source/],
+  ])('whose header denies the event: %s', (pointer, value, why) => {
+    expect(verifyProof(altered(pointer, value), trust)).toMatchObject({
+      kind: 'invalid',
+      fault: { pointer: '/packet/header', detail: expect.stringMatching(why) },
+    })
+  })
+
+  test.each<[string, string]>([
+    ['names its transaction a neighbour', relabelled(proof.block ?? '')],
+    ['is for two transactions', pathOfTwo()],
+  ])('whose block proof %s', (_, block) => {
+    expect(verifyProof(altered('/block', block), {})).toMatchObject({
+      kind: 'invalid',
+      fault: { pointer: '/block', detail: expect.stringMatching(/more than the path/) },
+    })
+  })
+
+  function relabelled(block: string): string {
+    const { height, levels } = orThrow(readBump(knownHex(block)))
+    return toHex(
+      writeBump({ height, levels: levels.map(nodes => nodes.map(node => ({ ...node, txid: false }))) }),
+    )
+  }
+
+  /** Both nodes at the bottom are marked, as a path for two transactions marks them. */
+  function pathOfTwo(): string {
+    const [, certificate] = new PrivateChain().mine(
+      [round.transactions[0], round.transactions.at(-1)].flatMap(t => t ?? []),
+    )
+    if (certificate === undefined) throw new Error('nothing mined')
+    return toHex(
+      writeBump({
+        ...certificate,
+        levels: certificate.levels.map(nodes => nodes.map(node => ({ ...node, txid: true }))),
+      }),
+    )
+  }
+
+  test('whose own block a header contradicts, even where the header of its fuel is missing', () => {
+    const { levels } = orThrow(readBump(knownHex(proof.block ?? '')))
+    const [own] = levels[0] ?? []
+    const beside = { offset: 1, hash: new Uint8Array(32), txid: false }
+    if (own === undefined) throw new Error('no leaf')
+    const elsewhere = altered('/block', toHex(writeBump({ height: 1, levels: [[own, beside]] })))
+    for (const given of [trust, { ...trust, headers: later }, { headers: later }])
+      expect(verifyProof(elsewhere, given)).toMatchObject({
+        kind: 'invalid',
+        fault: { code: 'proof-invalid', pointer: '/block' },
+      })
+  })
+
+  test.each<[string, (transaction: Transaction) => Transaction]>([
+    ['not signed at all', unsigned],
+    [
+      'not signed, and a dissent is left out',
+      ({ inputs, outputs }) =>
+        unsigned(
+          buildTransaction(
+            inputs.filter((_, i) => i !== 3),
+            outputs,
+          ),
+        ),
+    ],
+    [
+      'not signed, and its change goes to a stranger',
+      ({ inputs, outputs }) =>
+        unsigned(
+          buildTransaction(inputs, [...outputs.slice(0, -1), { satoshis: 500, script: Uint8Array.of(0x51) }]),
+        ),
+    ],
+  ])('whose certificate is %s', (_, forge) => {
+    const certificate = round.transactions.at(-1)
+    if (certificate === undefined) throw new Error('no certificate')
+    const beef = toHex(writeBeef([...round.transactions.slice(0, -1), forge(certificate)]))
+    const { block: _block, ...rest } = proof
+    expect(verifyProof(canonicalJson({ ...rest, beef }), without('headers'))).toMatchObject({
+      kind: 'invalid',
+      fault: { detail: expect.stringMatching(/does not satisfy its lock/) },
+    })
+  })
+
+  function unsigned({ inputs, outputs }: Transaction): Transaction {
+    const script = new Uint8Array()
+    return buildTransaction(
+      inputs.map(({ txid, vout }) => ({ txid, vout, script })),
+      outputs,
+    )
+  }
+
+  const line = (change: Json) => (packet: RoundPacket) => certifiedAs(packet, canonicalJson(change))
+  const { eventId } = sampleEvent(0)
+  const entry = { eventId, issues: [], qualityFlags: 0x100, quarantined: true, sourceId: 'farm-001' }
+  test.each<[string, (packet: RoundPacket) => RoundPacket, RegExp]>([
+    ['is of another source', line({ ...entry, sourceId: 'bank' }), /another event/],
+    ['is of another event', line({ ...entry, eventId: '00'.repeat(32) }), /another event/],
+    ['is neither an event nor set aside', line({ ...entry, quarantined: 1 }), /quarantine/],
+    ['says two things', packet => certifiedAs(packet, `{"eventId":"", "eventId":"${eventId}"}`), /canonical/],
+  ])('whose certified line %s', (_, conspire, why) => {
+    const made = certifiedRound({ events: [[sampleEvent(0)]], conspire })
+    expect(levelOf(canonicalJson(made.proof(0, 0)), trustIn(made))).toMatch(why)
+  })
+
+  test('but not for a certified line that sets the event aside, which is shown as that', () => {
+    const made = certifiedRound({ events: [[sampleEvent(0)]], conspire: line({ ...entry, rejected: true }) })
+    expect(verifyProof(canonicalJson(made.proof(0, 0)), trustIn(made))).toMatchObject({
+      level: 'proven',
+      event: { outcome: 'rejected' },
+    })
+  })
+
+  /** The packet as if this one line were what validate made of it. */
+  function certifiedAs(packet: RoundPacket, text: string): RoundPacket {
+    const bytes = utf8(`${text}\n`)
+    const outputHash = sha256Hex(bytes)
+    const content = { contentHash: outputHash, count: 1, merkleRoot: toHex(leafHash(utf8(text))) }
+    const manifest = { ...packet.certified.manifest, content }
+    const certified = {
+      manifest,
+      manifestJson: canonicalJson(manifest),
+      versionId: orThrow(versionIdOf(manifest)),
+    }
+    return { ...packet, validated: { ...packet.validated, bytes, outputHash }, certified }
+  }
+
   test.each<[string, string]>([
     ['spaces', JSON.stringify(proof, undefined, 1)],
     ['a member out of order', JSON.stringify(Object.fromEntries(Object.entries(JSON.parse(text)).reverse()))],
@@ -177,6 +368,26 @@ describe('a proof is invalid', () => {
     ['nothing in it', ''],
   ])('or rather unreadable with %s', (_, file) => {
     expect(verifyProof(file, trust).kind).toBe('unreadable')
+  })
+
+  const assay = '/manifest/provenance/assay'
+  test.each<[string, Json]>([
+    ['/round/try', 1 + 2 ** 32],
+    ['/round/count', 2 + 2 ** 32],
+    ['/round/count', 65],
+    ['/block', 'ab'.repeat(2049)],
+    ['/beef', 'ab'.repeat(1024 * 1024 + 1)],
+    ['/event/path', Array(300_000).fill('')],
+    [`${assay}/sources`, Array(300_000).fill({})],
+    [`${assay}/sources/0/sourceId`, ''],
+    [`${assay}/parent`, null],
+    [`${assay}/outcome`, { fused: 0, late: 3, lines: 3, quarantined: 1 }],
+    ['/manifest/provenance/createdAt', '2026-05-28T20:26:47Z'],
+  ])('or unreadable, and told where: %s', (pointer, value) => {
+    expect(verifyProof(altered(pointer, value), trust)).toMatchObject({
+      kind: 'unreadable',
+      fault: { code: 'proof-unreadable', pointer },
+    })
   })
 })
 
@@ -229,6 +440,7 @@ describe('a quorum behind a proof', () => {
 
 // Every bit by hand with ASSAY_EVERY_BIT=1; otherwise a fixed slice that meets every member.
 const bitStep = process.env['ASSAY_EVERY_BIT'] ? 1 : 97
+const beefBitStep = process.env['ASSAY_EVERY_BIT'] ? 1 : 389
 
 describe('a changed proof', () => {
   test('never passes for the one that was made: bits of every hex member', () => {
@@ -236,7 +448,8 @@ describe('a changed proof', () => {
     for (const { pointer, value } of leavesOf(json)) {
       const bytes = typeof value === 'string' && value.length > 1 ? fromHex(value) : undefined
       if (bytes === undefined) continue
-      for (let bit = pointer.length % bitStep; bit < bytes.length * 8; bit += bitStep) {
+      const step = pointer === '/beef' ? beefBitStep : bitStep
+      for (let bit = pointer.length % step; bit < bytes.length * 8; bit += step) {
         const flipped = bytes.slice()
         flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7))
         const verdict = verifyProof(altered(pointer, toHex(flipped)), trust)

@@ -2,7 +2,7 @@ import { type BeefTransaction, writeBeef } from '../../src/contract/beef.ts'
 import { writeBump } from '../../src/contract/bump.ts'
 import type { ProofFile } from '../../src/contract/proof.ts'
 import { type Spend, signTransaction } from '../../src/contract/spend.ts'
-import { outpointBytes, type Transaction } from '../../src/contract/transaction.ts'
+import { type Output, outpointBytes, type Transaction } from '../../src/contract/transaction.ts'
 import { workHash, writeWork } from '../../src/contract/work.ts'
 import { toHex, utf8 } from '../../src/core/bytes.ts'
 import { canonicalJson, type Json } from '../../src/core/canonical-json.ts'
@@ -77,6 +77,10 @@ export type RoundOptions = {
   /** What agent `seat` answers at a stage instead of the truth; undefined for none at all. */
   readonly answer?: (stage: Stage, seat: number, truth: readonly Leaf[]) => readonly Leaf[] | undefined
   readonly status?: (stage: Stage, seat: number) => ResultStatus
+  /** A mined transaction, and one that makes these outputs of it. */
+  readonly fuelFrom?: (outputs: readonly Output[]) => readonly [Transaction, Transaction]
+  /** What all operators agree on instead of what the packet makes. */
+  readonly conspire?: (packet: RoundPacket) => RoundPacket
 }
 
 export function certifiedRound(options: RoundOptions = {}): CertifiedRound {
@@ -86,7 +90,9 @@ export function certifiedRound(options: RoundOptions = {}): CertifiedRound {
     .map(name => party(`operator ${name}`))
     .slice(0, quorums[level].seats)
   const policySet = orThrow(readPolicySet(options.policy ?? samplePolicy))
-  const packets = workOn(sealAll(options, log, operators, policySet, level, network), policySet)
+  const { conspire = packet => packet } = options
+  const sealed = sealAll(options, log, operators, policySet, level, network)
+  const packets = workOn(sealed, policySet).map(conspire)
 
   const ids = packets.map(packet => packet.packetId)
   const document = documentOf(packets, policySet)
@@ -102,10 +108,12 @@ export function certifiedRound(options: RoundOptions = {}): CertifiedRound {
   }
   const chain = new PrivateChain()
   const coinbase = coins(log, 'test fuel', 4)
-  const [fuelProof] = chain.mine([coinbase])
-  if (fuelProof === undefined) throw new Error('a mined transaction has a path')
-  const fuel = { ...coinbase, proof: fuelProof }
-  const transactions = [fuel, ...transact(scene, packets, fuel)]
+  const origin = options.fuelFrom?.(coinbase.outputs) ?? [coinbase]
+  const [first, fuel = first] = origin
+  const [path] = chain.mine(origin.slice(0, 1))
+  if (first === undefined || fuel === undefined || path === undefined) throw new Error('a round has fuel')
+  const mined = { ...first, proof: path }
+  const transactions = [mined, ...origin.slice(1), ...transact(scene, packets, fuel)]
   const [block] = chain.mine(transactions.slice(-1))
   const beef = writeBeef(transactions)
 

@@ -1,5 +1,5 @@
-import { utf8 } from '../bytes.ts'
 import { canonicalJson, isObject, type Json, nestsWithin } from '../canonical-json.ts'
+import { writeCanonical } from '../canonical-writer.ts'
 import { digestHex } from '../digest.ts'
 import type { Envelope } from '../event/envelope.ts'
 import { compileKey } from '../event/event-key.ts'
@@ -223,9 +223,9 @@ export function isCount(json: Json | undefined): json is number {
   return isTimeMs(json) && json <= COUNT_MAX
 }
 
-/** What a value takes in the state. */
+/** What a value takes in the state; what has no canonical form fits into none. */
 export function bytesOf(json: Json): number {
-  return utf8(canonicalJson(json)).length
+  return writeCanonical(json)?.length ?? Number.POSITIVE_INFINITY
 }
 
 function byEndThenKey(a: Place, b: Place): number {

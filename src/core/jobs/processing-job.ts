@@ -35,7 +35,11 @@ export type ProcessingEvidence = {
   readonly processingTime: number | null
   /** A result is signed as a token, in the transaction named beside this; there is no other signature. */
   readonly brc31Signature: null
-  readonly overlayEvidence: { readonly txid: string; readonly operator: string; readonly status: ResultStatus }
+  readonly overlayEvidence: {
+    readonly txid: string
+    readonly operator: string
+    readonly status: ResultStatus
+  }
 }
 
 export type OverlayJobCoordination = {

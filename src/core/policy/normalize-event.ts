@@ -48,7 +48,7 @@ export function compileSource(policy: SourcePolicy): Normalize {
     ...Object.entries(policy.coercion ?? {}).map(([field, kind]) => coercion(field, kind, policy)),
   ]
   return (event, note) => {
-    const draft: Draft = { payload: event.payload, own: undefined, issues: [], note }
+    const draft: Draft = { payload: event.payload, lists: new Map(), objects: new Map(), issues: [], note }
     start(draft)
     for (const act of work) act(draft)
 
@@ -60,8 +60,9 @@ export function compileSource(policy: SourcePolicy): Normalize {
 
 type Draft = {
   payload: Json
-  /** The payload again, where it is an object that we made and may still change. */
-  own: Members | undefined
+  /** What we made ourselves and may still change: copying for each of 512 fields would take seconds. */
+  readonly lists: Map<Json, Json[]>
+  readonly objects: Map<Json, Members>
   readonly issues: Issue[]
   readonly note: Note | undefined
 }
@@ -100,8 +101,7 @@ function mapping(map: NonNullable<SourcePolicy['map']>, policy: SourcePolicy): W
     branch.leaves.push({ key, field, from, read: compilePath(from), levelsMax })
   }
   return draft => {
-    draft.own = grow(root, draft.payload, draft, complain) ?? {}
-    draft.payload = draft.own
+    draft.payload = grow(root, draft.payload, draft, complain) ?? {}
   }
 }
 
@@ -126,7 +126,8 @@ function grow(branch: Branch, sent: Json, draft: Draft, complain: Complain): Mem
     grown[key] = value
     empty = false
   }
-  return empty ? undefined : grown
+  if (empty) return undefined
+  return keep(draft.objects, grown, draft)
 }
 
 function constant(field: Pointer, value: Json, policy: SourcePolicy): Work {
@@ -206,44 +207,46 @@ function complaint(code: NormalizeIssue, policy: SourcePolicy): Complain {
 
 /** False where something other than an object stands in the way. */
 function place(draft: Draft, tokens: readonly string[], value: Json): boolean {
-  const [key] = tokens
-  if (key === undefined || !isObject(draft.payload)) {
-    const placed = withValueAt(draft.payload, tokens, value)
-    if (placed === undefined) return false
-    draft.payload = placed
-    return true
-  }
-  const inner = withValueAt(member(draft.payload, key), tokens, value, 1)
-  if (inner === undefined) return false
-  // In place where nobody looks on: a step that was noted must keep showing what it saw.
-  const own = draft.own !== undefined && draft.note === undefined ? draft.own : { ...draft.payload }
-  own[key] = inner
-  draft.own = own
-  draft.payload = own
+  const placed = withValueAt(draft.payload, tokens, value, draft)
+  if (placed === undefined) return false
+  draft.payload = placed
   return true
 }
 
 /**
- * A copy of `value` with `inner` at the path; objects that are missing on the way are made. Undefined where
- * something else stands in the way.
+ * `value` with `inner` at the path, as a copy unless we made it; objects that are missing on the way are made.
+ * Undefined where something else stands in the way.
  */
 function withValueAt(
   value: Json | undefined,
   tokens: readonly string[],
   inner: Json,
+  draft: Draft,
   from = 0,
 ): Json | undefined {
   const token = tokens[from]
   if (token === undefined) return inner
   if (Array.isArray(value)) {
     if (!isArrayIndex(token) || Number(token) >= value.length) return undefined
-    const placed = withValueAt(value[Number(token)], tokens, inner, from + 1)
-    return placed === undefined ? undefined : value.with(Number(token), placed)
+    const placed = withValueAt(value[Number(token)], tokens, inner, draft, from + 1)
+    if (placed === undefined) return undefined
+    const list = draft.lists.get(value) ?? [...value]
+    list[Number(token)] = placed
+    return keep(draft.lists, list, draft)
   }
   const object = value ?? {}
   if (!isObject(object)) return undefined
-  const placed = withValueAt(member(object, token), tokens, inner, from + 1)
-  return placed === undefined ? undefined : { ...object, [token]: placed }
+  const placed = withValueAt(member(object, token), tokens, inner, draft, from + 1)
+  if (placed === undefined) return undefined
+  const made = draft.objects.get(object) ?? { ...object }
+  made[token] = placed
+  return keep(draft.objects, made, draft)
+}
+
+/** To be changed in place, but only where nobody looks on: a step that was noted must keep showing what it saw. */
+function keep<T extends Json>(made: Map<Json, T>, value: T, draft: Draft): T {
+  if (draft.note === undefined) made.set(value, value)
+  return value
 }
 
 function present(name: 'before' | 'after', value: Json | undefined): Pick<Step, 'before' | 'after'> {

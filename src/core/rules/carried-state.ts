@@ -22,6 +22,8 @@ export type CarriedState = {
   readonly fusion: FusionState
   /** Memories that had to leave since the partition began. */
   evicted: number
+  /** Memories that this packet began; no part of what is carried. */
+  begun: number
 }
 
 /** By the rule's key, then by sourceId. */
@@ -34,11 +36,13 @@ export type Memory = {
 }
 
 export const RULE_ID_CHARS = 16
+/** One packet begins at most so many memories: they are all held until its end, when those to evict are chosen. */
+export const PACKET_MEMORIES_MAX = 1024 * 1024
 /** Where the policy names no `stateBytesMax`. */
 export const STATE_BYTES_DEFAULT = 256 * 1024
 
 export function emptyState(): CarriedState {
-  return { memories: new Map(), fusion: noWindows(), evicted: 0 }
+  return { memories: new Map(), fusion: noWindows(), evicted: 0, begun: 0 }
 }
 
 export function recall(
@@ -50,6 +54,7 @@ export function recall(
   return state.memories.get(ruleId)?.get(key)?.get(sourceId)
 }
 
+/** Beyond PACKET_MEMORIES_MAX a key that is new counts as evicted at once. */
 export function remember(
   state: CarriedState,
   ruleId: string,
@@ -57,6 +62,16 @@ export function remember(
   key: string,
   memory: Memory,
 ): void {
+  const begins = recall(state, ruleId, sourceId, key) === undefined
+  if (begins && state.begun === PACKET_MEMORIES_MAX) {
+    state.evicted++
+    return
+  }
+  if (begins) state.begun++
+  hold(state, ruleId, sourceId, key, memory)
+}
+
+function hold(state: CarriedState, ruleId: string, sourceId: string, key: string, memory: Memory): void {
   const keys: RuleMemory = state.memories.get(ruleId) ?? new Map()
   const sources = keys.get(key) ?? new Map<string, Memory>()
   sources.set(sourceId, memory)
@@ -81,7 +96,7 @@ export function readState(bytes: Uint8Array | null): Outcome<CarriedState> {
   const windows = readFusionState(fusion)
   if (windows === undefined) return invalid('has no sound open windows', '/fusion')
 
-  const state: CarriedState = { memories: new Map(), fusion: windows, evicted }
+  const state: CarriedState = { memories: new Map(), fusion: windows, evicted, begun: 0 }
   let before: StoredMemory | undefined
   for (const [i, item] of memories.entries()) {
     const stored = readStored(item)
@@ -89,7 +104,7 @@ export function readState(bytes: Uint8Array | null): Outcome<CarriedState> {
       return invalid('has an unsound memory, or one out of order', `/memories/${i}`)
     before = stored
     const [ruleId, sourceId, key, touchedMs, ...values] = stored
-    remember(state, ruleId, sourceId, key, { touchedMs, values })
+    hold(state, ruleId, sourceId, key, { touchedMs, values })
   }
   if (isEmpty(state)) return invalid('says nothing; the empty state has no bytes', '')
   return accepted(state)

@@ -20,6 +20,8 @@ const SCHEMA_DEPTH_MAX = 32
 /** Subschemas, listed values and instructions of patterns, references followed. */
 const SCHEMA_WEIGHT_MAX = 1_000
 const SCHEMA_PATTERNS_MAX = 32
+/** `uniqueItems` writes out every item of a list. */
+const UNIQUE_ITEMS_WEIGHT = 4
 /** A longer text fails every format, before any expression is run over it. */
 const FORMAT_CHARS_MAX = 256
 /** Compiling takes milliseconds, so compiled schemas are kept. */
@@ -263,6 +265,9 @@ function checkKeyword(keyword: string, value: Json, place: Place, seen: Inspecti
       }
       return undefined
     }
+    case 'uniqueItems':
+      seen.weight += UNIQUE_ITEMS_WEIGHT
+      return undefined
     case 'enum':
       seen.weight += countValues(value)
       return Array.isArray(value) && value.length === 0 ? fault('an empty list allows nothing') : undefined

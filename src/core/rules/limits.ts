@@ -3,7 +3,7 @@ import type { Rule } from './rule.ts'
 import { schemaOf, totalWeight } from './weight.ts'
 
 /** Weights of the schemas in force × size of the payload. Beyond it none of them is checked, and all say so. */
-const SCHEMA_STEPS_MAX = 8_000_000
+const SCHEMA_STEPS_MAX = 4_000_000
 /** Instructions of the patterns in force × characters of a text. A longer text matches none of them. */
 const PATTERN_STEPS_MAX = 8_000_000
 

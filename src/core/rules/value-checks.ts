@@ -67,10 +67,7 @@ export function sumCheck(rule: RuleOf<'sum'>): ValueCheck {
   return event => {
     const values = fields.map(field => field.read(event.payload) ?? null)
     if (values.every(value => value === null)) return undefined
-    const terms = values.reduce<number>(
-      (count, value) => count + (Array.isArray(value) ? value.length : 1),
-      0,
-    )
+    const terms = values.reduce<number>((count, value) => count + termsIn(value), 0)
     if (terms > SUM_TERMS_MAX) return `sum-terms:${label}:${terms}>${SUM_TERMS_MAX}`
     let sum = 0
     for (const [i, { name }] of fields.entries()) {
@@ -84,6 +81,11 @@ export function sumCheck(rule: RuleOf<'sum'>): ValueCheck {
     if (sum < min) return `sum-min:${label}:${sum}<${min}`
     return sum > max ? `sum-max:${label}:${sum}>${max}` : undefined
   }
+}
+
+function termsIn(value: Json): number {
+  if (Array.isArray(value)) return value.length
+  return value === null ? 0 : 1
 }
 
 /** A backfilled event is old because somebody asked for it. */

@@ -45,7 +45,7 @@ export const OUTPUT_LINE_BYTES_MAX = 4 * 1024 * 1024
 /** Twice a packet, for what policies add. Lines that would lead beyond it are answered in few words. */
 export const OUTPUT_FULL_BYTES_MAX = 64 * 1024 * 1024
 /** An answer in few words: a few numbers, and a sourceId or key whose every character needs an escape. */
-const BRIEF_LINE_BYTES_MAX = 2048
+export const BRIEF_LINE_BYTES_MAX = 2048
 /** Every event can open a window, and close one that was open before. */
 const OUTPUT_LINES_MAX = 2 * PACKET_EVENTS_MAX + FUSION_WINDOWS_MAX
 

@@ -31,12 +31,13 @@ describe('event job coordination: the life of an event', () => {
     )
     expect(moves).toEqual([
       'received –normalize→ normalized',
+      'received –leave-round→ received',
       'received –split→ split',
+      'normalized –leave-round→ received',
       'normalized –split→ split',
       'normalized –validate→ validated',
-      'normalized –leave-round→ received',
-      'validated –split→ split',
       'validated –leave-round→ received',
+      'validated –split→ split',
       'validated –certify→ certified',
       'validated –quarantine→ quarantined',
       'validated –reject→ rejected',
@@ -100,6 +101,8 @@ describe('event job coordination: the life of a job', () => {
     )
     expect(moves).toEqual([
       'queued –offer→ running',
+      'queued –agree→ completed',
+      'queued –leave-round→ failed',
       'running –agree→ completed',
       'running –leave-round→ failed',
       'completed –lose-anchor→ running',

@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { type EventState, eventStates, type JobState, jobStates } from '../../../src/core/jobs/lifecycle.ts'
-import { eventStatesSaid, eventWord, jobStateSaid, jobWord } from '../../../src/core/jobs/vocabulary.ts'
+import {
+  eventStatesSaid,
+  eventWord,
+  jobStateSaid,
+  jobTypes,
+  jobWord,
+  stageSaid,
+} from '../../../src/core/jobs/vocabulary.ts'
 
 const vocabularies = {
   ingest: {
@@ -39,6 +46,13 @@ describe.each(['ingest', 'overlay'] as const)('the words of the %s routes', fami
   test('are the only ones that are understood', () => {
     expect(eventStatesSaid(family, 'shiny')).toEqual([])
     expect(jobStateSaid(family, 'shiny')).toBeUndefined()
+  })
+})
+
+describe('the words for kinds of work', () => {
+  test('name a stage each, except distribute, which no job ever is', () => {
+    expect(jobTypes.map(stageSaid)).toEqual(['normalize', 'validate', 'certify', undefined])
+    expect(stageSaid('shiny')).toBeUndefined()
   })
 })
 

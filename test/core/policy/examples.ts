@@ -29,7 +29,19 @@ export function envelope(payload: Json, members: Partial<Envelope> = {}): Envelo
   }
 }
 
-const name = fc.constantFrom('a', 'b', 'c', 'x.y', 'toString', 'é', '0')
+const name = fc.constantFrom(
+  'a',
+  'b',
+  'c',
+  'x.y',
+  'toString',
+  'valueOf',
+  'length',
+  'constructor',
+  'hasOwnProperty',
+  'é',
+  '0',
+)
 const pointer = fc.array(name, { minLength: 1, maxLength: 3 }).map(pointerOf)
 /** As people write them: dot paths where those can say it. */
 const target = fc.oneof(pointer, pointer.map(fieldName))

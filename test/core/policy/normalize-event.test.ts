@@ -5,7 +5,7 @@ import { namesOf } from '../../../src/core/event/quality-flags.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { ISSUE_VALUE_CHARS_MAX } from '../../../src/core/issue.ts'
 import { compileSource } from '../../../src/core/policy/normalize-event.ts'
-import { readSourcePolicy } from '../../../src/core/policy/read-source-policy.ts'
+import { FIELDS_MAX, readSourcePolicy } from '../../../src/core/policy/read-source-policy.ts'
 import { anyPayload, anySourcePolicy, envelope } from './examples.ts'
 
 function normalize(policy: Json, payload: Json) {
@@ -83,6 +83,14 @@ describe('event normalization', () => {
       clean({ readings: [{ value: 7 }, 'x'] }),
     )
     expect(sent.readings[0]).toEqual({ value: '7' })
+  })
+
+  test('copies a wide object once, not for every field of it', () => {
+    const d = Object.fromEntries(Array.from({ length: 60_000 }, (_, i) => [`k${i}`, '1']))
+    const coerce = Object.fromEntries(Array.from({ length: FIELDS_MAX }, (_, i) => [`d.k${i}`, 'integer']))
+    const { payload } = normalize({ coerce }, { d })
+    expect(payload).toMatchObject({ d: { k0: 1, k511: 1, k512: '1' } })
+    expect(d['k0']).toBe('1')
   })
 
   test('cannot be made to reach a prototype', () => {

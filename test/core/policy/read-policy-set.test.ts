@@ -1,13 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { canonicalJson, isObject, type Json } from '../../../src/core/canonical-json.ts'
+import { canonicalJson, isObject, type Json, type JsonObject } from '../../../src/core/canonical-json.ts'
 import { digestHex } from '../../../src/core/digest.ts'
 import { faultCodes, orThrow } from '../../../src/core/fault.ts'
+import { readPath } from '../../../src/core/path.ts'
 import { compileSource } from '../../../src/core/policy/normalize-event.ts'
 import { policyDigest, sourcePolicyOf } from '../../../src/core/policy/policy-set.ts'
 import {
   readPolicySet,
   SOURCES_MAX,
+  STATE_BYTES_DEFAULT,
   STATE_BYTES_MAX,
   STATE_BYTES_MIN,
 } from '../../../src/core/policy/read-policy-set.ts'
@@ -19,7 +21,47 @@ import {
 } from '../../../src/core/policy/read-source-policy.ts'
 import { compileRules } from '../../../src/core/rules/check-event.ts'
 import { POLICY_CHARS_MAX } from '../../../src/core/schema.ts'
+import { hostileMembers } from '../rules/examples.ts'
 import { anyPayload, anySourcePolicy, envelope } from './examples.ts'
+
+/** Constraints on fields that a respelling can turn around. */
+const allConstraints: JsonObject = {
+  monotonicFields: ['t', 'a.b', '/u'],
+  bounds: { v: { min: 1 }, 'w.x': { max: 2 } },
+  enum: { k: ['a', 'b', 1] },
+  pattern: { id: '^a', 'd.e': 'b$' },
+}
+
+const lengthRule = (value: Json): Json => ({
+  kind: 'predicate',
+  name: 'p',
+  require: { field: 'a', op: 'length', value },
+})
+
+/** Lists whose order says nothing. */
+const sets = new Set(['required', 'monotonicFields', 'k', 'values'])
+
+/** The same policy as somebody else might write it: members in another order, dot paths as pointers. */
+function respelled(json: Json, chance: () => number, key = ''): Json {
+  if (Array.isArray(json)) {
+    const items: Json[] = json.map(item =>
+      (key === 'required' || key === 'monotonicFields') && chance() % 2 === 0 ? asPointer(item) : item,
+    )
+    return sets.has(key) && chance() % 2 === 0 ? [...items.toReversed(), ...items.slice(0, 1)] : items
+  }
+  if (!isObject(json)) return json
+  const members = Object.entries(json).map(([name, value]): [string, Json] => {
+    const isField = ['map', 'coerce', 'bounds', 'enum', 'pattern'].includes(key)
+    // What constants and defaults hold is data, and stays.
+    const inner = key === 'constants' || key === 'defaults' ? value : respelled(value, chance, name)
+    return [isField && chance() % 2 === 0 ? String(asPointer(name)) : name, inner]
+  })
+  return Object.fromEntries(chance() % 2 === 0 ? members.toReversed() : members)
+}
+
+function asPointer(field: Json): Json {
+  return typeof field === 'string' ? orThrow(readPath(field)) : field
+}
 
 const digestOf = (source: Json) => policyDigest(orThrow(readPolicySet({ v: 1, sources: { '*': source } })))
 
@@ -55,6 +97,101 @@ describe('a policy set', () => {
     expect(policyDigest(orThrow(readPolicySet({ v: 1 })))).toBe(
       digestHex('assay:policy:1', '{"classification":"public","license":"unspecified","sources":{},"v":1}'),
     )
+  })
+
+  test.each<[string, Json, Json]>([
+    ['a state as large as it is anyway', {}, { stateBytesMax: STATE_BYTES_DEFAULT }],
+    ['a policy for all that says nothing', {}, { sources: { '*': {} } }],
+    [
+      'an entry that says what is said of all',
+      { sources: { '*': { required: ['x'] } } },
+      { sources: { '*': { required: ['x'] }, a: { required: ['/x'] } } },
+    ],
+    ['no rules and no constants', {}, { rules: [], constants: [] }],
+    [
+      'the same rule again',
+      { rules: [{ kind: 'bounds', field: 'a', min: 1 }] },
+      {
+        rules: [
+          { kind: 'bounds', field: 'a', min: 1 },
+          { kind: 'bounds', field: '/a', min: 1, flag: 1 },
+        ],
+      },
+    ],
+    [
+      'tolerances of nothing',
+      { rules: [{ kind: 'divergence', field: 'a', withinMs: 1 }] },
+      { rules: [{ kind: 'divergence', field: 'a', withinMs: 1, absolute: 0, relative: -0 }] },
+    ],
+    [
+      'the item itself for each',
+      { rules: [{ kind: 'sum', fields: ['a'], max: 1 }] },
+      { rules: [{ kind: 'sum', fields: ['a'], max: 1, each: '', of: 'value' }] },
+    ],
+    [
+      'a length of at least nothing',
+      { rules: [lengthRule({ max: 2 })] },
+      { rules: [lengthRule({ min: 0, max: 2 })] },
+    ],
+    [
+      'listed values in another order, and twice',
+      { rules: [{ kind: 'enum', field: 'a', values: ['x', 'y', 1] }] },
+      { rules: [{ kind: 'enum', field: 'a', values: [1, 'y', 'x', 'x'] }] },
+    ],
+    [
+      'a constraint again, in another spelling',
+      { sources: { '*': { constraints: { monotonicFields: ['a'] } } } },
+      { sources: { '*': { constraints: { monotonicFields: ['/a', 'a'] } } } },
+    ],
+  ])('is the same with %s', (_, less, more) => {
+    const digest = (members: Json) =>
+      policyDigest(orThrow(readPolicySet({ v: 1, ...(members as JsonObject) })))
+    expect(digest(more)).toBe(digest(less))
+  })
+
+  test('keeps an empty entry where it takes a source out of what holds for all', () => {
+    const set = orThrow(readPolicySet({ v: 1, sources: { '*': { required: ['x'] }, a: {} } }))
+    expect(sourcePolicyOf(set, 'a')).toEqual({})
+  })
+
+  test('has one digest however its members are ordered and its fields spelled', () => {
+    let read = 0
+    fc.assert(
+      fc.property(anySourcePolicy, fc.infiniteStream(fc.nat()), (source, chances) => {
+        const whole = {
+          ...source,
+          constraints: { ...allConstraints, ...(source['constraints'] as JsonObject) },
+        }
+        const set = readPolicySet({ v: 1, sources: { s: whole } })
+        if (!set.ok) return
+        read++
+        const chance = () => chances.next().value ?? 0
+        const again = readPolicySet({ sources: { s: respelled(whole, chance) }, v: 1 })
+        expect(policyDigest(orThrow(again))).toBe(policyDigest(set.value))
+      }),
+      { numRuns: 300 },
+    )
+    expect(read).toBeGreaterThan(100)
+  })
+
+  test('cannot be changed once it is read', () => {
+    const set = orThrow(
+      readPolicySet({
+        v: 1,
+        constants: ['type'],
+        sources: { s: { required: ['z'], constants: { a: { b: [1] } }, schema: { enum: [[1]] } } },
+      }),
+    )
+    const loose: unknown[] = []
+    const visit = (value: unknown): void => {
+      if (typeof value !== 'object' || value === null) return
+      if (!Object.isFrozen(value)) loose.push(value)
+      Object.values(value).forEach(visit)
+    }
+    visit(set)
+    expect(loose).toEqual([])
+    const { payload } = compileSource(sourcePolicyOf(set, 's'))(envelope({}))
+    expect(payload).toEqual({ a: { b: [1] } })
   })
 
   test('in its canonical form reads as itself', () => {
@@ -192,6 +329,60 @@ describe('a mistake in a policy', () => {
     expect(readPolicySet({ v: 1, license })).toMatchObject({ fault: { code: 'json-too-large' } })
   })
 
+  test('of weight is refused, and the rule named: more than one event may cost', () => {
+    const heavy = (i: number) => ({ kind: 'pattern', field: `f${i}`, pattern: `a{550}${i}` })
+    const rules = Array.from({ length: 9 }, (_, i) => heavy(i))
+    expect(readPolicySet({ v: 1, rules: rules.slice(0, 7) }).ok).toBe(true)
+    expect(readPolicySet({ v: 1, rules })).toMatchObject({
+      fault: {
+        code: 'policy-invalid',
+        pointer: '/rules/7',
+        detail: expect.stringMatching(/pattern rule of f7/),
+      },
+    })
+    const together = { v: 1, rules: rules.slice(0, 4), sources: { s: { rules: rules.slice(4, 8) } } }
+    expect(readPolicySet(together)).toMatchObject({
+      fault: { pointer: '/sources/s', detail: expect.stringMatching(/pattern rule of f7 .* the stream's/) },
+    })
+  })
+
+  test('of weight is refused: more different schemas and patterns than can be compiled in a moment', () => {
+    const schemas = (count: number, different: boolean) =>
+      Object.fromEntries(
+        Array.from({ length: count }, (_, i) => [
+          `s${1_000 + i}`,
+          { schema: { minimum: different ? i : 0 } },
+        ]),
+      )
+    const outcome = readPolicySet({ v: 1, sources: schemas(260, true) })
+    expect(outcome).toMatchObject({
+      fault: {
+        code: 'policy-invalid',
+        pointer: '/sources/s1250',
+        detail: expect.stringMatching(/schema rule/),
+      },
+    })
+    expect(readPolicySet({ v: 1, sources: schemas(SOURCES_MAX, false) }).ok).toBe(true)
+  })
+
+  test.each<[string, (evil: Json) => JsonObject]>([
+    ['rules', evil => ({ rules: evil })],
+    ['license', evil => ({ license: evil })],
+    ['required', evil => ({ sources: { a: { required: evil } } })],
+    ['owner', evil => ({ owner: { identityKey: evil } })],
+    ['fields', evil => ({ rules: [{ kind: 'sum', fields: evil, max: 1 }] })],
+    ['name', evil => ({ rules: [{ kind: 'predicate', name: evil, require: { field: 'a', op: 'exists' } }] })],
+    ['values', evil => ({ rules: [{ kind: 'enum', field: 'a', values: evil }] })],
+    ['priority', evil => ({ fusion: { strategy: 'quorum', priority: evil } })],
+    ['pattern', evil => ({ rules: [{ kind: 'pattern', field: 'a', pattern: evil }] })],
+  ])('is an object with a hostile length for %s', (_, members) => {
+    const evil = { length: { toString: 'x', valueOf: 'y' } }
+    expect(readPolicySet({ v: 1, ...members(evil) })).toMatchObject({
+      ok: false,
+      fault: { code: 'policy-invalid' },
+    })
+  })
+
   test('is not repeated where it is long', () => {
     const outcome = readSourcePolicy({ map: { ['k'.repeat(10_000)]: 'x' } })
     expect(outcome).toMatchObject({ ok: false, fault: { pointer: '/map' } })
@@ -243,7 +434,11 @@ const mutatedPolicy: fc.Arbitrary<Json> = fc.oneof(
   {
     weight: 8,
     arbitrary: fc
-      .tuple(anySourcePolicy, fc.nat(), fc.oneof(fc.jsonValue(), fc.string(), fc.double()))
+      .tuple(
+        anySourcePolicy,
+        fc.nat(),
+        fc.oneof(fc.jsonValue(), fc.string(), fc.double(), fc.constantFrom(...hostileMembers)),
+      )
       .map(([source, place, value]) => replaced({ v: 1, sources: { s: source } }, place, value as Json)),
   },
   { weight: 1, arbitrary: fc.jsonValue().map(value => value as Json) },

@@ -1,25 +1,21 @@
-import type { PacketStanding, Version } from '../../../src/core/rounds/coordinating/standing.ts'
+import {
+  newlySealed,
+  type PacketStanding,
+  type Version,
+} from '../../../src/core/rounds/coordinating/standing.ts'
 
 /** `b3` is packet 3 of partition b: sealed, never tried, enhanced, public. */
 export function packet(name: string, more: Partial<PacketStanding> = {}): PacketStanding {
-  return {
+  const sealed = newlySealed({
     packetId: idOf(name),
     partition: `stream/${name.charAt(0)}`,
     packetNo: Number(name.slice(1)),
     level: 'enhanced',
     audience: 'public',
     bytes: 1_000,
-    status: 'sealed',
-    roundId: null,
-    rounds: 0,
-    tries: 0,
-    halvings: 0,
-    rebuilds: 0,
-    waitedMs: 0,
-    version: null,
-    certificate: null,
-    ...more,
-  }
+    documentBytes: 1_000,
+  })
+  return { ...sealed, ...more }
 }
 
 export function certified(name: string, more: Partial<PacketStanding> = {}): PacketStanding {

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { type PacketHeader, packetId } from '../../../src/core/log/packet-header.ts'
 import { roundId } from '../../../src/core/rounds/round.ts'
 import {
+  documentBytes,
   inputHash,
   type RoundDocument,
   readRoundDocument,
@@ -65,6 +66,26 @@ describe('a round document', () => {
     const bytes = writeRoundDocument(document)
     expect(inputHash(document)).toBe(createHash('sha256').update(bytes).digest('hex'))
     expect(roundIdOf({ ...document, try: 3 })).toBe(roundId(3, [p1, elsewhere, p2].map(packetId)))
+  })
+
+  test('is never longer than its packets were said to make it', () => {
+    const locations = new Map(document.policies.map(policy => [policy.digest, policy.locations]))
+    const shares = document.headers.map(header =>
+      documentBytes(header, locations.get(header.policyDigest) ?? []),
+    )
+    const bytes = Buffer.byteLength(writeRoundDocument(document))
+    const bound = shares.reduce((sum, share) => sum + share, 0)
+    expect(bytes).toBeLessThanOrEqual(bound)
+    const alone = {
+      ...document,
+      try: 0xffff_ffff,
+      headers: [p1],
+      partitions: document.partitions.slice(0, 1),
+    }
+    const own = { ...alone, policies: document.policies.slice(1) }
+    expect(documentBytes(p1, locations.get(p1.policyDigest) ?? [])).toBe(
+      Buffer.byteLength(writeRoundDocument(own)),
+    )
   })
 
   const start = document.partitions[0]

@@ -6,6 +6,7 @@ import { orThrow } from '../../../src/core/fault.ts'
 import {
   type CarriedState,
   emptyState,
+  PACKET_MEMORIES_MAX,
   readState,
   remember,
   writeState,
@@ -57,6 +58,20 @@ describe('memories beyond the bound of the state', () => {
     const kept = orThrow(readState(bytes))
     expect([...(kept.memories.get(rule(1))?.keys() ?? [])]).toEqual(['key-19997', 'key-19998', 'key-19999'])
     expect(kept.evicted).toBe(19_997)
+  })
+})
+
+describe('one packet', () => {
+  test('begins a bounded number of memories, and counts what it has no room for as evicted', () => {
+    const state = { ...emptyState(), begun: PACKET_MEMORIES_MAX - 1 }
+    for (const key of ['a', 'b', 'a', 'c']) remember(state, rule(1), 's', key, { touchedMs: 1, values: [1] })
+    expect([...(state.memories.get(rule(1))?.keys() ?? [])]).toEqual(['a'])
+    expect(state.evicted).toBe(2)
+  })
+
+  test('begins to count anew', () => {
+    const state = stateOf([[rule(1), 's', 'k', 1, 1]])
+    expect(orThrow(readState(writeState(state, 1_024)))).toEqual({ ...state, begun: 0 })
   })
 })
 

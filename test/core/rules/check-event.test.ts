@@ -82,6 +82,53 @@ describe('rules about one event', () => {
   })
 })
 
+describe('what one event may cost', () => {
+  const list = (length: number) => Array.from({ length }, () => 1)
+
+  test('bounds how many numbers are added up, and says so', () => {
+    const check = compile({ kind: 'sum', fields: ['a', 'b', 'c'], max: 1e6 })
+    const events = [
+      envelope({ a: list(4_000), b: list(96), c: [] }),
+      envelope({ a: list(4_000), b: list(97) }),
+    ]
+    expect(texts(check, events)).toEqual([[], ['sum-terms:a+b+c:4097>4096']])
+  })
+
+  test('is shared by all schemas: no payload is checked for which the work would be too much', () => {
+    const heavy = (i: number) => ({
+      kind: 'schema',
+      severity: i % 2 === 0 ? 'flag' : 'reject',
+      schema: { title: `${i}`, items: { enum: Array.from({ length: 950 }, (_, n) => n) } },
+    })
+    const numbers = Array.from({ length: 1_200 }, (_, i) => i % 950)
+    expect(texts(compile(heavy(1)), [envelope(numbers)])).toEqual([[]])
+    expect(texts(compile(heavy(1), heavy(2), heavy(3), heavy(4)), [envelope(numbers)])).toEqual([
+      Array.from({ length: 4 }, () => 'schema::too-large'),
+    ])
+  })
+
+  test('counts every character where a schema has patterns, and else every sixteenth', () => {
+    const schema = (items: Json) => ({ kind: 'schema', schema: { items } })
+    const long = envelope(['a'.repeat(900_000)])
+    const items = { anyOf: Array.from({ length: 30 }, (_, n) => ({ minLength: n })) }
+    expect(texts(compile(schema(items)), [long])).toEqual([[]])
+    expect(texts(compile(schema({ ...items, pattern: 'a' })), [long])).toEqual([['schema::too-large']])
+  })
+
+  test('is shared by all patterns: a text too long for them matches none', () => {
+    const pattern = (i: number) => ({
+      kind: 'pattern',
+      field: 't',
+      pattern: `^[a-z]{500}.*${i}?$`,
+      severity: 'flag',
+    })
+    const text = envelope({ t: 'a'.repeat(9_000) })
+    expect(texts(compile(pattern(1)), [text])).toEqual([[]])
+    const [found = []] = texts(compile(pattern(1), pattern(2)), [text])
+    expect(found.map(issue => issue.slice(0, 20))).toEqual(['pattern-violation:t:', 'pattern-violation:t:'])
+  })
+})
+
 describe('a predicate', () => {
   const judge = (predicate: Json, payload: Json) =>
     compilePredicate(orThrow(readPredicate(predicate)))(payload)

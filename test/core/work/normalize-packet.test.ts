@@ -14,6 +14,7 @@ import { type PolicySet, policyDigest, sourcePolicyOf } from '../../../src/core/
 import { readPolicySet } from '../../../src/core/policy/read-policy-set.ts'
 import { normalizePacket } from '../../../src/core/work/normalize-packet.ts'
 import {
+  BRIEF_LINE_BYTES_MAX,
   ISSUES_LISTED_MAX,
   OUTPUT_FULL_BYTES_MAX,
   OUTPUT_LINE_BYTES_MAX,
@@ -176,9 +177,11 @@ describe('an output has a bound, and an event that finds no room is set aside:',
 
   test('where its own line is too long', () => {
     const copies = { a: 'x', b: 'x', c: 'x', d: 'x' }
-    const wide = envelope({ x: 'y'.repeat(OUTPUT_LINE_BYTES_MAX / 4 - 20) })
+    const sourceId = '\u0001'.repeat(256)
+    const wide = envelope({ x: 'y'.repeat(OUTPUT_LINE_BYTES_MAX / 4 - 20) }, { sourceId })
     const { text } = normalized([wide, envelope({ x: 'y' })], { map: copies })
     expect(text[0]).toBe(entryOf(wide, 'output-too-large::line'))
+    expect(utf8(text[0] ?? '').length).toBeLessThan(BRIEF_LINE_BYTES_MAX)
     expect(text[1]).toBe(orThrow(eventLine(envelope({ a: 'y', b: 'y', c: 'y', d: 'y' }), constants)))
   })
 

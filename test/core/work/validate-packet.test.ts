@@ -11,6 +11,7 @@ import type { PacketHeader } from '../../../src/core/log/packet-header.ts'
 import { type PolicySet, policyDigest } from '../../../src/core/policy/policy-set.ts'
 import { readPolicySet } from '../../../src/core/policy/read-policy-set.ts'
 import {
+  BRIEF_LINE_BYTES_MAX,
   ISSUES_LISTED_MAX,
   OUTPUT_LINE_BYTES_MAX,
   quarantineEntry,
@@ -299,10 +300,11 @@ describe('two sources that observe one thing', () => {
 
   test('leave a record in few words where there is no room for what was decided', () => {
     const fusing = policySet({ fusion: { strategy: 'priority' } })
-    const bare = at(1, { v: '' })
+    const partitionKey = '\u0001'.repeat(256)
+    const bare = { ...at(1, { v: '' }), partitionKey }
     const room = OUTPUT_LINE_BYTES_MAX - lineOf(bare).length - 10
     const line = canonicalJson({ ...JSON.parse(lineOf(bare)), payload: { v: 'v'.repeat(room) } })
-    const others = Array.from({ length: 9 }, (_, i) => lineOf(at(2 + i, {}, `s${i}`)))
+    const others = Array.from({ length: 9 }, (_, i) => lineOf({ ...at(2 + i, {}, `s${i}`), partitionKey }))
     const output = orThrow(validate(fusing, [line, ...others], { watermarkMs: 9_000 }))
     expect(fusedOf(output)).toMatchObject([
       {
@@ -315,6 +317,7 @@ describe('two sources that observe one thing', () => {
         qualityFlags: qualityFlags.PARTIAL_COVERAGE,
       },
     ])
+    expect(utf8(linesOf(output).at(-1) ?? '').length).toBeLessThan(BRIEF_LINE_BYTES_MAX)
   })
 
   test('whose open windows outgrow the state are decided early, and flagged', () => {

@@ -29,7 +29,6 @@ export type CurrentJob = Pick<JobFacts, 'members'> & {
   readonly seats: readonly Seat[]
 }
 
-
 export type Decision =
   | { readonly kind: 'wait' }
   /** Build nothing: what the network holds on the thread is the round (recoverRound). */
@@ -44,7 +43,7 @@ export type Decision =
       readonly kind: 'certify'
       readonly members: readonly { readonly index: number; readonly versionId: Leaf }[]
     })
-  /** Spend the thread to change, and retry nothing until the network has that; if it refuses, follow. */
+  /** Spend the thread to change. Nobody leaves before the network has that; if it refuses, recoverRound. */
   | (Step & { readonly kind: 'close' })
 
 type Step = {

@@ -58,10 +58,11 @@ type Candidate = { readonly packet: PacketStanding; readonly size: number }
 /** The undecided packets of a partition that may go now: none while one of them is in a round. */
 function nextRun(partition: readonly PacketStanding[], limits: PlanLimits): Candidate[] {
   if (partition.some(packet => packet.status === 'open')) return []
+  const { roundPackets } = limits
   const run = partition
     .filter(packet => packet.status === 'sealed')
     .sort((a, b) => a.packetNo - b.packetNo)
-    .map(packet => ({ packet, size: Math.min(limits.roundPackets, packet.roundPacketsMax ?? limits.roundPackets) }))
+    .map(packet => ({ packet, size: Math.min(roundPackets, packet.roundPacketsMax ?? roundPackets) }))
   const [head] = run
   return head !== undefined && isPassedBy(head.packet, partition) ? [{ ...head, size: 1 }] : run
 }

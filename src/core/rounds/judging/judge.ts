@@ -131,7 +131,11 @@ function againstJob(inputs: readonly Outpoint[], facts: JobFacts, history: Histo
 
 type Certificate = Extract<Role, { kind: 'certificate' }>
 
-function againstCertificate(inputs: readonly Outpoint[], role: Certificate, history: History): string | undefined {
+function againstCertificate(
+  inputs: readonly Outpoint[],
+  role: Certificate,
+  history: History,
+): string | undefined {
   const step = stepFrom(inputs, role, history)
   if (typeof step === 'string') return step
   const leaves = step.agreedLeaves(indexesOf(role))

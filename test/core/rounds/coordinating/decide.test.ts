@@ -1,14 +1,16 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Level } from '../../../../src/core/level.ts'
 import {
+  areRunsFromFirst,
   type CurrentJob,
   type Decision,
   decideRound,
-  type LiveResult,
   type RoundSituation,
 } from '../../../../src/core/rounds/coordinating/decide.ts'
 import { TRIES_MAX } from '../../../../src/core/rounds/coordinating/leave.ts'
 import type { PacketStanding } from '../../../../src/core/rounds/coordinating/standing.ts'
+import type { LiveResult } from '../../../../src/core/rounds/coordinating/thread.ts'
 import { noLeaf } from '../../../../src/core/rounds/pipeline.ts'
 import { rootOver } from '../../../../src/core/rounds/round.ts'
 import { certified, idOf, packet, versionOf } from '../packets.ts'
@@ -60,7 +62,7 @@ describe('event job coordination: a job', () => {
       inputRoot: rootOver([X, Y]),
       spends: ['result 0', 'result 2'],
       leaving: [],
-      conduct: ['agreed', 'silent', 'agreed'],
+      conduct: ['agreed', 'unheard', 'agreed'],
     })
   })
 
@@ -77,6 +79,16 @@ describe('event job coordination: a job', () => {
     ])
     const early = decideRound(situation({ results: results.slice(0, 2), deadlinePassed: true }))
     expect(early).toMatchObject({ kind: 'advance', members: [0] })
+  })
+
+  test('spends also who agreed with nobody on anything', () => {
+    const results = [says(0, X, X), says(1, X, X), says(2, Y, Z)]
+    expect(decideRound(situation({ results }))).toMatchObject({
+      kind: 'advance',
+      members: [0, 1],
+      spends: ['result 0', 'result 1', 'result 2'],
+      conduct: ['agreed', 'agreed', 'dissenting'],
+    })
   })
 
   test('of the last stage ends in a certificate over each agreed version', () => {
@@ -132,6 +144,48 @@ describe('event job coordination: of a partition', () => {
   })
 })
 
+describe('event job coordination: the members of a job', () => {
+  const partitions = ['a', 'a', 'a', 'b', 'c', 'b']
+
+  test('are refused where a packet comes without the one before it, or is none of the round', () => {
+    for (const members of [[0], [0, 1, 2, 3, 4, 5], [4], [0, 3, 5]])
+      expect(areRunsFromFirst(members, partitions)).toBe(true)
+    for (const members of [[1], [0, 2], [0, 5], [0, 6], [0, -1], [0.5]])
+      expect(areRunsFromFirst(members, partitions)).toBe(false)
+  })
+
+  test('that go on are always such runs', () => {
+    const name = fc.constantFrom('a', 'b', 'c')
+    const round = fc.array(fc.record({ name, agrees: fc.boolean(), hasLeft: fc.boolean() }), {
+      minLength: 1,
+      maxLength: 8,
+    })
+    fc.assert(
+      fc.property(round, each => {
+        const packets = each.map(({ name, hasLeft }, i) =>
+          hasLeft ? packet(`${name}${i}`) : open(`${name}${i}`),
+        )
+        const leaves = (own: string) => each.map(({ agrees }) => (agrees ? X : own))
+        const decision = decideRound(
+          situation({
+            packets,
+            job: job({ members: packets.map((_, i) => i) }),
+            results: [says(0, ...leaves(Y)), says(1, ...leaves(Z))],
+            deadlinePassed: true,
+          }),
+        )
+        if (decision.kind !== 'advance') return
+        expect(
+          areRunsFromFirst(
+            decision.members,
+            packets.map(({ partition }) => partition),
+          ),
+        ).toBe(true)
+      }),
+    )
+  })
+})
+
 describe('event job coordination: a round in which nothing was agreed', () => {
   const nothing = { results: [says(0, X, X), says(1, Y, noLeaf)], deadlinePassed: true }
 
@@ -143,15 +197,15 @@ describe('event job coordination: a round in which nothing was agreed', () => {
       conduct: ['unsettled', 'unsettled', 'silent'],
     })
     expect(leavingOf(decision)).toMatchObject([
-      { why: 'dissent', packet: { status: 'sealed', tries: 0, halvings: 1 } },
-      { why: 'no-answer', packet: { status: 'sealed', tries: 0, halvings: 1 } },
+      { why: 'dissent', packet: { status: 'sealed', tries: 0, roundPacketsMax: 1 } },
+      { why: 'no-answer', packet: { status: 'sealed', tries: 0, roundPacketsMax: 1 } },
     ])
   })
 
   test('counts a try only for a packet that was alone in it', () => {
     const alone = situation({ packets: [open('a0')], job: job({ members: [0] }), deadlinePassed: true })
     expect(leavingOf(decideRound(alone))).toMatchObject([
-      { packet: { status: 'sealed', tries: 1, halvings: 0 } },
+      { packet: { status: 'sealed', tries: 1, roundPacketsMax: null } },
     ])
   })
 
@@ -214,6 +268,13 @@ describe('event job coordination: the conduct of a seat', () => {
     const results = [says(0, X, X), says(1, X, Y), { ...says(2, Y, Y), status: 'completed' as const }]
     const decision = decideRound(situation({ results, deadlinePassed: true }))
     expect(decision).toMatchObject({ conduct: ['dissenting', 'agreed', 'dissenting'] })
+  })
+
+  test('is silent only if its time was over', () => {
+    const results = [says(0, X, X), says(1, X, X)]
+    const conduct = (deadlinePassed: boolean) => decideRound(situation({ results, deadlinePassed }))
+    expect(conduct(true)).toMatchObject({ conduct: ['agreed', 'agreed', 'silent'] })
+    expect(conduct(false)).toMatchObject({ conduct: ['agreed', 'agreed', 'unheard'] })
   })
 
   test('is dissenting where it failed while others agreed', () => {

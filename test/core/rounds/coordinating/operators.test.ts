@@ -2,8 +2,10 @@ import { describe, expect, test } from 'vitest'
 import {
   canSeat,
   chooseOperators,
+  FAILURE_POINTS_MAX,
   type OperatorRecord,
   recordConduct,
+  recordJob,
 } from '../../../../src/core/rounds/coordinating/operators.ts'
 
 function known(operator: string, more: Partial<OperatorRecord> = {}): OperatorRecord {
@@ -41,14 +43,22 @@ describe('event job coordination: seats go to', () => {
     expect(chooseOperators(records.slice(0, 3), 'enhanced', 0)).toEqual(['c', 'b', 'a'])
   })
 
-  test('nobody while a quorum is out of reach, and also to the absent once it is in reach', () => {
+  test('who is within reach before who is not, double-spender or not', () => {
     const away = { reachable: false }
-    expect(chooseOperators([known('a'), known('b', away), known('c', away)], 'enhanced', 0)).toBeUndefined()
-    expect(chooseOperators([known('a', away), known('b'), known('c')], 'enhanced', 0)).toEqual([
-      'b',
-      'c',
-      'a',
-    ])
+    const records = [known('a'), known('b', { doubleSpends: 1 }), known('c', away), known('d', away)]
+    expect(chooseOperators(records, 'enhanced', 0)).toEqual(['a', 'b', 'c'])
+  })
+
+  test('the absent too, so that an open round goes on; no round is begun for them', () => {
+    const away = { reachable: false }
+    const records = [known('a', away), known('b'), known('c', away)]
+    expect(chooseOperators(records, 'enhanced', 0)).toEqual(['b', 'a', 'c'])
+    expect(canSeat(records, 'enhanced')).toBe(false)
+    expect(canSeat([known('a', away), known('b'), known('c')], 'enhanced')).toBe(true)
+  })
+
+  test('nobody where there are fewer operators than seats', () => {
+    expect(chooseOperators([known('a'), known('b')], 'enhanced', 0)).toBeUndefined()
     expect(canSeat([known('a'), known('b')], 'enhanced')).toBe(false)
   })
 })
@@ -61,5 +71,31 @@ describe('event job coordination: failure points', () => {
     expect(points('silent')).toBe(points('dissenting'))
     expect(points('unsettled')).toBeGreaterThan(0)
     expect(points('unsettled')).toBeLessThan(points('silent'))
+    expect(points('unheard')).toBe(0)
+  })
+
+  test('wear off with every job, asked or not, and are bounded', () => {
+    const pointsAfter = (points: number, conduct: Parameters<typeof recordConduct>[1]) =>
+      recordConduct(known('a', { failurePoints: points }), conduct).failurePoints
+    expect([pointsAfter(10, 'agreed'), pointsAfter(10, 'unasked'), pointsAfter(10, 'unheard')]).toEqual([
+      9, 9, 10,
+    ])
+    expect([pointsAfter(0, 'agreed'), pointsAfter(0, 'unasked')]).toEqual([0, 0])
+    expect(pointsAfter(FAILURE_POINTS_MAX, 'silent')).toBe(FAILURE_POINTS_MAX)
+  })
+
+  test('let an operator that failed once be asked again', () => {
+    const seats = ['a', 'b', 'c'].map(operator => ({ operator, agentKey: `agent of ${operator}` }))
+    let records = ['a', 'b', 'c', 'd'].map(operator => known(operator))
+    records = recordJob(records, seats, ['silent', 'agreed', 'agreed'])
+    expect(records.map(({ failurePoints }) => failurePoints)).toEqual([10, 0, 0, 0])
+    let jobs = 0
+    for (let chosen: string[] = []; !chosen.includes('a') && jobs < 100; jobs++) {
+      chosen = chooseOperators(records, 'enhanced', jobs) ?? []
+      const asked = chosen.map(operator => ({ operator, agentKey: `agent of ${operator}` }))
+      records = recordJob(records, asked, ['agreed', 'agreed', 'agreed'])
+    }
+    expect(jobs).toBeGreaterThan(5)
+    expect(jobs).toBeLessThan(20)
   })
 })

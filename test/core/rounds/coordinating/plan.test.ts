@@ -1,18 +1,34 @@
 import { describe, expect, test } from 'vitest'
 import { levels } from '../../../../src/core/level.ts'
-import { type PlanLimits, planRounds } from '../../../../src/core/rounds/coordinating/plan.ts'
+import { decideRound } from '../../../../src/core/rounds/coordinating/decide.ts'
+import { type PlanLimits, planRounds, type RoundPlan } from '../../../../src/core/rounds/coordinating/plan.ts'
 import type { PacketStanding } from '../../../../src/core/rounds/coordinating/standing.ts'
 import { roundId } from '../../../../src/core/rounds/round.ts'
 import { certified, idOf, packet, versionOf } from '../packets.ts'
 
 const all = new Set(levels)
-const limits: PlanLimits = { roundPackets: 4, roundBytes: 1_000_000 }
+const limits: PlanLimits = { roundPackets: 4, roundBytes: 1_000_000, roundDocBytes: 1_000_000 }
 
 function planned(packets: PacketStanding[], more: Partial<PlanLimits> = {}): string[][] {
   const names = new Map(packets.map(one => [one.packetId, `${one.partition.at(-1)}${one.packetNo}`]))
   return planRounds(packets, all, { ...limits, ...more }).map(plan =>
     plan.packets.map(one => names.get(one.packetId) ?? '?'),
   )
+}
+
+/** Where its packets stand once its deadline has passed. */
+function nobodyAnswers({ roundId, packets }: RoundPlan): PacketStanding[] {
+  const seats = [0, 1, 2].map(seat => ({ agentKey: `agent ${seat}`, operator: `operator ${seat}` }))
+  const members = packets.map((_, i) => i)
+  const decision = decideRound({
+    roundId,
+    job: { template: 'packet', stage: 'normalize', level: 'enhanced', members, seats },
+    packets,
+    results: [],
+    deadlinePassed: true,
+    threadUnspent: true,
+  })
+  return decision.kind === 'close' ? decision.leaving.map(({ packet }) => packet) : []
 }
 
 describe('event job coordination: the next rounds', () => {
@@ -44,17 +60,44 @@ describe('event job coordination: the next rounds', () => {
     expect(planRounds(packets, new Set(['basic'] as const), limits)).toHaveLength(1)
   })
 
-  test('are halved for a packet whose round agreed on nothing, until it is alone', () => {
-    const halved = (name: string, halvings: number) => packet(name, { halvings })
-    expect(planned([halved('a0', 1), halved('a1', 1), halved('a2', 1)])).toEqual([['a0', 'a1']])
-    expect(planned([packet('a0'), halved('b0', 2), packet('c0')])).toEqual([['a0', 'c0'], ['b0']])
-    expect(planned([halved('a0', 40), packet('b0')])).toEqual([['a0'], ['b0']])
+  test('are no larger than any of their packets may be part of', () => {
+    const bounded = (name: string, roundPacketsMax: number) => packet(name, { roundPacketsMax })
+    expect(planned([bounded('a0', 2), bounded('a1', 2), bounded('a2', 2)])).toEqual([['a0', 'a1']])
+    expect(planned([packet('a0'), bounded('b0', 1), packet('c0')])).toEqual([['a0', 'c0'], ['b0']])
+    expect(planned([bounded('a0', 1), packet('b0')])).toEqual([['a0'], ['b0']])
+    expect(planned([bounded('a0', 9), ...['b0', 'c0', 'd0', 'e0'].map(name => packet(name))])).toEqual([
+      ['a0', 'b0', 'c0', 'd0'],
+      ['e0'],
+    ])
+  })
+
+  test('are halved after each in which nothing was agreed: eight packets are alone in the fourth', () => {
+    const sizes: number[][] = []
+    let waiting = ['a0', 'b0', 'c0', 'd0', 'e0', 'f0', 'g0', 'h0'].map(name => packet(name))
+    while (waiting.every(({ tries }) => tries === 0)) {
+      const plans = planRounds(waiting, all)
+      sizes.push(plans.map(plan => plan.packets.length))
+      waiting = plans.flatMap(nobodyAnswers)
+    }
+    expect(sizes).toEqual([[8], [4, 4], [2, 2, 2, 2], [1, 1, 1, 1, 1, 1, 1, 1]])
+  })
+
+  test('are halved from what they were, not from the limit: two packets are alone in the second', () => {
+    const [first] = planRounds([packet('a0'), packet('b0')], all)
+    const back = first === undefined ? [] : nobodyAnswers(first)
+    expect(planned(back, { roundPackets: 64 })).toEqual([['a0'], ['b0']])
   })
 
   test('are bounded by bytes, but a packet always goes', () => {
     const packets = ['a0', 'a1', 'b0'].map(name => packet(name, { bytes: 600 }))
     expect(planned(packets, { roundBytes: 1_200 })).toEqual([['a0', 'a1'], ['b0']])
     expect(planned(packets, { roundBytes: 100 })).toEqual([['a0'], ['b0']])
+  })
+
+  test('are bounded by the bytes of their document', () => {
+    const packets = ['a0', 'a1', 'b0'].map(name => packet(name, { documentBytes: 600 }))
+    expect(planned(packets, { roundDocBytes: 1_200 })).toEqual([['a0', 'a1'], ['b0']])
+    expect(planned(packets, { roundDocBytes: 100 })).toEqual([['a0'], ['b0']])
   })
 
   test('give a packet that was passed by a round of its own', () => {

@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import {
-  endOfThread,
-  type NetworkView,
+  type HeldRound,
   recoverRound,
   transactionsToResend,
 } from '../../../../src/core/rounds/coordinating/recover.ts'
 import type { PacketStanding } from '../../../../src/core/rounds/coordinating/standing.ts'
-import type { Outpoint, PipelineTransaction } from '../../../../src/core/rounds/pipeline.ts'
+import type { NetworkView } from '../../../../src/core/rounds/coordinating/thread.ts'
+import type { PipelineTransaction } from '../../../../src/core/rounds/pipeline.ts'
 import { honestChain } from '../chain.ts'
+import { networkWith } from '../network-with.ts'
 import { certified, packet, versionOf } from '../packets.ts'
 
 const chain = honestChain('enhanced')
@@ -18,16 +19,6 @@ function at(txid: string): PipelineTransaction {
   return transaction
 }
 
-/** A network in which these are alive. */
-function networkWith(...live: PipelineTransaction[]): NetworkView {
-  const spends = (transaction: PipelineTransaction, { txid, vout }: Outpoint) =>
-    transaction.inputs.some(input => input.txid === txid && input.vout === vout)
-  return {
-    isLive: txid => live.some(transaction => transaction.txid === txid),
-    spenderOf: outpoint => live.find(transaction => spends(transaction, outpoint)),
-  }
-}
-
 const first = at('job normalize')
 const validate = at('job validate')
 const close: PipelineTransaction = {
@@ -36,20 +27,15 @@ const close: PipelineTransaction = {
   role: { kind: 'plain' },
 }
 
-describe('event job coordination: the end of a thread', () => {
-  test('is the last live transaction on it', () => {
-    expect(endOfThread(first, networkWith(first))).toBe(first)
-    expect(endOfThread(first, networkWith(first, validate))).toBe(validate)
-    expect(endOfThread(first, networkWith(first, validate, at('job certify'), at('certificate')))).toBe(
-      at('certificate'),
-    )
-    expect(endOfThread(first, networkWith(first, close))).toBe(close)
-  })
-
-  test('is nowhere once the first job is dead', () => {
-    expect(endOfThread(first, networkWith(validate))).toBeUndefined()
-  })
-})
+/** Where the round r stands, last seen at a transaction that died. */
+function recovered(
+  packets: readonly PacketStanding[],
+  end: PipelineTransaction | undefined,
+  network: NetworkView,
+  more: Partial<HeldRound> = {},
+) {
+  return recoverRound({ roundId: 'r', packets, last: 'dead', inFlight: false, ...more }, end, network)
+}
 
 describe('event job coordination: after an anchor was lost', () => {
   const mine = (name: string, more: Partial<PacketStanding> = {}) =>
@@ -61,7 +47,7 @@ describe('event job coordination: after an anchor was lost', () => {
       packet('b0', { status: 'open', roundId: 'r' }),
       packet('c0'),
     ]
-    expect(recoverRound('r', packets, validate, networkWith(first, validate))).toEqual({
+    expect(recovered(packets, validate, networkWith(first, validate))).toEqual({
       next: 'resume',
       revoke: [],
       packets: [{ ...packets[0], status: 'rebuilding', certificate: null }, packets[1], packets[2]],
@@ -70,16 +56,24 @@ describe('event job coordination: after an anchor was lost', () => {
 
   test('the round is closed where all have left it meanwhile', () => {
     const packets = [packet('a0'), packet('b0', { status: 'open', roundId: 'another round' })]
-    expect(recoverRound('r', packets, validate, networkWith(first, validate))).toMatchObject({
+    expect(recovered(packets, validate, networkWith(first, validate))).toMatchObject({
       next: 'close',
       packets,
     })
   })
 
+  test('nothing changes while it stands where it stood, or the network has not answered', () => {
+    const packets = [packet('b0', { status: 'open', roundId: 'r' })]
+    const nothing = { next: 'none', revoke: [], packets }
+    const network = networkWith(first, validate)
+    expect(recovered(packets, validate, network, { last: validate.txid })).toEqual(nothing)
+    expect(recovered(packets, validate, network, { inFlight: true })).toEqual(nothing)
+  })
+
   test('nobody stays in a round that was closed or is gone', () => {
     const packets = [mine('a0'), packet('b0', { status: 'open', roundId: 'r' })]
     for (const end of [close, undefined])
-      expect(recoverRound('r', packets, end, networkWith(first, close))).toMatchObject({
+      expect(recovered(packets, end, networkWith(first, close))).toMatchObject({
         next: 'over',
         packets: [
           { status: 'unanchored', certificate: null, roundId: null },
@@ -102,7 +96,7 @@ describe('event job coordination: a certificate that came back', () => {
   const lost = (name: string) => certified(name, { status: 'unanchored', roundId: null, certificate: null })
 
   test('is taken as it is', () => {
-    const { next, revoke, packets } = recoverRound('r', [lost('a0'), lost('b0')], back, networkWith(back))
+    const { next, revoke, packets } = recovered([lost('a0'), lost('b0')], back, networkWith(back))
     expect({ next, revoke }).toEqual({ next: 'over', revoke: [] })
     expect(packets).toMatchObject(
       ['a0', 'b0'].map(() => ({ status: 'certified', certificate: 'certificate', roundId: 'r' })),
@@ -112,10 +106,10 @@ describe('event job coordination: a certificate that came back', () => {
   test('is spent at once for a packet that has another live one', () => {
     const other: PipelineTransaction = { txid: 'rebuilt', inputs: [], role: { kind: 'plain' } }
     const rebuilt = certified('b0', { certificate: 'rebuilt', roundId: 'a later round' })
-    const { revoke, packets } = recoverRound('r', [lost('a0'), rebuilt], back, networkWith(back, other))
+    const { revoke, packets } = recovered([lost('a0'), rebuilt], back, networkWith(back, other))
     expect(revoke).toEqual([1])
     expect(packets[1]).toEqual(rebuilt)
-    expect(recoverRound('r', [lost('a0'), rebuilt], back, networkWith(back)).revoke).toEqual([])
+    expect(recovered([lost('a0'), rebuilt], back, networkWith(back)).revoke).toEqual([])
   })
 
   test('is not taken for a packet whose token in it was spent', () => {
@@ -124,18 +118,62 @@ describe('event job coordination: a certificate that came back', () => {
       inputs: [{ txid: 'certificate', vout: 3 }],
       role: { kind: 'plain' },
     }
-    const { packets } = recoverRound('r', [lost('a0'), lost('b0')], back, networkWith(back, revocation))
+    const { packets } = recovered([lost('a0'), lost('b0')], back, networkWith(back, revocation))
     expect(packets).toMatchObject([{ status: 'certified' }, { status: 'unanchored' }])
   })
 
   test('is spent where it names another version than the one certified first', () => {
     const other = { ...lost('b0'), version: versionOf('b7') }
-    expect(recoverRound('r', [lost('a0'), other], back, networkWith(back)).revoke).toEqual([1])
+    expect(recovered([lost('a0'), other], back, networkWith(back)).revoke).toEqual([1])
+  })
+
+  test('frees whoever waits in its round for a certificate that is not taken', () => {
+    const open = packet('a0', { status: 'open', roundId: 'r' })
+    const rebuilding = certified('b0', { status: 'rebuilding', roundId: 'r', certificate: null })
+    const freed = [
+      { status: 'sealed', roundId: null },
+      { status: 'unanchored', roundId: null },
+    ]
+    const other = { ...rebuilding, version: versionOf('b7') }
+    expect(recovered([open, other], back, networkWith(back))).toMatchObject({
+      revoke: [0, 1],
+      packets: freed,
+    })
+    const spent = [1, 3].map(
+      (vout): PipelineTransaction => ({
+        txid: `revocation ${vout}`,
+        inputs: [{ txid: 'certificate', vout }],
+        role: { kind: 'plain' },
+      }),
+    )
+    expect(recovered([open, rebuilding], back, networkWith(back, ...spent))).toMatchObject({
+      revoke: [],
+      packets: freed,
+    })
+  })
+
+  test('is revoked again if the revocation died', () => {
+    const other: PipelineTransaction = { txid: 'rebuilt', inputs: [], role: { kind: 'plain' } }
+    const rebuilt = certified('b0', { certificate: 'rebuilt', roundId: 'a later round' })
+    const again = recovered([lost('a0'), rebuilt], back, networkWith(back, other), { last: back.txid })
+    expect(again.revoke).toEqual([1])
+  })
+
+  test('is not rebuilt where its owner revoked it', () => {
+    const revoked = certified('a0', { roundId: 'r', certificate: 'certificate' })
+    const revocation: PipelineTransaction = {
+      txid: 'revocation',
+      inputs: [{ txid: 'certificate', vout: 1 }],
+      role: { kind: 'plain' },
+    }
+    const { packets, revoke } = recovered([revoked, lost('b0')], back, networkWith(back, revocation))
+    expect(packets[0]).toEqual(revoked)
+    expect(revoke).toEqual([])
   })
 
   test('leaves out whoever was being rebuilt in its round without being in it', () => {
     const third = certified('c0', { status: 'rebuilding', roundId: 'r', certificate: null })
-    const { packets } = recoverRound('r', [lost('a0'), lost('b0'), third], back, networkWith(back))
+    const { packets } = recovered([lost('a0'), lost('b0'), third], back, networkWith(back))
     expect(packets[2]).toMatchObject({ status: 'unanchored', roundId: null })
   })
 })

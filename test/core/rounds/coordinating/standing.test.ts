@@ -23,6 +23,11 @@ describe('a packet', () => {
     })
   })
 
+  test('has all its rebuilds before it again once it is certified again', () => {
+    const rebuilding = certified('a0', { status: 'rebuilding', certificate: null, rebuilds: 4 })
+    expect(certifiedBy(rebuilding, 't2', versionOf('a0'))).toMatchObject({ rebuilds: 0 })
+  })
+
   test('counts a rebuild apart from its tries', () => {
     expect(enterRound(packet('a0'), 'r')).toMatchObject({
       status: 'open',
@@ -39,8 +44,8 @@ describe('a packet', () => {
   })
 
   test('that split can be opened again, and nothing else can', () => {
-    const split = packet('a0', { status: 'split', tries: 5, waitedMs: 9, rounds: 6 })
-    expect(reopenSplit(split)).toMatchObject({ status: 'sealed', tries: 0, waitedMs: 0, rounds: 6 })
+    const split = packet('a0', { status: 'split', tries: 5, roundPacketsMax: 1, waitedMs: 9, rounds: 6 })
+    expect(reopenSplit(split)).toEqual(packet('a0', { rounds: 6 }))
     expect(reopenSplit(certified('a0'))).toEqual(certified('a0'))
   })
 })

@@ -64,6 +64,13 @@ describe('a judge admits', () => {
     expect(verdict(chain)).toBe('admitted')
   })
 
+  test('a basic round whose coordinator is its own operator', () => {
+    const chain = honestChain('basic')
+    for (const stage of ['normalize', 'validate', 'certify'])
+      changeSeat(chain, `job ${stage}`, 0, { operator: 'coordinator' })
+    expect(verdict(chain)).toBe('admitted')
+  })
+
   test('an aggregate, whose only stage is certify', () => {
     expect(verdict(honestChain('enhanced', [0], 'aggregate'))).toBe('admitted')
   })
@@ -106,6 +113,16 @@ describe('a judge refuses a history in which', () => {
       chain =>
         changeRole(chain, 'job validate', role =>
           role.kind === 'job' ? { ...role, seats: role.seats.slice(1) } : role,
+        ),
+    ],
+    [
+      'a job has a seat too many',
+      /has 4 seats/,
+      chain =>
+        changeRole(chain, 'job validate', role =>
+          role.kind === 'job'
+            ? { ...role, seats: [...role.seats, { agentKey: 'agent 3', operator: 'operator 3' }] }
+            : role,
         ),
     ],
     [

@@ -3,8 +3,18 @@ import type { CurrentJob } from '../../../../src/core/rounds/coordinating/decide
 import { leaveLimits } from '../../../../src/core/rounds/coordinating/leave.ts'
 import type { RoundPlan } from '../../../../src/core/rounds/coordinating/plan.ts'
 import { certifiedBy, type PacketStanding } from '../../../../src/core/rounds/coordinating/standing.ts'
-import { isJob, isThreadUnspent, type SentJob, threadOf } from '../../../../src/core/rounds/coordinating/thread.ts'
-import { noLeaf, type Outpoint, type PipelineTransaction, type Role } from '../../../../src/core/rounds/pipeline.ts'
+import {
+  isJob,
+  isThreadUnspent,
+  type SentJob,
+  threadOf,
+} from '../../../../src/core/rounds/coordinating/thread.ts'
+import {
+  noLeaf,
+  type Outpoint,
+  type PipelineTransaction,
+  type Role,
+} from '../../../../src/core/rounds/pipeline.ts'
 import type { Stage } from '../../../../src/core/rounds/template.ts'
 import { hash, stages } from './agents.ts'
 import { checkCertification, checkClosed, checkSpends } from './promises.ts'
@@ -55,13 +65,20 @@ export function look(world: World, round: OpenRound): void {
   }
   const decision = rules.decideRound(situation, leaveLimits)
   if (decision.kind === 'wait') return
-  if (decision.kind !== 'follow') return carryOut(world, round, job, decision, results.length)
-  world.figures.followed++
-  recover(world, round)
+  if (decision.kind === 'follow') {
+    world.figures.followed++
+    recover(world, round)
+    return
+  }
+  checkSpends(decision, results.length)
+  carryOut(world, round, job, decision)
 }
 
 /** The network has taken what was sent, or refuses it: only now may what a close leaves behind be tried again. */
-export function arrive(world: World, { round, transaction, decided }: Extract<Occurrence, { kind: 'arrival' }>): void {
+export function arrive(
+  world: World,
+  { round, transaction, decided }: Extract<Occurrence, { kind: 'arrival' }>,
+): void {
   round.inFlight = false
   if (!publish(world, transaction)) {
     world.note(`${describe(transaction)} is refused`)
@@ -188,8 +205,7 @@ function leavesBefore(
   return leaves
 }
 
-function carryOut(world: World, round: OpenRound, job: SentJob, deed: Deed, results: number): void {
-  checkSpends(deed, results)
+function carryOut(world: World, round: OpenRound, job: SentJob, deed: Deed): void {
   const { seats } = job.role
   world.records = world.rules.recordJob(world.records, seats, deed.conduct)
   round.job = undefined
@@ -215,7 +231,14 @@ function lastOf(
     txid: last.txid,
     members: members.map(({ index, versionId }) => ({ packetId: round.packetIds[index] ?? '', versionId })),
   })
-  const role: Role = { kind: 'certificate', coordinator, subject: round.id, template: 'packet', level, members }
+  const role: Role = {
+    kind: 'certificate',
+    coordinator,
+    subject: round.id,
+    template: 'packet',
+    level,
+    members,
+  }
   return { ...last, role }
 }
 
@@ -302,6 +325,7 @@ function send(world: World, round: OpenRound, transaction: PipelineTransaction, 
   world.queue.push({ kind: 'arrival', round, transaction, decided })
 }
 
+/** Never a revocation's: while one is dead, two certificates are alive, and nobody has broken a promise. */
 function loseFuel(world: World, transaction: PipelineTransaction): void {
   if (world.choices.pick(12) !== 11 || world.fuelLosses >= FUEL_LOSSES_MAX) return
   world.fuelLosses++

@@ -17,10 +17,15 @@ export type PlantedFault = {
 export const plantedFaults: Record<string, PlantedFault> = {
   'packets overtake one another within a partition': {
     kind: 'passed-by-undecided',
-    from: 1,
+    from: 69,
     plant: rules => ({
-      decideRound: (situation, limits) =>
-        rules.decideRound({ ...situation, packets: situation.packets.map(inPartitionOfItsOwn) }, limits),
+      decideRound: (situation, limits) => {
+        const packets = situation.packets.map(packet => ({ ...packet, partition: packet.packetId }))
+        return withLeaving(rules.decideRound({ ...situation, packets }, limits), leaving => {
+          const partition = situation.packets[leaving.member]?.partition ?? ''
+          return { ...leaving, packet: { ...leaving.packet, partition } }
+        })
+      },
     }),
   },
 
@@ -39,8 +44,8 @@ export const plantedFaults: Record<string, PlantedFault> = {
   },
 
   'a partition is in two open rounds': {
-    kind: 'parent-chain',
-    from: 1,
+    kind: 'passed-by-undecided',
+    from: 3,
     plant: rules => ({
       planRounds: (packets, seatable, limits) =>
         rules.planRounds(
@@ -53,7 +58,7 @@ export const plantedFaults: Record<string, PlantedFault> = {
 
   'every leaving packet counts a try': {
     kind: 'needless-split',
-    from: 1,
+    from: 2959,
     plant: rules => ({
       decideRound: (situation, limits) =>
         withLeaving(rules.decideRound(situation, limits), ({ packet, ...rest }) => {
@@ -68,7 +73,7 @@ export const plantedFaults: Record<string, PlantedFault> = {
 
   'a round in which nothing was agreed comes back whole': {
     kind: 'not-halved',
-    from: 1,
+    from: 2,
     plant: rules => ({
       decideRound: (situation, limits) =>
         withLeaving(rules.decideRound(situation, limits), ({ packet, ...rest }) => ({
@@ -99,7 +104,7 @@ export const plantedFaults: Record<string, PlantedFault> = {
 
   'packets are retried while the old round can still advance': {
     kind: 'two-live-certificates',
-    from: 1,
+    from: 23,
     plant: (rules, { standings }) => ({
       decideRound: (situation, limits) => {
         const everyoneBack = situation.packets.map(backIn(situation.roundId))
@@ -113,7 +118,7 @@ export const plantedFaults: Record<string, PlantedFault> = {
 
   'the coordinator is content with one vote less': {
     kind: 'honest-not-admitted',
-    from: 1,
+    from: 2,
     plant: rules => ({
       decideRound: (situation, limits) => {
         const level = situation.job.level === 'critical' ? 'enhanced' : 'basic'
@@ -124,7 +129,7 @@ export const plantedFaults: Record<string, PlantedFault> = {
 
   'state is taken from packets that were only validated': {
     kind: 'state-chain',
-    from: 1,
+    from: 25,
     plant: (rules, { outputs }) => {
       const validated = new Map<string, { packetNo: number; state: string | undefined }>()
       return {
@@ -174,7 +179,7 @@ export const plantedFaults: Record<string, PlantedFault> = {
 
   'only the first packet of a partition is halved': {
     kind: 'not-halved',
-    from: 1,
+    from: 2,
     plant: rules => ({
       decideRound: (situation, limits) => {
         const heads = new Set<string>()
@@ -191,7 +196,7 @@ export const plantedFaults: Record<string, PlantedFault> = {
 
   'a step leaves out who agreed on nothing': {
     kind: 'answer-hidden',
-    from: 1,
+    from: 5,
     plant: rules => ({
       decideRound: (situation, limits) => {
         const decision = rules.decideRound(situation, limits)
@@ -207,7 +212,7 @@ export const plantedFaults: Record<string, PlantedFault> = {
 
   'a critical packet is tried again after dissent': {
     kind: 'dissent-retried',
-    from: 1,
+    from: 60,
     plant: rules => ({
       decideRound: (situation, limits) => {
         const decision = rules.decideRound(situation, limits)
@@ -227,7 +232,7 @@ export const plantedFaults: Record<string, PlantedFault> = {
 
   'a certificate that came back is taken over a live one': {
     kind: 'two-live-certificates',
-    from: 1,
+    from: 4,
     reorg: true,
     plant: rules => ({
       recoverRound: (round, end, network) => {
@@ -236,10 +241,6 @@ export const plantedFaults: Record<string, PlantedFault> = {
       },
     }),
   },
-}
-
-function inPartitionOfItsOwn(packet: PacketStanding): PacketStanding {
-  return { ...packet, partition: packet.packetId }
 }
 
 function backIn(roundId: string): (packet: PacketStanding) => PacketStanding {

@@ -189,7 +189,8 @@ function loseFuel(world: World, { transaction }: Of<'fuel-lost'>): void {
   if (fuel === undefined || !world.network.isLive(fuel.txid)) return
   const { figures, rounds, network } = world
   if (network.isLive(transaction.txid)) {
-    if ([...rounds.values()].some(({ firstJob }) => firstJob?.txid === transaction.txid)) figures.deadFirstJobs++
+    if ([...rounds.values()].some(({ firstJob }) => firstJob?.txid === transaction.txid))
+      figures.deadFirstJobs++
     if (transaction.role.kind === 'plain') figures.deadCloses++
   }
   replace(world, { old: fuel, by: { txid: nextTxid(world), inputs: fuel.inputs, role: { kind: 'plain' } } })
@@ -200,7 +201,8 @@ function replace(world: World, { old, by }: DoubleSpend): void {
   const dead = network.replace(old.txid, by)
   world.note(`double spend of ${dead.map(txid => txid.slice(0, 6)).join(' ')}`)
   notice(world, dead)
-  if (reorg && choices.pick(3) > 0) queue.push({ kind: 'reorganisation', old, by, dead, late: choices.pick(3) > 0 })
+  if (reorg && choices.pick(3) > 0)
+    queue.push({ kind: 'reorganisation', old, by, dead, late: choices.pick(3) > 0 })
 }
 
 function reorganise(world: World, { old, by, dead }: Of<'reorganisation'>): void {

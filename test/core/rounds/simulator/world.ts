@@ -122,6 +122,24 @@ export type Figures = {
   revocations: number
 }
 
+const nothing: Figures = {
+  packets: 0,
+  split: 0,
+  deadFirstJobs: 0,
+  deadCloses: 0,
+  refusedCloses: 0,
+  followed: 0,
+  returnedCertificates: 0,
+  revocations: 0,
+}
+
+export function sumOf(runs: readonly Figures[]): Figures {
+  const sum = { ...nothing }
+  for (const figures of runs)
+    for (const key of Object.keys(sum) as (keyof Figures)[]) sum[key] += figures[key]
+  return sum
+}
+
 export type RunOptions = {
   /** Dead transactions may come back. */
   readonly reorg?: boolean
@@ -163,16 +181,7 @@ export function createWorld(source: number | readonly number[], options: RunOpti
     })),
     certificates: [],
     closedOf: new Map(),
-    figures: {
-      packets: packets.size,
-      split: 0,
-      deadFirstJobs: 0,
-      deadCloses: 0,
-      refusedCloses: 0,
-      followed: 0,
-      returnedCertificates: 0,
-      revocations: 0,
-    },
+    figures: { ...nothing, packets: packets.size },
     firstCertified: new Map(),
     inputLeavesOf: new Map(),
     reopened: new Set(),
