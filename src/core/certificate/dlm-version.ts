@@ -5,7 +5,8 @@ import { dataClasses } from '../policy/policy-set.ts'
 import { bySchema } from '../schema.ts'
 import { versionIdOf } from './manifest.ts'
 
-export const MANIFEST_BYTES_MAX = 64 * 1024
+/** Ours can be the longest: it lists up to 1,024 sources. */
+export const MANIFEST_BYTES_MAX = 2 * 1024 * 1024
 
 /** What readers of any DLM1 manifest need, whichever of the two schemas in use it follows. */
 export type DlmVersion = {

@@ -19,12 +19,11 @@ import { NAME_CHARS_MAX } from '../event/read-envelope.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { type Level, levels } from '../level.ts'
 import {
-  authentications,
-  PACKET_EVENTS_MAX,
   PARTITIONS_MAX,
   type PacketHeader,
   type PacketSource,
   packetId,
+  sourcesCheck,
   type Totals,
   totalsCheck,
 } from '../log/packet-header.ts'
@@ -163,12 +162,6 @@ function uncommittedMember(json: Json, pointer: string, depth: number): string |
   return undefined
 }
 
-/** Their order, and that each is named once, is the header's to state. */
-const packetSource = closedObject<PacketSource>(
-  { sourceId: text(NAME_CHARS_MAX), authenticated: oneOf(authentications) },
-  {},
-)
-
 const manifestShape = closedObject<CertifiedManifest>(
   {
     type: oneOf(['datasetVersionManifest']),
@@ -198,7 +191,7 @@ const manifestShape = closedObject<CertifiedManifest>(
             parent: orNull(hex(32)),
             partition: integer(0, PARTITIONS_MAX - 1),
             policyDigest: hex(32),
-            sources: listOf(packetSource, PACKET_EVENTS_MAX),
+            sources: sourcesCheck,
             stateIn: orNull(hex(32)),
             stateOut: orNull(hex(32)),
             streamId: text(NAME_CHARS_MAX),

@@ -93,7 +93,7 @@ export function readPacketHeader(json: Json): Outcome<PacketHeader> {
   return read(json)
 }
 
-const sourcesCheck = and<readonly PacketSource[]>(
+export const sourcesCheck = and<readonly PacketSource[]>(
   listOf(
     closedObject<PacketSource>(
       { sourceId: envelopeChecks.sourceId, authenticated: oneOf(authentications) },

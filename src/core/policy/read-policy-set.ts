@@ -53,12 +53,13 @@ const members = closed({
 const policySetShape = members.transform(readBy(canonicalSet))
 
 function canonicalSet(given: z.output<typeof members>): Outcome<PolicySet> {
-  const { constants, stateBytesMax, sources: written, rules, ...set } = given
+  const { constants, stateBytesMax, sources: written, rules, fusion, ...set } = given
   const sources = readSources(written, rules)
   if (!sources.ok) return sources
   return accepted({
     ...set,
     sources: withoutRedundant(sources.value),
+    ...(fusion !== undefined && { fusion }),
     ...(constants.length > 0 && { constants: [...new Set(constants)].sort() }),
     ...(stateBytesMax !== STATE_BYTES_DEFAULT && { stateBytesMax }),
     ...(rules.length > 0 && { rules }),

@@ -77,7 +77,7 @@ describe('a window', () => {
 
   test('closes at no time before the first', () => {
     const state = noWindows()
-    closeByWatermark(state, policy, 400)
+    for (const watermarkMs of [400, 500]) closeByWatermark(state, policy, watermarkMs)
     expect(state.closedTo).toBeNull()
   })
 
