@@ -78,12 +78,14 @@ type Written = { readonly rule: Json; readonly at: (inside?: string) => string }
 
 /** One after the other, and not further than they are affordable: reading a schema or a pattern compiles it. */
 function readEach(written: readonly Written[]): Outcome<readonly Rule[]> {
-  const rules: Rule[] = []
+  const rules = new Map<string, Rule>()
   let weight = 0
   for (const { rule: json, at } of written) {
     const rule = readAs(ruleShape, json)
     if (!rule.ok) return refused(rule.fault.code, rule.fault.detail, at(rule.fault.pointer))
-    rules.push(rule.value)
+    const text = canonicalJson(rule.value)
+    if (rules.has(text)) continue
+    rules.set(text, rule.value)
     weight += weightOf(rule.value)
     if (weight > RULES_WEIGHT_MAX)
       return refused(
@@ -92,7 +94,7 @@ function readEach(written: readonly Written[]): Outcome<readonly Rule[]> {
         at(),
       )
   }
-  return accepted(distinctRules(rules))
+  return accepted([...rules.values()])
 }
 
 /** `member` is where the rule holds what the policy holds. */

@@ -1,5 +1,5 @@
 import type { Level } from '../../level.ts'
-import type { PacketStanding } from './standing.ts'
+import { type PacketStanding, withoutRound } from './standing.ts'
 
 export const TRIES_MAX = 5
 export const REBUILDS_MAX = 5
@@ -47,10 +47,12 @@ export function leaveRound(leaving: readonly Leaving[], departure: Departure): L
   return leaving.map(({ member, packet, why }) => {
     const isHead = !heads.has(packet.partition)
     heads.add(packet.partition)
-    const left = { ...packet, roundId: null, certificate: null }
-    const after =
-      packet.version === null ? retryOrSplit(left, why, isHead, departure) : afterRebuild(left, departure)
-    return { member, why, packet: after }
+    const left = withoutRound(packet, departure.limits.rebuildsMax)
+    return {
+      member,
+      why,
+      packet: packet.version === null ? retryOrSplit(left, why, isHead, departure) : left,
+    }
   })
 }
 
@@ -62,15 +64,11 @@ function retryOrSplit(
 ): PacketStanding {
   const isHalved = !advanced && members > 1
   const roundPacketsMax = isHalved ? members >> 1 : packet.roundPacketsMax
-  if (!isHead) return { ...packet, status: 'sealed', roundPacketsMax }
+  if (!isHead) return { ...packet, roundPacketsMax }
   const tries = packet.tries + (isHalved ? 0 : 1)
   const isLost =
     tries >= limits.triesMax ||
     packet.waitedMs >= limits.decideMs ||
     (level === 'critical' && why === 'dissent')
   return { ...packet, status: isLost ? 'split' : 'sealed', roundPacketsMax, tries }
-}
-
-function afterRebuild(packet: PacketStanding, { limits }: Departure): PacketStanding {
-  return { ...packet, status: packet.rebuilds >= limits.rebuildsMax ? 'abandoned' : 'unanchored' }
 }

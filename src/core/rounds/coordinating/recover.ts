@@ -1,5 +1,6 @@
 import type { PipelineTransaction } from '../pipeline.ts'
-import { belongsTo, type PacketStanding } from './standing.ts'
+import { leaveLimits } from './leave.ts'
+import { belongsTo, type PacketStanding, withoutRound } from './standing.ts'
 import type { NetworkView } from './thread.ts'
 
 /** A round as its coordinator holds it. */
@@ -35,15 +36,16 @@ export function recoverRound(
   round: HeldRound,
   end: PipelineTransaction | undefined,
   network: NetworkView,
+  rebuildsMax = leaveLimits.rebuildsMax,
 ): Recovery {
   const { roundId, packets } = round
   if (round.inFlight) return { packets, revoke: [], next: 'none' }
-  if (end?.role.kind === 'certificate') return adoptCertificate(round, end, network)
+  if (end?.role.kind === 'certificate') return adoptCertificate(round, end, network, rebuildsMax)
   if (end?.txid === round.last) return { packets, revoke: [], next: 'none' }
   const isOver = end?.role.kind !== 'job'
   const standing = packets.map(packet => {
     if (!belongsTo(packet, roundId)) return packet
-    return isOver ? withoutRound(packet) : undecided(packet)
+    return isOver ? withoutRound(packet, rebuildsMax) : undecided(packet)
   })
   if (isOver) return { packets: standing, revoke: [], next: 'over' }
   const someGoOn = standing.some(packet => belongsTo(packet, roundId))
@@ -59,6 +61,7 @@ function adoptCertificate(
   { roundId, packets }: HeldRound,
   { txid, role }: PipelineTransaction,
   network: NetworkView,
+  rebuildsMax: number,
 ): Recovery {
   const members = role.kind === 'certificate' ? role.members : []
   const position = new Map(members.map(({ index }, i) => [index, i]))
@@ -70,20 +73,15 @@ function adoptCertificate(
     const isElsewhere = packet.certificate !== null && network.isLive(packet.certificate)
     const isIts = at !== undefined && packet.version?.versionId === members[at]?.versionId
     if (isIts && !isElsewhere && !isRevoked)
-      return { ...packet, roundId, status: 'certified' as const, certificate: txid, rebuilds: 0 }
+      return { ...packet, roundId, status: 'certified' as const, certificate: txid }
     if (at !== undefined && !isRevoked) revoke.push(index)
-    return belongsTo(packet, roundId) && !isElsewhere ? withoutRound(packet) : packet
+    return belongsTo(packet, roundId) && !isElsewhere ? withoutRound(packet, rebuildsMax) : packet
   })
   return { packets: standing, revoke, next: 'over' }
 }
 
 function undecided(packet: PacketStanding): PacketStanding {
   return packet.version === null ? packet : { ...packet, status: 'rebuilding', certificate: null }
-}
-
-function withoutRound(packet: PacketStanding): PacketStanding {
-  const status = packet.version === null ? 'sealed' : 'unanchored'
-  return { ...packet, status, roundId: null, certificate: null }
 }
 
 /**

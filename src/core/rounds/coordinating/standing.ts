@@ -24,7 +24,7 @@ export type PacketStanding = {
    * that silences agents ends up alone.
    */
   readonly roundPacketsMax: number | null
-  /** Rounds since its certificate died that were to bring it back. */
+  /** Rounds that were to bring its certificate back, since one of its certificates was last in a block. */
   readonly rebuilds: number
   /** Since its first round, without the time in which too few operators were reachable. */
   readonly waitedMs: number
@@ -45,7 +45,7 @@ export type PacketStatus =
   /** Certified, and its certificate died: waits for a round that rebuilds it. */
   | 'unanchored'
   | 'rebuilding'
-  /** Certified, and no rebuild succeeded: it stays certified, without an anchor. */
+  /** Certified, and its rebuilds are used up: it stays certified, without an anchor. */
   | 'abandoned'
 
 /** What a packet builds on: the version certified before it in its partition, and the state that this left. */
@@ -100,7 +100,22 @@ export function enterRound(packet: PacketStanding, roundId: string): PacketStand
 }
 
 export function certifiedBy(packet: PacketStanding, certificate: string, version: Version): PacketStanding {
-  return { ...packet, status: 'certified', certificate, rebuilds: 0, version: packet.version ?? version }
+  return { ...packet, status: 'certified', certificate, version: packet.version ?? version }
+}
+
+/**
+ * In a block, where no double spend reaches it: a later loss is a new one. Not before, or an operator that takes
+ * back its result after each certificate would have a packet rebuilt for ever.
+ */
+export function settledInBlock(packet: PacketStanding): PacketStanding {
+  return { ...packet, rebuilds: 0 }
+}
+
+/** Out of its round for good, wherever it goes from there. */
+export function withoutRound(packet: PacketStanding, rebuildsMax: number): PacketStanding {
+  const left = { ...packet, roundId: null, certificate: null }
+  if (packet.version === null) return { ...left, status: 'sealed' }
+  return { ...left, status: packet.rebuilds >= rebuildsMax ? 'abandoned' : 'unanchored' }
 }
 
 /** A split packet is given a fresh set of tries, on its owner's word. */

@@ -202,6 +202,12 @@ describe('event job coordination: a round in which nothing was agreed', () => {
     ])
   })
 
+  test('halves the rounds of all of them, also of those behind the first of a partition', () => {
+    const packets = ['a0', 'a1', 'a2', 'a3', 'b0'].map(name => open(name))
+    const five = situation({ packets, job: job({ members: [0, 1, 2, 3, 4] }), deadlinePassed: true })
+    expect(leavingOf(decideRound(five)).map(({ packet }) => packet.roundPacketsMax)).toEqual([2, 2, 2, 2, 2])
+  })
+
   test('counts a try only for a packet that was alone in it', () => {
     const alone = situation({ packets: [open('a0')], job: job({ members: [0] }), deadlinePassed: true })
     expect(leavingOf(decideRound(alone))).toMatchObject([

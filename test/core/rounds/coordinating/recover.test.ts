@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { REBUILDS_MAX } from '../../../../src/core/rounds/coordinating/leave.ts'
 import {
   type HeldRound,
   recoverRound,
@@ -150,6 +151,15 @@ describe('event job coordination: a certificate that came back', () => {
       revoke: [],
       packets: freed,
     })
+  })
+
+  test('is not rebuilt for ever: a packet whose rebuilds are used up stays certified', () => {
+    const rebuilding = { status: 'rebuilding', roundId: 'r', certificate: null } as const
+    const spent = certified('a0', { ...rebuilding, rebuilds: REBUILDS_MAX })
+    for (const end of [undefined, close])
+      expect(recovered([spent], end, networkWith(first)).packets).toMatchObject([
+        { status: 'abandoned', roundId: null, version: versionOf('a0') },
+      ])
   })
 
   test('is revoked again if the revocation died', () => {

@@ -4,6 +4,7 @@ import {
   enterRound,
   isPassedBy,
   reopenSplit,
+  settledInBlock,
 } from '../../../../src/core/rounds/coordinating/standing.ts'
 import { certified, packet, versionOf } from '../packets.ts'
 
@@ -23,9 +24,11 @@ describe('a packet', () => {
     })
   })
 
-  test('has all its rebuilds before it again once it is certified again', () => {
+  test('has all its rebuilds before it again once a block has its certificate, not once it is sent', () => {
     const rebuilding = certified('a0', { status: 'rebuilding', certificate: null, rebuilds: 4 })
-    expect(certifiedBy(rebuilding, 't2', versionOf('a0'))).toMatchObject({ rebuilds: 0 })
+    const again = certifiedBy(rebuilding, 't2', versionOf('a0'))
+    expect(again).toMatchObject({ rebuilds: 4 })
+    expect(settledInBlock(again)).toEqual({ ...again, rebuilds: 0 })
   })
 
   test('counts a rebuild apart from its tries', () => {

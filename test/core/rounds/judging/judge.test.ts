@@ -279,6 +279,12 @@ describe('a judge refuses a history in which', () => {
       },
     ],
     [
+      'a step spends the change of a result',
+      /neither fuel nor a result/,
+      chain =>
+        changeInputs(chain, 'certificate', inputs => [...inputs, { txid: 'result certify 0', vout: 1 }]),
+    ],
+    [
       'a step spends a seat that nobody answered',
       /neither fuel nor a result/,
       chain => {

@@ -77,10 +77,10 @@ export function checkEnd(world: World): void {
 
 function checkTerminal(world: World, packet: PacketStanding): void {
   const name = nameOf(world, packet.packetId)
-  const { status, tries } = packet
+  const { status, tries, rebuilds } = packet
   if (!['certified', 'split', 'abandoned'].includes(status))
     throw new Broken('not-terminal', `${name} ${status}`)
-  if (tries > leaveLimits.triesMax) throw new Broken('unbounded', name)
+  if (tries > leaveLimits.triesMax || rebuilds > leaveLimits.rebuildsMax) throw new Broken('unbounded', name)
   if (status !== 'certified') return
   const certificate = world.certificates.find(({ txid }) => txid === packet.certificate)
   const at = certificate?.members.findIndex(({ packetId }) => packetId === packet.packetId) ?? -1
