@@ -30,7 +30,6 @@ export function jobStateSaid(family: Family, word: string): JobState | undefined
  * and nobody is paid or judged for it, so no job is ever of that type.
  */
 export const jobTypes = [...stages, 'distribute'] as const
-export type JobType = (typeof jobTypes)[number]
 
 /** The stage that a filter for this type asks for, or undefined where no job can have it. */
 export function stageSaid(word: string): Stage | undefined {

@@ -3,6 +3,7 @@ import { canonicalJson, type Json, pointerToken } from '../canonical-json.ts'
 import { constantMembers } from '../event/line.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { readFusion } from '../fusion/read-fusion.ts'
+import { STATE_BYTES_DEFAULT, STATE_BYTES_MAX, STATE_BYTES_MIN } from '../rules/carried-state.ts'
 import type { Rule } from '../rules/read-rules.ts'
 import {
   compiledFor,
@@ -17,9 +18,6 @@ import { dataClasses, LICENSE_DEFAULT, type PolicySet, type SourcePolicy } from 
 import { readSourcePolicy, ruleList } from './read-source-policy.ts'
 
 export const SOURCES_MAX = 1024
-export const STATE_BYTES_MIN = 1024
-export const STATE_BYTES_MAX = 64 * 1024 * 1024
-export const STATE_BYTES_DEFAULT = 256 * 1024
 /** What different schemas and patterns of all sources may weigh: reading a policy takes seconds at the most. */
 export const SOURCES_WEIGHT_MAX = 10_000
 /** Compiling even the smallest of them takes a while. */

@@ -10,7 +10,6 @@ import {
   readFusionState,
   writeFusionState,
 } from '../fusion/open-windows.ts'
-import { STATE_BYTES_MAX } from '../policy/read-policy-set.ts'
 
 /**
  * What a partition's rules and fusion remember from packet to packet. Changed in place while a packet is
@@ -38,7 +37,10 @@ export type Memory = {
 export const RULE_ID_CHARS = 16
 /** One packet begins at most so many memories: they are all held until its end, when those to evict are chosen. */
 export const PACKET_MEMORIES_MAX = 1024 * 1024
-/** Where the policy names no `stateBytesMax`. */
+/** What a policy's `stateBytesMax` may be; the least has room for one window's border, however long its key. */
+export const STATE_BYTES_MIN = 4096
+export const STATE_BYTES_MAX = 64 * 1024 * 1024
+/** Where the policy names none. */
 export const STATE_BYTES_DEFAULT = 256 * 1024
 
 export function emptyState(): CarriedState {

@@ -6,19 +6,18 @@ import { faultCodes, orThrow } from '../../../src/core/fault.ts'
 import { readPath } from '../../../src/core/path.ts'
 import { compileSource } from '../../../src/core/policy/normalize-event.ts'
 import { policyDigest, sourcePolicyOf } from '../../../src/core/policy/policy-set.ts'
-import {
-  readPolicySet,
-  SOURCES_MAX,
-  STATE_BYTES_DEFAULT,
-  STATE_BYTES_MAX,
-  STATE_BYTES_MIN,
-} from '../../../src/core/policy/read-policy-set.ts'
+import { readPolicySet, SOURCES_MAX } from '../../../src/core/policy/read-policy-set.ts'
 import {
   COPIES_MAX,
   FIELDS_MAX,
   readSourcePolicy,
   VALUE_LEVELS_MAX,
 } from '../../../src/core/policy/read-source-policy.ts'
+import {
+  STATE_BYTES_DEFAULT,
+  STATE_BYTES_MAX,
+  STATE_BYTES_MIN,
+} from '../../../src/core/rules/carried-state.ts'
 import { compileRules } from '../../../src/core/rules/check-event.ts'
 import { POLICY_CHARS_MAX } from '../../../src/core/schema.ts'
 import { hostileMembers } from '../rules/examples.ts'

@@ -206,10 +206,10 @@ describe('the state of a partition', () => {
   })
 
   test('keeps within the bound that the policy sets', () => {
-    const set = policySet({ stateBytesMax: 1_024, rules: [{ kind: 'monotonic', field: 'v', key: 'k' }] })
-    const lines = Array.from({ length: 100 }, (_, i) => lineOf(at(i, { v: 1, k: `key-${i}` })))
+    const set = policySet({ stateBytesMax: 4_096, rules: [{ kind: 'monotonic', field: 'v', key: 'k' }] })
+    const lines = Array.from({ length: 400 }, (_, i) => lineOf(at(i, { v: 1, k: `key-${i}` })))
     const first = orThrow(validate(set, lines))
-    expect(first.stateBytes.length).toBeLessThanOrEqual(1_024)
+    expect(first.stateBytes.length).toBeLessThanOrEqual(4_096)
     const second = orThrow(
       validate(set, [lineOf(at(200, { v: 1, k: 'key-0' }))], { stateIn: first.stateBytes }),
     )
@@ -321,12 +321,12 @@ describe('two sources that observe one thing', () => {
   })
 
   test('whose open windows outgrow the state are decided early, and flagged', () => {
-    const small = policySet({ stateBytesMax: 1_024, fusion: { strategy: 'priority', key: 'k' } })
-    const lines = Array.from({ length: 20 }, (_, i) => lineOf(at(i, { k: i, pad: 'p'.repeat(50) })))
+    const small = policySet({ stateBytesMax: 4_096, fusion: { strategy: 'priority', key: 'k' } })
+    const lines = Array.from({ length: 80 }, (_, i) => lineOf(at(i, { k: i, pad: 'p'.repeat(50) })))
     const output = orThrow(validate(small, lines))
-    expect(output.stateBytes.length).toBeLessThanOrEqual(1_024)
+    expect(output.stateBytes.length).toBeLessThanOrEqual(4_096)
     expect(fusedOf(output).length).toBeGreaterThan(0)
-    for (const record of valuesOf(output).slice(20))
+    for (const record of valuesOf(output).slice(80))
       expect(record).toMatchObject({ qualityFlags: qualityFlags.PARTIAL_COVERAGE })
   })
 
