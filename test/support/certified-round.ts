@@ -1,8 +1,9 @@
+import { sha256Hex } from '#sha256'
 import { type BeefTransaction, writeBeef } from '../../src/contract/beef.ts'
 import { writeBump } from '../../src/contract/bump.ts'
 import type { ProofFile } from '../../src/contract/proof.ts'
 import { type Spend, signTransaction } from '../../src/contract/spend.ts'
-import { type Output, outpointBytes, type Transaction } from '../../src/contract/transaction.ts'
+import type { Output, Transaction } from '../../src/contract/transaction.ts'
 import { workHash, writeWork } from '../../src/contract/work.ts'
 import { toHex, utf8 } from '../../src/core/bytes.ts'
 import { canonicalJson, type Json } from '../../src/core/canonical-json.ts'
@@ -356,7 +357,7 @@ function resultTransactions(
       status: options.status?.(stage, seat) ?? 'completed',
       leaves: [...leaves],
       workHash: workHash(agent.identityKey, jobOutpoint, work),
-      evidenceHash: digestHex('assay:test-evidence:1', outpointBytes(jobOutpoint)),
+      evidenceHash: sha256Hex(canonicalJson([{ agentId: agent.identityKey, step: stage }])),
     }
     return [resultTransaction(scene, facts, job, seat, agent, answer)]
   })

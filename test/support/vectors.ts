@@ -33,7 +33,10 @@ import { inclusionPath, leafHash, merkleRoot } from '../../src/core/merkle.ts'
 import { policyDigest } from '../../src/core/policy/policy-set.ts'
 import { readPolicySet } from '../../src/core/policy/read-policy-set.ts'
 import { rootOver, roundId } from '../../src/core/rounds/round.ts'
+import { ruleId } from '../../src/core/rules/check-event.ts'
+import { readRules } from '../../src/core/rules/read-rules.ts'
 import { outcomeLeaf } from '../../src/core/work/stage-output.ts'
+import { oneRuleOfEachKind } from '../core/rules/examples.ts'
 import {
   certifiedRound,
   fusedEvents,
@@ -68,6 +71,10 @@ export function goldenVectors(): Record<string, string> {
       lineCases(),
     ),
     'policy.json': file('A policy as written, its canonical form, and the policyDigest.', policyCases()),
+    'rules.json': file(
+      'A rule of each kind as written, and its canonical form: what the policyDigest and the state know it by.',
+      ruleCases(),
+    ),
     'packet.json': file(
       'Packets of one partition: lines, header, packetId, and what each stage makes of them.',
       [...packetCases(round), ...packetCases(fused)],
@@ -240,6 +247,14 @@ function policyCases(): Json {
   return spelled.map(written => {
     const set = orThrow(readPolicySet(written))
     return { written, canonical: set as unknown as Json, digest: policyDigest(set) }
+  })
+}
+
+function ruleCases(): Json {
+  return oneRuleOfEachKind.map(written => {
+    const [rule] = orThrow(readRules([written]))
+    if (rule === undefined) throw new Error('one rule was written')
+    return { written, canonical: rule as unknown as Json, id: ruleId(rule) }
   })
 }
 

@@ -56,7 +56,7 @@ export function compileRules(rules: readonly Rule[]): EventCheck {
 }
 
 /** Names a rule in the state, so that a rule that changes starts afresh and the others remember. */
-function ruleId(rule: Rule): string {
+export function ruleId(rule: Rule): string {
   return digestHex('assay:rule:1', canonicalJson(rule)).slice(0, RULE_ID_CHARS)
 }
 
