@@ -10,8 +10,12 @@ import { compileSource } from '../src/core/policy/normalize-event.ts'
 import { readSourcePolicy } from '../src/core/policy/read-source-policy.ts'
 import { emptyState } from '../src/core/rules/carried-state.ts'
 import { compileRules } from '../src/core/rules/check-event.ts'
+import { certifyPacket } from '../src/core/work/certify-packet.ts'
+import { normalizePacket } from '../src/core/work/normalize-packet.ts'
+import { validatePacket } from '../src/core/work/validate-packet.ts'
 import { type Case, type Figure, measure } from './measure.ts'
 import { referenceEvent } from './reference-event.ts'
+import { referencePacket, referencePolicySet } from './reference-packet.ts'
 import { envelopeOf, referencePolicy } from './reference-policy.ts'
 
 const EVENTS = 1_000
@@ -41,6 +45,7 @@ export async function measureCore(): Promise<Figure[]> {
     each('canonicalize', events, canonicalJson),
     each('canonicalize + event id', envelopes, eventId),
     each('map + coerce + validate', envelopes, policyApplied(), 200_000),
+    ...stages(envelopes),
     { name: `RFC 6962 root of ${EVENTS} leaves`, times: 1, run: () => merkleRoot(leaves), aim: 1_000 },
     each('sign', hashes, hash => sign(hash, key), 18_000),
     each('verify', signed, ({ hash, signature }) => verify(signature, hash, publicKey), 15_000),
@@ -52,6 +57,24 @@ function each<T>(name: string, items: readonly T[], act: (item: T) => unknown, a
     for (const item of items) act(item)
   }
   return aim === undefined ? { name, times: items.length, run } : { name, times: items.length, run, aim }
+}
+
+/** What an agent of each kind does with one packet, per event: reading, working, hashing, all of it. */
+function stages(envelopes: readonly Envelope[]): Case[] {
+  const { header, bytes } = referencePacket(envelopes)
+  const policySet = referencePolicySet
+  const normalize = () => orThrow(normalizePacket(header, bytes, policySet))
+  const normalized = normalize()
+  const validate = () =>
+    orThrow(validatePacket(header, normalized.bytes, policySet, { parent: null, state: null }))
+  const validated = validate()
+  const certify = () =>
+    orThrow(certifyPacket(header, bytes, policySet, { parent: null, stateIn: null }, validated))
+  return [
+    { name: 'normalize a packet, each event', times: EVENTS, run: normalize },
+    { name: 'validate a packet, each event', times: EVENTS, run: validate },
+    { name: 'certify a packet, each event', times: EVENTS, run: certify },
+  ]
 }
 
 function eventId({ sourceId, streamId, payload, eventTimeMs, ingestTimeMs }: Envelope) {
