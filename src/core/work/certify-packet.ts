@@ -8,14 +8,15 @@ import {
   versionIdOf,
 } from '../certificate/manifest.ts'
 import { qualityFlags } from '../event/quality-flags.ts'
+import { ingestTimeIn, isSetAside, qualityFlagsIn } from '../event/scan-line.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
-import { hashLines, openPacket } from '../log/packet.ts'
+import { checkPacketBytes, hashLines } from '../log/packet.ts'
 import type { PacketHeader } from '../log/packet-header.ts'
 import { merkleRoot } from '../merkle.ts'
 import type { PolicySet } from '../policy/policy-set.ts'
 import type { ChainPlace } from '../rounds/coordinating/standing.ts'
 import { writeTimestamp } from '../timestamp.ts'
-import { checkPolicy, inLine, outputBounds, readOutputLine, type StageOutput } from './stage-output.ts'
+import { checkPolicy, outputBounds, type StageOutput } from './stage-output.ts'
 
 export type { ChainPlace }
 
@@ -40,15 +41,11 @@ export function certifyPacket(
 ): Outcome<CertifiedPacket> {
   const named = checkPolicy(header, policySet)
   if (!named.ok) return named
-  const events = openPacket(header, bytes)
-  if (!events.ok) return events
+  const created = createdAt(header, bytes)
+  if (!created.ok) return created
   const output = certifiedOutput(header, validated)
   if (!output.ok) return output
-
-  const createdMs =
-    header.count === 0
-      ? header.watermarkMs
-      : events.value.reduce((latest, event) => Math.max(latest, event.ingestTimeMs), 0)
+  const createdMs = created.value
   if (writeTimestamp(createdMs) === undefined)
     return refused('manifest-invalid', 'the packet was made after the year 9999, which RFC 3339 cannot write')
 
@@ -66,6 +63,20 @@ export function certifyPacket(
   return accepted({ manifest, manifestJson: canonicalJson(manifest), versionId: versionId.value })
 }
 
+/** Greatest ingest time; that the events are what the header says, normalise has seen to. */
+function createdAt(header: PacketHeader, bytes: Uint8Array): Outcome<number> {
+  const leaves = checkPacketBytes(header, bytes)
+  if (!leaves.ok) return leaves
+  if (header.count === 0) return accepted(header.watermarkMs)
+  let latest = 0
+  for (const [i, line] of (fromUtf8(bytes) ?? '').split('\n').slice(0, -1).entries()) {
+    const ingestTimeMs = ingestTimeIn(line)
+    if (ingestTimeMs === undefined) return unreadable(`line ${i} has no ingest time`)
+    latest = Math.max(latest, ingestTimeMs)
+  }
+  return accepted(latest)
+}
+
 function certifiedOutput(
   header: PacketHeader,
   { bytes, stateOut }: Pick<StageOutput, 'bytes' | 'stateOut'>,
@@ -74,15 +85,16 @@ function certifiedOutput(
   if (!leaves.ok) return leaves
   const lines = fromUtf8(bytes)?.split('\n').slice(0, -1)
   if (lines === undefined || lines.length < header.count)
-    return refused('event-unreadable', 'the output does not answer every line of the packet')
+    return unreadable('the output does not answer every line of the packet')
 
   let quarantined = 0
   let late = 0
-  for (const [i, text] of lines.slice(0, header.count).entries()) {
-    const line = readOutputLine(text, header.constants)
-    if (!line.ok) return inLine(i, line)
-    if (line.value.kind === 'quarantined') quarantined++
-    else if ((line.value.event.qualityFlags & qualityFlags.LATE) !== 0) late++
+  for (let i = 0; i < header.count; i++) {
+    const line = lines[i] ?? ''
+    const flags = qualityFlagsIn(line)
+    if (flags === undefined) return unreadable(`line ${i} of the output has no quality flags`)
+    if (isSetAside(line)) quarantined++
+    else if ((flags & qualityFlags.LATE) !== 0) late++
   }
   return accepted({
     outputHash: sha256Hex(bytes),
@@ -91,4 +103,8 @@ function certifiedOutput(
     stateOut,
     outcome: { lines: header.count, quarantined, fused: lines.length - header.count, late },
   })
+}
+
+function unreadable(detail: string): Outcome<never> {
+  return refused('event-unreadable', detail)
 }

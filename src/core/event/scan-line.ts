@@ -1,0 +1,34 @@
+/*
+ * Single members of canonical lines, found without reading the lines. A stage that only counts would otherwise
+ * spend most of its time on reading again what earlier stages have read and a quorum has agreed on.
+ *
+ * What makes it sound is the canonical form. Keys are in order, and a quote inside a text is escaped, so
+ * `"name":` can only be a key. Before "ingestTimeMs" stands no member with keys of its own but cloudEvent, whose
+ * keys are lower case; after "qualityFlags" none but transformations, whose keys are three others.
+ */
+
+export function ingestTimeIn(line: string): number | undefined {
+  return numberAfter(line, '"ingestTimeMs":', line.indexOf('"ingestTimeMs":'))
+}
+
+/** Of an event that goes on, and of one set aside. */
+export function qualityFlagsIn(line: string): number | undefined {
+  return numberAfter(line, '"qualityFlags":', line.lastIndexOf('"qualityFlags":'))
+}
+
+/** What follows its eventId tells an entry of a stage's output from an event: that one has its time next. */
+export function isSetAside(line: string): boolean {
+  return line.startsWith('{"eventId":"') && line.startsWith('"issues":', '{"eventId":"",'.length + 64)
+}
+
+function numberAfter(line: string, key: string, at: number): number | undefined {
+  if (at < 0) return undefined
+  let value = 0
+  let digits = 0
+  for (let i = at + key.length; ; i++, digits++) {
+    const digit = line.charCodeAt(i) - 48
+    if (!(digit >= 0 && digit <= 9)) break
+    value = value * 10 + digit
+  }
+  return digits > 0 && Number.isSafeInteger(value) ? value : undefined
+}
