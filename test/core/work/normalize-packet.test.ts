@@ -1,14 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { sha256Hex } from '#sha256'
-import { concat, fromUtf8, utf8 } from '../../../src/core/bytes.ts'
+import { concat, fromUtf8, toHex, utf8 } from '../../../src/core/bytes.ts'
 import { canonicalJson, type Json } from '../../../src/core/canonical-json.ts'
 import { digestHex } from '../../../src/core/digest.ts'
 import type { Envelope } from '../../../src/core/event/envelope.ts'
 import { eventLine, type LineConstants } from '../../../src/core/event/line.ts'
 import { qualityFlags } from '../../../src/core/event/quality-flags.ts'
 import { faultCodes, orThrow } from '../../../src/core/fault.ts'
+import { hashLines } from '../../../src/core/log/packet.ts'
 import type { PacketHeader } from '../../../src/core/log/packet-header.ts'
+import { merkleRoot } from '../../../src/core/merkle.ts'
 import { compileSource } from '../../../src/core/policy/normalize-event.ts'
 import { type PolicySet, policyDigest, sourcePolicyOf } from '../../../src/core/policy/policy-set.ts'
 import { readPolicySet } from '../../../src/core/policy/read-policy-set.ts'
@@ -32,14 +34,19 @@ function packetOf(events: readonly Envelope[], set: PolicySet): { header: Packet
     utf8(events.map(event => `${orThrow(eventLine(event, constants))}\n`).join('')),
     events.length,
     set,
+    events,
   )
 }
 
+/** The header tells the truth about the bytes, and about `events` where they can be read. */
 function rawPacket(
   bytes: Uint8Array,
   count: number,
   set: PolicySet,
+  events: readonly Envelope[] = [],
 ): { header: PacketHeader; bytes: Uint8Array } {
+  const leaves = hashLines(bytes)
+  const times = events.map(event => event.eventTimeMs)
   const header: PacketHeader = {
     v: 1,
     log: `02${'a'.repeat(64)}`,
@@ -50,17 +57,19 @@ function rawPacket(
     packetNo: 0,
     firstSeq: 0,
     count,
-    root: '0'.repeat(64),
+    root: leaves.ok ? toHex(merkleRoot(leaves.value)) : '0'.repeat(64),
     bytes: bytes.length,
     rawHash: sha256Hex(bytes),
     previous: null,
-    firstEventTimeMs: null,
-    lastEventTimeMs: null,
+    firstEventTimeMs: times.length === 0 ? null : Math.min(...times),
+    lastEventTimeMs: times.length === 0 ? null : Math.max(...times),
     watermarkMs: 0,
     policyDigest: policyDigest(set),
     rosterDigest: '0'.repeat(64),
     totals: { received: count, accepted: count, duplicate: 0, rejected: 0, quarantined: 0, waived: 0 },
-    sources: [{ sourceId: 's', authenticated: 'none' }],
+    sources: [...new Set(events.map(event => event.sourceId))]
+      .sort()
+      .map(sourceId => ({ sourceId, authenticated: 'none' })),
     constants,
     network: 'local',
   }
@@ -246,6 +255,20 @@ describe('a packet is refused as a whole', () => {
   ])('%s', (_, lines) => {
     const given = rawPacket(lines, 1, set)
     expect(normalizePacket(given.header, given.bytes, set).ok).toBe(false)
+  })
+
+  test.each<[string, Partial<PacketHeader>]>([
+    ['another root', { root: '1'.repeat(64) }],
+    ['other bytes', { rawHash: '1'.repeat(64) }],
+    ['other times', { lastEventTimeMs: 9e15 }],
+    ['another source', { sources: [{ sourceId: 'other', authenticated: 'none' }] }],
+    ['an audience that would need blinds', { audience: 'restricted' }],
+  ])('with a header that states %s', (_, lie) => {
+    const given = packetOf([envelope({})], set)
+    expect(normalizePacket({ ...given.header, ...lie }, given.bytes, set)).toMatchObject({
+      ok: false,
+      fault: { code: 'packet-invalid' },
+    })
   })
 
   test('and says which line it is', () => {
