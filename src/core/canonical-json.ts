@@ -1,7 +1,7 @@
 import { readUtf8, sha256Hex } from '#sha256'
 import { fromUtf8 } from './bytes.ts'
 import { CANONICAL_BYTES_MAX, isExact, JSON_DEPTH_MAX, writeCanonical } from './canonical-writer.ts'
-import { accepted, type FaultCode, type Outcome, orThrow, refused } from './fault.ts'
+import { accepted, type FaultCode, type Outcome, orThrow, type Refusal, refused } from './fault.ts'
 
 /** What JSON can say. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
@@ -74,8 +74,6 @@ export function nestsWithin(value: Json, levels: number): boolean {
 export function pointerToken(key: string | number): string {
   return `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`
 }
-
-type Refusal = ReturnType<typeof refused>
 
 /** A longer pointer is cut to the nearest ancestor that fits: keys are the sender's, and answers stay short. */
 const POINTER_LENGTH_MAX = 1024

@@ -14,7 +14,7 @@ import {
   text,
   timeMs,
 } from '../closed-object.ts'
-import { accepted, type Outcome, refused } from '../fault.ts'
+import { accepted, type Outcome, refused, refusedInside } from '../fault.ts'
 import { classifications, ENVELOPE_VERSION, type Envelope, type Transformation } from './envelope.ts'
 import { TIME_CHARS_MAX } from './event-time.ts'
 
@@ -118,10 +118,7 @@ export function linePayload(payload: Json, known?: string): Outcome<string> {
   if (!nestsWithin(payload, MEMBER_LEVELS_MAX))
     return refused('json-too-deep', `the payload nests deeper than ${MEMBER_LEVELS_MAX} levels`, '/payload')
   const canonical = known === undefined ? canonicalize(payload) : accepted(known)
-  if (!canonical.ok) {
-    const { code, detail, pointer = '' } = canonical.fault
-    return refused(code, detail, `/payload${pointer}`)
-  }
+  if (!canonical.ok) return refusedInside(canonical.fault, '/payload')
   if (canonical.value.length > PAYLOAD_CHARS_MAX)
     return refused(
       'event-unreadable',

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import type { Json } from '../canonical-json.ts'
-import { type Outcome, refused } from '../fault.ts'
+import type { Outcome } from '../fault.ts'
 import { readPath } from '../path.ts'
 import { closed, readAs, readBy } from '../schema.ts'
 
@@ -14,10 +14,8 @@ const FUSION_SOURCES_MAX = 256
 export const TRUST_DEFAULT = 1
 
 /** Reads a stream's `fusion`; `{"strategy":"quorum","min":2,"priority":["sourceA","sourceB"]}` is enough. */
-export function readFusion(json: Json, pointer: string): Outcome<FusionPolicy> {
-  const read = readAs(fusionShape, json)
-  if (read.ok) return read
-  return refused(read.fault.code, read.fault.detail, pointer + (read.fault.pointer ?? ''))
+export function readFusion(json: Json): Outcome<FusionPolicy> {
+  return readAs(fusionShape, json)
 }
 
 const path = z.string().transform(readBy(readPath))

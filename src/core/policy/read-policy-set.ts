@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { canonicalJson, type Json, pointerToken } from '../canonical-json.ts'
 import { constantMembers } from '../event/line.ts'
-import { accepted, type Outcome, refused } from '../fault.ts'
+import { accepted, type Outcome, refused, refusedInside } from '../fault.ts'
 import { readFusion } from '../fusion/read-fusion.ts'
 import { STATE_BYTES_DEFAULT, STATE_BYTES_MAX, STATE_BYTES_MIN } from '../rules/carried-state.ts'
 import type { Rule } from '../rules/read-rules.ts'
@@ -46,7 +46,7 @@ const members = closed({
     .refine(sources => Object.keys(sources).length <= SOURCES_MAX, `more than ${SOURCES_MAX} sources`)
     .default({}),
   rules: ruleList.default([]),
-  fusion: anyJson.transform(readBy(json => readFusion(json, ''))).exactOptional(),
+  fusion: anyJson.transform(readBy(readFusion)).exactOptional(),
 })
 const policySetShape = members.transform(readBy(canonicalSet))
 
@@ -78,7 +78,7 @@ function readSources(
   for (const [id, json] of Object.entries(written)) {
     const source = readSourcePolicy(json)
     const at = pointerToken('sources') + pointerToken(id)
-    if (!source.ok) return refused(source.fault.code, source.fault.detail, at + (source.fault.pointer ?? ''))
+    if (!source.ok) return refusedInside(source.fault, at)
     const { rules = [] } = source.value
     const heavy = firstTooHeavy(rules, streamWeight)
     if (heavy !== undefined)

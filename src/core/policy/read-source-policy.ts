@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { type Json, nestsWithin, pointerToken } from '../canonical-json.ts'
-import { accepted, type Outcome, refused } from '../fault.ts'
+import { accepted, type Outcome, type Refusal, refused } from '../fault.ts'
 import { severities } from '../issue.ts'
 import { type Pointer, readPath } from '../path.ts'
 import {
@@ -152,8 +152,6 @@ function readTarget(text: string): Outcome<Pointer> {
     return refused('policy-invalid', 'array positions can be read but not made; name a field of an object')
   return readPath(text)
 }
-
-type Refusal = ReturnType<typeof refused>
 
 function spelledTwice(given: object, spellings: readonly (readonly string[])[]): Refusal | undefined {
   for (const names of spellings) {

@@ -13,7 +13,7 @@ import {
   text,
 } from '../closed-object.ts'
 import { envelopeChecks } from '../event/read-envelope.ts'
-import { accepted, type Outcome, refused } from '../fault.ts'
+import { accepted, type Outcome, type Refusal, refused } from '../fault.ts'
 import { PARTITIONS_MAX, type PacketHeader, packetId, readPacketHeader } from '../log/packet-header.ts'
 import { continues } from '../log/succession.ts'
 
@@ -115,7 +115,7 @@ const readShape = closedReader<RoundDocument>(
   ),
 )
 
-type Contradiction = ReturnType<typeof refused> | undefined
+type Contradiction = Refusal | undefined
 
 function contradictionIn(document: RoundDocument): Contradiction {
   if (document.headers.length === 0)

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { canonicalJson, isObject, type Json, pointerToken } from '../canonical-json.ts'
-import { accepted, type Outcome, refused } from '../fault.ts'
+import { accepted, type Outcome, refused, refusedInside } from '../fault.ts'
 import { compilePath, readPath } from '../path.ts'
 import { closed, readAs, readBy } from '../schema.ts'
 
@@ -133,7 +133,7 @@ function readPart(json: Json, { pointer, depth }: Place, seen: { parts: number }
     return accepted(connective === 'all' ? { all: parts } : { any: parts })
   }
   const leaf = readAs(comparisonShape, json)
-  return leaf.ok ? leaf : refused(leaf.fault.code, leaf.fault.detail, pointer + (leaf.fault.pointer ?? ''))
+  return leaf.ok ? leaf : refusedInside(leaf.fault, pointer)
 }
 
 /** A field that is missing or null satisfies no comparison, `!=` included; ask `exists` about it. */

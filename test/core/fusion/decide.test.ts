@@ -19,7 +19,7 @@ const seen = (sourceId: string, value: Json, members: Partial<Observation> = {})
 const decide = (policy: Json, observations: readonly Observation[], early = false) =>
   decideWindow(
     { endMs: 1_000, key: 'k', observations: [...observations], dropped: 0, early },
-    orThrow(readFusion(policy, '')),
+    orThrow(readFusion(policy)),
   )
 const quorum = { strategy: 'quorum', field: 'v', absolute: 1 }
 

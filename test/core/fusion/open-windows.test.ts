@@ -18,7 +18,7 @@ import { type FusionPolicy, readFusion } from '../../../src/core/fusion/read-fus
 import { envelope } from '../policy/examples.ts'
 
 const policyOf = (members: object) =>
-  orThrow(readFusion({ strategy: 'priority', field: 'v', key: 'k', ...members }, ''))
+  orThrow(readFusion({ strategy: 'priority', field: 'v', key: 'k', ...members }))
 const at = (timeMs: number, k = 'k', v: number | string = 1, n = timeMs) =>
   envelope({ k, v }, { eventTimeMs: timeMs, eventId: String(n).padStart(64, '0') })
 
@@ -169,7 +169,7 @@ describe('more windows than there is room for', () => {
   })
 
   test('close too where together they are longer than anything that can be written in one piece', () => {
-    const whole = orThrow(readFusion({ strategy: 'priority' }, ''))
+    const whole = orThrow(readFusion({ strategy: 'priority' }))
     const look = compileObserve(whole)
     const state = noWindows()
     const megabytes = 'y'.repeat(4 * 1024 * 1024)

@@ -61,7 +61,7 @@ function exampleReader() {
     schema: json => enforce(readRules([{ kind: 'schema', schema: json }])),
     constraints: json => enforce(rulesFromConstraints(json)),
     fusion: json => {
-      fusion = readFusion(json, '')
+      fusion = readFusion(json)
       observed = []
     },
     event: json => meet(envelope(json)),

@@ -217,7 +217,7 @@ describe('what a stranger sends gives a named fault, or rules that run:', () => 
       fc.dictionary(members, json, { maxKeys: 3 }),
     )
     fc.assert(
-      fc.property(policy, ([strategy, rest]) => expectSound(readFusion({ strategy, ...rest }, ''))),
+      fc.property(policy, ([strategy, rest]) => expectSound(readFusion({ strategy, ...rest }))),
       { numRuns: 800 },
     )
   })
