@@ -56,13 +56,8 @@ function prepare() {
   // Built aside and swapped in: another process may be reading the old build right now.
   const fresh = at('dist.new')
   fs.rmSync(fresh, { recursive: true, force: true })
-  run(process.execPath, [
-    at('node_modules/typescript/bin/tsc'),
-    '-p',
-    'tsconfig.build.json',
-    '--outDir',
-    fresh,
-  ])
+  const tsc = at('node_modules/typescript/bin/tsc')
+  run(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh], compileHint)
   fs.rmSync(at('dist'), { recursive: true, force: true })
   fs.renameSync(fresh, at('dist'))
   fs.writeFileSync(builtFrom, buildKey())
@@ -105,9 +100,7 @@ function run(command, args, hint, more = {}) {
   if (done.status === 0) return
   const why = done.error?.message ?? done.signal ?? `exit code ${done.status}`
   say(`\`${[path.basename(command), ...args].join(' ')}\` failed (${why}). Its own message is above.`)
-  say(
-    'Needed: Node 20.19 or newer, a reachable npm registry, and about 500 MB of free disk. Then run this again.',
-  )
+  say(hint)
   fs.rmSync(lock, { force: true })
   process.exit(1)
 }
