@@ -1,8 +1,8 @@
 import { sha256 } from '#sha256'
-import { concat, concatAll, sameBytes, toHex } from '../core/bytes.ts'
+import { concat, concatAll, sameBytes } from '../core/bytes.ts'
 import { accepted, type Outcome, refused } from '../core/fault.ts'
 import { type ByteReader, readWhole } from './byte-reader.ts'
-import { varInt } from './transaction.ts'
+import { hashText, varInt } from './transaction.ts'
 
 /** BRC-74: the part of a block's Merkle tree that ties some of its transactions to its root. */
 export type Bump = {
@@ -180,8 +180,4 @@ function takeNode(from: ByteReader, width: number): BumpNode {
 function nodeBytes({ offset, hash, txid }: BumpNode): Uint8Array {
   if (hash === undefined) return concat(varInt(offset), Uint8Array.of(flags.repeated))
   return concat(varInt(offset), Uint8Array.of(txid ? flags.txid : flags.neighbour), hash)
-}
-
-function hashText(hash: Uint8Array): string {
-  return toHex(hash.toReversed())
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import type { Outcome } from '../core/fault.ts'
+import { stages } from '../core/rounds/template.ts'
 import { bySchema } from '../core/schema.ts'
 import { BEEF_BYTES_MAX } from './beef.ts'
 import { DER_BYTES_MAX } from './der.ts'
@@ -35,7 +36,7 @@ const hex = (bytes: number) =>
   z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`), `not ${bytes} bytes in lower-case hex`)
 const key = hex(33)
 const count = z.int().min(0)
-const stage = z.enum(['normalize', 'validate', 'certify'])
+const stage = z.enum(stages)
 const outpoint = z
   .string()
   .regex(/^[0-9a-f]{64}\.(?:0|[1-9][0-9]{0,9})$/, 'not <txid>.<output>')

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { concatAll, knownHex, toHex } from '../core/bytes.ts'
 import { levels, quorums } from '../core/level.ts'
+import { resultStatuses } from '../core/rounds/pipeline.ts'
 import { ROUND_PACKETS_MAX } from '../core/rounds/round.ts'
 import { type BodyCodec, bodyCodec, bytes, hexBytes, uint } from './body.ts'
 import { DER_BYTES_MAX, DER_BYTES_MIN } from './der.ts'
@@ -90,7 +91,7 @@ const result = {
   /** Issuer of the job: without it nobody could tell whom the result is locked to. */
   coordinator: key,
   jobOutpoint: outpoint,
-  status: z.enum(['completed', 'failed', 'rejected']),
+  status: z.enum(resultStatuses),
   /** One per member, in their order; zeros: no answer. */
   leaves,
   workHash: hash,

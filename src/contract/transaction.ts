@@ -167,6 +167,7 @@ function sharedHashes(transaction: Transaction): SharedHashes {
   return hashes
 }
 
-function hashText(hash: Uint8Array): string {
+/** A hash as explorers print it. */
+export function hashText(hash: Uint8Array): string {
   return toHex(hash.toReversed())
 }

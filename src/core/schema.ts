@@ -3,7 +3,7 @@ import { canonicalize, type Json, pointerToken } from './canonical-json.ts'
 import { SHOWN_KEY_CHARS_MAX } from './closed-object.ts'
 import { accepted, type Fault, type FaultCode, isFaultCode, type Outcome, refused } from './fault.ts'
 import { nearestKey } from './nearest-key.ts'
-import { tokensOf } from './path.ts'
+import { readPath, tokensOf } from './path.ts'
 
 export const POLICY_CHARS_MAX = 1024 * 1024
 
@@ -48,6 +48,9 @@ export function closed<Members extends z.core.$ZodLooseShape>(members: Members) 
     error: issue => (issue.code === 'unrecognized_keys' ? unknownKey(issue.keys[0] ?? '', known) : undefined),
   })
 }
+
+/** A field's path as people write it; a pointer from then on. */
+export const path = z.string().transform(readBy(readPath))
 
 /** Any JSON, for a reader of ours to judge. */
 export const anyJson = z.custom<Json>(value => value !== undefined)

@@ -1,8 +1,7 @@
 import * as z from 'zod'
 import type { Json } from '../canonical-json.ts'
 import type { Outcome } from '../fault.ts'
-import { readPath } from '../path.ts'
-import { closed, readAs, readBy } from '../schema.ts'
+import { closed, path, readAs } from '../schema.ts'
 
 /** How several observations of one thing become one record. Canonical: defaults filled in, paths as pointers. */
 export type FusionPolicy = z.output<typeof fusionShape>
@@ -18,7 +17,6 @@ export function readFusion(json: Json): Outcome<FusionPolicy> {
   return readAs(fusionShape, json)
 }
 
-const path = z.string().transform(readBy(readPath))
 const sourceId = z.string().min(1).max(256)
 const tolerance = z.number().min(0).default(0)
 

@@ -11,7 +11,7 @@ import {
   schemaRule,
 } from '../rules/read-rules.ts'
 import { RULES_MAX, type Rule } from '../rules/rule.ts'
-import { anyJson, closed, readAs, readBy } from '../schema.ts'
+import { anyJson, closed, path, readAs, readBy } from '../schema.ts'
 import { coercions, readCoercion } from './coercion.ts'
 import { type Fields, NORMALIZE_SEVERITY, normalizeIssues, type SourcePolicy } from './policy-set.ts'
 
@@ -30,7 +30,6 @@ export function readSourcePolicy(json: Json): Outcome<SourcePolicy> {
 /** A field as the policy wrote it, for complaints, and as we do. */
 type Entry<T> = { readonly key: string; readonly field: Pointer; readonly value: T }
 
-const path = z.string().transform(readBy(readPath))
 const placedValue = anyJson.refine(value => nestsWithin(value, VALUE_LEVELS_MAX), {
   error: `the value nests deeper than ${VALUE_LEVELS_MAX} levels; flatten it`,
 })

@@ -1,8 +1,8 @@
 import * as z from 'zod'
 import { canonicalJson, isObject, type Json, pointerToken } from '../canonical-json.ts'
 import { accepted, type Outcome, refused, refusedInside } from '../fault.ts'
-import { compilePath, readPath } from '../path.ts'
-import { closed, readAs, readBy } from '../schema.ts'
+import { compilePath } from '../path.ts'
+import { closed, path, readAs } from '../schema.ts'
 
 /**
  * Business rules as data. The language is total: every predicate says true or false about every payload, in
@@ -42,7 +42,6 @@ export function compilePredicate(predicate: Predicate): Judgement {
   return compileComparison(predicate)
 }
 
-export const path = z.string().transform(readBy(readPath))
 const scalar = z.union([z.string(), z.number(), z.boolean()])
 const length = z.int().min(0)
 

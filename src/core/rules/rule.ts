@@ -2,11 +2,11 @@ import * as z from 'zod'
 import { type QualityFlag, qualityFlags } from '../event/quality-flags.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { type Severity, severities } from '../issue.ts'
-import { anyJson, closed, readBy } from '../schema.ts'
+import { anyJson, closed, path, readBy } from '../schema.ts'
 import { readSchema } from './json-schema.ts'
 import { compilePattern } from './pattern.ts'
 import { readPayloadTypeName } from './payload-type.ts'
-import { path, readPredicate, setOfScalars } from './predicate.ts'
+import { readPredicate, setOfScalars } from './predicate.ts'
 
 /** One thing that an event must satisfy, in its canonical form: defaults filled in, fields as JSON Pointers. */
 export type Rule = z.output<typeof ruleShape>
