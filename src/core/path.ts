@@ -58,23 +58,26 @@ export type PathReader = (value: Json) => Json | undefined
 
 /** Split once, read often. Only own members count: what a prototype offers is not in the event. */
 export function compilePath(pointer: Pointer): PathReader {
-  const tokens = tokensOf(pointer)
-  const [only] = tokens
-  if (only !== undefined && tokens.length === 1) return value => member(value, only)
+  const steps = tokensOf(pointer).map(compileStep)
+  const [only] = steps
+  if (only !== undefined && steps.length === 1) return only
   return value => {
     let at: Json | undefined = value
-    for (const token of tokens) {
+    for (const step of steps) {
       if (at === undefined) return undefined
-      at = member(at, token)
+      at = step(at)
     }
     return at
   }
 }
 
-export function member(value: Json, token: string): Json | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  if (Array.isArray(value)) return isArrayIndex(token) ? value[Number(token)] : undefined
-  return Object.hasOwn(value, token) ? (value as { readonly [key: string]: Json })[token] : undefined
+function compileStep(token: string): PathReader {
+  const position = isArrayIndex(token) ? Number(token) : undefined
+  return value => {
+    if (typeof value !== 'object' || value === null) return undefined
+    if (Array.isArray(value)) return position === undefined ? undefined : value[position]
+    return Object.hasOwn(value, token) ? (value as { readonly [key: string]: Json })[token] : undefined
+  }
 }
 
 function splitPointer(text: string): string[] | undefined {

@@ -22,12 +22,20 @@ export function bySchema<Schema extends z.ZodType>(
 
 /** What `shape` makes of a policy document, or its first complaint, which the others often follow from. */
 export function readAs<T>(shape: z.ZodType<T>, json: Json): Outcome<T> {
-  const sound = canonicalize(json)
+  const sound = canonicalPolicy(json)
   if (!sound.ok) return sound
-  if (sound.value.length > POLICY_CHARS_MAX)
-    return refused('json-too-large', `the policy is longer than ${POLICY_CHARS_MAX} characters; shorten it`)
   // Read back in canonical order: what a policy means must not depend on the order of its keys.
   return bySchema(shape, JSON.parse(sound.value), 'policy-invalid')
+}
+
+/** A policy's canonical text: every reader must be able to hold it. */
+export function canonicalPolicy(json: Json): Outcome<string> {
+  const text = canonicalize(json)
+  if (!text.ok || text.value.length <= POLICY_CHARS_MAX) return text
+  return refused(
+    'json-too-large',
+    `the policy, with its short forms written out, is longer than ${POLICY_CHARS_MAX} characters; shorten it`,
+  )
 }
 
 /** Lets a reader of ours speak inside a shape: its fault becomes the shape's complaint, at the right place. */

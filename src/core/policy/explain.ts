@@ -24,9 +24,11 @@ export function explain(
   if (setsAside(issues)) return steps
 
   const normalized = { ...event, payload, qualityFlags: event.qualityFlags | flags }
-  compileRules([...(policy.rules ?? []), ...(set.rules ?? [])])(normalized, state, (rule, issue) => {
-    const field = 'field' in rule ? rule.field : ''
-    steps.push({ rule: rule.kind, field, ...unchanged(compilePath(field)(payload)), issue })
+  compileRules([...(policy.rules ?? []), ...(set.rules ?? [])])(normalized, state, {
+    note(rule, issue) {
+      const field = 'field' in rule ? rule.field : ''
+      steps.push({ rule: rule.kind, field, ...unchanged(compilePath(field)(payload)), issue })
+    },
   })
   return steps
 }

@@ -2,15 +2,7 @@ import { isObject, JSON_DEPTH_MAX, type Json, nestsWithin } from '../canonical-j
 import type { Envelope } from '../event/envelope.ts'
 import { qualityFlags } from '../event/quality-flags.ts'
 import { type Issue, setsAside, shown } from '../issue.ts'
-import {
-  compilePath,
-  fieldName,
-  isArrayIndex,
-  member,
-  type PathReader,
-  type Pointer,
-  tokensOf,
-} from '../path.ts'
+import { compilePath, fieldName, isArrayIndex, type PathReader, type Pointer, tokensOf } from '../path.ts'
 import { coercions } from './coercion.ts'
 import { NORMALIZE_SEVERITY, type NormalizeIssue, type SourcePolicy } from './policy-set.ts'
 
@@ -236,7 +228,8 @@ function withValueAt(
   }
   const object = value ?? {}
   if (!isObject(object)) return undefined
-  const placed = withValueAt(member(object, token), tokens, inner, draft, from + 1)
+  const before = Object.hasOwn(object, token) ? object[token] : undefined
+  const placed = withValueAt(before, tokens, inner, draft, from + 1)
   if (placed === undefined) return undefined
   const made = draft.objects.get(object) ?? { ...object }
   made[token] = placed

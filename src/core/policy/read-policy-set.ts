@@ -13,7 +13,7 @@ import {
   totalWeight,
   weightOf,
 } from '../rules/weight.ts'
-import { anyJson, closed, readAs, readBy } from '../schema.ts'
+import { anyJson, canonicalPolicy, closed, readAs, readBy } from '../schema.ts'
 import { dataClasses, LICENSE_DEFAULT, type PolicySet, type SourcePolicy } from './policy-set.ts'
 import { readSourcePolicy, ruleList } from './read-source-policy.ts'
 
@@ -26,7 +26,9 @@ const COMPILED_WEIGHT_MIN = 40
 /** Any accepted spelling in, the canonical form out; reading that again changes nothing. It never changes. */
 export function readPolicySet(json: Json): Outcome<PolicySet> {
   const read = readAs(policySetShape, json)
-  return read.ok ? accepted(frozen(read.value)) : read
+  if (!read.ok) return read
+  const text = canonicalPolicy(read.value)
+  return text.ok ? accepted(frozen(read.value)) : text
 }
 
 const label = z.string().min(1).max(256)

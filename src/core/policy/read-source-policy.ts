@@ -11,7 +11,7 @@ import {
   schemaRule,
 } from '../rules/read-rules.ts'
 import { RULES_MAX, type Rule } from '../rules/rule.ts'
-import { anyJson, closed, path, readAs, readBy } from '../schema.ts'
+import { anyJson, canonicalPolicy, closed, path, readAs, readBy } from '../schema.ts'
 import { coercions, readCoercion } from './coercion.ts'
 import { type Fields, NORMALIZE_SEVERITY, normalizeIssues, type SourcePolicy } from './policy-set.ts'
 
@@ -24,7 +24,10 @@ export const COPIES_MAX = 4
 
 /** One source's policy standing alone, as in NORMALIZE_POLICY_JSON. */
 export function readSourcePolicy(json: Json): Outcome<SourcePolicy> {
-  return readAs(sourceShape, json)
+  const read = readAs(sourceShape, json)
+  if (!read.ok) return read
+  const text = canonicalPolicy(read.value)
+  return text.ok ? read : text
 }
 
 /** A field as the policy wrote it, for complaints, and as we do. */

@@ -13,7 +13,7 @@ import {
   zScoreCheck,
 } from './history-checks.ts'
 import { compileSchema } from './json-schema.ts'
-import { compileLimits, type Limits } from './limits.ts'
+import { type Budget, compileLimits, type Limits, newBudget } from './limits.ts'
 import { compilePayloadType } from './payload-type.ts'
 import type { Rule } from './rule.ts'
 import {
@@ -29,31 +29,47 @@ import {
 } from './value-checks.ts'
 
 /**
- * What the rules find in one event, in the order of the rules; `note` hears of each issue and whose it is. The
- * state is changed in place, and only by events that go on: a value that was set aside must not become what
- * others are measured against.
+ * What the rules find in one event, in the order of the rules. The state is changed in place, and only by events
+ * that go on: a value that was set aside must not become what others are measured against.
  */
-export type EventCheck = (event: Envelope, state: CarriedState, note?: Note) => Issue[]
-type Note = (rule: Rule, issue: Issue) => void
+export type EventCheck = (event: Envelope, state: CarriedState, more?: More) => Issue[]
+type More = {
+  /** What is left for the packet; an event that stands alone has one of its own. */
+  readonly budget?: Budget
+  /** Hears of each issue and whose it is. */
+  readonly note?: (rule: Rule, issue: Issue) => void
+  /** Whether the event goes on: there may be more to find, or no room for it. */
+  readonly goesOn?: (issues: Issue[]) => boolean
+}
 
 /** For rules that readRules accepted. A rule that is there twice is checked once. */
 export function compileRules(rules: readonly Rule[]): EventCheck {
   const distinct = [...new Map(rules.map(rule => [ruleId(rule), rule]))]
   const checks = distinct.map(([id, rule]) => ({ rule, check: withVerdict(rule, id, compileRule(rule)) }))
   const limitsFor = compileLimits(distinct.map(([, rule]) => rule))
-  return (event, state, note) => {
-    const limits = limitsFor(event.payload)
+  return (event, state, { budget = newBudget(), note, goesOn = passes } = {}) => {
     const issues: Issue[] = []
     const lessons: Lesson[] = []
-    for (const { rule, check } of checks)
-      check(event, limits, state, lessons, issue => {
-        issues.push(issue)
-        note?.(rule, issue)
-      })
-    if (lessons.length > 0 && !setsAside(issues)) for (const learn of lessons) learn()
+    if (checks.length > 0 && budget.steps <= 0) issues.push(tooMuchWork)
+    else {
+      const limits = limitsFor(event.payload, budget)
+      for (const { rule, check } of checks)
+        check(event, limits, state, lessons, issue => {
+          issues.push(issue)
+          note?.(rule, issue)
+        })
+    }
+    if (goesOn(issues)) for (const learn of lessons) learn()
     return issues
   }
 }
+
+function passes(issues: readonly Issue[]): boolean {
+  return !setsAside(issues)
+}
+
+/** For the events of a packet that come after it has used up its budget: none of their rules is checked. */
+const tooMuchWork: Issue = { text: 'work-too-large::packet', severity: 'quarantine', flag: 0 }
 
 /** Names a rule in the state, so that a rule that changes starts afresh and the others remember. */
 export function ruleId(rule: Rule): string {
@@ -75,7 +91,7 @@ function withVerdict({ severity, flag }: Rule, id: string, check: ValueCheck | H
       const text = check(event, limits)
       if (text !== undefined) find({ text, severity, flag })
     }
-  return (event, _limits, state, lessons, find) => {
+  return (event, { budget }, state, lessons, find) => {
     const seen = check.observe(event)
     if (seen === undefined) return
     if (typeof seen === 'string') {
@@ -84,7 +100,9 @@ function withVerdict({ severity, flag }: Rule, id: string, check: ValueCheck | H
     }
     const remembered = recall(state, id, seen.sourceId, seen.key)
     if (remembered === undefined && state.evicted > 0) find(partialCoverage(check.name, seen.key))
-    const text = check.find(seen, remembered?.values, state.memories.get(id))
+    const memory = state.memories.get(id)
+    budget.steps -= check.steps(seen, remembered?.values, memory)
+    const text = check.find(seen, remembered?.values, memory)
     if (text !== undefined) find({ text, severity, flag })
     // An event time ahead of the log's clock would keep its key in the state for ever.
     const touchedMs = Math.max(remembered?.touchedMs ?? 0, Math.min(event.eventTimeMs, event.ingestTimeMs))

@@ -15,13 +15,17 @@ export type HistoryCheck = {
   readonly name: string
   /** What the event says; an issue's text where it says it badly; undefined where it says nothing. */
   readonly observe: (event: Envelope) => Observation | string | undefined
-  readonly find: (
-    seen: Observation,
-    remembered: readonly number[] | undefined,
-    memory: RuleMemory | undefined,
-  ) => string | undefined
+  /** What `find` costs, as ./limits.ts counts. */
+  readonly steps: Asked<number>
+  readonly find: Asked<string | undefined>
   readonly learn: (seen: Observation, remembered: readonly number[] | undefined) => readonly number[]
 }
+
+type Asked<Answer> = (
+  seen: Observation,
+  remembered: readonly number[] | undefined,
+  memory: RuleMemory | undefined,
+) => Answer
 
 type Observation = {
   readonly sourceId: string
@@ -35,6 +39,7 @@ export function monotonicCheck(rule: RuleOf<'monotonic'>): HistoryCheck {
   return {
     name,
     observe: observation(rule),
+    steps: () => 1,
     find({ value }, [previous] = []) {
       if (previous === undefined) return undefined
       if (rule.strict)
@@ -50,6 +55,7 @@ export function rateCheck(rule: RuleOf<'rate'>): HistoryCheck {
   return {
     name,
     observe: observation(rule),
+    steps: () => 1,
     find({ value, timeMs }, [previousMs, previous] = []) {
       if (previousMs === undefined || previous === undefined || value === previous) return undefined
       const change = Math.abs(value - previous)
@@ -87,6 +93,7 @@ export function divergenceCheck(rule: RuleOf<'divergence'>): HistoryCheck {
   return {
     name,
     observe: observation(rule),
+    steps: ({ key }, _remembered, memory) => 1 + (memory?.get(key)?.size ?? 0),
     find({ sourceId, key, timeMs, value }, _remembered, memory) {
       let divergent: { sourceId: string; value: number } | undefined
       for (const [other, { values }] of memory?.get(key) ?? []) {
@@ -138,6 +145,7 @@ function rollingCheck(
   return {
     name,
     observe: observation(rule),
+    steps: (_seen, window = []) => 1 + window.length,
     find({ value }, window = []) {
       if (window.length < rule.samplesMin) return undefined
       const { centre, spread } = describe(window)

@@ -25,7 +25,7 @@ const UNIQUE_ITEMS_WEIGHT = 4
 /** A longer text fails every format, before any expression is run over it. */
 const FORMAT_CHARS_MAX = 256
 /** Compiling takes milliseconds, so compiled schemas are kept. */
-const SCHEMAS_KEPT_MAX = 256
+const SCHEMAS_KEPT_MAX = 512
 
 /** The text, or undefined where the value fits. */
 export type SchemaCheck = (value: Json) => string | undefined

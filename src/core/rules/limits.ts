@@ -1,4 +1,6 @@
 import type { Json } from '../canonical-json.ts'
+import { type Pointer, tokensOf } from '../path.ts'
+import { pathsOf } from './predicate.ts'
 import type { Rule } from './rule.ts'
 import { schemaOf, totalWeight } from './weight.ts'
 
@@ -7,13 +9,23 @@ const SCHEMA_STEPS_MAX = 4_000_000
 /** Instructions of the patterns in force × characters of a text. A longer text matches none of them. */
 const PATTERN_STEPS_MAX = 8_000_000
 
+/** What the rules may cost in one packet: a minute or so at the worst. No event is left half checked, so the last overdraws. */
+export const PACKET_STEPS_MAX = 1_000_000_000
+
+export type Budget = { steps: number }
+
+export function newBudget(): Budget {
+  return { steps: PACKET_STEPS_MAX }
+}
+
 /** What one event may cost is shared by all rules in force, so that many cannot cost more than few. */
 export type Limits = {
   readonly tooLargeForSchemas: boolean
   readonly patternCharsMax: number
+  readonly budget: Budget
 }
 
-export function compileLimits(rules: readonly Rule[]): (payload: Json) => Limits {
+export function compileLimits(rules: readonly Rule[]): (payload: Json, budget: Budget) => Limits {
   const schemas = rules.flatMap(rule => schemaOf(rule) ?? [])
   const schemasWeight = schemas.reduce((total, schema) => total + schema.weight, 0)
   const patternsWeight = totalWeight(rules.filter(rule => rule.kind === 'pattern'))
@@ -21,10 +33,24 @@ export function compileLimits(rules: readonly Rule[]): (payload: Json) => Limits
   const sizeMax = Math.floor(SCHEMA_STEPS_MAX / schemasWeight)
   // A pattern looks at every character; the other keywords hardly look at texts.
   const charsPerStep = schemas.some(schema => schema.hasPatterns) ? 1 : 16
-  return payload => ({
-    tooLargeForSchemas: schemas.length > 0 && sizeUpTo(payload, sizeMax, charsPerStep) > sizeMax,
-    patternCharsMax,
-  })
+  const ruleSteps = rules.reduce((total, rule) => total + partsRead(rule), 0)
+  return (payload, budget) => {
+    const size = schemas.length === 0 ? 0 : sizeUpTo(payload, sizeMax, charsPerStep)
+    const tooLargeForSchemas = size > sizeMax
+    budget.steps -= ruleSteps + (tooLargeForSchemas ? 0 : size * schemasWeight)
+    return { tooLargeForSchemas, patternCharsMax, budget }
+  }
+}
+
+/** Parts of the paths that a rule follows in every event. */
+function partsRead(rule: Rule): number {
+  if (rule.kind === 'predicate') return pathsOf(rule.require).reduce((total, path) => total + parts(path), 0)
+  if (rule.kind === 'sum') return rule.fields.reduce((total, path) => total + parts(path), 0)
+  return 'field' in rule ? parts(rule.field) : 1
+}
+
+function parts(path: Pointer): number {
+  return 1 + tokensOf(path).length
 }
 
 /** Values, and one more for every so many characters of a text or key. Stops counting once it is past `max`. */

@@ -8,7 +8,7 @@ const PATTERN_PROGRAM_MAX = 600
 /** What one pattern may keep of the automaton it builds while matching; beyond it, it starts again. */
 const AUTOMATON_BYTES_MAX = 256 * 1024
 /** Compiling takes up to milliseconds, so compiled patterns are kept. */
-const PATTERNS_KEPT_MAX = 256
+const PATTERNS_KEPT_MAX = 512
 
 export type TextPattern = {
   /** Costs at most programSize × text.length steps: whoever asks bounds one of the two. */

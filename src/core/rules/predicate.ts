@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { canonicalJson, isObject, type Json, pointerToken } from '../canonical-json.ts'
 import { accepted, type Outcome, refused, refusedInside } from '../fault.ts'
-import { compilePath } from '../path.ts'
+import { compilePath, type Pointer } from '../path.ts'
 import { closed, path, readAs } from '../schema.ts'
 
 /**
@@ -40,6 +40,16 @@ export function compilePredicate(predicate: Predicate): Judgement {
     return payload => !part(payload)
   }
   return compileComparison(predicate)
+}
+
+/** The fields that it may look at, each time it does. */
+export function pathsOf(predicate: Predicate): readonly Pointer[] {
+  if ('all' in predicate) return predicate.all.flatMap(pathsOf)
+  if ('any' in predicate) return predicate.any.flatMap(pathsOf)
+  if ('not' in predicate) return pathsOf(predicate.not)
+  return 'other' in predicate && predicate.other !== undefined
+    ? [predicate.field, predicate.other]
+    : [predicate.field]
 }
 
 const scalar = z.union([z.string(), z.number(), z.boolean()])

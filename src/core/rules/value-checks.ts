@@ -44,11 +44,14 @@ export function enumCheck({ field, values }: RuleOf<'enum'>): ValueCheck {
 
 export function patternCheck({ field, pattern }: RuleOf<'pattern'>): ValueCheck {
   const read = compilePath(field)
-  const { test } = orThrow(compilePattern(pattern))
-  return (event, { patternCharsMax }) => {
+  const { test, programSize } = orThrow(compilePattern(pattern))
+  return (event, { patternCharsMax, budget }) => {
     const value = read(event.payload) ?? null
     if (value === null) return undefined
-    if (typeof value === 'string' && value.length <= patternCharsMax && test(value)) return undefined
+    if (typeof value === 'string' && value.length <= patternCharsMax) {
+      budget.steps -= programSize * value.length
+      if (test(value)) return undefined
+    }
     return `pattern-violation:${fieldName(field)}:${shown(value)}`
   }
 }
@@ -64,10 +67,11 @@ export function sumCheck(rule: RuleOf<'sum'>): ValueCheck {
   const fields = rule.fields.map(field => ({ name: fieldName(field), read: compilePath(field) }))
   const readEach = compilePath(rule.each)
   const label = shown(fields.map(field => field.name).join('+'))
-  return event => {
+  return (event, limits) => {
     const values = fields.map(field => field.read(event.payload) ?? null)
     if (values.every(value => value === null)) return undefined
     const terms = values.reduce<number>((count, value) => count + termsIn(value), 0)
+    limits.budget.steps -= terms
     if (terms > SUM_TERMS_MAX) return `sum-terms:${label}:${terms}>${SUM_TERMS_MAX}`
     let sum = 0
     for (const [i, { name }] of fields.entries()) {

@@ -16,6 +16,7 @@ import { type PolicySet, type SourcePolicy, sourcePolicyOf } from '../policy/pol
 import type { Parent } from '../rounds/coordinating/standing.ts'
 import { readState, STATE_BYTES_DEFAULT, writeState } from '../rules/carried-state.ts'
 import { compileRules, type EventCheck } from '../rules/check-event.ts'
+import { newBudget } from '../rules/limits.ts'
 import {
   answeredLines,
   checkPolicy,
@@ -51,6 +52,7 @@ export function validatePacket(
   const { checkOf, isLate, observe } = compiled(policySet)
   const gap = (parent?.packetId ?? null) === header.previous ? 0 : qualityFlags.STATE_GAP
   const output = openOutput(header.constants, normalized.length + 4096)
+  const budget = newBudget()
   const closed: ClosedWindow[] = []
   for (const [i, text] of lines.value.entries()) {
     const line = readOutputLine(text, header.constants)
@@ -60,12 +62,15 @@ export function validatePacket(
       continue
     }
     const { event, issues: before } = line.value
-    const found = checkOf(event.sourceId)(event, state)
-    if (!setsAside(found) && isLate?.(event, state.fusion)) found.push(lateIssue(event))
-    const flagged = withFlags(event, gap, found)
-    const unchanged = flagged === event && found.length === 0 ? text : undefined
-    const goesOn = output.event(flagged, before, found, unchanged)
-    if (goesOn) observe?.(flagged, state.fusion, closed)
+    const goesOn = (found: Issue[]): boolean => {
+      if (!setsAside(found) && isLate?.(event, state.fusion)) found.push(lateIssue(event))
+      const flagged = withFlags(event, gap, found)
+      const unchanged = flagged === event && found.length === 0 ? text : undefined
+      const written = output.event(flagged, before, found, unchanged)
+      if (written) observe?.(flagged, state.fusion, closed)
+      return written
+    }
+    checkOf(event.sourceId)(event, state, { budget, goesOn })
   }
 
   if (fusion !== undefined) {

@@ -19,6 +19,7 @@ import {
   STATE_BYTES_MIN,
 } from '../../../src/core/rules/carried-state.ts'
 import { compileRules } from '../../../src/core/rules/check-event.ts'
+import { RULES_MAX } from '../../../src/core/rules/rule.ts'
 import { POLICY_CHARS_MAX } from '../../../src/core/schema.ts'
 import { hostileMembers } from '../rules/examples.ts'
 import { anyPayload, anySourcePolicy, envelope } from './examples.ts'
@@ -326,6 +327,23 @@ describe('a mistake in a policy', () => {
     expect(readPolicySet({ v: 1, sources })).toMatchObject({ fault: { pointer: '/sources' } })
     const license = 'x'.repeat(POLICY_CHARS_MAX)
     expect(readPolicySet({ v: 1, license })).toMatchObject({ fault: { code: 'json-too-large' } })
+  })
+
+  test('of its canonical form is refused: what short forms stand for counts', () => {
+    const fields = (length: number) => Array.from({ length }, (_, i) => `f${i}`)
+    const sources = (length: number, of: number) =>
+      Object.fromEntries(fields(length).map(id => [id, { constraints: { monotonicFields: fields(of) } }]))
+    expect(readPolicySet({ v: 1, sources: sources(SOURCES_MAX, RULES_MAX) })).toMatchObject({
+      fault: { code: 'json-too-large' },
+    })
+    expect(readPolicySet({ v: 1, sources: sources(100, RULES_MAX) }).ok).toBe(true)
+
+    const nested = (levels: number): Json => (levels === 0 ? 1 : [nested(levels - 1)])
+    for (const levels of Array.from({ length: 70 }, (_, i) => i)) {
+      const read = readPolicySet({ v: 1, sources: { s: { schema: { const: nested(levels) } } } })
+      if (read.ok) expect(readPolicySet(read.value)).toEqual(read)
+      else expect(faultCodes).toContain(read.fault.code)
+    }
   })
 
   test('of weight is refused, and the rule named: more than one event may cost', () => {

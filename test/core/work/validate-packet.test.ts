@@ -10,6 +10,8 @@ import { faultCodes, orThrow } from '../../../src/core/fault.ts'
 import type { PacketHeader } from '../../../src/core/log/packet-header.ts'
 import { type PolicySet, policyDigest } from '../../../src/core/policy/policy-set.ts'
 import { readPolicySet } from '../../../src/core/policy/read-policy-set.ts'
+import { PACKET_STEPS_MAX } from '../../../src/core/rules/limits.ts'
+import { compilePattern } from '../../../src/core/rules/pattern.ts'
 import {
   BRIEF_LINE_BYTES_MAX,
   ISSUES_LISTED_MAX,
@@ -196,6 +198,35 @@ describe('a validated packet', () => {
   })
 })
 
+describe('what rules may cost in one packet', () => {
+  // Weighs what it could cost, and finds its match at once.
+  const pattern = '^(?:a|[bc]{500})'
+  const { programSize } = orThrow(compilePattern(pattern))
+  const steps = 8_000_000
+  const costly = { a: 'a'.repeat(Math.floor(steps / programSize)) }
+  const set = policySet({ sources: { s: { rules: [{ kind: 'pattern', field: 'a', pattern }] } } })
+  const affordable = Math.ceil(PACKET_STEPS_MAX / steps)
+  const events = Array.from({ length: affordable + 3 }, (_, i) => at(i, costly))
+
+  test('is bounded: events after that are set aside, those without rules go on', () => {
+    const free = at(1, costly, 'free')
+    const lines = [...events, free].map(lineOf)
+    const answers = linesOf(orThrow(validate(set, lines)))
+    const checked = answers.findIndex(answer => answer.includes('work-too-large'))
+    expect(Math.abs(checked - affordable)).toBeLessThanOrEqual(1)
+    expect(answers.slice(0, checked)).toEqual(lines.slice(0, checked))
+    expect(answers.slice(checked, -1)).toEqual(
+      events.slice(checked).map(event => setAside(event, 'work-too-large::packet')),
+    )
+    expect(answers.at(-1)).toBe(lines.at(-1))
+  })
+
+  test('begins anew with the next packet', () => {
+    const lines = events.slice(-10).map(lineOf)
+    expect(linesOf(orThrow(validate(set, lines)))).toEqual(lines)
+  })
+})
+
 describe('the state of a partition', () => {
   test('starts empty, and is what the next packet goes on from', () => {
     const set = policySet({ rules: [{ kind: 'monotonic', field: 'v' }] })
@@ -203,6 +234,33 @@ describe('the state of a partition', () => {
     expect(first.stateOut).toBe(sha256Hex(first.stateBytes))
     const second = orThrow(validate(set, [lineOf(at(2, { v: 4 }))], { stateIn: first.stateBytes }))
     expect(valuesOf(second)[0]).toMatchObject({ issues: ['monotonic-violation:v:4<=5'] })
+  })
+
+  test('learns nothing from an event whose line finds no room', () => {
+    const missing = 'q'.repeat(100)
+    const remembering = policySet({
+      rules: [
+        { kind: 'enum', field: 'u', values: [missing], severity: 'flag' },
+        { kind: 'monotonic', field: 'n' },
+      ],
+    })
+    const bare = { ...at(1, { n: 9, u: 'x', v: '' }), qualityFlags: 0 }
+    const room = OUTPUT_LINE_BYTES_MAX - lineOf(bare).length
+    const tight = canonicalJson({
+      ...JSON.parse(lineOf(bare)),
+      payload: { n: 9, u: 'x', v: 'v'.repeat(room) },
+    })
+    for (const [lines, issues] of [
+      [[tight, lineOf(at(2, { n: 5, u: missing }))], undefined],
+      [
+        [lineOf(at(1, { n: 9, u: missing })), lineOf(at(2, { n: 5, u: missing }))],
+        ['monotonic-violation:n:5<=9'],
+      ],
+    ] as const) {
+      const [first, second] = valuesOf(orThrow(validate(remembering, lines)))
+      expect(first?.['quarantined']).toBe(issues === undefined ? true : undefined)
+      expect(second?.['issues']).toEqual(issues)
+    }
   })
 
   test('keeps within the bound that the policy sets', () => {
