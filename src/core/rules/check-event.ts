@@ -3,6 +3,7 @@ import { digestHex } from '../digest.ts'
 import type { Envelope } from '../event/envelope.ts'
 import { qualityFlags } from '../event/quality-flags.ts'
 import { type Issue, setsAside, shown } from '../issue.ts'
+import { type Budget, newBudget } from './budget.ts'
 import { type CarriedState, RULE_ID_CHARS, recall, remember } from './carried-state.ts'
 import {
   divergenceCheck,
@@ -13,7 +14,7 @@ import {
   zScoreCheck,
 } from './history-checks.ts'
 import { compileSchema } from './json-schema.ts'
-import { type Budget, compileLimits, type Limits, newBudget } from './limits.ts'
+import { compileLimits, type Limits } from './limits.ts'
 import { compilePayloadType } from './payload-type.ts'
 import type { Rule } from './rule.ts'
 import {

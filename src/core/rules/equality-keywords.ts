@@ -36,5 +36,16 @@ function oneOf(listed: readonly Json[]): (value: Json) => boolean {
 /** Equal for equal values only: texts are marked, so that none of them reads like an object's canonical form. */
 function identity(value: Json): Json {
   if (typeof value === 'string') return `"${value}`
-  return typeof value === 'object' && value !== null ? canonicalJson(value) : value
+  return typeof value === 'object' && value !== null ? canonicalOnce(value) : value
+}
+
+/** Hundreds of keywords may ask about one object, and an event never changes. */
+const canonicalForms = new WeakMap<object, string>()
+
+function canonicalOnce(value: Json & object): string {
+  const known = canonicalForms.get(value)
+  if (known !== undefined) return known
+  const text = canonicalJson(value)
+  canonicalForms.set(value, text)
+  return text
 }

@@ -145,7 +145,7 @@ function rollingCheck(
   return {
     name,
     observe: observation(rule),
-    steps: (_seen, window = []) => 1 + window.length,
+    steps: (_seen, window = []) => 1 + 2 * window.length,
     find({ value }, window = []) {
       if (window.length < rule.samplesMin) return undefined
       const { centre, spread } = describe(window)

@@ -1,5 +1,6 @@
 import type { Json } from '../canonical-json.ts'
 import { type Pointer, tokensOf } from '../path.ts'
+import type { Budget } from './budget.ts'
 import { pathsOf } from './predicate.ts'
 import type { Rule } from './rule.ts'
 import { schemaOf, totalWeight } from './weight.ts'
@@ -8,15 +9,6 @@ import { schemaOf, totalWeight } from './weight.ts'
 const SCHEMA_STEPS_MAX = 4_000_000
 /** Instructions of the patterns in force × characters of a text. A longer text matches none of them. */
 const PATTERN_STEPS_MAX = 8_000_000
-
-/** What the rules may cost in one packet: a minute or so at the worst. No event is left half checked, so the last overdraws. */
-export const PACKET_STEPS_MAX = 1_000_000_000
-
-export type Budget = { steps: number }
-
-export function newBudget(): Budget {
-  return { steps: PACKET_STEPS_MAX }
-}
 
 /** What one event may cost is shared by all rules in force, so that many cannot cost more than few. */
 export type Limits = {
@@ -46,7 +38,8 @@ export function compileLimits(rules: readonly Rule[]): (payload: Json, budget: B
 function partsRead(rule: Rule): number {
   if (rule.kind === 'predicate') return pathsOf(rule.require).reduce((total, path) => total + parts(path), 0)
   if (rule.kind === 'sum') return rule.fields.reduce((total, path) => total + parts(path), 0)
-  return 'field' in rule ? parts(rule.field) : 1
+  const key = 'key' in rule && rule.key !== undefined ? parts(rule.key) : 0
+  return 'field' in rule ? parts(rule.field) + key : 1
 }
 
 function parts(path: Pointer): number {

@@ -3,6 +3,7 @@ import { canonicalJson, isObject, type Json, pointerToken } from '../canonical-j
 import { accepted, type Outcome, refused, refusedInside } from '../fault.ts'
 import { compilePath, type Pointer } from '../path.ts'
 import { closed, path, readAs } from '../schema.ts'
+import type { Budget } from './budget.ts'
 
 /**
  * Business rules as data. The language is total: every predicate says true or false about every payload, in
@@ -19,25 +20,28 @@ type Comparison = z.output<typeof comparisonShape>
 const PREDICATE_DEPTH_MAX = 8
 const PREDICATE_PARTS_MAX = 64
 const PREDICATE_VALUES_MAX = 256
+/** Characters of two texts. */
+const COMPARED_PER_STEP = 16
 
 export function readPredicate(json: Json): Outcome<Predicate> {
   return readPart(json, { pointer: '', depth: 1 }, { parts: 0 })
 }
 
-export type Judgement = (payload: Json) => boolean
+/** Long texts take long to compare, which the budget pays for. */
+export type Judgement = (payload: Json, budget: Budget) => boolean
 
 export function compilePredicate(predicate: Predicate): Judgement {
   if ('all' in predicate) {
     const parts = predicate.all.map(compilePredicate)
-    return payload => parts.every(part => part(payload))
+    return (payload, budget) => parts.every(part => part(payload, budget))
   }
   if ('any' in predicate) {
     const parts = predicate.any.map(compilePredicate)
-    return payload => parts.some(part => part(payload))
+    return (payload, budget) => parts.some(part => part(payload, budget))
   }
   if ('not' in predicate) {
     const part = compilePredicate(predicate.not)
-    return payload => !part(payload)
+    return (payload, budget) => !part(payload, budget)
   }
   return compileComparison(predicate)
 }
@@ -174,9 +178,11 @@ function compileComparison(part: Comparison): Judgement {
       const holds = relations[part.op]
       const { value, other } = part
       const readOther = other === undefined ? () => value : compilePath(other)
-      return payload => {
+      return (payload, budget) => {
         const left = read(payload) ?? null
         const right = readOther(payload) ?? null
+        if (typeof left === 'string' && typeof right === 'string')
+          budget.steps -= Math.floor(Math.min(left.length, right.length) / COMPARED_PER_STEP)
         return left !== null && right !== null && holds(left, right)
       }
     }
@@ -187,14 +193,14 @@ function compileComparison(part: Comparison): Judgement {
 const relations: { readonly [op in '=' | '!=' | '<' | '<=' | '>' | '>=']: (a: Json, b: Json) => boolean } = {
   '=': (a, b) => a === b,
   '!=': (a, b) => a !== b,
-  '<': (a, b) => (order(a, b) ?? 1) < 0,
-  '<=': (a, b) => (order(a, b) ?? 1) <= 0,
-  '>': (a, b) => (order(a, b) ?? -1) > 0,
-  '>=': (a, b) => (order(a, b) ?? -1) >= 0,
+  '<': ordered((a, b) => a < b),
+  '<=': ordered((a, b) => a <= b),
+  '>': ordered((a, b) => a > b),
+  '>=': ordered((a, b) => a >= b),
 }
 
-function order(a: Json, b: Json): number | undefined {
-  if (typeof a === 'number' && typeof b === 'number') return a < b ? -1 : a > b ? 1 : 0
-  if (typeof a === 'string' && typeof b === 'string') return a < b ? -1 : a > b ? 1 : 0
-  return undefined
+function ordered(holds: (a: number | string, b: number | string) => boolean) {
+  return (a: Json, b: Json): boolean =>
+    ((typeof a === 'number' && typeof b === 'number') || (typeof a === 'string' && typeof b === 'string')) &&
+    holds(a, b)
 }

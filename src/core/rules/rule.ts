@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { type QualityFlag, qualityFlags } from '../event/quality-flags.ts'
+import { QUALITY_FLAGS_MAX } from '../event/read-envelope.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { type Severity, severities } from '../issue.ts'
 import { anyJson, closed, path, readBy } from '../schema.ts'
@@ -41,7 +42,11 @@ const flag = z.union(
   [
     z.enum(ruleFlags).transform(name => qualityFlags[name]),
     z.literal('NONE').transform(() => 0),
-    z.int().refine(bits => (bits & ~ruleFlagBits) === 0),
+    z
+      .int()
+      .min(0)
+      .max(QUALITY_FLAGS_MAX)
+      .refine(bits => (bits & ~ruleFlagBits) === 0),
   ],
   { error: `the flag that a rule sets is one of ${ruleFlags.join(', ')} or NONE` },
 )

@@ -3,7 +3,7 @@ import type { Envelope } from '../event/envelope.ts'
 import { qualityFlags } from '../event/quality-flags.ts'
 import { orThrow } from '../fault.ts'
 import { shown } from '../issue.ts'
-import { compilePath, fieldName } from '../path.ts'
+import { compilePath, fieldName, tokensOf } from '../path.ts'
 import type { CompiledSchema } from './json-schema.ts'
 import type { Limits } from './limits.ts'
 import { compilePattern } from './pattern.ts'
@@ -58,7 +58,7 @@ export function patternCheck({ field, pattern }: RuleOf<'pattern'>): ValueCheck 
 
 export function predicateCheck({ name, require }: RuleOf<'predicate'>): ValueCheck {
   const judge = compilePredicate(require)
-  return event => (judge(event.payload) ? undefined : `predicate-false:${name}`)
+  return (event, { budget }) => (judge(event.payload, budget) ? undefined : `predicate-false:${name}`)
 }
 
 /** A field may hold one number or a list of them. Where none of the fields is there, there is nothing to add up. */
@@ -66,12 +66,13 @@ export function sumCheck(rule: RuleOf<'sum'>): ValueCheck {
   const { of, min = -Infinity, max = Infinity } = rule
   const fields = rule.fields.map(field => ({ name: fieldName(field), read: compilePath(field) }))
   const readEach = compilePath(rule.each)
+  const stepsEach = 1 + tokensOf(rule.each).length
   const label = shown(fields.map(field => field.name).join('+'))
-  return (event, limits) => {
+  return (event, { budget }) => {
     const values = fields.map(field => field.read(event.payload) ?? null)
     if (values.every(value => value === null)) return undefined
     const terms = values.reduce<number>((count, value) => count + termsIn(value), 0)
-    limits.budget.steps -= terms
+    budget.steps -= terms * stepsEach
     if (terms > SUM_TERMS_MAX) return `sum-terms:${label}:${terms}>${SUM_TERMS_MAX}`
     let sum = 0
     for (const [i, { name }] of fields.entries()) {

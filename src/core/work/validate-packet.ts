@@ -14,9 +14,9 @@ import { type Issue, setsAside } from '../issue.ts'
 import type { PacketHeader } from '../log/packet-header.ts'
 import { type PolicySet, type SourcePolicy, sourcePolicyOf } from '../policy/policy-set.ts'
 import type { Parent } from '../rounds/coordinating/standing.ts'
+import { newBudget } from '../rules/budget.ts'
 import { readState, STATE_BYTES_DEFAULT, writeState } from '../rules/carried-state.ts'
 import { compileRules, type EventCheck } from '../rules/check-event.ts'
-import { newBudget } from '../rules/limits.ts'
 import {
   answeredLines,
   checkPolicy,

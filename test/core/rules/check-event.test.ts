@@ -4,6 +4,7 @@ import { canonicalJson, type Json, type JsonObject } from '../../../src/core/can
 import type { Envelope } from '../../../src/core/event/envelope.ts'
 import { qualityFlags } from '../../../src/core/event/quality-flags.ts'
 import { orThrow } from '../../../src/core/fault.ts'
+import { newBudget } from '../../../src/core/rules/budget.ts'
 import {
   type CarriedState,
   emptyState,
@@ -131,7 +132,7 @@ describe('what one event may cost', () => {
 
 describe('a predicate', () => {
   const judge = (predicate: Json, payload: Json) =>
-    compilePredicate(orThrow(readPredicate(predicate)))(payload)
+    compilePredicate(orThrow(readPredicate(predicate)))(payload, newBudget())
 
   test.each<[Json, Json, boolean]>([
     [{ field: 'a', op: '=', value: 1 }, { a: 1 }, true],

@@ -10,7 +10,7 @@ import { faultCodes, orThrow } from '../../../src/core/fault.ts'
 import type { PacketHeader } from '../../../src/core/log/packet-header.ts'
 import { type PolicySet, policyDigest } from '../../../src/core/policy/policy-set.ts'
 import { readPolicySet } from '../../../src/core/policy/read-policy-set.ts'
-import { PACKET_STEPS_MAX } from '../../../src/core/rules/limits.ts'
+import { PACKET_STEPS_MAX } from '../../../src/core/rules/budget.ts'
 import { compilePattern } from '../../../src/core/rules/pattern.ts'
 import {
   BRIEF_LINE_BYTES_MAX,
