@@ -130,6 +130,77 @@ describe('what one event may cost', () => {
   })
 })
 
+describe('what a rule costs, in steps, as other implementations must count it', () => {
+  const number = { v: 1, w: 2, t: 'a'.repeat(100), u: 'a'.repeat(40), list: [{ x: 1 }, { x: 2 }, { x: 3 }] }
+  const anyOrder = { kind: 'rate', field: 'v', max: 9 }
+  test.each<[string, JsonObject, number]>([
+    ['the parts of its path and one', { kind: 'bounds', field: 'v.x.y', min: 1 }, 4],
+    ['one where it has no path', { kind: 'staleness', maxMs: 1 }, 1],
+    [
+      'the size of the payload for each part of a schema',
+      { kind: 'schema', schema: { type: 'object' } },
+      1 + 20,
+    ],
+    ['instructions times characters of a text', { kind: 'pattern', field: 'u', pattern: 'b' }, 2 + 40 * 3],
+    ['nothing for a pattern without a text', { kind: 'pattern', field: 'v', pattern: 'b' }, 2],
+    [
+      'each path of a predicate, and each 16 characters of two texts',
+      {
+        kind: 'predicate',
+        name: 'p',
+        require: {
+          all: [
+            { field: 't', op: '>=', other: 'u' },
+            { field: 'v', op: 'exists' },
+          ],
+        },
+      },
+      4 + 2 + 2,
+    ],
+    [
+      'no text that a predicate does not get to',
+      {
+        kind: 'predicate',
+        name: 'p',
+        require: {
+          all: [
+            { field: 'v', op: '=', value: 2 },
+            { field: 't', op: '=', other: 'u' },
+          ],
+        },
+      },
+      2 + 4,
+    ],
+    [
+      'each value of a sum, and the path to it',
+      { kind: 'sum', fields: ['list', 'v'], each: 'x', max: 9 },
+      4 + 4 * 2,
+    ],
+    ['one where it remembers a number', anyOrder, 2 + 1],
+    ['also the path of its key', { ...anyOrder, key: 'w' }, 2 + 2 + 1],
+    ['nothing more where the key cannot be used', { ...anyOrder, key: 'list' }, 2 + 2],
+  ])('%s', (_, rule, steps) => {
+    const budget = newBudget()
+    const before = budget.steps
+    compile(rule)(envelope(number), emptyState(), { budget })
+    expect(before - budget.steps).toBe(steps)
+  })
+
+  test('twice the values that it has in its window, or the sources that spoke before', () => {
+    const budget = newBudget()
+    for (const [rule, third] of [
+      [{ kind: 'mad', field: 'v' }, 2 + 1 + 2 * 2],
+      [{ kind: 'divergence', field: 'v', withinMs: 9, key: 'k' }, 2 + 2 + 1 + 1],
+    ] as const) {
+      const [check, state] = [compile(rule), emptyState()]
+      for (const v of [1, 2]) check(at(v, { v, k: 'k' }), state)
+      const before = budget.steps
+      check(at(3, { v: 3, k: 'k' }), state, { budget })
+      expect(before - budget.steps).toBe(third)
+    }
+  })
+})
+
 describe('a predicate', () => {
   const judge = (predicate: Json, payload: Json) =>
     compilePredicate(orThrow(readPredicate(predicate)))(payload, newBudget())

@@ -30,6 +30,7 @@ describe('the rules of a policy', () => {
     ['have a range upside down', [{ kind: 'bounds', field: 'a', min: 2, max: 1 }], '/0'],
     ['set a flag that only ingest sets', [{ kind: 'bounds', field: 'a', min: 2, flag: 'LATE' }], '/0/flag'],
     ['set such a flag by number', [{ kind: 'bounds', field: 'a', min: 2, flag: 0x800 }], '/0/flag'],
+    ['set one by a number that is one in 32 bits', [{ kind: 'skew', flag: 2 ** 32 + 1 }], '/0/flag'],
     ['have a severity of their own', [{ kind: 'skew', severity: 'fatal' }], '/0/severity'],
     ['go through __proto__', [{ kind: 'bounds', field: '__proto__.a', min: 2 }], '/0/field'],
     ['have a pattern that goes back', [{ kind: 'pattern', field: 'a', pattern: '(a)\\1' }], '/0/pattern'],
