@@ -9,7 +9,7 @@ import type { Rule } from './rule.ts'
 /** What the schemas and patterns that apply to one event may weigh: its source's rules and the stream's. */
 export const RULES_WEIGHT_MAX = 4_000
 
-/** Parts of a schema, instructions of a pattern; the other kinds cost next to nothing, to compile and to check. */
+/** Parts of a schema, instructions of a pattern; the other kinds take no compiling, and pay from the packet's budget. */
 export function weightOf(rule: Rule): number {
   return rule.kind === 'pattern'
     ? orThrow(compilePattern(rule.pattern)).programSize
