@@ -3,6 +3,14 @@
 export { signer } from '#curve'
 export { ancestry, type Beef, type BeefTransaction, readBeef, writeBeef } from './beef.ts'
 export { type Bump, computeRoot, readBump, writeBump } from './bump.ts'
+export {
+  type Carried,
+  carriedBy,
+  EVENTS_OFF_CHAIN_BYTES_MAX,
+  type EventBatch,
+  type EventBatchToken,
+  eventBatchToken,
+} from './event-batch.ts'
 export { judgeBeef, readHistory } from './judge-beef.ts'
 export { anyoneSigningKey, anyoneVerifyingKey, signDetached, verifyDetached } from './keys.ts'
 export {

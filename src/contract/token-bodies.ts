@@ -22,7 +22,12 @@ const key = hexBytes(33)
 const hash = hexBytes(32)
 const signature = bytes(DER_BYTES_MIN, DER_BYTES_MAX)
 const word = z.string().regex(/^[a-z]{1,32}$/, 'not a word of 1 to 32 lower-case letters')
-const name = z.string().min(1).max(256)
+// Of all Unicode this one character no database can hold as text, and a name must not stop what writes it down.
+const name = z
+  .string()
+  .min(1)
+  .max(256)
+  .refine(text => !text.includes('\0'), 'a name with the character U+0000')
 const url = z
   .string()
   .max(TOKEN_URL_CHARS_MAX)
@@ -136,15 +141,13 @@ const events = {
   bytes: bytes(1, EVENTS_INLINE_BYTES_MAX).optional(),
   url: url.optional(),
 }
-export const eventsBody = bodyCodec(
-  events,
-  z
-    .strictObject(events)
-    .refine(
-      body => body.bytes === undefined || body.url === undefined,
-      'the events are both inline and behind a URL',
-    ),
-)
+export const eventsMembers = z
+  .strictObject(events)
+  .refine(
+    body => body.bytes === undefined || body.url === undefined,
+    'the events are both inline and behind a URL',
+  )
+export const eventsBody = bodyCodec(events, eventsMembers)
 
 export type TokenBodies = {
   readonly GDE1: Decoded<typeof eventsBody>
