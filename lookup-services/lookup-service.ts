@@ -1,0 +1,62 @@
+/**
+ * What an overlay host mounts under the name of a lookup service. It is the interface of @bsv/overlay without its
+ * import, so that a host with another copy of the SDK can mount ours. Every service hears of the outputs of every
+ * topic, and of one more than once after a crash: it picks its own, and a second time changes nothing.
+ */
+export type LookupService = {
+  readonly admissionMode: 'locking-script'
+  readonly spendNotificationMode: 'txid'
+  outputAdmittedByTopic(output: AdmittedOutput): Promise<void>
+  outputSpent(spend: OutputSpend): Promise<void>
+  /**
+   * Not of the reference interface: for hosts that evict transactions, and say so of outputs that stay and that an
+   * evicted one had spent.
+   */
+  outputUnspent(output: UnspentOutput): Promise<void>
+  outputNoLongerRetainedInHistory(txid: string, outputIndex: number, topic: string): Promise<void>
+  outputEvicted(txid: string, outputIndex: number): Promise<void>
+  /** Throws InvalidQuery over a question that makes no sense. */
+  lookup(question: LookupQuestion): Promise<LookupFormula>
+  /** Markdown. */
+  getDocumentation(): Promise<string>
+  getMetaData(): Promise<LookupMetaData>
+}
+
+export type AdmittedOutput =
+  | {
+      readonly mode: 'locking-script'
+      readonly txid: string
+      readonly outputIndex: number
+      readonly topic: string
+      readonly lockingScript: { toBinary(): ArrayLike<number> }
+    }
+  /** What a service that asks for scripts is never told. */
+  | { readonly mode: 'whole-tx' }
+
+export type OutputSpend =
+  | {
+      readonly mode: 'txid'
+      readonly txid: string
+      readonly outputIndex: number
+      readonly topic: string
+      readonly spendingTxid: string
+    }
+  /** What a service that asks for txids is never told. */
+  | { readonly mode: 'none' | 'script' | 'whole-tx' }
+
+export type UnspentOutput = {
+  readonly txid: string
+  readonly outputIndex: number
+  readonly topic: string
+  readonly spendingTxid: string
+}
+
+export type LookupQuestion = { readonly service: string; readonly query: unknown }
+export type LookupFormula = { txid: string; outputIndex: number; context?: number[] }[]
+
+export type LookupMetaData = {
+  name: string
+  shortDescription: string
+  version: string
+  informationURL?: string
+}
