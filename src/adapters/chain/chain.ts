@@ -15,16 +15,23 @@ export type Chain = {
   broadcast(transactions: readonly Transaction[]): Promise<BroadcastAnswer>
   /** What the network knows of these; one it has not heard of is missing from the answer. */
   statusOf(txids: readonly string[]): Promise<ReadonlyMap<string, TransactionStatus>>
-  /** Calls back after every change of the best chain, one call at a time, until stopped. */
-  follow(onChange: (change: ChainChange) => Promise<void>): StopFollowing
+  /**
+   * Calls back after every change of the best chain, one call at a time, until stopped; a call that fails is made
+   * again. `since`: the last tip that the caller dealt with, so that what changed while it was down is told first.
+   */
+  follow(onChange: (change: ChainChange) => Promise<void>, since?: Tip): StopFollowing
 }
 
 export type Tip = { readonly height: number; readonly hash: string }
 
-/** `forkHeight`: the highest block that was on the best chain before and still is. Below the old tip: a reorganisation. */
+/**
+ * `forkHeight`: the highest block that was on the best chain before and still is. Below the old tip: a
+ * reorganisation. -1: none that is known, so everything is to be asked again.
+ */
 export type ChainChange = { readonly forkHeight: number; readonly tip: Tip }
 
-type StopFollowing = () => Promise<void>
+/** Resolves when no call is under way; a callback that waits for it waits for itself. */
+export type StopFollowing = () => Promise<void>
 
 export type BroadcastAnswer =
   | { readonly kind: 'accepted' }

@@ -1,0 +1,186 @@
+import {
+  FINAL_SEQUENCE,
+  type Output,
+  outpointText,
+  readTransaction,
+  type Transaction,
+} from '../../contract/transaction.ts'
+import type { Outpoint } from '../../core/rounds/pipeline.ts'
+import { admit } from './admit.ts'
+import type { BroadcastAnswer } from './chain.ts'
+import { bytea, type ChainDatabase, hexOf, inTransaction, type Queries } from './database.ts'
+
+/** Whether input `index` may spend `spent`. */
+export type Satisfies = (transaction: Transaction, index: number, spent: Output) => boolean | Promise<boolean>
+
+export type Rules = {
+  readonly satisfies: Satisfies
+  /** What a lock time is measured against. */
+  readonly nextBlock: () => { readonly height: number; readonly timeSeconds: number }
+}
+
+type Refused = Extract<BroadcastAnswer, { kind: 'rejected' }>
+
+/** More in one call is a mistake or an attack; a caller with a longer chain sends it in pieces. */
+export const BROADCAST_TRANSACTIONS_MAX = 1_000
+
+/**
+ * Takes the transactions into the mempool one by one, and answers for the last. One that is known already costs a
+ * row of a query; one that is refused takes its children with it, and nobody else.
+ */
+export async function accept(
+  database: ChainDatabase,
+  rules: Rules,
+  transactions: readonly Transaction[],
+): Promise<BroadcastAnswer> {
+  const last = transactions.at(-1)
+  if (last === undefined) throw new Error('there is no transaction to broadcast; hand over at least one')
+  if (transactions.length > BROADCAST_TRANSACTIONS_MAX)
+    throw new Error(
+      `${transactions.length} transactions in one broadcast; send at most ${BROADCAST_TRANSACTIONS_MAX}, parents first`,
+    )
+  const known = await liveAmong(database.pool, transactions)
+  // What is in the mempool or mined has had its ancestors there too.
+  if (known.has(last.txid)) return { kind: 'accepted' }
+  const refused = new Map<string, Refused>()
+  for (const transaction of transactions) {
+    if (known.has(transaction.txid)) continue
+    const answer = refusedParent(transaction, refused) ?? (await acceptOne(database, rules, transaction))
+    if (answer.kind === 'rejected') refused.set(transaction.txid, answer)
+  }
+  return refused.get(last.txid) ?? { kind: 'accepted' }
+}
+
+async function acceptOne(
+  database: ChainDatabase,
+  rules: Rules,
+  given: Transaction,
+): Promise<BroadcastAnswer> {
+  const read = readTransaction(given.raw)
+  if (!read.ok) return invalid(read.fault.detail)
+  const transaction = read.value
+  if (!isFinal(transaction, rules.nextBlock()))
+    return invalid(`${transaction.txid} has a lock time that has not come; send it when it has`)
+  const against = await againstSpends(database.pool, rules.satisfies, transaction)
+  if (against !== undefined) return against
+
+  const admission = await inTransaction(
+    database,
+    'arrivals-shared',
+    client => admit(client, transaction),
+    ({ kind }) => kind === 'pooled',
+  )
+  if (admission.kind === 'orphan') return orphan(database.pool, transaction)
+  if (admission.kind !== 'double-spend') return { kind: 'accepted' }
+  return doubleSpend(transaction, admission.competing)
+}
+
+/** What speaks against it, from the bytes of what it spends alone: these never change. */
+export async function againstSpends(
+  client: Queries,
+  satisfies: Satisfies,
+  transaction: Transaction,
+): Promise<Refused | undefined> {
+  const coins = await coinsOf(client, transaction)
+  if (coins === undefined) return orphan(client, transaction)
+  let left = coins.reduce((sum, { satoshis }) => sum + satoshis, 0)
+  for (const { satoshis } of transaction.outputs) left -= satoshis
+  if (left < 0) return invalid(`${transaction.txid} pays out ${-left} satoshis more than it takes in`)
+  for (const [index, coin] of coins.entries())
+    if (!(await satisfies(transaction, index, coin)))
+      return invalid(
+        `input ${index} of ${transaction.txid} does not satisfy the lock of the coin that it spends`,
+      )
+  return undefined
+}
+
+/** At a time, because each may be as long as a transaction gets. */
+const PARENTS_PER_QUERY = 16
+
+/** The outputs that it spends, in the order of its inputs; undefined where one of them never was. */
+async function coinsOf(client: Queries, { inputs }: Transaction): Promise<Output[] | undefined> {
+  const wanted = new Map<string, Outpoint[]>()
+  for (const input of inputs) wanted.set(input.txid, [...(wanted.get(input.txid) ?? []), input])
+  const parents = [...wanted.keys()]
+  const found = new Map<string, Output>()
+  for (let at = 0; at < parents.length; at += PARENTS_PER_QUERY) {
+    const { rows } = await client.query<{ raw: Buffer }>({
+      name: 'chain-parents',
+      text: 'SELECT raw FROM chain_transactions WHERE txid = ANY ($1::bytea[])',
+      values: [parents.slice(at, at + PARENTS_PER_QUERY).map(bytea)],
+    })
+    for (const { raw } of rows) {
+      const { txid, outputs } = storedTransaction(raw)
+      for (const input of wanted.get(txid) ?? []) {
+        const output = outputs[input.vout]
+        if (output !== undefined) found.set(outpointText(input), output)
+      }
+    }
+  }
+  const coins = inputs.flatMap(input => found.get(outpointText(input)) ?? [])
+  return coins.length === inputs.length ? coins : undefined
+}
+
+/** Bytes of the database, which only ever holds what the strict reader took. */
+export function storedTransaction(raw: Uint8Array): Transaction {
+  const read = readTransaction(raw)
+  if (!read.ok) throw new Error(`a stored transaction cannot be read: ${read.fault.detail}`)
+  return read.value
+}
+
+async function liveAmong(client: Queries, transactions: readonly Transaction[]): Promise<Set<string>> {
+  const { rows } = await client.query<{ txid: Buffer }>({
+    name: 'chain-live',
+    text: `SELECT txid FROM chain_transactions WHERE txid = ANY ($1::bytea[]) AND state <> 'rejected'`,
+    values: [transactions.map(({ txid }) => bytea(txid))],
+  })
+  return new Set(rows.map(({ txid }) => hexOf(txid)))
+}
+
+/** Which parent is missing, and why: whoever sent it wants to know what to send first, or that it is lost. */
+async function orphan(client: Queries, transaction: Transaction): Promise<Refused> {
+  const { rows } = await client.query<{ txid: Buffer; state: string; rejected_for: Buffer | null }>(
+    'SELECT txid, state, rejected_for FROM chain_transactions WHERE txid = ANY ($1::bytea[])',
+    [transaction.inputs.map(({ txid }) => bytea(txid))],
+  )
+  const parents = new Map(rows.map(row => [hexOf(row.txid), row]))
+  for (const { txid, vout } of transaction.inputs) {
+    const parent = parents.get(txid)
+    const coin = `${transaction.txid} spends output ${vout} of ${txid}`
+    if (parent === undefined)
+      return invalid(`${coin}, which this chain has never seen; send it first, or check which chain it is on`)
+    if (parent.state !== 'rejected') continue
+    const winner = parent.rejected_for === null ? undefined : hexOf(parent.rejected_for)
+    const why = winner === undefined ? '' : ` in favour of ${winner}`
+    return {
+      ...invalid(`${coin}, which was thrown out${why}`),
+      competing: winner === undefined ? [] : [winner],
+    }
+  }
+  return invalid(`${transaction.txid} spends an output that its transaction does not have`)
+}
+
+function refusedParent(transaction: Transaction, refused: ReadonlyMap<string, Refused>): Refused | undefined {
+  for (const { txid } of transaction.inputs) {
+    const parent = refused.get(txid)
+    if (parent !== undefined)
+      return { ...parent, detail: `${transaction.txid} spends ${txid}, which is refused: ${parent.detail}` }
+  }
+  return undefined
+}
+
+const LOCK_TIME_IS_A_CLOCK_FROM = 500_000_000
+
+function isFinal({ lockTime, inputs }: Transaction, next: ReturnType<Rules['nextBlock']>): boolean {
+  if (inputs.every(({ sequence }) => sequence === FINAL_SEQUENCE)) return true
+  return lockTime < (lockTime < LOCK_TIME_IS_A_CLOCK_FROM ? next.height : next.timeSeconds)
+}
+
+function doubleSpend({ txid }: Transaction, competing: readonly string[]): Refused {
+  const detail = `${txid} spends a coin that ${competing.join(', ')} spent first`
+  return { kind: 'rejected', reason: 'double-spend', detail, competing }
+}
+
+function invalid(detail: string): Refused {
+  return { kind: 'rejected', reason: 'invalid', detail, competing: [] }
+}

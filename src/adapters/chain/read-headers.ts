@@ -1,0 +1,100 @@
+import { concatAll } from '../../core/bytes.ts'
+import { rootOf } from './block.ts'
+import type { Tip } from './chain.ts'
+import { bytea, type Queries } from './database.ts'
+import type { HeaderRun } from './header-run.ts'
+
+const HEADERS_PER_QUERY = 2_000
+/** How many of the last blocks are tried first, second and third for one that is still on the best chain. */
+const LOOKING_BACK = [1, 128, Number.POSITIVE_INFINITY] as const
+
+/**
+ * Brings the run up to the best chain of the database. Answers with the highest block that was in it before and
+ * still is, or undefined where nothing changed.
+ */
+export async function catchUp(
+  client: Queries,
+  run: HeaderRun,
+  headersKept: number,
+): Promise<number | undefined> {
+  let lowest: number | undefined
+  for (;;) {
+    const news = await readNews(client, run)
+    if (news === undefined) {
+      // Empty, or so far behind that no block of the run is left: begin again near the tip.
+      run.reset(await firstKept(client, headersKept))
+      const begun = await readStoredHeaders(client, run.firstHeight(), HEADERS_PER_QUERY)
+      if (begun.length === 0)
+        throw new Error('the database holds no block; was its chain taken away meanwhile?')
+      run.replaceAbove(run.firstHeight() - 1, begun)
+      lowest = -1
+      continue
+    }
+    const changed = news.headers.length > 0 || news.fork !== run.tip()?.height
+    if (!changed) return lowest
+    run.replaceAbove(news.fork, news.headers)
+    lowest = Math.min(lowest ?? news.fork, news.fork)
+  }
+}
+
+/** One statement, so that the fork and what stands above it are of one moment. */
+async function readNews(
+  client: Queries,
+  run: HeaderRun,
+): Promise<{ fork: number; headers: Uint8Array } | undefined> {
+  const tip = run.tip()
+  if (tip === undefined) return undefined
+  for (const back of LOOKING_BACK) {
+    const lowest = Math.max(run.firstHeight(), tip.height - back + 1)
+    const hashes = Array.from({ length: tip.height - lowest + 1 }, (_, i) => run.hashAt(lowest + i) ?? '')
+    const { rows } = await client.query<{ fork: number | null; header: Buffer | null }>({
+      name: 'chain-news',
+      text: `WITH fork AS (SELECT max(height) AS height FROM chain_blocks WHERE best AND hash = ANY ($1::bytea[]))
+             SELECT fork.height AS fork, b.header FROM fork
+             LEFT JOIN chain_blocks b ON b.best AND b.height > fork.height
+             ORDER BY b.height LIMIT $2`,
+      values: [hashes.map(bytea), HEADERS_PER_QUERY],
+    })
+    const fork = rows[0]?.fork
+    if (typeof fork === 'number')
+      return { fork, headers: concatAll(rows.flatMap(({ header }) => header ?? [])) }
+    if (lowest === run.firstHeight()) break
+  }
+  return undefined
+}
+
+async function firstKept(client: Queries, headersKept: number): Promise<number> {
+  const { rows } = await client.query<{ height: number | null }>(
+    'SELECT max(height) AS height FROM chain_blocks WHERE best',
+  )
+  return Math.max(0, (rows[0]?.height ?? 0) - headersKept + 1)
+}
+
+/** From the database: for heights that the run has forgotten. */
+export async function readStoredHeaders(client: Queries, from: number, count: number): Promise<Uint8Array> {
+  const { rows } = await client.query<{ header: Buffer }>(
+    'SELECT header FROM chain_blocks WHERE best AND height >= $1 AND height < $1 + $2 ORDER BY height',
+    [from, count],
+  )
+  return concatAll(rows.map(({ header }) => header))
+}
+
+export async function readStoredRoot(client: Queries, height: number): Promise<string | undefined> {
+  const header = await readStoredHeaders(client, height, 1)
+  return header.length === 0 ? undefined : rootOf(header)
+}
+
+/** How far a branch that was left behind is shared with the best chain; -1 where the block was never seen. */
+export async function forkBelow(client: Queries, { hash }: Tip): Promise<number> {
+  const { rows } = await client.query<{ height: number }>(
+    `WITH RECURSIVE back AS (
+       SELECT previous, height, best FROM chain_blocks WHERE hash = $1
+       UNION ALL
+       SELECT b.previous, b.height, b.best FROM back JOIN chain_blocks b ON b.hash = back.previous
+       WHERE NOT back.best
+     )
+     SELECT height FROM back WHERE best`,
+    [bytea(hash)],
+  )
+  return rows[0]?.height ?? -1
+}

@@ -1,0 +1,73 @@
+import type { ErrorRequestHandler, Response } from 'express'
+
+/** Every way in which the chain's routes say no, and the status that goes with it. */
+export const chainErrors = {
+  ERR_CHAIN_INVALID_REQUEST: 400,
+  ERR_CHAIN_UNREADABLE_TRANSACTION: 400,
+  ERR_CHAIN_NO_SUCH_ROUTE: 404,
+  ERR_CHAIN_NO_SUCH_HEIGHT: 404,
+  ERR_CHAIN_UNKNOWN_TRANSACTION: 404,
+  ERR_CHAIN_METHOD_NOT_ALLOWED: 405,
+  ERR_CHAIN_DOUBLE_SPEND: 409,
+  ERR_CHAIN_BODY_TOO_LARGE: 413,
+  ERR_CHAIN_CONTENT_TYPE: 415,
+  ERR_CHAIN_INVALID_TRANSACTION: 422,
+  ERR_CHAIN_REORGANISATION_REFUSED: 422,
+  ERR_CHAIN_INTERNAL: 500,
+  ERR_CHAIN_FAUCET_EXHAUSTED: 503,
+  ERR_CHAIN_MEMPOOL_FULL: 503,
+} as const
+
+export type ChainErrorCode = keyof typeof chainErrors
+
+/** What every answer of a private chain says of itself. */
+export const privateChain = { network: 'local', economicFinality: false } as const
+
+/** Thrown by a handler; the router's last handler turns it into an answer. */
+export class ChainRouteError extends Error {
+  readonly code: ChainErrorCode
+  readonly more: Readonly<Record<string, unknown>>
+
+  constructor(code: ChainErrorCode, message: string, more: Readonly<Record<string, unknown>> = {}) {
+    super(message)
+    this.name = 'ChainRouteError'
+    this.code = code
+    this.more = more
+  }
+}
+
+/** `onFault`: for the log, because an unknown fault is answered without its internals. */
+export function answerChainErrors(onFault: (error: unknown) => void): ErrorRequestHandler {
+  return (error: unknown, _request, response, next) => {
+    if (response.headersSent) return next(error)
+    const known = error instanceof ChainRouteError ? error : fromBodyReader(error)
+    if (known !== undefined) return answer(response, known)
+    onFault(error)
+    answer(response, new ChainRouteError('ERR_CHAIN_INTERNAL', 'something went wrong here; it is in the log'))
+  }
+}
+
+const RETRY_AFTER_SECONDS = 1
+
+function answer(response: Response, { code, message, more }: ChainRouteError): void {
+  const status = chainErrors[code]
+  if (status === 503) response.set('Retry-After', String(RETRY_AFTER_SECONDS))
+  response
+    .status(status)
+    .json({ status: 'error', isError: true, code, message, description: message, ...more, ...privateChain })
+}
+
+/** Complaints of express about a body, or about a path that it cannot decode. */
+function fromBodyReader(error: unknown): ChainRouteError | undefined {
+  if (!(error instanceof Error && 'status' in error)) return undefined
+  if (error.status === 413)
+    return new ChainRouteError('ERR_CHAIN_BODY_TOO_LARGE', 'the body is too large; send it in smaller pieces')
+  if (error.status === 415)
+    return new ChainRouteError('ERR_CHAIN_CONTENT_TYPE', 'the body is compressed; send it as it is')
+  if (error.status === 400)
+    return new ChainRouteError(
+      'ERR_CHAIN_INVALID_REQUEST',
+      'the request ends early or its path is unreadable',
+    )
+  return undefined
+}
