@@ -43,7 +43,7 @@ An output list: each output with its BEEF, and a context, which is UTF-8 JSON, s
 \`carried\` is \`inline\`, \`off-chain\` or \`url\`. \`admittedMs\`, \`cursor\` and \`spent\` are this host's word; the rest is what the
 signed token in the BEEF says.
 
-**Next page**: the same query with the \`cursor\` of the last output. A page shorter than \`limit\` is the last one. A
+**Next page**: the same query with the \`cursor\` of the last output, until a page is empty. A
 cursor is a position in the list, so it stays good when batches are added or evicted, and for either order.
 
 **Following**: a batch that is being admitted while you ask may come to stand before one that you have seen. Whoever

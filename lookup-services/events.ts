@@ -1,6 +1,5 @@
-import { carriedBy } from '../src/contract/event-batch.ts'
+import { carriedBy, readEventBatch } from '../src/contract/event-batch.ts'
 import { baseLookupServices, baseTopics } from '../src/contract/names.ts'
-import { readToken } from '../src/contract/tokens.ts'
 import { utf8 } from '../src/core/bytes.ts'
 import { eventsLookupDocumentation } from './events-documentation.ts'
 import type { EventBatchEntry, EventsIndex, ListedBatch } from './events-index.ts'
@@ -74,9 +73,10 @@ const service = baseLookupServices.events
 
 function batchIn(output: AdmittedOutput): EventBatchEntry | undefined {
   if (output.mode !== 'locking-script' || output.topic !== topic) return undefined
-  const token = readToken(Uint8Array.from(output.lockingScript.toBinary()))
-  if (!token.ok || token.value.tag !== 'GDE1') return undefined
-  const { issuer, subject, body } = token.value
+  const binary = output.lockingScript.toBinary()
+  const token = readEventBatch(binary instanceof Uint8Array ? binary : Uint8Array.from(binary))
+  if (token === undefined) return undefined
+  const { issuer, subject, body } = token
   const { streamId, sourceId, count } = body
   const { txid, outputIndex: vout } = output
   return { txid, vout, publisher: issuer, streamId, sourceId, subject, count, carried: carriedBy(body) }

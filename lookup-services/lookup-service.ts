@@ -28,6 +28,7 @@ export type AdmittedOutput =
       readonly txid: string
       readonly outputIndex: number
       readonly topic: string
+      /** Where it gives the bytes that the topic manager judged, and not a copy, they are not verified again. */
       readonly lockingScript: { toBinary(): ArrayLike<number> }
     }
   /** What a service that asks for scripts is never told. */

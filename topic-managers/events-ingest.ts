@@ -1,7 +1,7 @@
 import { sha256Hex } from '#sha256'
 import { BEEF_BYTES_MAX, type Beef } from '../src/contract/beef.ts'
-import { carriedBy, EVENTS_OFF_CHAIN_BYTES_MAX } from '../src/contract/event-batch.ts'
-import { readToken, type TokenOf, tagOf } from '../src/contract/tokens.ts'
+import { carriedBy, EVENTS_OFF_CHAIN_BYTES_MAX, readEventBatch } from '../src/contract/event-batch.ts'
+import { type TokenOf, tagOf } from '../src/contract/tokens.ts'
 import { isSettledForm, type Transaction } from '../src/contract/transaction.ts'
 import { admitNumbers } from './admit-numbers.ts'
 import { type EventsIngestBounds, eventsIngestDocumentation } from './events-ingest-documentation.ts'
@@ -82,8 +82,8 @@ function batchesOf(transaction: Transaction, batchesMax: number): Batch[] {
   )
   if (meant.length > batchesMax) return []
   return meant.flatMap(([vout, { script }]) => {
-    const token = readToken(script)
-    return token.ok && token.value.tag === 'GDE1' ? [{ vout, token: token.value }] : []
+    const token = readEventBatch(script)
+    return token === undefined ? [] : [{ vout, token }]
   })
 }
 

@@ -5,7 +5,7 @@ import { parseJson } from '../core/canonical-json.ts'
 import { accepted, type Outcome, refused } from '../core/fault.ts'
 import { bySchema } from '../core/schema.ts'
 import { EVENTS_INLINE_BYTES_MAX, eventsMembers, type TokenBodies } from './token-bodies.ts'
-import { type Issuer, tokenScript } from './tokens.ts'
+import { type Issuer, readToken, type TokenOf, tagOf, tokenScript } from './tokens.ts'
 
 /** Default of what a topic takes as off-chain values; a larger batch goes behind a URL, or becomes several. */
 export const EVENTS_OFF_CHAIN_BYTES_MAX = 8 * 1024 * 1024
@@ -44,6 +44,22 @@ export function eventBatchToken(batch: EventBatch): Outcome<EventBatchToken> {
   const subject = sha256Hex(bytes)
   const script = tokenScript('GDE1', issuer, subject, body.value)
   return accepted({ script, subject, count, ...(as === 'off-chain' && { offChainValues: bytes }) })
+}
+
+const readBefore = new WeakMap<Uint8Array, TokenOf<'GDE1'> | 'none'>()
+
+/**
+ * The batch in a locking script, if it is a sound one. Judge and index ask in turn about the same bytes, a view of a
+ * transaction that nobody changes, and only the first pays for the signature.
+ */
+export function readEventBatch(script: Uint8Array): TokenOf<'GDE1'> | undefined {
+  let batch = readBefore.get(script)
+  if (batch === undefined) {
+    const token = tagOf(script) === 'GDE1' ? readToken(script) : undefined
+    batch = token?.ok && token.value.tag === 'GDE1' ? token.value : 'none'
+    readBefore.set(script, batch)
+  }
+  return batch === 'none' ? undefined : batch
 }
 
 /** How a batch of events travels: in its token, beside its transaction, or behind the URL that the token names. */

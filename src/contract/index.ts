@@ -10,6 +10,7 @@ export {
   type EventBatch,
   type EventBatchToken,
   eventBatchToken,
+  readEventBatch,
 } from './event-batch.ts'
 export { judgeBeef, readHistory } from './judge-beef.ts'
 export { anyoneSigningKey, anyoneVerifyingKey, signDetached, verifyDetached } from './keys.ts'
