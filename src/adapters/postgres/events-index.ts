@@ -89,7 +89,9 @@ export function findStatement(query: EventsQuery): { text: string; values: unkno
   if (query.after !== undefined) {
     const { admittedMs, txid, vout } = query.after
     const position = [admittedMs, knownHex(txid), vout].map(given).join(', ')
-    conditions.push(`(listed.admitted_ms, listed.txid, listed.vout) ${query.order === 'asc' ? '>' : '<'} (${position})`)
+    conditions.push(
+      `(listed.admitted_ms, listed.txid, listed.vout) ${query.order === 'asc' ? '>' : '<'} (${position})`,
+    )
   }
   const where = conditions.length > 0 ? `where ${conditions.join(' and ')}` : ''
   // Qualified, because the answer has a column `txid` of its own, which is text.
