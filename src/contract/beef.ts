@@ -48,9 +48,7 @@ export function readBeef(
   return readWhole(bytes, 'transaction-invalid', from => {
     if (bytes.length > bytesMax) from.refuse(`a BEEF is longer than ${bytesMax} bytes`)
     if (from.u32() !== BEEF_V1) from.refuse('the bytes are not a BEEF of version 1')
-    const bumps = Array.from({ length: from.count(BUMP_BYTES_MIN) }, () => takeBump(from))
-    const beef = takeTransactions(from, bumps)
-    refuseDoubleSpends(beef, from)
+    const beef = takeBeef(from, version1)
     if (minimal && !sameBytes(minimalForm(beef, from.refuse), bytes))
       from.refuse(
         'a BEEF is not in its minimal form: the subject with what it needs, in the order of its inputs',
@@ -66,18 +64,38 @@ export function writeBeef(transactions: readonly BeefTransaction[]): Uint8Array 
   return minimalForm({ subject, byTxid: new Map(transactions.map(each => [each.txid, each])) }, throwing)
 }
 
+/**
+ * All of these, each with whatever of the others it needs: a reader may take any of them for the subject. Where
+ * one is given with a block proof and without, the proof counts.
+ */
+export function writeMergedBeef(transactions: readonly BeefTransaction[]): Uint8Array {
+  const byTxid = new Map<string, BeefTransaction>()
+  for (const each of transactions)
+    if (each.proof !== undefined || !byTxid.has(each.txid)) byTxid.set(each.txid, each)
+  // By root as well: of two subjects, one may still hold the proof of a block that is no longer in the chain.
+  const nameOf = ({ height, root }: Bump) => `${height} ${root}`
+  return written(parentsFirst([...byTxid.values()], byTxid), nameOf, throwing)
+}
+
 type Linked = Pick<Beef, 'subject' | 'byTxid'>
 
-/** Parents before children, as a walk over the inputs meets them; one path per block, in order of first use. */
 function minimalForm(beef: Linked, refuse: Refuse): Uint8Array {
-  const transactions = ancestry(beef)
-  const blocks = blocksOf(transactions)
-  const places = new Map([...blocks.keys()].map((height, place) => [height, place]))
+  return written(ancestry(beef), ({ height }) => `${height}`, refuse)
+}
+
+/** In this order; one path per block, in order of first use. */
+function written(
+  transactions: readonly BeefTransaction[],
+  blockOf: (proof: Bump) => string,
+  refuse: Refuse,
+): Uint8Array {
+  const blocks = blocksOf(transactions, blockOf)
+  const places = new Map([...blocks.keys()].map((block, place) => [block, place]))
   const bumps = [...blocks.values()].map(({ proofs, txids }) =>
     writeBump(trimBump(mergeBumps([...proofs], refuse), txids)),
   )
   const entries = transactions.flatMap(({ raw, proof }) => {
-    const place = proof && places.get(proof.height)
+    const place = proof && places.get(blockOf(proof))
     return [raw, place === undefined ? Uint8Array.of(0) : concat(Uint8Array.of(1), varInt(place))]
   })
   return concat(
@@ -91,23 +109,35 @@ function minimalForm(beef: Linked, refuse: Refuse): Uint8Array {
 
 /** The subject and all that it descends from, back to what is proven; each once, its parents before it. */
 export function ancestry({ subject, byTxid }: Linked): BeefTransaction[] {
+  return parentsFirst([subject], byTxid)
+}
+
+/** As a walk over the inputs meets them. */
+function parentsFirst(
+  subjects: readonly BeefTransaction[],
+  byTxid: ReadonlyMap<string, BeefTransaction>,
+): BeefTransaction[] {
   const open = (transaction: BeefTransaction) => ({
     transaction,
     parents: (transaction.proof === undefined ? transaction.inputs : []).values(),
   })
   const done: BeefTransaction[] = []
-  const met = new Set([subject.txid])
-  // By hand: a chain of spends may be longer than the stack is deep.
-  const path = [open(subject)]
-  for (let last = path.at(-1); last !== undefined; last = path.at(-1)) {
-    const { value: input } = last.parents.next()
-    const parent = input && byTxid.get(input.txid)
-    if (input === undefined) {
-      done.push(last.transaction)
-      path.pop()
-    } else if (parent !== undefined && !met.has(parent.txid)) {
-      met.add(parent.txid)
-      path.push(open(parent))
+  const met = new Set<string>()
+  for (const subject of subjects) {
+    if (met.has(subject.txid)) continue
+    met.add(subject.txid)
+    // By hand: a chain of spends may be longer than the stack is deep.
+    const path = [open(subject)]
+    for (let last = path.at(-1); last !== undefined; last = path.at(-1)) {
+      const { value: input } = last.parents.next()
+      const parent = input && byTxid.get(input.txid)
+      if (input === undefined) {
+        done.push(last.transaction)
+        path.pop()
+      } else if (parent !== undefined && !met.has(parent.txid)) {
+        met.add(parent.txid)
+        path.push(open(parent))
+      }
     }
   }
   return done
@@ -115,40 +145,63 @@ export function ancestry({ subject, byTxid }: Linked): BeefTransaction[] {
 
 type Block = { readonly proofs: Set<Bump>; readonly txids: Set<string> }
 
-/** By height: what is proven to be in which block, and by which paths. */
-function blocksOf(transactions: readonly BeefTransaction[]): Map<number, Block> {
-  const blocks = new Map<number, Block>()
+/** What is proven to be in which block, and by which paths. */
+function blocksOf(
+  transactions: readonly BeefTransaction[],
+  blockOf: (proof: Bump) => string,
+): Map<string, Block> {
+  const blocks = new Map<string, Block>()
   for (const { proof, txid } of transactions) {
     if (proof === undefined) continue
-    const block = blocks.get(proof.height) ?? { proofs: new Set(), txids: new Set() }
+    const block = blocks.get(blockOf(proof)) ?? { proofs: new Set(), txids: new Set() }
     block.proofs.add(proof)
     block.txids.add(txid)
-    blocks.set(proof.height, block)
+    blocks.set(blockOf(proof), block)
   }
   return blocks
 }
 
-const BEEF_V1 = 0xefbe_0001
+export const BEEF_V1 = 0xefbe_0001
 
-function takeTransactions(from: ByteReader, bumps: readonly Bump[]): Beef {
-  const byTxid = new Map<string, BeefTransaction>()
-  for (let left = from.count(TRANSACTION_BYTES_MIN + 1); left > 0; left--) {
+/** A transaction, and the place of the path that proves it. */
+export type Entry = { readonly transaction: Transaction; readonly place: number | undefined }
+
+/** How a version of the format writes one transaction. */
+export type EntryFormat = { readonly bytesMin: number; take(from: ByteReader): Entry }
+
+export const version1: EntryFormat = {
+  bytesMin: TRANSACTION_BYTES_MIN + 1,
+  take(from) {
     const transaction = takeTransaction(from)
+    const flag = from.byte()
+    if (flag > 1) from.refuse('the byte that says whether a Merkle path follows is neither 0 nor 1')
+    return { transaction, place: flag === 0 ? undefined : from.varInt() }
+  },
+}
+
+/** For readers of other headers: what follows the version number. */
+export function takeBeef(from: ByteReader, format: EntryFormat): Beef {
+  const bumps = Array.from({ length: from.count(BUMP_BYTES_MIN) }, () => takeBump(from))
+  const byTxid = new Map<string, BeefTransaction>()
+  for (let left = from.count(format.bytesMin); left > 0; left--) {
+    const { transaction, place } = format.take(from)
     if (byTxid.has(transaction.txid)) from.refuse('a BEEF holds a transaction twice')
-    const proof = takeProof(from, transaction.txid, bumps)
-    if (proof === undefined) refuseMissingParents(transaction, byTxid, from)
-    byTxid.set(transaction.txid, proof === undefined ? transaction : { ...transaction, proof })
+    if (place === undefined) {
+      refuseMissingParents(transaction, byTxid, from)
+      byTxid.set(transaction.txid, transaction)
+    } else {
+      const proof = proofAt(place, transaction.txid, bumps, from)
+      byTxid.set(transaction.txid, { ...transaction, proof })
+    }
   }
   const transactions = [...byTxid.values()]
   const subject = transactions.at(-1) ?? from.refuse('a BEEF holds no transaction')
+  refuseDoubleSpends(transactions, from)
   return { transactions, subject, byTxid }
 }
 
-function takeProof(from: ByteReader, txid: string, bumps: readonly Bump[]): Bump | undefined {
-  const flag = from.byte()
-  if (flag > 1) from.refuse('the byte that says whether a Merkle path follows is neither 0 nor 1')
-  if (flag === 0) return undefined
-  const proof = bumps[from.varInt()] ?? from.refuse('a transaction names a Merkle path that is not there')
+function proofAt(place: number, txid: string, bumps: readonly Bump[], from: ByteReader): Bump {
+  const proof = bumps[place] ?? from.refuse('a transaction names a Merkle path that is not there')
   if (!proof.leaves.has(txid)) from.refuse('a transaction names a Merkle path that is not its own')
   return proof
 }
@@ -163,7 +216,7 @@ function refuseMissingParents(
       from.refuse('an unproven transaction spends an output that does not come before it in the BEEF')
 }
 
-function refuseDoubleSpends({ transactions }: Beef, from: ByteReader): void {
+function refuseDoubleSpends(transactions: readonly Transaction[], from: ByteReader): void {
   const spent = new Set<string>()
   for (const transaction of transactions)
     for (const input of transaction.inputs) {

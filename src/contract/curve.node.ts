@@ -6,7 +6,7 @@ import { reduced } from './scalar.ts'
  * libsecp256k1 where its addon loads, the portable curve where not; `signer` says which. The package's own main
  * file is never imported: without the addon it falls back to another library, and tells nobody.
  */
-const native = loadNative()
+export const native = loadNative()
 
 export const signer: 'native' | 'portable' = native === undefined ? 'portable' : 'native'
 

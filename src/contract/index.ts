@@ -1,7 +1,14 @@
 /** What crosses a process boundary, for whoever writes an agent, a coordinator or a reader of their own. */
 
 export { signer } from '#curve'
-export { ancestry, type Beef, type BeefTransaction, readBeef, writeBeef } from './beef.ts'
+export {
+  ancestry,
+  type Beef,
+  type BeefTransaction,
+  readBeef,
+  writeBeef,
+  writeMergedBeef,
+} from './beef.ts'
 export { type Bump, computeRoot, readBump, writeBump } from './bump.ts'
 export {
   type Carried,
@@ -37,6 +44,7 @@ export {
 } from './request-signature.ts'
 export { type Lock, p2pkhLock, readLock, tokenLock } from './script.ts'
 export { checkSpends, judgeSpend, type Spend, type SpendVerdict, signTransaction } from './spend.ts'
+export { readSubmittedBeef } from './submitted-beef.ts'
 export {
   agentSubject,
   type Issuer,

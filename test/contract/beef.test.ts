@@ -1,52 +1,18 @@
 import { Beef as SdkBeef, Transaction as SdkTransaction } from '@bsv/sdk'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ancestry, type BeefTransaction, readBeef, writeBeef } from '../../src/contract/beef.ts'
+import { type BeefTransaction, readBeef, writeBeef, writeMergedBeef } from '../../src/contract/beef.ts'
 import { writeBump } from '../../src/contract/bump.ts'
-import { p2pkhLock } from '../../src/contract/script.ts'
 import { checkSpends, signTransaction } from '../../src/contract/spend.ts'
 import { buildTransaction, type Transaction, u32le, varInt } from '../../src/contract/transaction.ts'
 import { concat, toHex } from '../../src/core/bytes.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import { output } from '../support/pipeline.ts'
 import { mine } from '../support/private-chain.ts'
-import { coins, coordinator, madeUpRound, p2pkhSpend } from './made-up-round.ts'
-
-const pay = (outputs: number, satoshis: number) =>
-  Array.from({ length: outputs }, () => output(p2pkhLock(coordinator.publicKey), satoshis))
-const spendOf = (...parents: [Transaction, number][]) =>
-  signTransaction(
-    parents.map(([parent, vout]) => p2pkhSpend(parent, vout)),
-    pay(2, 100),
-  )
-
-/** A history of random shape: each transaction spends outputs of earlier ones that nobody has spent yet. */
-const history = fc
-  .tuple(
-    fc.integer({ min: 1, max: 4 }),
-    fc.array(fc.array(fc.nat(), { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 8 }),
-  )
-  .map(([fuelCount, picks]) => {
-    const all: BeefTransaction[] = mine(Array.from({ length: fuelCount }, (_, i) => coins(`${i}`, 3)))
-    const free = all.flatMap(each => each.outputs.map((_, vout): [Transaction, number] => [each, vout]))
-    for (const pick of picks) {
-      const parents = pick.flatMap(index => (free.length > 0 ? free.splice(index % free.length, 1) : []))
-      if (parents.length === 0) break
-      const child = spendOf(...parents)
-      all.push(child)
-      free.push([child, 0], [child, 1])
-    }
-    return all
-  })
+import { history, needed, pay, spendOf } from './made-up-history.ts'
+import { coins, madeUpRound, p2pkhSpend } from './made-up-round.ts'
 
 const shuffled = <T>(all: T[]) => fc.shuffledSubarray(all, { minLength: all.length })
-
-/** What the last one descends from, in the one order of a minimal BEEF. */
-function needed(all: readonly BeefTransaction[]): BeefTransaction[] {
-  const subject = all.at(-1)
-  if (subject === undefined) throw new Error('empty')
-  return ancestry({ subject, byTxid: new Map(all.map(each => [each.txid, each])) })
-}
 
 const round = madeUpRound('enhanced', 2)
 
@@ -133,6 +99,50 @@ describe('a BEEF', () => {
     }
     expect(await sdk.verify(headers)).toBe(true)
     expect(readBeef(round.beef, { minimal: true })).toMatchObject({ ok: true })
+  })
+})
+
+describe('a merged BEEF', () => {
+  const rootsOf = (all: readonly BeefTransaction[]) =>
+    new Map(all.flatMap(({ proof }) => (proof ? [[proof.height, proof.root] as const] : [])))
+  const headersOf = (all: readonly BeefTransaction[]) => {
+    const roots = rootsOf(all)
+    return {
+      isValidRootForHeight: async (root: string, height: number) => roots.get(height) === root,
+      currentHeight: async () => 8,
+    }
+  }
+
+  test('holds every subject with what it needs: the stock SDK finds and verifies each', async () => {
+    await fc.assert(
+      fc.asyncProperty(history.chain(shuffled), async all => {
+        const bytes = writeMergedBeef(all)
+        const beef = orThrow(readBeef(bytes))
+        expect(new Set(beef.byTxid.keys())).toEqual(new Set(all.map(({ txid }) => txid)))
+        for (const { txid } of all) {
+          const found = SdkBeef.fromBinary([...bytes]).findAtomicTransaction(txid)
+          expect(await found?.verify(headersOf(all))).toBe(true)
+          expect(SdkTransaction.fromBEEF([...bytes], txid).id('hex')).toBe(txid)
+        }
+      }),
+      { numRuns: 25 },
+    )
+  })
+
+  test('names a block once, whoever is proven in it', () => {
+    const [a, b, c] = mine([coins('a', 1), coins('b', 1), coins('c', 1)])
+    if (a === undefined || b === undefined || c === undefined) throw new Error('no fuel')
+    const bytes = writeMergedBeef([spendOf([c, 0]), a, b, c])
+    expect(SdkBeef.fromBinary([...bytes]).bumps).toHaveLength(1)
+  })
+
+  test('keeps apart two blocks of one height, and takes the proof of what is given twice', () => {
+    const [here] = mine([coins('here', 1)])
+    const [there] = mine([coins('there', 1)])
+    if (here === undefined || there === undefined) throw new Error('no fuel')
+    const { proof, ...unproven } = here
+    const beef = orThrow(readBeef(writeMergedBeef([here, there, unproven])))
+    expect(beef.transactions.map(each => each.proof?.root)).toEqual([proof?.root, there.proof?.root])
   })
 })
 
