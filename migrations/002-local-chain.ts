@@ -42,7 +42,7 @@ export const localChain = {
       CREATE INDEX chain_spends_spender ON chain_spends (spender);
 
       CREATE TABLE chain_faucet_key (
-        only boolean PRIMARY KEY DEFAULT true CHECK (only),
+        one boolean PRIMARY KEY DEFAULT true CHECK (one),
         private_key bytea NOT NULL CHECK (octet_length(private_key) = 32)
       );
       CREATE TABLE chain_faucet_coins (

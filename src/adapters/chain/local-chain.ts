@@ -4,11 +4,11 @@ import { accept, type Rules, type Satisfies } from './accept.ts'
 import { openAnnouncements, pause } from './announcements.ts'
 import type { Surroundings } from './append-block.ts'
 import type { Chain, Tip, TransactionStatus } from './chain.ts'
-import type { ChainDatabase } from './database.ts'
+import { type ChainDatabase, inTransaction } from './database.ts'
 import { type FaucetAnswer, type FaucetRequest, payFromFaucet } from './faucet.ts'
 import { ensureGenesis } from './genesis.ts'
 import { openHeaderRun } from './header-run.ts'
-import { type StopMining, startMining } from './miner.ts'
+import { mineBlock, type StopMining, startMining } from './miner.ts'
 import { openProofs } from './proofs.ts'
 import { catchUp, forkBelow, readStoredHeaders, readStoredRoot } from './read-headers.ts'
 import { type Reorganised, type ReorganiseOptions, reorganise } from './reorganise.ts'
@@ -26,6 +26,8 @@ export type LocalChain = Chain & {
   /** In the mempool when it resolves. */
   pay(request: FaucetRequest): Promise<FaucetAnswer>
   reorganise(options: ReorganiseOptions): Promise<Reorganised>
+  /** One block at once, if there is something to mine; answers with the tip. */
+  mine(): Promise<Tip>
   /** Mines while there is something to mine and no other process does. */
   startMiner(options?: { readonly intervalMs?: number }): StopMining
   /** Lets go of everything but the pool, which is the caller's. */
@@ -153,6 +155,11 @@ export async function openLocalChain({
       const outcome = await reorganise(database, surroundings, satisfies, options)
       await refresh()
       return outcome
+    },
+    async mine() {
+      await inTransaction(database, 'tip', client => mineBlock(client, surroundings))
+      await refresh()
+      return tip()
     },
     startMiner({ intervalMs = 1_000 } = {}) {
       const stop = startMining(database, surroundings, { intervalMs, onBlock: refresh, onTrouble })

@@ -6,7 +6,7 @@ import { type ChainDatabase, ignore, inTransactionOf, locks, type Queries } from
 export type MinerOptions = {
   readonly intervalMs: number
   /** Called after each block of this process, before the next. */
-  readonly onBlock: (tip: BlockTip) => Promise<void>
+  readonly onBlock: () => Promise<void>
   readonly onTrouble: (error: unknown) => void
 }
 
@@ -31,8 +31,8 @@ export function startMining(
   async function mineOnce() {
     held ??= await takeLock(pool)
     if (held === undefined) return
-    const tip = await mineBlock(held, surroundings)
-    if (tip !== undefined) await onBlock(tip)
+    const tip = await inTransactionOf(held, 'tip', client => mineBlock(client, surroundings))
+    if (tip !== undefined) await onBlock()
   }
   async function mineUntilStopped() {
     while (!stop.signal.aborted) {
@@ -74,15 +74,13 @@ async function takeLock(pool: ChainDatabase['pool']): Promise<PoolClient | undef
   return undefined
 }
 
-/** One block of what is pooled, oldest first, so that parents come before their children. Undefined: nothing to mine. */
+/** One block of what is pooled, oldest first, so that parents come before their children; undefined where nothing is. */
 export async function mineBlock(client: Queries, surroundings: Surroundings): Promise<BlockTip | undefined> {
-  return inTransactionOf(client, 'tip', async () => {
-    const txids = await pooledTxids(client, BLOCK_TRANSACTIONS_MAX)
-    if (txids.length === 0) return undefined
-    const tip = await readTip(client)
-    if (tip === undefined) throw new Error('there is no first block; open the chain before mining on it')
-    return appendBlock(client, tip, txids, surroundings)
-  })
+  const txids = await pooledTxids(client, BLOCK_TRANSACTIONS_MAX)
+  if (txids.length === 0) return undefined
+  const tip = await readTip(client)
+  if (tip === undefined) throw new Error('there is no first block; open the chain before mining on it')
+  return appendBlock(client, tip, txids, surroundings)
 }
 
 export async function pooledTxids(client: Queries, countMax: number): Promise<Buffer[]> {
