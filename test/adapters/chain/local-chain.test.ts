@@ -10,6 +10,7 @@ import { auditChain } from './audit.ts'
 import { eventually } from './eventually.ts'
 import { type ScratchServer, startScratchServer } from './scratch-server.ts'
 import { coinsOf, fund, keyOf, pay } from './wallet.ts'
+import { withChain as withChainOn } from './with-chain.ts'
 
 let server: ScratchServer
 beforeAll(async () => {
@@ -25,18 +26,7 @@ const trackerOf = (chain: LocalChain) => ({
 const sdkTransaction = async (chain: LocalChain, txid: string) =>
   SdkTransaction.fromBEEF([...((await chain.beefOf(txid)) ?? [])])
 
-async function withChain(
-  use: (chain: LocalChain, pool: Awaited<ReturnType<ScratchServer['database']>>['pool']) => Promise<void>,
-) {
-  const { pool } = await server.database()
-  const chain = await openLocalChain({ pool, pollMs: 10 })
-  try {
-    await use(chain, pool)
-    expect((await auditChain(pool)).faults).toEqual([])
-  } finally {
-    await chain.close()
-  }
-}
+const withChain = (use: Parameters<typeof withChainOn>[1]) => withChainOn(server, use)
 
 describe('a private chain', () => {
   test('has one first block, however many processes begin it at once', async () => {
