@@ -45,6 +45,11 @@ const admitStatement = `
     FROM added, unnest($4::bytea[], $5::int[]) AS coin (txid, vout)
     ON CONFLICT (txid, vout) DO NOTHING
     RETURNING 1
+  ), purse AS (
+    -- Mostly the faucet's own doing; a rival of its payments may spend its coins as well.
+    UPDATE chain_faucet_coins SET spender = added.txid
+    FROM added, unnest($4::bytea[], $5::int[]) AS coin (txid, vout)
+    WHERE chain_faucet_coins.txid = coin.txid AND chain_faucet_coins.vout = coin.vout
   )
   SELECT parents AS live, (SELECT count(*)::int FROM added) AS added, (SELECT count(*)::int FROM spends) AS spends
   FROM live`

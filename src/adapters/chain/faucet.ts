@@ -4,7 +4,7 @@ import { signTransaction } from '../../contract/spend.ts'
 import type { Output, Transaction } from '../../contract/transaction.ts'
 import { storedTransaction } from './accept.ts'
 import { admit } from './admit.ts'
-import { bytea, type ChainDatabase, hexOf, inTransaction, type Queries } from './database.ts'
+import { type ChainDatabase, hexOf, inTransaction, type Queries } from './database.ts'
 import { addFaucetCoins } from './genesis.ts'
 
 export type FaucetRequest = {
@@ -70,11 +70,6 @@ async function pay(client: Queries, request: FaucetRequest): Promise<FaucetAnswe
   )
   const { kind } = await admit(client, transaction)
   if (kind !== 'pooled') throw new Error(`the faucet's own ${transaction.txid} was not taken: ${kind}`)
-  await client.query('UPDATE chain_faucet_coins SET spender = $3 WHERE txid = $1 AND vout = $2', [
-    bytea(coin.txid),
-    coin.vout,
-    bytea(transaction.txid),
-  ])
   if (change.satoshis > 0) await addFaucetCoins(client, transaction, [outputs], coin.unmined + 1)
   return { kind: 'funded', transaction }
 }

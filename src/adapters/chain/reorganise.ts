@@ -117,12 +117,13 @@ async function mineAgain(
   const first = await withPooledAncestors(client, replaceWith)
   const chosen = new Set(first.map(hexOf))
   const pooled = await pooledTxids(client, blocks * BLOCK_TRANSACTIONS_MAX)
-  const waiting = [...first, ...pooled.filter(txid => !chosen.has(hexOf(txid)))]
-  const perBlock = Math.min(BLOCK_TRANSACTIONS_MAX, Math.ceil(waiting.length / blocks))
+  let waiting = [...first, ...pooled.filter(txid => !chosen.has(hexOf(txid)))]
   let tip = fork
-  for (let block = 0; block < blocks; block++) {
-    const txids = waiting.slice(block * perBlock, (block + 1) * perBlock)
-    tip = await appendBlock(client, tip, txids, surroundings)
+  for (let left = blocks; left > 0; left--) {
+    const share = Math.ceil(waiting.length / left)
+    const size = Math.min(BLOCK_TRANSACTIONS_MAX, left === blocks ? Math.max(share, first.length) : share)
+    tip = await appendBlock(client, tip, waiting.slice(0, size), surroundings)
+    waiting = waiting.slice(size)
   }
   return { forkHeight: fork.height, tip: { height: tip.height, hash: tip.hash } }
 }

@@ -12,19 +12,7 @@ import { orThrow } from '../../../src/core/fault.ts'
 export async function auditChain(
   pool: Pool,
 ): Promise<{ faults: string[]; mined: Set<string>; pooled: Set<string> }> {
-  const blocks = await pool.query<{ height: number; hash: Buffer; header: Buffer; txids: Buffer }>(
-    'SELECT height, hash, header, txids FROM chain_blocks WHERE best ORDER BY height',
-  )
-  const transactions = await pool.query<{
-    txid: Buffer
-    raw: Buffer
-    state: string
-    block_hash: Buffer | null
-  }>('SELECT txid, raw, state, block_hash FROM chain_transactions ORDER BY arrival')
-  const spends = await pool.query<{ txid: Buffer; vout: number; spender: Buffer }>(
-    'SELECT * FROM chain_spends',
-  )
-
+  const { blocks, transactions, spends } = await readAll(pool)
   const faults: string[] = []
   orThrow(headerChain(concatAll(blocks.rows.map(({ header }) => header)), 0, 'local'))
   for (const [place, { height }] of blocks.rows.entries())
@@ -70,4 +58,25 @@ export async function auditChain(
   if (recorded.sort().join('\n') !== actual.sort().join('\n'))
     faults.push('the recorded spends are not those of the transactions')
   return { faults, mined, pooled }
+}
+
+/** As of one moment: a process that was killed may have a statement under way still. */
+async function readAll(pool: Pool) {
+  const client = await pool.connect()
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+  const blocks = await client.query<{ height: number; hash: Buffer; header: Buffer; txids: Buffer }>(
+    'SELECT height, hash, header, txids FROM chain_blocks WHERE best ORDER BY height',
+  )
+  const transactions = await client.query<{
+    txid: Buffer
+    raw: Buffer
+    state: string
+    block_hash: Buffer | null
+  }>('SELECT txid, raw, state, block_hash FROM chain_transactions ORDER BY arrival')
+  const spends = await client.query<{ txid: Buffer; vout: number; spender: Buffer }>(
+    'SELECT * FROM chain_spends',
+  )
+  await client.query('COMMIT')
+  client.release()
+  return { blocks, transactions, spends }
 }

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { knex } from 'knex'
+import knex from 'knex'
 import pg from 'pg'
 import { localChain } from '../../../migrations/002-local-chain.ts'
 
