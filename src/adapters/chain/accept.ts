@@ -9,12 +9,14 @@ import type { Outpoint } from '../../core/rounds/pipeline.ts'
 import { admit } from './admit.ts'
 import type { BroadcastAnswer } from './chain.ts'
 import { bytea, type ChainDatabase, hexOf, inTransaction, type Queries } from './database.ts'
+import type { RecentTransactions } from './recent-transactions.ts'
 
 /** Whether input `index` may spend `spent`. */
 export type Satisfies = (transaction: Transaction, index: number, spent: Output) => boolean | Promise<boolean>
 
 export type Rules = {
   readonly satisfies: Satisfies
+  readonly recent: RecentTransactions
   /** What a lock time is measured against. */
   readonly nextBlock: () => { readonly height: number; readonly timeSeconds: number }
 }
@@ -56,12 +58,13 @@ async function acceptOne(
   rules: Rules,
   given: Transaction,
 ): Promise<BroadcastAnswer> {
-  const read = readTransaction(given.raw)
+  // A copy: what is kept of it must not hold on to the whole request that it came in.
+  const read = readTransaction(given.raw.slice())
   if (!read.ok) return invalid(read.fault.detail)
   const transaction = read.value
   if (!isFinal(transaction, rules.nextBlock()))
     return invalid(`${transaction.txid} has a lock time that has not come; send it when it has`)
-  const against = await againstSpends(database.pool, rules.satisfies, transaction)
+  const against = await againstSpends(database.pool, rules, transaction)
   if (against !== undefined) return against
 
   const admission = await inTransaction(
@@ -71,17 +74,20 @@ async function acceptOne(
     ({ kind }) => kind === 'pooled',
   )
   if (admission.kind === 'orphan') return orphan(database.pool, transaction)
-  if (admission.kind !== 'double-spend') return { kind: 'accepted' }
+  if (admission.kind !== 'double-spend') {
+    rules.recent.keep(transaction)
+    return { kind: 'accepted' }
+  }
   return doubleSpend(transaction, admission.competing)
 }
 
 /** What speaks against it, from the bytes of what it spends alone: these never change. */
 export async function againstSpends(
   client: Queries,
-  satisfies: Satisfies,
+  { satisfies, recent }: Pick<Rules, 'satisfies' | 'recent'>,
   transaction: Transaction,
 ): Promise<Refused | undefined> {
-  const coins = await coinsOf(client, transaction)
+  const coins = await coinsOf(client, recent, transaction)
   if (coins === undefined) return orphan(client, transaction)
   let left = coins.reduce((sum, { satoshis }) => sum + satoshis, 0)
   for (const { satoshis } of transaction.outputs) left -= satoshis
@@ -98,23 +104,40 @@ export async function againstSpends(
 const PARENTS_PER_QUERY = 16
 
 /** The outputs that it spends, in the order of its inputs; undefined where one of them never was. */
-async function coinsOf(client: Queries, { inputs }: Transaction): Promise<Output[] | undefined> {
+async function coinsOf(
+  client: Queries,
+  recent: RecentTransactions,
+  { inputs }: Transaction,
+): Promise<Output[] | undefined> {
   const wanted = new Map<string, Outpoint[]>()
-  for (const input of inputs) wanted.set(input.txid, [...(wanted.get(input.txid) ?? []), input])
-  const parents = [...wanted.keys()]
+  for (const input of inputs) {
+    const siblings = wanted.get(input.txid)
+    if (siblings === undefined) wanted.set(input.txid, [input])
+    else siblings.push(input)
+  }
   const found = new Map<string, Output>()
-  for (let at = 0; at < parents.length; at += PARENTS_PER_QUERY) {
+  const take = ({ txid, outputs }: Transaction) => {
+    for (const coin of wanted.get(txid) ?? []) {
+      const output = outputs[coin.vout]
+      if (output !== undefined) found.set(outpointText(coin), output)
+    }
+  }
+  const missing: string[] = []
+  for (const txid of wanted.keys()) {
+    const parent = recent.get(txid)
+    if (parent === undefined) missing.push(txid)
+    else take(parent)
+  }
+  for (let at = 0; at < missing.length; at += PARENTS_PER_QUERY) {
     const { rows } = await client.query<{ raw: Buffer }>({
       name: 'chain-parents',
       text: 'SELECT raw FROM chain_transactions WHERE txid = ANY ($1::bytea[])',
-      values: [parents.slice(at, at + PARENTS_PER_QUERY).map(bytea)],
+      values: [missing.slice(at, at + PARENTS_PER_QUERY).map(bytea)],
     })
     for (const { raw } of rows) {
-      const { txid, outputs } = storedTransaction(raw)
-      for (const input of wanted.get(txid) ?? []) {
-        const output = outputs[input.vout]
-        if (output !== undefined) found.set(outpointText(input), output)
-      }
+      const parent = storedTransaction(raw)
+      recent.keep(parent)
+      take(parent)
     }
   }
   const coins = inputs.flatMap(input => found.get(outpointText(input)) ?? [])

@@ -1,5 +1,5 @@
 import type { Transaction } from '../../contract/transaction.ts'
-import { againstSpends, type Satisfies } from './accept.ts'
+import { againstSpends, type Rules } from './accept.ts'
 import { admit } from './admit.ts'
 import { appendBlock, readTip, type Surroundings } from './append-block.ts'
 import type { ChainChange } from './chain.ts'
@@ -23,7 +23,7 @@ export const REORGANISE_DEPTH_MAX = 100
 export function reorganise(
   database: ChainDatabase,
   surroundings: Surroundings,
-  satisfies: Satisfies,
+  rules: Rules,
   { depth, replaceWith = [] }: ReorganiseOptions,
 ): Promise<Reorganised> {
   return inTransaction(
@@ -37,7 +37,7 @@ export function reorganise(
       await dropBlocks(client, depth)
       const thrownOut: string[] = []
       for (const transaction of replaceWith) {
-        const outcome = await replace(client, satisfies, transaction)
+        const outcome = await replace(client, rules, transaction)
         if (typeof outcome === 'string') return refused(outcome)
         thrownOut.push(...outcome)
       }
@@ -67,12 +67,8 @@ async function dropBlocks(client: Queries, depth: number): Promise<void> {
 }
 
 /** Whom the newcomer threw out, or why it cannot stand here. */
-async function replace(
-  client: Queries,
-  satisfies: Satisfies,
-  transaction: Transaction,
-): Promise<string[] | string> {
-  const against = await againstSpends(client, satisfies, transaction)
+async function replace(client: Queries, rules: Rules, transaction: Transaction): Promise<string[] | string> {
+  const against = await againstSpends(client, rules, transaction)
   if (against?.kind === 'rejected') return against.detail
   const thrownOut = await throwOutRivals(client, transaction)
   const admission = await admit(client, transaction)
