@@ -1,5 +1,7 @@
 import { MerklePath, P2PKH, PrivateKey, Transaction as SdkTransaction } from '@bsv/sdk'
+import knex from 'knex'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { localChain } from '../../../migrations/002-local-chain.ts'
 import { type LocalChain, openLocalChain } from '../../../src/adapters/chain/local-chain.ts'
 import { readBeef } from '../../../src/contract/beef.ts'
 import { writeBump } from '../../../src/contract/bump.ts'
@@ -60,6 +62,27 @@ describe('a private chain', () => {
     expect(await chain.rootAt(0.5)).toBeUndefined()
     await chain.close()
   })
+
+  test('can be taken away, and begins anew', () =>
+    withChain(async (chain, pool, url) => {
+      await fund(chain)
+      await chain.mine()
+      const before = await chain.tip()
+      const migrating = knex({ client: 'pg', connection: url })
+      await localChain.down(migrating)
+      await localChain.up(migrating)
+      await migrating.destroy()
+      const anew = await openLocalChain({ pool })
+      expect((await anew.tip()).height).toBe(0)
+      expect((await anew.tip()).hash).not.toBe(before.hash)
+      // Whoever followed the old one is told that nothing of it is left.
+      const told: number[] = []
+      const stop = anew.follow(async ({ forkHeight }) => void told.push(forkHeight), before)
+      await eventually(() => told.length === 1 || undefined)
+      expect(told).toEqual([-1])
+      await stop()
+      await anew.close()
+    }))
 
   test('mines nothing where there is nothing to mine', () =>
     withChain(async chain => {
