@@ -161,21 +161,13 @@ describe('a reorganisation', () => {
       }
     }))
 
-  test('gives the faucet back what it can have, and not what a rival took', () =>
+  test('takes from the faucet what a rival took', () =>
     withChain(async (chain, pool) => {
-      const { rows } = await pool.query<{ private_key: Buffer }>('SELECT private_key FROM chain_faucet_key')
-      const privateKey = Uint8Array.from(rows[0]?.private_key ?? [])
       const before = await unspentOf(pool)
-
       const money = await fund(chain)
       await chain.mine()
-      const [coin] = money.inputs
-      if (coin === undefined) throw new Error('the faucet spent nothing')
-      const raw = await chain.rawOf(coin.txid)
-      const spent = orThrow(readTransaction(raw ?? new Uint8Array())).outputs[coin.vout]
-      if (spent === undefined) throw new Error('the faucet spent a coin that does not exist')
-      const rival = signTransaction([{ ...coin, spent, privateKey }], [spent])
       const again = await fund(chain)
+      const rival = await rivalOfFaucet(chain, pool, money)
       expect(await chain.reorganise({ depth: 1, replaceWith: [rival] })).toMatchObject({
         thrownOut: [money.txid],
       })
@@ -185,7 +177,38 @@ describe('a reorganisation', () => {
       for (let i = 0; i < 3; i++) await fund(chain)
       expect(await unspentOf(pool)).toBe(before - 1)
     }))
+
+  test('gives the faucet back what nobody spends any more', () =>
+    withChain(async (chain, pool) => {
+      // One coin is left to it, so that every payment spends the change of the one before.
+      await pool.query(
+        `UPDATE chain_faucet_coins SET spender = txid
+         WHERE (txid, vout) <> (SELECT txid, vout FROM chain_faucet_coins LIMIT 1)`,
+      )
+      const [first, second] = [await fund(chain), await fund(chain)]
+      await chain.mine()
+      const rival = await rivalOfFaucet(chain, pool, first)
+      const outcome = await chain.reorganise({ depth: 1, replaceWith: [rival] })
+      expect(outcome.kind === 'reorganised' && outcome.thrownOut.toSorted()).toEqual(
+        [first.txid, second.txid].toSorted(),
+      )
+      await expect(fund(chain)).rejects.toThrow(/no free coin/)
+      await chain.reorganise({ depth: 2, replaceWith: [first] })
+      const third = await fund(chain)
+      expect(third.inputs.map(({ txid }) => txid)).toEqual([first.txid])
+    }))
 })
+
+/** Spends what this payment of the faucet spends, under the faucet's own key. */
+async function rivalOfFaucet(chain: LocalChain, pool: Pool, payment: Transaction): Promise<Transaction> {
+  const { rows } = await pool.query<{ private_key: Buffer }>('SELECT private_key FROM chain_faucet_key')
+  const privateKey = Uint8Array.from(rows[0]?.private_key ?? [])
+  const [coin] = payment.inputs
+  const raw = coin && (await chain.rawOf(coin.txid))
+  const spent = raw && orThrow(readTransaction(raw)).outputs[coin.vout]
+  if (spent === undefined) throw new Error('the faucet spent a coin that does not exist')
+  return signTransaction([{ ...coin, spent, privateKey }], [spent])
+}
 
 /** Coins that the faucet may spend: those of transactions that were not thrown out. */
 async function unspentOf(pool: Pool): Promise<number> {
