@@ -7,6 +7,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.{test,spec}.ts'],
     setupFiles: ['test/support/setup.ts'],
+    // Starts nothing before a test asks for a database.
+    globalSetup: ['test/support/database-server.ts'],
     testTimeout: 60_000,
   },
 })

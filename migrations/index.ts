@@ -1,0 +1,12 @@
+import type { Knex } from 'knex'
+
+/** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
+export type Migration = {
+  /** Three digits and a name, as `001-overlay`. */
+  readonly name: string
+  up(knex: Knex): Promise<void>
+  down(knex: Knex): Promise<void>
+}
+
+/** In order. A released one is never edited, renamed or moved; a change to the database is another one at the end. */
+export const migrations: readonly Migration[] = []

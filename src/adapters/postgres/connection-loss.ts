@@ -1,0 +1,38 @@
+/**
+ * Whether the server, or the way to it, went away: the same statement may succeed on another connection. What
+ * became of the one that was under way is not known; it may have been committed.
+ */
+export function isConnectionLoss(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  if (lossCodes.has(code) || /^08...$/.test(code)) return true
+  // The driver has no codes for these, and Knex writes the statement in front of them.
+  if (code === '' && lossMessages.some(message => error.message.includes(message))) return true
+  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.every(isConnectionLoss)
+  return isConnectionLoss(error.cause)
+}
+
+const lossCodes = new Set([
+  // PostgreSQL: an administrator's shutdown, a crash, not up yet, idle for too long
+  '57P01',
+  '57P02',
+  '57P03',
+  '57P05',
+  // The system
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'EAI_AGAIN',
+])
+
+const lossMessages = [
+  'Connection terminated',
+  'Client was closed and is not queryable',
+  'Client has encountered a connection error and is not queryable',
+  'timeout expired',
+]

@@ -1,0 +1,135 @@
+import knexFor, { type Knex } from 'knex'
+import pg from 'pg'
+import { addressOf, explainOpening } from './address.ts'
+import { columnTypes } from './column-types.ts'
+import type { Log } from './log.ts'
+
+/**
+ * A PostgreSQL that answered. One pool and one bound: hot paths query it directly, and Knex, for whatever is not
+ * hot, takes its connections from the same. A process never has more than `connectionsMax` of them, besides the
+ * sessions that it asks for by name.
+ */
+export type Database = {
+  readonly pool: pg.Pool
+  readonly knex: Knex
+  /**
+   * A connection of its own, outside the pool and without the pool's bounds on time, for what is held: a lock, a
+   * LISTEN. The caller ends it; where it breaks it emits `end`.
+   */
+  session(): Promise<pg.Client>
+  /** Resolves once every connection that was lent has come back and all are closed. */
+  close(): Promise<void>
+}
+
+export type DatabaseOptions = {
+  /** postgres://user:password@host:port/name, a session of PostgreSQL's own and not a transaction pooler's. */
+  readonly url: string
+  readonly log: Log
+  /** How the sessions are called in pg_stat_activity. */
+  readonly applicationName: string
+  readonly connectionsMax?: number
+  readonly statementMsMax?: number
+  readonly idleInTransactionMsMax?: number
+}
+
+/** A core of the server runs few statements at a time; more connections than that only queue inside it. */
+export const connectionsMaxDefault = 10
+/** A statement of ours takes milliseconds. What takes this long is a mistake, or waits for one. */
+export const statementMsMaxDefault = 30_000
+/** A transaction that its process forgot, or that died without closing its socket, lets go of its locks. */
+export const idleInTransactionMsMaxDefault = 60_000
+/** For a free connection of the pool, and for a server that accepts and says nothing. */
+export const connectMsMax = 10_000
+const idleMsMax = 30_000
+
+export const serverMajorMin = 14
+
+/** Opens a pool and asks the server who it is. Throws a sentence about what to do, which never has the password. */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { log, applicationName } = options
+  const address = addressOf(options.url)
+  const connection: pg.ClientConfig = {
+    connectionString: options.url,
+    application_name: applicationName,
+    connectionTimeoutMillis: connectMsMax,
+    keepAlive: true,
+    types: columnTypes,
+  }
+  const pool = new pg.Pool({
+    ...connection,
+    max: options.connectionsMax ?? connectionsMaxDefault,
+    idleTimeoutMillis: idleMsMax,
+    statement_timeout: options.statementMsMax ?? statementMsMaxDefault,
+    idle_in_transaction_session_timeout: options.idleInTransactionMsMax ?? idleInTransactionMsMaxDefault,
+  })
+  pool.on('error', error => log.warn({ err: error, address }, 'an idle database connection was lost'))
+  // The pool listens to idle clients only. One that is lent and between two statements would end the process.
+  pool.on('connect', client => client.on('error', () => undefined))
+
+  try {
+    refuseUnfit(await askServer(pool, options.url), address)
+  } catch (error) {
+    await pool.end()
+    throw error
+  }
+  const knex = knexFor({ client: 'pg', connectionPool: pool, log: knexLog(log) })
+  let closed: Promise<void> | undefined
+  return {
+    pool,
+    knex,
+    session: () => openSession(connection, options.url),
+    close: () => {
+      closed ??= pool.end().then(() => knex.destroy())
+      return closed
+    },
+  }
+}
+
+type Server = { readonly number: number; readonly version: string; readonly encoding: string }
+
+async function askServer(pool: pg.Pool, url: string): Promise<Server | undefined> {
+  try {
+    const { rows } = await pool.query<Server>(
+      `select current_setting('server_version_num')::int as number, current_setting('server_version') as version,
+         current_setting('server_encoding') as encoding`,
+    )
+    return rows[0]
+  } catch (error) {
+    throw explainOpening(error, url)
+  }
+}
+
+function refuseUnfit(server: Server | undefined, address: string): void {
+  if (server === undefined || server.number < serverMajorMin * 10_000)
+    throw new Error(
+      `The database at ${address} is PostgreSQL ${server?.version}; this needs version ${serverMajorMin} or newer. ` +
+        'Point DATABASE_URL at a newer server, or unset it to use the embedded one.',
+    )
+  if (server.encoding !== 'UTF8')
+    throw new Error(
+      `The database at ${address} is encoded as ${server.encoding}, which cannot hold every text. Create one with ` +
+        '`create database … encoding UTF8 template template0`, and name it in DATABASE_URL.',
+    )
+}
+
+async function openSession(connection: pg.ClientConfig, url: string): Promise<pg.Client> {
+  const client = new pg.Client(connection)
+  // Its holder listens for `end`; unheard, this event would end the process.
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+  } catch (error) {
+    throw explainOpening(error, url)
+  }
+  return client
+}
+
+function knexLog(log: Log): Knex.Logger {
+  const say = (message: unknown) => log.warn({ knex: message }, 'Knex has something to say')
+  return {
+    warn: say,
+    error: say,
+    debug: () => undefined,
+    deprecate: (method, instead) => say({ method, instead }),
+  }
+}

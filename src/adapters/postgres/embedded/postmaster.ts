@@ -1,0 +1,82 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync, readlinkSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { onWindows } from './binaries.ts'
+import { errorCode } from './trouble.ts'
+
+/** What postmaster.pid says about a data directory, held against the processes that there are. */
+export type Postmaster =
+  | { readonly kind: 'none' }
+  /** The file is there and its process is not, or its number is somebody else's by now. */
+  | { readonly kind: 'stale' }
+  | { readonly kind: 'running'; readonly pid: number; readonly port: number; readonly ready: boolean }
+
+export function findPostmaster(data: string): Postmaster {
+  const text = readPidFile(data)
+  if (text === undefined) return { kind: 'none' }
+  const lines = text.split('\n').map(line => line.trim())
+  const pid = Number(lines[pidLine])
+  // Made this very moment and not written yet; or the machine stopped between the two.
+  if (!Number.isSafeInteger(pid) || pid <= 0) return isYoung(data) ? starting : { kind: 'stale' }
+  if (!isAlive(pid) || !servesFolder(pid, data)) return { kind: 'stale' }
+  return { kind: 'running', pid, port: Number(lines[portLine]) || 0, ready: lines[statusLine] === 'ready' }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return errorCode(error) === 'EPERM'
+  }
+}
+
+/**
+ * PostgreSQL refuses to start where the pid file names a living process, whatever that is: after a crash of the
+ * machine, or in a restarted container, it can be anybody. The file is not removed, since its last line lets
+ * PostgreSQL see backends that outlived their postmaster; it is made to name a process that cannot exist.
+ */
+export function disownPidFile(data: string): void {
+  const seen = readPidFile(data)
+  if (seen === undefined) return
+  const [, ...rest] = seen.split('\n')
+  const file = path.join(data, 'postmaster.pid')
+  const draft = `${file}.${process.pid}`
+  writeFileSync(draft, [String(impossiblePid), ...rest].join('\n'), { mode: 0o600 })
+  // Another process may have started the server since; then the file is not ours to change.
+  if (readPidFile(data) === seen && findPostmaster(data).kind === 'stale') renameSync(draft, file)
+}
+
+const [pidLine, portLine, statusLine] = [0, 3, 7]
+const impossiblePid = 2 ** 31 - 1
+const youngMs = 10_000
+const starting: Postmaster = { kind: 'running', pid: 0, port: 0, ready: false }
+
+function readPidFile(data: string): string | undefined {
+  try {
+    return readFileSync(path.join(data, 'postmaster.pid'), 'utf8')
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+function isYoung(data: string): boolean {
+  const { mtimeMs } = statSync(path.join(data, 'postmaster.pid'))
+  return Date.now() - mtimeMs < youngMs
+}
+
+/** A postmaster works in its data directory; elsewhere it can be known by its command line. */
+function servesFolder(pid: number, data: string): boolean {
+  if (process.platform === 'linux') {
+    try {
+      return readlinkSync(`/proc/${pid}/cwd`) === data
+    } catch (error) {
+      // ENOENT: it has ended, and only waits to be buried. What may not be read is not ours.
+      if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(errorCode(error) ?? '')) return false
+      throw error
+    }
+  }
+  if (onWindows) return true
+  return spawnSync('ps', ['-p', String(pid), '-o', 'command='], { encoding: 'utf8' }).stdout.includes(data)
+}

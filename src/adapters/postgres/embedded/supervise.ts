@@ -1,0 +1,172 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type pg from 'pg'
+import { isConnectionLoss } from '../connection-loss.ts'
+import type { Log } from '../log.ts'
+import type { Cluster } from './cluster.ts'
+import { findPostmaster } from './postmaster.ts'
+import { pruneLogs } from './server-log.ts'
+import type { RunningServer } from './start-or-adopt.ts'
+import { signalServer } from './stop-signal.ts'
+
+export type UnexpectedExit = { readonly pid: number; readonly port: number }
+
+export type StopOptions = {
+  /** Also under other sessions. Their nodes will start it again. */
+  readonly evenIfInUse?: boolean
+}
+
+export type StopAnswer = 'stopped' | 'left-running'
+
+type Supervision = {
+  readonly log: Log
+  start(signal: AbortSignal, port: number): Promise<RunningServer>
+  onExit(exit: UnexpectedExit): void
+}
+
+/**
+ * Keeps the server running until `stop`. Its end shows in our session's end, whoever started it, so a server that
+ * was adopted is watched exactly as one of our own.
+ */
+export function supervise(
+  cluster: Cluster,
+  first: RunningServer,
+  supervision: Supervision,
+): { stop(options?: StopOptions): Promise<StopAnswer> } {
+  const stopping = new AbortController()
+  const pruning = setInterval(() => pruneLogs(cluster.logs), pruneMs).unref()
+  let server = first
+  let isDown = false
+  let stopped: Promise<StopAnswer> | undefined
+
+  const watching = (async () => {
+    for (;;) {
+      await server.presence.lost
+      if (stopping.signal.aborted) return
+      isDown = true
+      const { pid, port } = server
+      sayWhy(cluster, server, supervision)
+      const again = await restart(supervision, port, stopping.signal)
+      if (again === undefined) return
+      server = again
+      isDown = false
+      if (stopping.signal.aborted) return
+      supervision.log.info({ pid: again.pid, port, was: pid, adopted: again.adopted }, 'PostgreSQL is back')
+    }
+  })()
+
+  const stop = async ({ evenIfInUse = false }: StopOptions): Promise<StopAnswer> => {
+    stopping.abort()
+    clearInterval(pruning)
+    if (isDown) await watching
+    if (isDown) {
+      if (findPostmaster(cluster.data).kind !== 'running') return 'stopped'
+      // Up again in this very moment, by us or by another process, which may need it.
+      server = await supervision.start(new AbortController().signal, server.port)
+    }
+    server.presence.hold()
+    if (!evenIfInUse && (await isInUse(server.presence.client, supervision.log))) {
+      await server.presence.client.end()
+      return 'left-running'
+    }
+    await shutDown(cluster, server)
+    supervision.log.info({ pid: server.pid }, 'PostgreSQL stopped')
+    return 'stopped'
+  }
+  return {
+    stop: (options = {}) => {
+      stopped ??= stop(options)
+      return stopped
+    },
+  }
+}
+
+function sayWhy(cluster: Cluster, { pid, port }: RunningServer, { log, onExit }: Supervision): void {
+  const found = findPostmaster(cluster.data)
+  if (found.kind === 'running' && found.pid === pid) {
+    log.warn(
+      { pid, port, logs: cluster.logs },
+      'PostgreSQL ended all sessions; waiting for it to take new ones',
+    )
+    return
+  }
+  log.error({ pid, port, logs: cluster.logs }, 'PostgreSQL ended unasked; starting it again')
+  onExit({ pid, port })
+}
+
+const pruneMs = 600_000
+const [backOffMs, backOffMsMax] = [100, 10_000]
+
+/** For as long as it takes: a full disk is emptied, a taken port becomes free. Undefined once we are to stop. */
+async function restart(
+  { log, start }: Supervision,
+  port: number,
+  signal: AbortSignal,
+): Promise<RunningServer | undefined> {
+  for (let wait = backOffMs; ; wait = Math.min(2 * wait, backOffMsMax)) {
+    try {
+      return await start(signal, port)
+    } catch (error) {
+      if (signal.aborted) return undefined
+      log.error({ err: error, nextTryMs: wait }, 'PostgreSQL does not start; trying again')
+    }
+    try {
+      await sleep(wait, undefined, { signal })
+    } catch {
+      // Aborted: we are to stop, and there is nothing to clean up.
+      return undefined
+    }
+  }
+}
+
+const partingMs = 2_000
+const partingLookMs = 20
+
+/**
+ * Whether sessions of others are left. Asked under a lock, so that of two processes that stop at once the second
+ * sees that the first is gone, and they do not each leave the server to the other.
+ */
+async function isInUse(client: pg.Client, log: Log): Promise<boolean> {
+  try {
+    await client.query("select pg_advisory_lock(hashtextextended('assay: stop the server', 0))")
+    // A session that was closed a moment ago may still be on the list.
+    for (const deadline = Date.now() + partingMs; ; await sleep(partingLookMs)) {
+      const { rows } = await client.query(
+        `select application_name as name, count(*)::int as sessions from pg_stat_activity
+         where backend_type = 'client backend' and pid <> pg_backend_pid() group by 1 order by 1`,
+      )
+      if (rows.length === 0) return false
+      if (Date.now() < deadline) continue
+      log.info({ sessions: rows }, 'PostgreSQL is left running: others use it')
+      return true
+    }
+  } catch (error) {
+    // Nobody can be using what has ended.
+    if (isConnectionLoss(error)) return false
+    throw error
+  }
+}
+
+const manners = [
+  { manner: 'fast', msMax: 60_000 },
+  { manner: 'immediate', msMax: 10_000 },
+] as const
+const lookMs = 10
+
+/** A fast shutdown writes everything out. One that takes too long is cut short: recovery does the rest next time. */
+async function shutDown(cluster: Cluster, { pid, presence }: RunningServer): Promise<void> {
+  const parted = presence.client.end().catch(() => undefined)
+  for (const { manner, msMax } of manners) {
+    if (isGone(cluster, pid)) break
+    signalServer(cluster, pid, manner)
+    for (const deadline = Date.now() + msMax; !isGone(cluster, pid) && Date.now() < deadline; )
+      await sleep(lookMs)
+  }
+  if (!isGone(cluster, pid))
+    throw new Error(`PostgreSQL (process ${pid}) does not end; its log is in ${cluster.logs}.`)
+  await parted
+}
+
+function isGone({ data }: Cluster, pid: number): boolean {
+  const found = findPostmaster(data)
+  return found.kind !== 'running' || found.pid !== pid
+}
