@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import knexFor, { type Knex } from 'knex'
 import pg from 'pg'
 import { addressOf, explainOpening } from './address.ts'
@@ -55,6 +56,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     keepAlive: true,
     types: columnTypes,
   }
+  const session = () => openSession(connection, options.url)
+  await refuseUnfitServer(session, address)
+
   const pool = new pg.Pool({
     ...connection,
     max: options.connectionsMax ?? connectionsMaxDefault,
@@ -65,19 +69,12 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   pool.on('error', error => log.warn({ err: error, address }, 'an idle database connection was lost'))
   // The pool listens to idle clients only. One that is lent and between two statements would end the process.
   pool.on('connect', client => client.on('error', () => undefined))
-
-  try {
-    refuseUnfit(await askServer(pool, options.url), address)
-  } catch (error) {
-    await pool.end()
-    throw error
-  }
   const knex = knexFor({ client: 'pg', connectionPool: pool, log: knexLog(log) })
   let closed: Promise<void> | undefined
   return {
     pool,
     knex,
-    session: () => openSession(connection, options.url),
+    session,
     close: () => {
       closed ??= pool.end().then(() => knex.destroy())
       return closed
@@ -85,21 +82,15 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   }
 }
 
-type Server = { readonly number: number; readonly version: string; readonly encoding: string }
-
-async function askServer(pool: pg.Pool, url: string): Promise<Server | undefined> {
-  try {
-    const { rows } = await pool.query<Server>(
+async function refuseUnfitServer(session: () => Promise<pg.Client>, address: string): Promise<void> {
+  const client = await session()
+  const { rows } = await client
+    .query<{ number: number; version: string; encoding: string }>(
       `select current_setting('server_version_num')::int as number, current_setting('server_version') as version,
          current_setting('server_encoding') as encoding`,
     )
-    return rows[0]
-  } catch (error) {
-    throw explainOpening(error, url)
-  }
-}
-
-function refuseUnfit(server: Server | undefined, address: string): void {
+    .finally(() => client.end())
+  const [server] = rows
   if (server === undefined || server.number < serverMajorMin * 10_000)
     throw new Error(
       `The database at ${address} is PostgreSQL ${server?.version}; this needs version ${serverMajorMin} or newer. ` +
@@ -113,12 +104,16 @@ function refuseUnfit(server: Server | undefined, address: string): void {
 }
 
 async function openSession(connection: pg.ClientConfig, url: string): Promise<pg.Client> {
-  const client = new pg.Client(connection)
+  const socket = new Socket()
+  const client = new pg.Client({ ...connection, stream: () => socket })
   // Its holder listens for `end`; unheard, this event would end the process.
   client.on('error', () => undefined)
   try {
     await client.connect()
   } catch (error) {
+    // The driver gives up without hanging up where a password is missing. The server would wait a minute for it,
+    // and whoever drops a database there would wait with it.
+    socket.destroy()
     throw explainOpening(error, url)
   }
   return client

@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import pg from 'pg'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { findBinaries } from '../../../src/adapters/postgres/embedded/binaries.ts'
 import { findPostmaster } from '../../../src/adapters/postgres/embedded/postmaster.ts'
 import {
@@ -41,6 +41,22 @@ afterEach(async () => {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
 }, 60_000)
+
+// initdb takes longer than all the rest of a test: made once, copied for each that does not ask about it.
+let made = ''
+beforeAll(async () => {
+  made = mkdtempSync(join(tmpdir(), 'assay-embedded-'))
+  const server = await startEmbeddedServer({ dataDir: made, log: silentLog, settings: careless })
+  await server.stop()
+})
+afterAll(() => rmSync(made, { recursive: true, force: true }))
+
+/** With a database in it that was stopped. */
+function madeFolder(): string {
+  const copy = folder()
+  cpSync(made, copy, { recursive: true, preserveTimestamps: true })
+  return copy
+}
 
 function folder(): string {
   const made = mkdtempSync(join(tmpdir(), 'assay-embedded-'))
@@ -119,7 +135,7 @@ describe('an embedded server', () => {
   })
 
   test('orders texts by their bytes, speaks English and keeps UTC, whatever the shell is set to', async () => {
-    const { url } = await start(folder())
+    const { url } = await start(madeFolder())
     const { rows } = await ask(
       url,
       `select array(select x from unnest(array['b','a','B','ä','z']) x order by x) as sorted, current_setting('lc_messages') as
@@ -131,7 +147,7 @@ describe('an embedded server', () => {
   })
 
   test('lets nobody in without its password, which only its owner can read', async () => {
-    const dataDir = folder()
+    const dataDir = madeFolder()
     const { url } = await start(dataDir)
     const other = new URL(url)
     other.password = 'guessed'
@@ -149,7 +165,7 @@ describe('an embedded server', () => {
   })
 
   test('takes another port when somebody else has its own', async () => {
-    const dataDir = folder()
+    const dataDir = madeFolder()
     const first = await start(dataDir)
     await first.stop()
     const squatter = createServer().listen(Number(new URL(first.url).port), '127.0.0.1')
@@ -160,7 +176,7 @@ describe('an embedded server', () => {
   })
 
   test('starts although its pid file names a process that is somebody else by now', async () => {
-    const dataDir = folder()
+    const dataDir = madeFolder()
     const first = await start(dataDir)
     const pidFile = join(dataDir, 'cluster', 'postmaster.pid')
     const [, ...rest] = readFileSync(pidFile, 'utf8').split('\n')
@@ -221,7 +237,7 @@ describe('an embedded server whose postmaster is killed', () => {
   })
 
   test('can be stopped before it is back', async () => {
-    const dataDir = folder()
+    const dataDir = madeFolder()
     const { stop } = await start(dataDir)
     await kill(postmasterOf(dataDir))
     expect(await stop()).toBe('stopped')
@@ -229,7 +245,7 @@ describe('an embedded server whose postmaster is killed', () => {
   })
 
   test('goes on, with the same postmaster, where it was only one of its sessions', async () => {
-    const dataDir = folder()
+    const dataDir = madeFolder()
     const exits: number[] = []
     const { url, stop } = await start(dataDir, { onExit: ({ pid }) => exits.push(pid) })
     const pid = postmasterOf(dataDir)
@@ -249,7 +265,7 @@ describe('an embedded server whose postmaster is killed', () => {
 
 describe('an embedded server of several processes', () => {
   test('outlives a killed one, and the next adopts it', async () => {
-    const dataDir = folder()
+    const dataDir = madeFolder()
     const other = startElsewhere(dataDir)
     const first = await other.next()
     await ask(String(first['url']), 'create table kept as select 7 as seven')
@@ -284,7 +300,7 @@ describe('an embedded server of several processes', () => {
   })
 
   test('is started again by one that adopted it', async () => {
-    const dataDir = folder()
+    const dataDir = madeFolder()
     const other = startElsewhere(dataDir)
     const first = await other.next()
     const here = await start(dataDir)
@@ -306,7 +322,7 @@ describe('an embedded server that cannot start', () => {
   })
 
   test('names both versions where the files are of another, and leaves them as they are', async () => {
-    const dataDir = folder()
+    const dataDir = madeFolder()
     await (await start(dataDir)).stop()
     const version = join(dataDir, 'cluster', 'PG_VERSION')
     writeFileSync(version, '17\n')
@@ -318,13 +334,15 @@ describe('an embedded server that cannot start', () => {
   })
 
   test('shows its last words where a setting is wrong', async () => {
-    const error = await rejection(start(folder(), { settings: { ...careless, shared_buffers: 'plenty' } }))
+    const error = await rejection(
+      start(madeFolder(), { settings: { ...careless, shared_buffers: 'plenty' } }),
+    )
     expect(error).toMatch(/One of its settings is wrong/)
     expect(error).toMatch(/FATAL: +invalid value for parameter "shared_buffers": "plenty"/)
   })
 
   test('says which password is wrong where the file was changed under a running server', async () => {
-    const dataDir = folder()
+    const dataDir = madeFolder()
     const other = startElsewhere(dataDir)
     await other.next()
     const password = readFileSync(join(dataDir, 'password'), 'utf8')

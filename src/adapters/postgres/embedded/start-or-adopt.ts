@@ -152,7 +152,7 @@ async function enter(cluster: Cluster, port: number): Promise<Presence | undefin
     socket.unref()
     return { client, lost, hold: () => socket.ref() }
   } catch (error) {
-    await client.end().catch(() => undefined)
+    socket.destroy()
     if (isConnectionLoss(error) || sqlState(error) === tooManyConnections) return undefined
     if (sqlState(error) === wrongPassword)
       throw new Error(
