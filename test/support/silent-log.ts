@@ -1,3 +1,3 @@
-import { pino } from 'pino'
+import { openLog } from '../../src/runtime/log.ts'
 
-export const silentLog = pino({ level: 'silent' })
+export const silentLog = openLog('silent')

@@ -1,9 +1,9 @@
 import { Socket } from 'node:net'
 import knexFor, { type Knex } from 'knex'
 import pg from 'pg'
+import type { Log } from '../../runtime/log.ts'
 import { addressOf, explainOpening } from './address.ts'
 import { columnTypes } from './column-types.ts'
-import type { Log } from './log.ts'
 
 /**
  * A PostgreSQL that answered. One pool and one bound: hot paths query it directly, and Knex, for whatever is not

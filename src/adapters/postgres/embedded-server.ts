@@ -1,10 +1,10 @@
 import path from 'node:path'
+import type { Log } from '../../runtime/log.ts'
 import { type Binaries, findBinaries } from './embedded/binaries.ts'
 import { clusterRole, openCluster } from './embedded/cluster.ts'
 import type { RootWay } from './embedded/server-user.ts'
 import { startOrAdopt, urlOf } from './embedded/start-or-adopt.ts'
 import { type StopAnswer, type StopOptions, supervise, type UnexpectedExit } from './embedded/supervise.ts'
-import type { Log } from './log.ts'
 
 /**
  * A PostgreSQL of our own, from the programs that npm installed.

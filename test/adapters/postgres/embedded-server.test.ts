@@ -74,8 +74,10 @@ async function start(dataDir: string, more: Partial<EmbeddedServerOptions> = {})
   return server
 }
 
+const embeddedProgram = new URL('./embedded-program.ts', import.meta.url)
+
 function startElsewhere(dataDir: string, before: readonly string[] = []): Program {
-  const program = runProgram('./embedded-program.ts', [dataDir, JSON.stringify(careless)], before)
+  const program = runProgram(embeddedProgram, [dataDir, JSON.stringify(careless)], before)
   running.push(async () => program.process.kill('SIGKILL'))
   return program
 }
@@ -406,9 +408,9 @@ describe.skipIf(!isRoot)('an embedded server started by root', () => {
 
 const [ordinaryUser] = ['tester', 'nobody'].filter(name => spawnSync('id', [name]).status === 0)
 const asOrdinaryUser = ['runuser', '-u', ordinaryUser ?? '', '--']
-const program = fileURLToPath(new URL('./embedded-program.ts', import.meta.url))
 const canBecomeOrdinary =
-  isRoot && spawnSync('runuser', [...asOrdinaryUser.slice(1), 'cat', program]).status === 0
+  isRoot &&
+  spawnSync('runuser', [...asOrdinaryUser.slice(1), 'cat', fileURLToPath(embeddedProgram)]).status === 0
 
 function ordinaryFolder(): string {
   const made = folder()

@@ -71,7 +71,7 @@ describeOnEveryServer('migrations', given => {
 
   test('whose process was killed in the middle are begun again by the next, without waiting', async () => {
     const url = await given.url()
-    const killed = runProgram('./migrate-program.ts', [url])
+    const killed = runProgram(new URL('./migrate-program.ts', import.meta.url), [url])
     const { pid } = await killed.next()
     process.kill(Number(pid), 'SIGKILL')
     await killed.ended

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-/** One of the programs beside this file, run as a process of its own. */
+/** A file of ours, run as a process of its own. */
 export type Program = {
   readonly process: ChildProcess
   /** The next line it says, read as JSON. */
@@ -13,9 +13,8 @@ export type Program = {
 }
 
 /** `before` goes in front of the command line, as `runuser -u somebody --` does. */
-export function runProgram(file: string, args: readonly string[], before: readonly string[] = []): Program {
-  const path = fileURLToPath(new URL(file, import.meta.url))
-  const node = [process.execPath, '--conditions=source', '--import', 'tsx', path, ...args]
+export function runProgram(file: URL, args: readonly string[], before: readonly string[] = []): Program {
+  const node = [process.execPath, '--conditions=source', '--import', 'tsx', fileURLToPath(file), ...args]
   const [command = '', ...rest] = [...before, ...node]
   const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
+import type { Log } from '../../../runtime/log.ts'
 import { isConnectionLoss } from '../connection-loss.ts'
-import type { Log } from '../log.ts'
 import type { Cluster } from './cluster.ts'
 import { findPostmaster } from './postmaster.ts'
 import { pruneLogs } from './server-log.ts'
