@@ -56,7 +56,9 @@ export async function addFaucetCoins(
   const coins = [...vouts]
   await client.query(
     `INSERT INTO chain_faucet_coins (txid, vout, satoshis, depth)
-     SELECT $1, coin.vout, coin.satoshis, $4 FROM unnest($2::int[], $3::bigint[]) AS coin (vout, satoshis)`,
+     SELECT $1, coin.vout, coin.satoshis, $4 FROM unnest($2::int[], $3::bigint[]) AS coin (vout, satoshis)
+     -- The same coin to the same payee is the same transaction: one that was thrown out may be made again.
+     ON CONFLICT (txid, vout) DO UPDATE SET depth = EXCLUDED.depth`,
     [bytea(txid), coins, coins.map(vout => outputs[vout]?.satoshis ?? 0), depth],
   )
 }

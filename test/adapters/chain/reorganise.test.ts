@@ -206,7 +206,7 @@ async function rivalOfFaucet(chain: LocalChain, pool: Pool, payment: Transaction
   const [coin] = payment.inputs
   const raw = coin && (await chain.rawOf(coin.txid))
   const spent = raw && orThrow(readTransaction(raw)).outputs[coin.vout]
-  if (spent === undefined) throw new Error('the faucet spent a coin that does not exist')
+  if (coin === undefined || spent === undefined) throw new Error('the faucet spent no coin that exists')
   return signTransaction([{ ...coin, spent, privateKey }], [spent])
 }
 
