@@ -5,7 +5,7 @@ import { type TokenOf, tagOf } from '../src/contract/tokens.ts'
 import { isSettledForm, type Transaction } from '../src/contract/transaction.ts'
 import { admitNumbers } from './admit-numbers.ts'
 import { type EventsIngestBounds, eventsIngestDocumentation } from './events-ingest-documentation.ts'
-import type { Admittance, AdmittanceInstructions, TopicManager, TopicMetaData } from './topic-manager.ts'
+import type { AdmittanceInstructions, TopicManager, TopicMetaData } from './topic-manager.ts'
 
 /** Reading one costs two operations on the curve; a BEEF of the default size holds about fifteen full ones. */
 export const BATCHES_PER_TRANSACTION_MAX = 64
@@ -33,14 +33,22 @@ export class EventsIngestTopicManager implements TopicManager {
     this.#informationUrl = informationUrl
   }
 
-  admit(beef: Beef, previousCoins: readonly number[], offChainValues?: Uint8Array): Admittance {
+  admit(
+    beef: Beef,
+    previousCoins: readonly number[],
+    offChainValues?: Uint8Array,
+  ): AdmittanceInstructions {
     // A spent batch stays on record: that its publisher took the satoshi back does not unsay it.
     const coinsToRetain = [...previousCoins]
     const batches = batchesOf(beef.subject, this.#bounds.batchesMax)
     // All or none: admitted in part, the transaction would be a duplicate when it comes again with its values.
     return this.#areHere(offChainSubjects(batches), offChainValues)
       ? { outputsToAdmit: batches.map(({ vout }) => vout), coinsToRetain }
-      : { outputsToAdmit: [], coinsToRetain, incomplete: true }
+      : { outputsToAdmit: [], coinsToRetain }
+  }
+
+  concerns({ outputs }: Transaction): boolean {
+    return outputs.some(({ script }) => tagOf(script) === 'GDE1')
   }
 
   async identifyAdmissibleOutputs(

@@ -1,4 +1,5 @@
 import type { Beef } from '../src/contract/beef.ts'
+import type { Transaction } from '../src/contract/transaction.ts'
 
 /**
  * What an overlay host mounts under the name of a topic. It is the interface of @bsv/overlay without its import,
@@ -6,7 +7,13 @@ import type { Beef } from '../src/contract/beef.ts'
  */
 export type TopicManager = {
   /** A function of its arguments and of how the manager was configured. Whatever somebody sent, it never throws. */
-  admit(beef: Beef, previousCoins: readonly number[], offChainValues?: Uint8Array): Admittance
+  admit(
+    beef: Beef,
+    previousCoins: readonly number[],
+    offChainValues?: Uint8Array,
+  ): AdmittanceInstructions
+  /** False only where none of its outputs can ever be admitted, whatever history or values come with it. */
+  concerns(transaction: Transaction): boolean
   /** The same for hosts that hold bytes as lists of numbers; from what is no BEEF nothing is admitted. */
   identifyAdmissibleOutputs(
     beef: number[],
@@ -18,17 +25,12 @@ export type TopicManager = {
   getMetaData(): Promise<TopicMetaData>
 }
 
-/** As a STEAK says it. */
+/**
+ * As a STEAK says it. Where nothing is admitted, more of the transaction may be when it comes again with more: its
+ * off-chain values, or its history. A host must not remember such a verdict as its last, or anybody who submits
+ * somebody's transaction without them first has shut it out.
+ */
 export type AdmittanceInstructions = { outputsToAdmit: number[]; coinsToRetain: number[] }
-
-export type Admittance = AdmittanceInstructions & {
-  /**
-   * More of this transaction may be admitted when it comes again with more: its off-chain values, or its history.
-   * A host must not remember the verdict as its last, or anybody who submits somebody's transaction without
-   * them first has shut it out.
-   */
-  readonly incomplete?: true
-}
 
 export type TopicMetaData = {
   name: string

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
-import Knex from 'knex'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { EventBatchEntry, EventsIndex, EventsQuery } from '../../lookup-services/events-index.ts'
 import { eventsIndex } from '../../migrations/003-events-index.ts'
+import { type Database, openDatabase } from '../../src/adapters/postgres/database.ts'
 import {
   findStatement,
   type PostgresEventsIndex,
@@ -10,11 +10,11 @@ import {
 } from '../../src/adapters/postgres/events-index.ts'
 import { carriedBy } from '../../src/contract/event-batch.ts'
 import { sha256Hex } from '../../src/core/sha256.node.ts'
+import { type TemporaryDatabase, temporaryDatabase } from '../support/database.ts'
 import { party } from '../support/pipeline.ts'
-import { describeWith } from '../support/real-component.ts'
+import { silentLog } from '../support/silent-log.ts'
 import { inMemoryEventsIndex } from './in-memory-events-index.ts'
 import { recordWrites } from './record-writes.ts'
-import { postgresql, type ScratchServer, startScratchServer } from './scratch-server.ts'
 
 const publishers = ['north', 'south'].map(name => party(`publisher ${name}`).identityKey)
 const txids = ['a', 'b', 'c'].map(name => sha256Hex(`transaction ${name}`))
@@ -34,25 +34,24 @@ function batch(change: Partial<EventBatchEntry> = {}): EventBatchEntry {
   }
 }
 
-describeWith(postgresql, 'the index of event batches in PostgreSQL', () => {
-  let server: ScratchServer
+describe('the index of event batches in PostgreSQL', () => {
+  let temporary: TemporaryDatabase
+  let database: Database
   let index: PostgresEventsIndex
-  let knex: Knex.Knex
   const submission = (nowMs: number, ...steps: (() => Promise<void>)[]) =>
-    recordWrites(server.pool, nowMs, async () => {
+    recordWrites(database.pool, nowMs, async () => {
       for (const step of steps) await step()
     })
 
   beforeAll(async () => {
-    server = await startScratchServer()
-    const { host = '', port = 0, user = '', database = '' } = server.pool.options
-    knex = Knex({ client: 'pg', connection: { host, port, user, database } })
-    await eventsIndex.up(knex)
-    index = postgresEventsIndex(server.pool)
+    temporary = await temporaryDatabase()
+    database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
+    await eventsIndex.up(database.knex)
+    index = postgresEventsIndex(database.pool)
   })
   afterAll(async () => {
-    await knex.destroy()
-    await server.stop()
+    await database.close()
+    await temporary.drop()
   })
   beforeEach(() => index.reset())
 
@@ -122,9 +121,9 @@ describeWith(postgresql, 'the index of event batches in PostgreSQL', () => {
   })
 
   test('can be taken back to before its migration and on again', async () => {
-    await eventsIndex.down(knex)
+    await eventsIndex.down(database.knex)
     await expect(index.find(all)).rejects.toThrow(/gitdata_events/)
-    await eventsIndex.up(knex)
+    await eventsIndex.up(database.knex)
     expect(await index.find(all)).toEqual([])
   })
 
@@ -154,7 +153,7 @@ describeWith(postgresql, 'the index of event batches in PostgreSQL', () => {
   })
 
   test('has an order of its own for every kind of page: nothing read is left out or sorted', async () => {
-    const client = await server.pool.connect()
+    const client = await database.pool.connect()
     try {
       // Of few rows the planner may sort what it has found. Whether it could do without does not depend on how many.
       for (const way of ['sort', 'bitmapscan', 'seqscan']) await client.query(`set enable_${way} = off`)

@@ -58,7 +58,7 @@ describe('the topic of event batches', () => {
 
   test('wants an off-chain batch with its values, and may be asked again with them', () => {
     const beef = beefOf(carrying(offChain))
-    const again = { ...nothing, incomplete: true }
+    const again = nothing
     expect(admit(beef)).toEqual(again)
     expect(admit(beef, utf8('{"celsius":4}\n'))).toEqual(again)
     expect(admit(beef, values)).toEqual({ outputsToAdmit: [0], coinsToRetain: [] })
@@ -66,7 +66,7 @@ describe('the topic of event batches', () => {
 
   test('admits nothing beside an off-chain batch that lacks its values: it would be too late for that one', () => {
     const beef = beefOf(carrying(inline, offChain))
-    expect(admit(beef)).toMatchObject({ outputsToAdmit: [], incomplete: true })
+    expect(admit(beef)).toMatchObject({ outputsToAdmit: [] })
     expect(admit(beef, values)).toMatchObject({ outputsToAdmit: [0, 1] })
   })
 

@@ -5,6 +5,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
  * admission, so that the two can never disagree, however a process ends.
  */
 export type IndexWrite = {
+  /** The table. Where a submission brings one index several kinds of statements, they run one after the other. */
+  readonly index: string
   /**
    * One insert, update or delete, idempotent. It reads its rows from the parameter `$rows` (a JSON array, through
    * jsonb_to_recordset) and may use `$now`, milliseconds: when the submission is admitted, the same on a reindex.

@@ -14,16 +14,16 @@ export function postgresEventsIndex(pool: Pool): PostgresEventsIndex {
   return {
     async put({ txid, vout, publisher, streamId, sourceId, subject, count, carried }) {
       const said = { publisher, stream_id: streamId, source_id: sourceId, subject, count, carried }
-      writeWithAdmission({ sql: record, row: { txid, vout, ...said, spent_by: null } })
+      writeWithAdmission({ index, sql: record, row: { txid, vout, ...said, spent_by: null } })
     },
     async markSpent({ txid, vout }, spendingTxid) {
-      writeWithAdmission({ sql: record, row: { txid, vout, spent_by: spendingTxid } })
+      writeWithAdmission({ index, sql: record, row: { txid, vout, spent_by: spendingTxid } })
     },
     async markUnspent({ txid, vout }, spendingTxid) {
-      writeWithAdmission({ sql: takeSpendBack, row: { txid, vout, spent_by: spendingTxid } })
+      writeWithAdmission({ index, sql: takeSpendBack, row: { txid, vout, spent_by: spendingTxid } })
     },
     async remove({ txid, vout }) {
-      writeWithAdmission({ sql: remove, row: { txid, vout } })
+      writeWithAdmission({ index, sql: remove, row: { txid, vout } })
     },
     async find(query) {
       const { text, values } = findStatement(query)
@@ -35,6 +35,8 @@ export function postgresEventsIndex(pool: Pool): PostgresEventsIndex {
     },
   }
 }
+
+const index = 'gitdata_events'
 
 /**
  * Listing and spending are one statement, whose rows are merged by outpoint first: a batch may be admitted and spent
