@@ -11,23 +11,23 @@ import type { Transaction } from '../../src/contract/transaction.ts'
 import { concatAll, knownHex, toHex } from '../../src/core/bytes.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import { chainErrors } from '../../src/http/chain-errors.ts'
-import { type ScratchServer, startScratchServer } from '../adapters/chain/scratch-server.ts'
+import { type ChainDatabases, chainDatabases } from '../adapters/chain/chain-databases.ts'
 import { serveChain } from '../adapters/chain/served-chain.ts'
 import { coinsOf, fund, keyOf, lockOf, pay } from '../adapters/chain/wallet.ts'
 
-let server: ScratchServer
+let databases: ChainDatabases
 let chain: LocalChain
 let served: Awaited<ReturnType<typeof serveChain>>
 beforeAll(async () => {
-  server = await startScratchServer()
-  const { pool } = await server.database()
+  databases = chainDatabases()
+  const { pool } = await databases.database()
   chain = await openLocalChain({ pool, pollMs: 10 })
   served = await serveChain(chain)
 })
 afterAll(async () => {
   await served.stop()
   await chain.close()
-  await server.stop()
+  await databases.stop()
 })
 
 type Answer = { status: number; body: Record<string, unknown>; bytes: Uint8Array; headers: Headers }
@@ -193,7 +193,7 @@ describe('the routes of a local chain', () => {
   })
 
   test('say when the faucet must wait for a block, and for how long', async () => {
-    const { pool } = await server.database()
+    const { pool } = await databases.database()
     const poor = await openLocalChain({ pool, pollMs: 10 })
     const its = await serveChain(poor)
     // One coin is left to it, whose change goes round until it is too far from any block.

@@ -15,16 +15,17 @@ import {
 import { concat, knownHex } from '../../../src/core/bytes.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { pushData } from '../../../src/core/script-push.ts'
-import { openPool, type ScratchServer, startScratchServer } from './scratch-server.ts'
+import { type ChainDatabases, chainDatabases } from './chain-databases.ts'
+import { openPool } from './open-pool.ts'
 import { coinsOf, fund, keyOf, lockOf, pay } from './wallet.ts'
 import { withChain as withChainOn } from './with-chain.ts'
 
-let server: ScratchServer
+let databases: ChainDatabases
 beforeAll(async () => {
-  server = await startScratchServer()
+  databases = chainDatabases()
 })
-afterAll(() => server.stop())
-const withChain = (use: Parameters<typeof withChainOn>[1], options = {}) => withChainOn(server, use, options)
+afterAll(() => databases.stop())
+const withChain = (use: Parameters<typeof withChainOn>[1], options = {}) => withChainOn(databases, use, options)
 
 describe('the mempool', () => {
   test('takes a transaction with its parents, and again, and once it is mined', () =>

@@ -1,5 +1,5 @@
 import { openLocalChain } from '../../../src/adapters/chain/local-chain.ts'
-import { openPool } from './scratch-server.ts'
+import { openPool } from './open-pool.ts'
 import { coinsOf, fund, pay } from './wallet.ts'
 
 /** A process that mines and pays until it is killed, and prints the txid of whatever it was told is accepted. */

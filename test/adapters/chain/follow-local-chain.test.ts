@@ -7,21 +7,21 @@ import { openHeaderRun } from '../../../src/adapters/chain/header-run.ts'
 import { syncHeaders, workOf } from '../../../src/adapters/chain/sync-headers.ts'
 import { concat, concatAll } from '../../../src/core/bytes.ts'
 import { sha256 } from '../../../src/core/sha256.node.ts'
+import { type ChainDatabases, chainDatabases } from './chain-databases.ts'
 import { eventually } from './eventually.ts'
-import { type ScratchServer, startScratchServer } from './scratch-server.ts'
 import { serveChain } from './served-chain.ts'
 import { coinsOf, fund, pay } from './wallet.ts'
 import { withChain } from './with-chain.ts'
 
-let server: ScratchServer
+let databases: ChainDatabases
 beforeAll(async () => {
-  server = await startScratchServer()
+  databases = chainDatabases()
 })
-afterAll(() => server.stop())
+afterAll(() => databases.stop())
 
 describe('a follower of a local chain', () => {
   test('sees blocks, statuses and reorganisations over HTTP', () =>
-    withChain(server, async chain => {
+    withChain(databases, async chain => {
       const served = await serveChain(chain)
       for (let i = 0; i < 3; i++) {
         await fund(chain)
@@ -70,7 +70,7 @@ describe('a follower of a local chain', () => {
     }))
 
   test('keeps what it knows while the owner is away, and catches up when it is back', () =>
-    withChain(server, async chain => {
+    withChain(databases, async chain => {
       const served = await serveChain(chain)
       await fund(chain)
       await chain.mine()
@@ -103,7 +103,7 @@ describe('a follower of a local chain', () => {
     }))
 
   test('is told at the start what happened since the tip it remembers', () =>
-    withChain(server, async chain => {
+    withChain(databases, async chain => {
       const served = await serveChain(chain)
       await fund(chain)
       await chain.mine()

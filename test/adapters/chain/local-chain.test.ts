@@ -9,16 +9,16 @@ import { headerChain } from '../../../src/contract/headers.ts'
 import { toHex } from '../../../src/core/bytes.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { auditChain } from './audit.ts'
+import { type ChainDatabases, chainDatabases } from './chain-databases.ts'
 import { eventually } from './eventually.ts'
-import { type ScratchServer, startScratchServer } from './scratch-server.ts'
 import { coinsOf, fund, keyOf, pay } from './wallet.ts'
 import { withChain as withChainOn } from './with-chain.ts'
 
-let server: ScratchServer
+let databases: ChainDatabases
 beforeAll(async () => {
-  server = await startScratchServer()
+  databases = chainDatabases()
 })
-afterAll(() => server.stop())
+afterAll(() => databases.stop())
 
 /** What the stock SDK asks of whoever knows headers. */
 const trackerOf = (chain: LocalChain) => ({
@@ -28,11 +28,11 @@ const trackerOf = (chain: LocalChain) => ({
 const sdkTransaction = async (chain: LocalChain, txid: string) =>
   SdkTransaction.fromBEEF([...((await chain.beefOf(txid)) ?? [])])
 
-const withChain = (use: Parameters<typeof withChainOn>[1]) => withChainOn(server, use)
+const withChain = (use: Parameters<typeof withChainOn>[1]) => withChainOn(databases, use)
 
 describe('a private chain', () => {
   test('has one first block, however many processes begin it at once', async () => {
-    const { pool } = await server.database()
+    const { pool } = await databases.database()
     const chains = await Promise.all(Array.from({ length: 4 }, () => openLocalChain({ pool })))
     const tips = await Promise.all(chains.map(chain => chain.tip()))
     expect(new Set(tips.map(({ hash }) => hash)).size).toBe(1)
@@ -42,7 +42,7 @@ describe('a private chain', () => {
   })
 
   test('has headers that link and meet their target, with the time that it is handed', async () => {
-    const { pool } = await server.database()
+    const { pool } = await databases.database()
     let seconds = 1_780_000_000
     const chain = await openLocalChain({ pool, now: () => 1_000 * seconds })
     for (const step of [60, -3_600, 30]) {
@@ -227,7 +227,7 @@ describe('a private chain', () => {
     }))
 
   test('that forgot its old headers reads them from the database', async () => {
-    const { pool } = await server.database()
+    const { pool } = await databases.database()
     const chain = await openLocalChain({ pool, headersKept: 3 })
     for (let i = 0; i < 12; i++) {
       await fund(chain)

@@ -5,17 +5,18 @@ import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openLocalChain } from '../../../src/adapters/chain/local-chain.ts'
 import { auditChain } from './audit.ts'
+import { type ChainDatabases, chainDatabases } from './chain-databases.ts'
 import { eventually } from './eventually.ts'
-import { openPool, type ScratchServer, startScratchServer } from './scratch-server.ts'
+import { openPool } from './open-pool.ts'
 import { coinsOf, fund, pay } from './wallet.ts'
 import { withChain as withChainOn } from './with-chain.ts'
 
-let server: ScratchServer
+let databases: ChainDatabases
 beforeAll(async () => {
-  server = await startScratchServer()
+  databases = chainDatabases()
 })
-afterAll(() => server.stop())
-const withChain = (use: Parameters<typeof withChainOn>[1]) => withChainOn(server, use)
+afterAll(() => databases.stop())
+const withChain = (use: Parameters<typeof withChainOn>[1]) => withChainOn(databases, use)
 
 describe('a miner', () => {
   test('mines what waits, parents before children, and rests when there is nothing', () =>

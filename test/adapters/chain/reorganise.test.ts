@@ -9,16 +9,16 @@ import { readTransaction, type Transaction } from '../../../src/contract/transac
 import { toHex } from '../../../src/core/bytes.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { auditChain } from './audit.ts'
-import { type ScratchServer, startScratchServer } from './scratch-server.ts'
+import { type ChainDatabases, chainDatabases } from './chain-databases.ts'
 import { coinsOf, fund, pay } from './wallet.ts'
 import { withChain as withChainOn } from './with-chain.ts'
 
-let server: ScratchServer
+let databases: ChainDatabases
 beforeAll(async () => {
-  server = await startScratchServer()
+  databases = chainDatabases()
 })
-afterAll(() => server.stop())
-const withChain = (use: Parameters<typeof withChainOn>[1]) => withChainOn(server, use)
+afterAll(() => databases.stop())
+const withChain = (use: Parameters<typeof withChainOn>[1]) => withChainOn(databases, use)
 
 describe('a reorganisation', () => {
   test('of three blocks mines every transaction again: old proofs fail and new ones hold', () =>
