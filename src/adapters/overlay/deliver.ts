@@ -1,0 +1,55 @@
+import { type BeefTransaction, writeBeef } from '../../contract/beef.ts'
+import type { Chain } from '../chain/chain.ts'
+import { type Delivery, NETWORK } from './outbox.ts'
+import { readAncestry } from './read-ancestry.ts'
+import type { Queryable } from './sql.ts'
+
+/** Hands a BEEF to another overlay host. Resolves once it has answered with a STEAK; throws otherwise. */
+export type PeerPost = (
+  host: string,
+  beef: Uint8Array,
+  topics: readonly string[],
+  offChainValues: Uint8Array | undefined,
+) => Promise<void>
+
+export type DeliverDeps = {
+  readonly db: Queryable
+  readonly chain: Pick<Chain, 'broadcast'>
+  readonly post: PeerPost
+  evict(txid: string, reason: string): Promise<unknown>
+}
+
+/** Tells one target of one transaction. Throws where it has to be told again. */
+export async function deliverTo({ txid, target, topics }: Delivery, deps: DeliverDeps): Promise<void> {
+  const history = (await readAncestry(deps.db, [txid])).historyOf(txid)
+  // Evicted since, or between two blocks: the one is done with, the other is told again.
+  if (history === undefined) throw new Error(`${txid} cannot be sent: it or one of its parents is not here`)
+  if (target !== NETWORK)
+    return deps.post(target, writeBeef(history), topics, await readValues(txid, topics, deps.db))
+
+  const unproven = history.filter(({ proof }) => proof === undefined)
+  const answer = await deps.chain.broadcast(unproven)
+  if (answer.kind === 'rejected') await evictRefused(unproven, deps)
+}
+
+/** The first that the network refuses takes all that descend from it along. */
+async function evictRefused(history: readonly BeefTransaction[], deps: DeliverDeps): Promise<void> {
+  for (const transaction of history) {
+    const answer = await deps.chain.broadcast([transaction])
+    if (answer.kind === 'accepted') continue
+    await deps.evict(transaction.txid, `the network refused it: ${answer.detail}`)
+    return
+  }
+}
+
+async function readValues(
+  txid: string,
+  topics: readonly string[],
+  db: Queryable,
+): Promise<Uint8Array | undefined> {
+  const { rows } = await db.query<{ bytes: Buffer }>({
+    text: `select bytes from off_chain_values where txid = decode($1, 'hex') and topic = any ($2) limit 1`,
+    values: [txid, topics],
+  })
+  return rows[0]?.bytes
+}

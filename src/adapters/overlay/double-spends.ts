@@ -1,0 +1,79 @@
+import { sha256Hex } from '#sha256'
+import { ancestry, type Beef, writeBeef } from '../../contract/beef.ts'
+import type { Bump } from '../../contract/bump.ts'
+import { readLock } from '../../contract/script.ts'
+
+import { toHex } from '../../core/bytes.ts'
+import type { Chain } from '../chain/chain.ts'
+import { bytea, type Queryable } from './sql.ts'
+import type { Submission } from './submission.ts'
+import type { DoubleSpend } from './submit.ts'
+
+/** Of one key; whoever signs more double spends than this has been caught often enough. */
+export const DOUBLE_SPENDS_PER_KEY_MAX = 16
+/** In all. */
+export const DOUBLE_SPENDS_MAX = 10_000
+
+/** Keeps a refused transaction as evidence against whoever signed it. Resolves with whether there was room. */
+export async function keepDoubleSpend(
+  { transaction, coin, against }: DoubleSpend,
+  { beef, topics }: Submission,
+  { db, nowMs }: { db: Queryable; nowMs: number },
+): Promise<boolean> {
+  const history = ancestry({ subject: transaction, byTxid: beef.byTxid })
+  const kept = await db.query({
+    text: `insert into double_spends (txid, spender_key, against, beef, topics, seen_ms)
+      select $1, $2, $3, $4, $5, $6
+        where (select count(*) from double_spends where spender_key = $2) < $7
+          and (select count(*) from double_spends) < $8
+      on conflict (txid) do nothing`,
+    values: [
+      bytea(transaction.txid),
+      bytea(keyBehind(beef, coin)),
+      bytea(against),
+      Buffer.from(writeBeef(history)),
+      topics,
+      nowMs,
+      DOUBLE_SPENDS_PER_KEY_MAX,
+      DOUBLE_SPENDS_MAX,
+    ],
+  })
+  return kept.rowCount === 1
+}
+
+/** What the coin is locked to: a key, its hash, or where the lock is another one, the lock's own hash. */
+function keyBehind({ byTxid }: Beef, { txid, vout }: { txid: string; vout: number }): string {
+  const script = byTxid.get(txid)?.outputs[vout]?.script ?? new Uint8Array()
+  const lock = readLock(script)
+  if (lock === undefined) return sha256Hex(script)
+  return toHex(lock.kind === 'token' ? lock.key : lock.keyHash)
+}
+
+export type MinedDoubleSpend = {
+  readonly txid: string
+  readonly proof: Bump
+  readonly beef: Uint8Array
+  readonly topics: readonly string[]
+}
+
+/** Those of the kept ones that the network has mined after all, instead of ours. */
+export async function findMinedDoubleSpends({
+  db,
+  chain,
+}: {
+  db: Queryable
+  chain: Pick<Chain, 'statusOf'>
+}): Promise<MinedDoubleSpend[]> {
+  const { rows } = await db.query<{ txid: string; beef: Buffer; topics: string[] }>({
+    text: `select encode(txid, 'hex') as txid, beef, topics from double_spends order by seen_ms`,
+  })
+  const statuses = await chain.statusOf(rows.map(({ txid }) => txid))
+  return rows.flatMap(row => {
+    const status = statuses.get(row.txid)
+    return status?.kind === 'mined' ? [{ ...row, proof: status.proof }] : []
+  })
+}
+
+export async function forgetDoubleSpend(txid: string, db: Queryable): Promise<void> {
+  await db.query({ text: 'delete from double_spends where txid = $1', values: [bytea(txid)] })
+}

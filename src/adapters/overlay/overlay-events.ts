@@ -1,0 +1,14 @@
+import type { Delivery } from './outbox.ts'
+import type { DoubleSpend } from './submit.ts'
+
+/** What happens by itself, for the log and the metrics. */
+export type OverlayEvents = {
+  onEvicted(txids: readonly string[], reason: string): void
+  /** `kept`: there was room to keep it as evidence. */
+  onDoubleSpend(doubleSpend: DoubleSpend, kept: boolean): void
+  onUndelivered(delivery: Delivery, error: unknown, again: boolean): void
+  onReorganisation(forkHeight: number, proofsDropped: number): void
+  onProven(count: number): void
+  /** A change of the chain could not be worked in yet; it will be, with the next one. */
+  onFollowFailure(error: unknown): void
+}

@@ -1,0 +1,121 @@
+import type { Engine } from '@bsv/overlay'
+import type { Pool } from 'pg'
+import type { Bump } from '../../contract/bump.ts'
+import { type Outcome, orThrow } from '../../core/fault.ts'
+import { VerifiedMemory } from '../bsv/verified-memory.ts'
+import { verifyBeef } from '../bsv/verify-beef.ts'
+import type { Chain } from '../chain/chain.ts'
+import { deliverTo, type PeerPost } from './deliver.ts'
+import { keepDoubleSpend } from './double-spends.ts'
+import { hostEngine } from './engine-host.ts'
+import { evict } from './evict.ts'
+import { followChain } from './follow-chain.ts'
+import type { Hosted } from './hosted.ts'
+import { type Found, lookup } from './lookup.ts'
+import { NETWORK, startOutbox } from './outbox.ts'
+import type { OverlayEvents } from './overlay-events.ts'
+import { takeProof } from './proofs.ts'
+import { readAncestry } from './read-ancestry.ts'
+import { readKnown } from './read-known.ts'
+import { readRaw, readUnspent, type UnspentOutput } from './read-unspent.ts'
+import type { Steak, Submission } from './submission.ts'
+import { type SubmitDeps, submit } from './submit.ts'
+
+export type OverlayDeps = {
+  readonly pool: Pool
+  readonly chain: Chain
+  readonly hosted: Hosted
+  now(): number
+  /** Other hosts, by base URL, that are told of everything new. */
+  readonly peers: readonly string[]
+  readonly post: PeerPost
+  readonly events: OverlayEvents
+}
+
+/** An overlay node without its doors: what HTTP and tests call. */
+export type Overlay = {
+  readonly hosted: Hosted
+  readonly engine: Engine
+  submit(submission: Submission): Promise<Outcome<Steak>>
+  lookup(service: string, query: unknown): Promise<Outcome<Found>>
+  takeProof(txid: string, proof: Bump): ReturnType<typeof takeProof>
+  evict(txid: string, reason: string): Promise<readonly string[]>
+  unspentSince(topic: string, sinceMs: number, limit: number): Promise<readonly UnspentOutput[]>
+  raw(txid: string): ReturnType<typeof readRaw>
+  /** Transactions in memory whose scripts are not run again. */
+  verifiedCount(): number
+  /** Follows the chain and tells others, until stopped. */
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+export function openOverlay({ pool, chain, hosted, now, peers, post, events }: OverlayDeps): Overlay {
+  const { engine, hear } = hostEngine(hosted)
+  const verified = new VerifiedMemory()
+  const stops: (() => Promise<void>)[] = []
+  let wakeOutbox = () => {}
+
+  const evictOne = async (txid: string, reason: string) => {
+    const gone = await evict(txid, reason, { pool, services: hosted.services, now })
+    if (gone.length > 0) events.onEvicted(gone, reason)
+    return gone
+  }
+  const submitDeps: SubmitDeps = {
+    pool,
+    managers: hosted.managers,
+    hear,
+    now,
+    targets: [NETWORK, ...peers],
+    wakeOutbox: () => wakeOutbox(),
+    verify: beef => verifyBeef(beef, { rootAt: height => chain.rootAt(height), verified }),
+    async recall(txids) {
+      const { byTxid } = await readAncestry(pool, txids)
+      const transactions = [...byTxid.values()]
+      return {
+        transactions,
+        known: await readKnown(pool, { beef: { transactions }, topics: Object.keys(hosted.managers) }),
+      }
+    },
+    async keepDoubleSpend(doubleSpend, submission) {
+      const kept = await keepDoubleSpend(doubleSpend, submission, { db: pool, nowMs: now() })
+      events.onDoubleSpend(doubleSpend, kept)
+    },
+    async evict(txid, reason) {
+      await evictOne(txid, reason)
+    },
+  }
+  const submitNow = (submission: Submission) => submit(submission, submitDeps)
+
+  return {
+    hosted,
+    engine,
+    submit: submitNow,
+    lookup: (service, query) => lookup(service, query, { services: hosted.services, db: pool }),
+    takeProof: (txid, proof) => takeProof(txid, proof, { db: pool, chain }),
+    evict: evictOne,
+    unspentSince: (topic, sinceMs, limit) => readUnspent(pool, topic, sinceMs, limit),
+    raw: txid => readRaw(pool, txid),
+    verifiedCount: () => verified.size,
+    async start() {
+      const outbox = startOutbox({
+        db: pool,
+        now,
+        deliver: delivery => deliverTo(delivery, { db: pool, chain, post, evict: evictOne }),
+        onFailure: events.onUndelivered,
+      })
+      wakeOutbox = outbox.wake
+      const following = await followChain({
+        db: pool,
+        chain,
+        events,
+        evict: evictOne,
+        onReorganisation: () => verified.clear(),
+        submit: async submission => orThrow(await submitNow(submission)),
+      })
+      stops.push(following, outbox.stop)
+    },
+    async stop() {
+      for (const stop of stops.splice(0)) await stop()
+    },
+  }
+}

@@ -1,0 +1,42 @@
+import type { Beef, BeefTransaction } from '../../contract/beef.ts'
+
+/** What a client handed to the overlay: a transaction, verified, with what proves it, for these topics. */
+export type Submission = {
+  readonly beef: Beef
+  readonly topics: readonly string[]
+  readonly offChainValues?: Uint8Array
+}
+
+/** What a topic answered: indexes of the transaction's outputs, and of its inputs. */
+export type Applied = {
+  readonly admitted: readonly number[]
+  readonly retained: readonly number[]
+  readonly removed: readonly number[]
+}
+
+/** By topic, as BRC-22 spells it. */
+export type Steak = Record<
+  string,
+  { outputsToAdmit: readonly number[]; coinsToRetain: readonly number[]; coinsRemoved: readonly number[] }
+>
+
+/**
+ * An answer that stands. Where nothing was admitted or removed, the transaction may come again with more of its
+ * history, and is then judged again.
+ */
+export function isFinal(applied: Applied | undefined): boolean {
+  return applied !== undefined && applied.admitted.length + applied.removed.length > 0
+}
+
+/** An answer that says anything at all; what says nothing is not recorded. */
+export function saysSomething({ admitted, retained, removed }: Applied): boolean {
+  return admitted.length + retained.length + removed.length > 0
+}
+
+/** The same history, seen from one of its transactions. */
+export function seenFrom(
+  beef: Pick<Beef, 'byTxid'>,
+  subject: BeefTransaction,
+): Pick<Beef, 'subject' | 'byTxid'> {
+  return { subject, byTxid: beef.byTxid }
+}

@@ -1,0 +1,126 @@
+import type { Pool } from 'pg'
+import type { Beef, BeefTransaction } from '../../contract/beef.ts'
+import { accepted, type Outcome, refused } from '../../core/fault.ts'
+import type { Outpoint } from '../../core/rounds/pipeline.ts'
+import { type JudgeDeps, type Judged, judgeSubmission } from './judge.ts'
+import { type Known, readKnown } from './read-known.ts'
+import { wasOvertaken } from './sql.ts'
+import { type Applied, isFinal, type Steak, type Submission } from './submission.ts'
+import { writeAdmission } from './write-admission.ts'
+
+export type SubmitDeps = JudgeDeps & {
+  readonly pool: Pool
+  now(): number
+  /** Whom to tell of what is new; the outbox is woken once it is written. */
+  readonly targets: readonly string[]
+  wakeOutbox(): void
+  /** Everything in the BEEF holds: scripts, amounts, forms, block proofs. */
+  verify(beef: Beef): Promise<Outcome<void>>
+  keepDoubleSpend(refusedOne: DoubleSpend, submission: Submission): Promise<void>
+  /** A transaction of ours that the network has mined another one in place of. */
+  evict(txid: string, reason: string): Promise<void>
+}
+
+/** A transaction that spends what `against`, which is stored, has spent before. */
+export type DoubleSpend = {
+  readonly transaction: BeefTransaction
+  readonly coin: Outpoint
+  readonly against: string
+}
+
+/** How often a submission is judged again because another one was faster. More than this is a fault of ours. */
+const ATTEMPTS_MAX = 20
+
+/**
+ * Verifies, judges and records a transaction for its topics, and answers with what each admits. All of it is
+ * recorded by one statement, and the answer is given after that; so is the answer to a transaction that was here
+ * before, which is the same.
+ */
+export async function submit(submission: Submission, deps: SubmitDeps): Promise<Outcome<Steak>> {
+  let verified = false
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const known = await readKnown(deps.pool, submission)
+    if (isSettled(submission, known)) return accepted(steakOf(submission, known, undefined))
+    if (!verified) {
+      const verdict = await deps.verify(submission.beef)
+      if (!verdict.ok) return verdict
+      verified = true
+    }
+    const doubleSpend = findDoubleSpend(submission.beef, known)
+    if (doubleSpend !== undefined) {
+      const refusal = await settleDoubleSpend(doubleSpend, submission, deps)
+      if (refusal !== undefined) return refusal
+      continue
+    }
+    const judged = await judgeSubmission(submission, known, deps)
+    if (judged.applied.length === 0 || (await record(submission, judged, deps)))
+      return accepted(steakOf(submission, known, judged))
+  }
+  throw new Error(`${submission.beef.subject.txid} was overtaken ${ATTEMPTS_MAX} times while it was judged`)
+}
+
+/** Nothing to do: every topic's answer stands, and the BEEF proves nothing that was not proven. */
+function isSettled({ beef, topics }: Submission, known: Known): boolean {
+  return (
+    topics.every(topic => isFinal(known.applied(beef.subject.txid, topic))) &&
+    beef.transactions.every(({ txid, proof }) => proof === undefined || known.stored(txid)?.proven !== false)
+  )
+}
+
+async function record(submission: Submission, judged: Judged, deps: SubmitDeps): Promise<boolean> {
+  try {
+    const written = await writeAdmission(deps.pool, {
+      submission,
+      judged,
+      nowMs: deps.now(),
+      targets: deps.targets,
+    })
+    if (written) deps.wakeOutbox()
+    return written
+  } catch (error) {
+    // Somebody else has written one of its rows since it was read, or evicted one; read and judge it again.
+    if (wasOvertaken(error)) return false
+    throw error
+  }
+}
+
+function findDoubleSpend({ transactions }: Beef, known: Known): DoubleSpend | undefined {
+  for (const transaction of transactions)
+    for (const coin of transaction.inputs) {
+      const against = known.coin(coin)?.spender
+      if (against !== undefined && against !== transaction.txid) return { transaction, coin, against }
+    }
+  return undefined
+}
+
+/** Nothing where the network has decided for the new one: ours is gone, and the submission goes on. */
+async function settleDoubleSpend(
+  doubleSpend: DoubleSpend,
+  submission: Submission,
+  deps: SubmitDeps,
+): Promise<Outcome<never> | undefined> {
+  const { transaction, coin, against } = doubleSpend
+  if (transaction.proof !== undefined) {
+    await deps.evict(against, `the network has mined ${transaction.txid}, which spends the same output`)
+    return undefined
+  }
+  await deps.keepDoubleSpend(doubleSpend, submission)
+  return refused(
+    'double-spend',
+    `${transaction.txid} spends output ${coin.vout} of ${coin.txid}, which ${against} has spent; the first one stands unless the network mines the other`,
+  )
+}
+
+function steakOf({ beef: { subject }, topics }: Submission, known: Known, judged: Judged | undefined): Steak {
+  return Object.fromEntries(
+    topics.map(topic => {
+      const fresh = judged?.applied.find(
+        each => each.transaction.txid === subject.txid && each.topic === topic,
+      )
+      const { admitted, retained, removed }: Applied = fresh ?? known.applied(subject.txid, topic) ?? nothing
+      return [topic, { outputsToAdmit: admitted, coinsToRetain: retained, coinsRemoved: removed }]
+    }),
+  )
+}
+
+const nothing: Applied = { admitted: [], retained: [], removed: [] }

@@ -1,0 +1,27 @@
+import { type RunningNode, startNode } from '../../src/node.ts'
+import { readSettings } from '../../src/runtime/settings.ts'
+import { temporaryDatabase } from './database.ts'
+import { silentLog } from './silent-log.ts'
+
+export type TestNode = RunningNode & {
+  readonly databaseUrl: string
+  dropDatabase(): Promise<void>
+  /** Stops it and takes its database away. */
+  end(): Promise<void>
+}
+
+/** A whole node in this process, on a free port and a database of its own. */
+export async function runningNode(env: Readonly<Record<string, string>> = {}): Promise<TestNode> {
+  const database = await temporaryDatabase()
+  const settings = readSettings({ PORT: '0', LOCAL_BLOCK_MS: '50', DATABASE_URL: database.url, ...env })
+  const node = await startNode(settings, silentLog)
+  return {
+    ...node,
+    databaseUrl: database.url,
+    dropDatabase: database.drop,
+    async end() {
+      await node.stop()
+      await database.drop()
+    },
+  }
+}
