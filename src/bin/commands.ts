@@ -10,14 +10,29 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     'up',
     {
-      summary: 'start everything on this machine',
-      async run() {
-        // Said plainly, and with a failing exit code, so that no script takes it for a running node.
-        console.error(
-          'assay: there is no node to start yet. What works today: assay verify, assay bench, npm test.',
-        )
-        return 1
-      },
+      summary: 'start everything on this machine: database, chain, node',
+      run: async () => (await import('./run-node.ts')).runNode(),
+    },
+  ],
+  [
+    'node',
+    {
+      summary: 'start a node; docs/settings.md has its settings',
+      run: async () => (await import('./run-node.ts')).runNode(),
+    },
+  ],
+  [
+    'migrate',
+    {
+      summary: 'bring the database to where this version expects it',
+      run: async () => (await import('./on-database.ts')).migrateDatabase(),
+    },
+  ],
+  [
+    'reindex',
+    {
+      summary: 'rebuild the indexes of lookup services from what is admitted; stop the nodes first',
+      run: async args => (await import('./on-database.ts')).reindexDatabase(args),
     },
   ],
   [

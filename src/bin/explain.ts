@@ -1,0 +1,7 @@
+/** One sentence for whoever typed the command. */
+export function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if ('code' in error && error.code === 'EADDRINUSE')
+    return `${error.message}. Another program listens there; stop it, or set PORT to another number.`
+  return error.message
+}

@@ -1,0 +1,49 @@
+import { migrations } from '../../migrations/index.ts'
+import { reindex } from '../adapters/overlay/reindex.ts'
+import type { Database } from '../adapters/postgres/database.ts'
+import { migrate } from '../adapters/postgres/migrate.ts'
+import { hostedTopics, openNodeDatabase } from '../node.ts'
+import { openLog } from '../runtime/log.ts'
+import { readSettings } from '../runtime/settings.ts'
+import { openStops } from '../runtime/stops.ts'
+import { explain } from './explain.ts'
+
+export async function migrateDatabase(): Promise<number> {
+  return onDatabase(async database => {
+    const applied = await migrate(database, migrations)
+    console.log(
+      applied.length === 0 ? 'nothing to do: the database is up to date' : `applied ${applied.join(', ')}`,
+    )
+  })
+}
+
+/** All services, or the ones that are named. */
+export async function reindexDatabase(names: readonly string[]): Promise<number> {
+  return onDatabase(async database => {
+    await migrate(database, migrations)
+    const { services } = hostedTopics(database)
+    const unknown = names.find(name => !Object.hasOwn(services, name))
+    if (unknown !== undefined)
+      throw new Error(
+        `there is no lookup service "${unknown}". There are: ${Object.keys(services).join(', ')}.`,
+      )
+    for (const [name, service] of Object.entries(services)) {
+      if (names.length > 0 && !names.includes(name)) continue
+      console.log(`${name}: ${await reindex(service, database.pool)} outputs`)
+    }
+  })
+}
+
+async function onDatabase(work: (database: Database) => Promise<void>): Promise<number> {
+  const log = openLog('warn', process.stderr)
+  const stops = openStops(log)
+  try {
+    await work(await openNodeDatabase(readSettings(process.env), log, stops))
+    return 0
+  } catch (error) {
+    console.error(`assay: ${explain(error)}`)
+    return 1
+  } finally {
+    await stops.run()
+  }
+}

@@ -1,0 +1,61 @@
+import type { Response } from 'express'
+import type { Fault, FaultCode } from '../core/fault.ts'
+
+/**
+ * An answer that is not the one asked for, on BRC routes: a superset of the shapes that overlay clients and the
+ * reference node use, so that each finds the member it reads.
+ */
+export type OverlayError = {
+  readonly status: number
+  readonly code: OverlayErrorCode
+  /** What was seen, what was wanted, and the next move. */
+  readonly message: string
+  readonly retryAfterSeconds?: number
+}
+
+export const overlayErrorCodes = [
+  'ERR_OVERLAY_ADMISSION_MISSING_TOPICS_HEADER',
+  'ERR_OVERLAY_ADMISSION_INVALID_TOPIC',
+  'ERR_OVERLAY_ADMISSION_INVALID_BEEF',
+  'ERR_OVERLAY_ADMISSION_SCRIPT_INVALID',
+  'ERR_OVERLAY_ADMISSION_REJECTED',
+  'ERR_LOOKUP_SERVICE_NOT_FOUND',
+  'ERR_LOOKUP_INVALID_QUERY',
+  'ERR_LOOKUP_TOO_LARGE',
+  'ERR_PROOF_INVALID',
+  'ERR_NOT_FOUND',
+  'ERR_AUTH_UNAUTHORIZED',
+  'ERR_AUTH_FORBIDDEN',
+  'ERR_REQUEST_INVALID',
+  'ERR_REQUEST_TOO_LARGE',
+  'ERR_CONTENT_TYPE',
+  'ERR_BUSY',
+  'ERR_INTERNAL',
+] as const
+export type OverlayErrorCode = (typeof overlayErrorCodes)[number]
+
+export function sendError(
+  response: Response,
+  { status, code, message, retryAfterSeconds }: OverlayError,
+): void {
+  if (retryAfterSeconds !== undefined) response.set('Retry-After', String(retryAfterSeconds))
+  response.status(status).json({ status: 'error', isError: true, code, message, description: message })
+}
+
+/** How a fault that the core has found is told on these routes. */
+export function overlayError({ code, detail, pointer }: Fault): OverlayError {
+  const [status, told] = toldAs[code] ?? [400, 'ERR_REQUEST_INVALID']
+  return { status, code: told, message: pointer === undefined ? detail : `${detail} (at ${pointer || '/'})` }
+}
+
+const toldAs: Partial<Record<FaultCode, [number, OverlayErrorCode]>> = {
+  'transaction-invalid': [400, 'ERR_OVERLAY_ADMISSION_INVALID_BEEF'],
+  'script-invalid': [400, 'ERR_OVERLAY_ADMISSION_SCRIPT_INVALID'],
+  'proof-invalid': [400, 'ERR_PROOF_INVALID'],
+  'topics-invalid': [400, 'ERR_OVERLAY_ADMISSION_MISSING_TOPICS_HEADER'],
+  'topic-unknown': [400, 'ERR_OVERLAY_ADMISSION_INVALID_TOPIC'],
+  'double-spend': [409, 'ERR_OVERLAY_ADMISSION_REJECTED'],
+  'service-unknown': [400, 'ERR_LOOKUP_SERVICE_NOT_FOUND'],
+  'query-invalid': [400, 'ERR_LOOKUP_INVALID_QUERY'],
+  'answer-too-large': [400, 'ERR_LOOKUP_TOO_LARGE'],
+}

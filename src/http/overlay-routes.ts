@@ -1,0 +1,250 @@
+import express, { type Request, type RequestHandler, type Response, Router } from 'express'
+import * as z from 'zod'
+import type { Overlay } from '../adapters/overlay/overlay.ts'
+import { BEEF_BYTES_MAX } from '../contract/beef.ts'
+import { readBump } from '../contract/bump.ts'
+import { readSubmittedBeef } from '../contract/submitted-beef.ts'
+import { fromHex } from '../core/bytes.ts'
+import { refused } from '../core/fault.ts'
+import { bearerGuard } from './bearer-guard.ts'
+import { limitAtOnce } from './limit-at-once.ts'
+import { aggregatedAnswer, jsonAnswer } from './lookup-answer.ts'
+import { type OverlayError, overlayError, sendError } from './overlay-error.ts'
+import { overlayFailures } from './overlay-failures.ts'
+import { readTopics } from './read-topics.ts'
+import { splitOffChainValues } from './split-off-chain-values.ts'
+
+export type OverlayRouteLimits = {
+  /** A BEEF of the greatest length, with off-chain values. */
+  readonly submitBytesMax: number
+  readonly submitsAtOnceMax: number
+  readonly lookupsAtOnceMax: number
+}
+
+export const overlayRouteLimits: OverlayRouteLimits = {
+  submitBytesMax: BEEF_BYTES_MAX + 8 * 1024 * 1024 + 1024,
+  submitsAtOnceMax: 64,
+  lookupsAtOnceMax: 64,
+}
+
+const JSON_BYTES_MAX = 64 * 1024
+
+export type OverlayRouteDeps = {
+  readonly overlay: Overlay
+  /** What the transaction processor sends with its callbacks; without one, no callback is taken. */
+  readonly arcCallbackToken?: string
+  readonly limits?: Partial<OverlayRouteLimits>
+  /** Told of what is nobody's mistake but ours. */
+  onFailure(error: unknown, request: Request): void
+}
+
+/** The public routes of a BRC-22 and BRC-24 host, for any express app. */
+export function overlayRoutes({ overlay, arcCallbackToken, limits, onFailure }: OverlayRouteDeps): Router {
+  const { submitBytesMax, submitsAtOnceMax, lookupsAtOnceMax } = { ...overlayRouteLimits, ...limits }
+  const bytes = express.raw({ type: () => true, limit: submitBytesMax })
+  const json = express.json({ limit: JSON_BYTES_MAX, type: () => true, strict: false })
+  const routes = Router({ caseSensitive: true })
+
+  routes.post('/submit', limitAtOnce(submitsAtOnceMax), bytes, (request, response) =>
+    submit(overlay, request, response),
+  )
+  routes.post('/lookup', limitAtOnce(lookupsAtOnceMax), json, (request, response) =>
+    lookup(overlay, request, response),
+  )
+
+  routes.get('/listTopicManagers', async (_, response) => {
+    response.json(await overlay.engine.listTopicManagers())
+  })
+  routes.get('/listLookupServiceProviders', async (_, response) => {
+    response.json(await overlay.engine.listLookupServiceProviders())
+  })
+  routes.get('/getDocumentationForTopicManager', async (request, response) => {
+    const { manager, topic } = request.query
+    await documentation(overlay.hosted.managers, manager ?? topic, 'manager', response)
+  })
+  routes.get('/getDocumentationForLookupServiceProvider', async (request, response) => {
+    const { lookupService, service } = request.query
+    await documentation(overlay.hosted.services, lookupService ?? service, 'lookupService', response)
+  })
+
+  routes.post(
+    '/arc-ingest',
+    json,
+    readCallback,
+    bearerGuard(arcCallbackToken, 'a callback with a block proof'),
+    (_, response) => takeCallback(overlay, response),
+  )
+  routes.post('/requestSyncResponse', json, (request, response) => syncResponse(overlay, request, response))
+  routes.post('/requestForeignGASPNode', json, (request, response) => foreignNode(overlay, request, response))
+  routes.use(overlayFailures(onFailure))
+  return routes
+}
+
+async function submit(overlay: Overlay, request: Request, response: Response): Promise<void> {
+  if (!request.is('application/octet-stream'))
+    return sendError(response, {
+      status: 400,
+      code: 'ERR_CONTENT_TYPE',
+      message: 'a submission is the bytes of a BEEF, with Content-Type application/octet-stream',
+    })
+  const topics = readTopics(request.get('x-topics'), new Set(Object.keys(overlay.hosted.managers)))
+  if (!topics.ok) return sendError(response, overlayError(topics.fault))
+  const body: Uint8Array = Buffer.isBuffer(request.body) ? request.body : new Uint8Array()
+  if (body.length === 0) return sendError(response, noBody)
+
+  const parts =
+    request.get('x-includes-off-chain-values') === 'true'
+      ? splitOffChainValues(body)
+      : { ok: true as const, value: { beef: body, offChainValues: undefined } }
+  if (!parts.ok) return sendError(response, overlayError(parts.fault))
+  const { beef: bytes, offChainValues } = parts.value
+  const beef = readSubmittedBeef(bytes)
+  if (!beef.ok) return sendError(response, overlayError(beef.fault))
+  const steak = await overlay.submit({
+    beef: beef.value,
+    topics: topics.value,
+    ...(offChainValues !== undefined && { offChainValues }),
+  })
+  if (!steak.ok) return sendError(response, overlayError(steak.fault))
+  response.json(steak.value)
+}
+
+const noBody: OverlayError = {
+  status: 400,
+  code: 'ERR_OVERLAY_ADMISSION_INVALID_BEEF',
+  message: 'the body is empty; send the bytes of a BEEF',
+}
+
+const question = z.object({ service: z.string().min(1), query: z.unknown() })
+
+async function lookup(overlay: Overlay, request: Request, response: Response): Promise<void> {
+  const asked = question.safeParse(request.body)
+  // `query` may be anything but absent; what a service makes of null is nothing useful.
+  if (!asked.success || asked.data.query === undefined || asked.data.query === null)
+    return sendError(
+      response,
+      overlayError(
+        refused('query-invalid', 'the body is not JSON like {"service": "ls_…", "query": {…}}').fault,
+      ),
+    )
+  const found = await overlay.lookup(asked.data.service, asked.data.query)
+  if (!found.ok) return sendError(response, overlayError(found.fault))
+  if (request.get('x-aggregation')?.toLowerCase() !== 'yes') {
+    response.json(jsonAnswer(found.value))
+    return
+  }
+  // Clients compare the type exactly, so nothing may be added to it.
+  response.setHeader('Content-Type', 'application/octet-stream')
+  response.end(aggregatedAnswer(found.value))
+}
+
+async function documentation(
+  hosted: Readonly<Record<string, { getDocumentation(): Promise<string> }>>,
+  name: unknown,
+  parameter: string,
+  response: Response,
+): Promise<void> {
+  if (typeof name !== 'string' || name === '')
+    return sendError(response, {
+      status: 400,
+      code: 'ERR_REQUEST_INVALID',
+      message: `name one in the query: ?${parameter}=…`,
+    })
+  const one = Object.hasOwn(hosted, name) ? hosted[name] : undefined
+  if (one === undefined)
+    return sendError(response, {
+      status: 404,
+      code: 'ERR_NOT_FOUND',
+      message: `this node hosts nothing named "${name.slice(0, 64)}"`,
+    })
+  response.type('text/markdown').send(await one.getDocumentation())
+}
+
+const txid = z.string().regex(/^[0-9a-f]{64}$/, 'not a txid: 64 lower-case hex digits')
+const callback = z.object({ txid, merklePath: z.string(), blockHeight: z.int().min(0).optional() })
+
+/** What is no callback at all is told so to anybody. */
+const readCallback: RequestHandler = (request, response, next) => {
+  const read = callback.safeParse(request.body)
+  if (!read.success) return sendError(response, invalid(read.error))
+  response.locals['callback'] = read.data
+  next()
+}
+
+async function takeCallback(overlay: Overlay, response: Response): Promise<void> {
+  const read = callback.parse(response.locals['callback'])
+  const path = fromHex(read.merklePath.toLowerCase())
+  if (path === undefined)
+    return sendError(response, { status: 400, code: 'ERR_PROOF_INVALID', message: 'merklePath is not hex' })
+  const proof = readBump(path)
+  if (!proof.ok) return sendError(response, { ...overlayError(proof.fault), code: 'ERR_PROOF_INVALID' })
+  const { blockHeight = proof.value.height } = read
+  if (blockHeight !== proof.value.height)
+    return sendError(response, {
+      status: 400,
+      code: 'ERR_PROOF_INVALID',
+      message: `blockHeight is ${blockHeight}, and the Merkle path says ${proof.value.height}`,
+    })
+  const taken = await overlay.takeProof(read.txid, proof.value)
+  if (!taken.ok) return sendError(response, overlayError(taken.fault))
+  if (taken.value === 'unknown-transaction')
+    return sendError(response, {
+      status: 404,
+      code: 'ERR_NOT_FOUND',
+      message: `${read.txid} is not stored here`,
+    })
+  response.json({
+    status: 'success',
+    message: taken.value === 'new' ? 'proof taken in' : 'proof known already',
+  })
+}
+
+const syncRequest = z.object({
+  version: z.int(),
+  since: z.int().min(0),
+  limit: z.int().min(1).max(10_000).default(1000),
+})
+
+async function syncResponse(overlay: Overlay, request: Request, response: Response): Promise<void> {
+  const topic = request.get('x-bsv-topic') ?? ''
+  const read = syncRequest.safeParse(request.body)
+  if (!read.success) return sendError(response, invalid(read.error))
+  if (!Object.hasOwn(overlay.hosted.managers, topic))
+    return sendError(
+      response,
+      overlayError(
+        refused('topic-unknown', `the X-BSV-Topic header names no topic that this node hosts`).fault,
+      ),
+    )
+  const { since, limit } = read.data
+  response.json({ UTXOList: await overlay.unspentSince(topic, since, limit), since })
+}
+
+const nodeRequest = z.object({
+  graphID: z.string().regex(/^[0-9a-f]{64}\.\d{1,10}$/, 'not <txid>.<index of an output>'),
+  txid,
+  outputIndex: z.int().min(0).max(0xffff_ffff),
+})
+
+async function foreignNode(overlay: Overlay, request: Request, response: Response): Promise<void> {
+  const read = nodeRequest.safeParse(request.body)
+  if (!read.success) return sendError(response, invalid(read.error))
+  const { graphID, txid: wanted, outputIndex } = read.data
+  const node = await overlay.raw(wanted)
+  if (node === undefined)
+    return sendError(response, {
+      status: 404,
+      code: 'ERR_NOT_FOUND',
+      message: `${wanted} is not stored here`,
+    })
+  response.json({ graphID, outputIndex, ...node })
+}
+
+function invalid(error: z.ZodError): OverlayError {
+  const [issue] = error.issues
+  return {
+    status: 400,
+    code: 'ERR_REQUEST_INVALID',
+    message: `the body, /${issue?.path.join('/') ?? ''}: ${issue?.message ?? 'not what this route takes'}`,
+  }
+}

@@ -1,0 +1,44 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+
+/** What a node counts. One registry per node, so that several can run in one process. */
+export function openMetrics() {
+  const registry = new Registry()
+  const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
+    new Counter({ name, help, labelNames: [...labelNames], registers: [registry] })
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read())
+      },
+    })
+  collectDefaultMetrics({ register: registry, prefix: 'assay_' })
+  return {
+    registry,
+    gauge,
+    submissions: counter('assay_overlay_submissions_total', 'submissions answered, by HTTP status', [
+      'status',
+    ]),
+    evictions: counter('assay_overlay_evicted_transactions_total', 'transactions taken out again'),
+    doubleSpends: counter(
+      'assay_overlay_double_spends_total',
+      'double spends refused, by whether there was room to keep them',
+      ['kept'],
+    ),
+    undelivered: counter(
+      'assay_overlay_failed_deliveries_total',
+      'deliveries that failed, by whether they are tried again',
+      ['again'],
+    ),
+    proofs: counter('assay_overlay_proofs_total', 'block proofs taken in'),
+    reorganisations: counter(
+      'assay_chain_reorganisations_total',
+      'changes of the best chain that took proofs back',
+    ),
+    errors: counter('assay_http_errors_total', 'requests that failed through no fault of the client'),
+  }
+}
+
+export type Metrics = ReturnType<typeof openMetrics>

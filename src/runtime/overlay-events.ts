@@ -1,0 +1,35 @@
+import type { OverlayEvents } from '../adapters/overlay/overlay-events.ts'
+import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
+
+/** What the overlay does by itself, told to the log and the metrics. */
+export function overlayEvents(log: Log, metrics: Metrics): OverlayEvents {
+  return {
+    onEvicted(txids, reason) {
+      metrics.evictions.inc(txids.length)
+      log.warn({ txids: txids.slice(0, 10), count: txids.length, reason }, 'transactions evicted')
+    },
+    onDoubleSpend({ transaction, against }, kept) {
+      metrics.doubleSpends.inc({ kept: String(kept) })
+      log.warn({ txid: transaction.txid, against, kept }, 'double spend refused')
+    },
+    onUndelivered({ txid, target, attempts }, error, again) {
+      metrics.undelivered.inc({ again: String(again) })
+      log.warn({ err: error, txid, target, attempts, again }, 'a delivery failed')
+    },
+    onReorganisation(forkHeight, proofsDropped) {
+      metrics.reorganisations.inc()
+      log.warn({ forkHeight, proofsDropped }, 'the chain was reorganised')
+    },
+    onProven(count) {
+      metrics.proofs.inc(count)
+      log.debug({ count }, 'block proofs taken in')
+    },
+    onFollowFailure(error) {
+      log.error(
+        { err: error },
+        'a change of the chain could not be worked in; it is tried again with the next one',
+      )
+    },
+  }
+}

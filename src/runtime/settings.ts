@@ -1,0 +1,147 @@
+import { readFileSync } from 'node:fs'
+import * as z from 'zod'
+import { networks } from '../core/network.ts'
+
+/**
+ * Every setting, read from the environment once. The name is the variable; docs/settings.md lists the same, and a
+ * test holds the two together. A secret may also stand in a file, named by the variable with _FILE behind it.
+ */
+const settings = {
+  PORT: setting(wholeNumber(0, 65_535), '8080', 'port of the HTTP server; 0 takes a free one'),
+  ASSAY_HOST: setting(z.string().min(1), '127.0.0.1', 'address to listen on; 0.0.0.0 for every one'),
+  ASSAY_NETWORK: setting(z.enum(networks), 'local', 'chain to work on'),
+  ASSAY_DATA_DIR: setting(z.string().min(1), '.assay', 'folder of the embedded database'),
+  ASSAY_NODE_NAME: setting(z.string().min(1).max(64), 'assay', 'name in health reports'),
+  DATABASE_URL: secret(
+    z.string().regex(/^postgres(ql)?:\/\//, 'not a URL like postgresql://user:password@host:5432/name'),
+    'PostgreSQL server to use, version 14 or newer; without it the embedded one is started',
+  ),
+  DATABASE_CONNECTIONS_MAX: setting(wholeNumber(2, 1000), '16', 'connections to the database per process'),
+  LOCAL_CHAIN_URL: optional(
+    z.url({ protocol: /^https?$/ }),
+    'node whose local chain this one follows; without it the chain lives in this node’s own database',
+  ),
+  LOCAL_BLOCK_MS: setting(wholeNumber(10, 3_600_000), '1000', 'pause between blocks of the local chain'),
+  LOCAL_CHAIN_CONTROL: setting(
+    yesOrNo(),
+    'false',
+    'whether the local chain can be reorganised over HTTP; for tests',
+  ),
+  ASSAY_PEERS: setting(
+    list(z.url({ protocol: /^https?$/ })),
+    '',
+    'overlay hosts that are told of everything new, separated by commas',
+  ),
+  ARC_CALLBACK_TOKEN: secret(
+    z.string().min(16),
+    'bearer token that block proofs posted to /arc-ingest must carry',
+  ),
+  LOG_LEVEL: setting(
+    z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+    'info',
+    'how much is logged',
+  ),
+}
+
+export type Settings = {
+  readonly [Name in keyof typeof settings]: z.output<(typeof settings)[Name]['schema']>
+}
+
+/** For documentation: what there is, with its default. */
+export const settingList: readonly SettingEntry[] = Object.entries(settings).map(
+  ([name, { fallback, about, isSecret }]) => ({
+    name,
+    fallback,
+    about,
+    isSecret,
+  }),
+)
+export type SettingEntry = {
+  readonly name: string
+  readonly fallback: string | undefined
+  readonly about: string
+  readonly isSecret: boolean
+}
+
+/** All complaints together, one a line, each with the name and what was wanted; never with a secret's value. */
+export class SettingsError extends Error {
+  readonly complaints: readonly string[]
+
+  constructor(complaints: readonly string[]) {
+    super(`the settings cannot be used:\n${complaints.map(each => `  ${each}`).join('\n')}`)
+    this.name = 'SettingsError'
+    this.complaints = complaints
+  }
+}
+
+export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
+  const complaints: string[] = []
+  const entries = Object.entries(settings).map(([name, entry]) => {
+    const text = textOf(name, entry, env, complaints)
+    const read = entry.schema.safeParse(text ?? entry.fallback)
+    if (!read.success) {
+      const shown = entry.isSecret || text === undefined ? '' : `"${text.slice(0, 80)}": `
+      complaints.push(
+        `${name}: ${shown}${read.error.issues[0]?.message ?? 'cannot be read'} (${entry.about})`,
+      )
+    }
+    return [name, read.data]
+  })
+  if (complaints.length > 0) throw new SettingsError(complaints)
+  return Object.fromEntries(entries)
+}
+
+/** Set to nothing counts as not set: that is what an empty line in a file of settings means. */
+function textOf(
+  name: string,
+  { isSecret }: Entry,
+  env: Readonly<Record<string, string | undefined>>,
+  complaints: string[],
+): string | undefined {
+  const file = isSecret ? env[`${name}_FILE`] : undefined
+  if (file === undefined || file === '') return env[name] === '' ? undefined : env[name]
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    complaints.push(`${name}_FILE: ${error instanceof Error ? error.message : String(error)}`)
+    return undefined
+  }
+}
+
+type Entry = { schema: z.ZodType; fallback: string | undefined; about: string; isSecret: boolean }
+
+function setting<S extends z.ZodType>(schema: S, fallback: string, about: string) {
+  return { schema, fallback, about, isSecret: false }
+}
+
+function optional<S extends z.ZodType>(schema: S, about: string) {
+  return { schema: schema.optional(), fallback: undefined, about, isSecret: false }
+}
+
+function secret<S extends z.ZodType>(schema: S, about: string) {
+  return { schema: schema.optional(), fallback: undefined, about, isSecret: true }
+}
+
+function wholeNumber(min: number, max: number) {
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, `not a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .refine(value => value >= min && value <= max, `not a whole number from ${min} to ${max}`)
+}
+
+function yesOrNo() {
+  return z.enum(['true', 'false'], 'neither true nor false').transform(text => text === 'true')
+}
+
+function list<S extends z.ZodType<string, string>>(each: S) {
+  return z
+    .string()
+    .transform(text =>
+      text
+        .split(',')
+        .map(part => part.trim())
+        .filter(part => part !== ''),
+    )
+    .pipe(z.array(each))
+}

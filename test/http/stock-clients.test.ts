@@ -1,0 +1,113 @@
+import { LookupResolver, TopicBroadcaster, Transaction } from '@bsv/sdk'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as z from 'zod'
+import { baseLookupServices, baseTopics } from '../../src/contract/names.ts'
+import { until } from '../support/overlay-bed.ts'
+import { party } from '../support/pipeline.ts'
+import { runningNode, type TestNode } from '../support/running-node.ts'
+import { faucetMoney, headersOf, stockBatch } from '../support/stock-wallet.ts'
+
+const outputList = z.object({
+  outputs: z.array(
+    z.object({ beef: z.array(z.number()), outputIndex: z.number(), context: z.array(z.number()) }),
+  ),
+})
+
+const url = 'http://localhost:8080'
+const publisher = party('stock publisher')
+
+// The SDK's `local` preset knows one address. No other test listens there.
+describe('the stock SDK with its local preset', () => {
+  let node: TestNode
+  beforeAll(async () => {
+    node = await runningNode({ PORT: '8080', LOCAL_CHAIN_CONTROL: 'true' })
+  })
+  afterAll(() => node.end())
+
+  const broadcaster = () => new TopicBroadcaster([baseTopics.ingest], { networkPreset: 'local' })
+  const resolver = () => new LookupResolver({ networkPreset: 'local' })
+
+  test('broadcasts to a topic, and finds what it sent', async () => {
+    const batch = await stockBatch(publisher, await faucetMoney(url, publisher), '{"celsius":21}\n')
+    const txid = batch.id('hex')
+    expect(await broadcaster().broadcast(batch)).toMatchObject({ status: 'success', txid })
+    // A broadcaster that gets no admission for a topic calls it a failure; what came before is answered as before.
+    expect(await broadcaster().broadcast(batch)).toMatchObject({ status: 'success', txid })
+
+    const answer = await resolver().query({ service: baseLookupServices.events, query: { txid } })
+    expect(
+      answer.outputs.map(({ beef, outputIndex }) => [Transaction.fromBEEF(beef).id('hex'), outputIndex]),
+    ).toEqual([[txid, 0]])
+    expect(JSON.parse(Buffer.from(answer.outputs[0]?.context ?? []).toString())).toMatchObject({
+      publisher: publisher.identityKey,
+      streamId: 'sensors.temperature',
+      count: 1,
+      spent: false,
+    })
+  })
+
+  test('reads both forms of an answer alike', async () => {
+    const money = await faucetMoney(url, publisher)
+    const first = await stockBatch(publisher, money, '{"celsius":1}\n')
+    const second = await stockBatch(publisher, first, '{"celsius":2}\n', 1)
+    await broadcaster().broadcast(second)
+    const query = {
+      service: baseLookupServices.events,
+      query: { publisher: publisher.identityKey, order: 'desc', limit: 2 },
+    }
+    const response = await fetch(`${url}/lookup`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(query),
+    })
+    const json = outputList.parse(await response.json())
+    const aggregated = await resolver().query(query)
+    const shown = (outputs: { beef: number[]; outputIndex: number; context?: number[] }[]) =>
+      outputs.map(({ beef, outputIndex, context }) => [
+        Transaction.fromBEEF(beef).id('hex'),
+        outputIndex,
+        context,
+      ])
+    expect(shown(aggregated.outputs).sort()).toEqual(shown(json.outputs).sort())
+    expect(json.outputs).toHaveLength(2)
+  })
+
+  test('verifies what it finds against the headers, before and after a reorganisation of three blocks', async () => {
+    const batch = await stockBatch(publisher, await faucetMoney(url, publisher), '{"celsius":3}\n')
+    const txid = batch.id('hex')
+    await broadcaster().broadcast(batch)
+    const proofInAnswer = async () => {
+      const { outputs } = await resolver().query({ service: baseLookupServices.events, query: { txid } })
+      return Transaction.fromBEEF(outputs[0]?.beef ?? []).merklePath
+    }
+    await until(async () => (await proofInAnswer()) !== undefined)
+    const before = await proofInAnswer()
+    for (let more = 0; more < 2; more++) await anotherBlock()
+    expect(await verifies(txid)).toBe(true)
+
+    const response = await fetch(`${url}/chain/reorganise`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ depth: 3 }),
+    })
+    const { tip } = z.object({ tip: z.object({ height: z.number() }) }).parse(await response.json())
+    expect(tip.height).toBeGreaterThan(before?.blockHeight ?? Number.POSITIVE_INFINITY)
+    await until(async () => {
+      const now = await proofInAnswer()
+      return now !== undefined && now.toHex() !== before?.toHex()
+    })
+    expect(await verifies(txid)).toBe(true)
+  })
+
+  async function verifies(txid: string): Promise<boolean> {
+    const { outputs } = await resolver().query({ service: baseLookupServices.events, query: { txid } })
+    return Transaction.fromBEEF(outputs[0]?.beef ?? []).verify(headersOf(url))
+  }
+
+  async function anotherBlock(): Promise<void> {
+    const height = () => headersOf(url).currentHeight()
+    const before = await height()
+    await faucetMoney(url, publisher)
+    await until(async () => (await height()) > before)
+  }
+})
