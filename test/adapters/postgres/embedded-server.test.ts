@@ -20,6 +20,7 @@ import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { findBinaries } from '../../../src/adapters/postgres/embedded/binaries.ts'
 import { findPostmaster } from '../../../src/adapters/postgres/embedded/postmaster.ts'
+import { presenceName } from '../../../src/adapters/postgres/embedded/start-or-adopt.ts'
 import {
   type EmbeddedServer,
   type EmbeddedServerOptions,
@@ -199,7 +200,7 @@ describe('an embedded server', () => {
 })
 
 describe('an embedded server whose postmaster is killed', () => {
-  test('comes back at its address with every row that was acknowledged', { timeout: 120_000 }, async () => {
+  test('comes back at its address with every row that was acknowledged', { timeout: 240_000 }, async () => {
     const dataDir = folder()
     const exits: number[] = []
     const { url, stop } = await start(dataDir, { settings: careful, onExit: ({ pid }) => exits.push(pid) })
@@ -228,7 +229,7 @@ describe('an embedded server whose postmaster is killed', () => {
       killed.push(pid)
       process.kill(pid, 'SIGKILL')
       await expect(insert).rejects.toThrow()
-      await vi.waitFor(() => ask(url, 'select'), { timeout: 20_000, interval: 10 })
+      await vi.waitFor(() => ask(url, 'select'), { timeout: 50_000, interval: 10 })
     }
 
     const { rows } = await ask(url, 'select n from acknowledged')
@@ -258,7 +259,7 @@ describe('an embedded server whose postmaster is killed', () => {
     const over = new Promise(resolve => client.once('end', resolve))
     process.kill(rows[0].backend, 'SIGKILL')
     await over
-    await vi.waitFor(() => ask(url, 'select'), { timeout: 20_000, interval: 10 })
+    await vi.waitFor(() => ask(url, 'select'), { timeout: 50_000, interval: 10 })
     expect(await stop()).toBe('stopped')
     expect(isRunning(pid)).toBe(false)
     expect(exits).toEqual([])
@@ -301,6 +302,20 @@ describe('an embedded server of several processes', () => {
     expect(findPostmaster(join(dataDir, 'cluster')).kind).not.toBe('running')
   })
 
+  test('comes back for all of them when its postmaster is killed, and is still counted as theirs', async () => {
+    const dataDir = madeFolder()
+    const other = startElsewhere(dataDir)
+    await other.next()
+    const here = await start(dataDir)
+    process.kill(postmasterOf(dataDir), 'SIGKILL')
+    const counting = `select from pg_stat_activity where application_name = '${presenceName}'`
+    const counted = async () => expect(await ask(here.url, counting)).toMatchObject({ rowCount: 2 })
+    await vi.waitFor(counted, { timeout: 50_000, interval: 10 })
+    expect(await here.stop()).toBe('left-running')
+    other.tell('stop')
+    expect(await other.next()).toEqual({ stop: 'stopped' })
+  })
+
   test('is started again by one that adopted it', async () => {
     const dataDir = madeFolder()
     const other = startElsewhere(dataDir)
@@ -308,7 +323,7 @@ describe('an embedded server of several processes', () => {
     const here = await start(dataDir)
     await kill(Number(first['pid']))
     process.kill(postmasterOf(dataDir), 'SIGKILL')
-    await vi.waitFor(() => ask(here.url, 'select'), { timeout: 20_000, interval: 10 })
+    await vi.waitFor(() => ask(here.url, 'select'), { timeout: 50_000, interval: 10 })
     expect(await here.stop()).toBe('stopped')
   })
 })

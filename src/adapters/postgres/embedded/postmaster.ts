@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync, readlinkSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { onWindows } from './binaries.ts'
 import { errorCode } from './trouble.ts'
@@ -18,8 +18,13 @@ export function findPostmaster(data: string): Postmaster {
   const pid = Number(lines[pidLine])
   // Made this very moment and not written yet; or the machine stopped between the two.
   if (!Number.isSafeInteger(pid) || pid <= 0) return isYoung(data) ? starting : { kind: 'stale' }
-  if (!isAlive(pid) || !servesFolder(pid, data)) return { kind: 'stale' }
+  if (!isPostmasterOf(data, pid)) return { kind: 'stale' }
   return { kind: 'running', pid, port: Number(lines[portLine]) || 0, ready: lines[statusLine] === 'ready' }
+}
+
+/** By the process itself, not by the file, which it removes a moment before it ends. */
+export function isPostmasterOf(data: string, pid: number): boolean {
+  return isAlive(pid) && worksIn(pid, data)
 }
 
 export function isAlive(pid: number): boolean {
@@ -39,12 +44,15 @@ export function isAlive(pid: number): boolean {
 export function disownPidFile(data: string): void {
   const seen = readPidFile(data)
   if (seen === undefined) return
-  const [, ...rest] = seen.split('\n')
+  const [first, ...rest] = seen.split('\n')
+  // One that has ended PostgreSQL sees through itself, and safely where several processes start it at once.
+  if (Number(first) > 0 && !isAlive(Number(first))) return
   const file = path.join(data, 'postmaster.pid')
   const draft = `${file}.${process.pid}`
   writeFileSync(draft, [String(impossiblePid), ...rest].join('\n'), { mode: 0o600 })
   // Another process may have started the server since; then the file is not ours to change.
   if (readPidFile(data) === seen && findPostmaster(data).kind === 'stale') renameSync(draft, file)
+  else rmSync(draft)
 }
 
 const [pidLine, portLine, statusLine] = [0, 3, 7]
@@ -62,12 +70,12 @@ function readPidFile(data: string): string | undefined {
 }
 
 function isYoung(data: string): boolean {
-  const { mtimeMs } = statSync(path.join(data, 'postmaster.pid'))
-  return Date.now() - mtimeMs < youngMs
+  const found = statSync(path.join(data, 'postmaster.pid'), { throwIfNoEntry: false })
+  return found === undefined || Date.now() - found.mtimeMs < youngMs
 }
 
 /** A postmaster works in its data directory; elsewhere it can be known by its command line. */
-function servesFolder(pid: number, data: string): boolean {
+function worksIn(pid: number, data: string): boolean {
   if (process.platform === 'linux') {
     try {
       return readlinkSync(`/proc/${pid}/cwd`) === data

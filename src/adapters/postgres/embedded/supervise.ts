@@ -3,9 +3,9 @@ import type pg from 'pg'
 import type { Log } from '../../../runtime/log.ts'
 import { isConnectionLoss } from '../connection-loss.ts'
 import type { Cluster } from './cluster.ts'
-import { findPostmaster } from './postmaster.ts'
+import { findPostmaster, isPostmasterOf } from './postmaster.ts'
 import { pruneLogs } from './server-log.ts'
-import type { RunningServer } from './start-or-adopt.ts'
+import { presenceName, type RunningServer } from './start-or-adopt.ts'
 import { signalServer } from './stop-signal.ts'
 
 export type UnexpectedExit = { readonly pid: number; readonly port: number }
@@ -118,8 +118,9 @@ async function restart(
   }
 }
 
-const partingMs = 2_000
-const partingLookMs = 20
+// A session that was closed, or whose process was killed, is on the list for a moment longer. Where another process
+// says that it needs the server there is little to wait for: it will see to the rest.
+const [partingMs, partingMsBesideOthers, partingLookMs] = [2_000, 250, 20]
 
 /**
  * Whether sessions of others are left. Asked under a lock, so that of two processes that stop at once the second
@@ -128,14 +129,14 @@ const partingLookMs = 20
 async function isInUse(client: pg.Client, log: Log): Promise<boolean> {
   try {
     await client.query("select pg_advisory_lock(hashtextextended('assay: stop the server', 0))")
-    // A session that was closed a moment ago may still be on the list.
-    for (const deadline = Date.now() + partingMs; ; await sleep(partingLookMs)) {
+    for (const since = Date.now(); ; await sleep(partingLookMs)) {
       const { rows } = await client.query(
         `select application_name as name, count(*)::int as sessions from pg_stat_activity
          where backend_type = 'client backend' and pid <> pg_backend_pid() group by 1 order by 1`,
       )
       if (rows.length === 0) return false
-      if (Date.now() < deadline) continue
+      const isShared = rows.some(({ name }) => name === presenceName)
+      if (Date.now() < since + (isShared ? partingMsBesideOthers : partingMs)) continue
       log.info({ sessions: rows }, 'PostgreSQL is left running: others use it')
       return true
     }
@@ -156,17 +157,12 @@ const lookMs = 10
 async function shutDown(cluster: Cluster, { pid, presence }: RunningServer): Promise<void> {
   const parted = presence.client.end().catch(() => undefined)
   for (const { manner, msMax } of manners) {
-    if (isGone(cluster, pid)) break
+    if (!isPostmasterOf(cluster.data, pid)) break
     signalServer(cluster, pid, manner)
-    for (const deadline = Date.now() + msMax; !isGone(cluster, pid) && Date.now() < deadline; )
+    for (const deadline = Date.now() + msMax; isPostmasterOf(cluster.data, pid) && Date.now() < deadline; )
       await sleep(lookMs)
   }
-  if (!isGone(cluster, pid))
+  if (isPostmasterOf(cluster.data, pid))
     throw new Error(`PostgreSQL (process ${pid}) does not end; its log is in ${cluster.logs}.`)
   await parted
-}
-
-function isGone({ data }: Cluster, pid: number): boolean {
-  const found = findPostmaster(data)
-  return found.kind !== 'running' || found.pid !== pid
 }
