@@ -33,11 +33,7 @@ export class EventsIngestTopicManager implements TopicManager {
     this.#informationUrl = informationUrl
   }
 
-  admit(
-    beef: Beef,
-    previousCoins: readonly number[],
-    offChainValues?: Uint8Array,
-  ): AdmittanceInstructions {
+  admit(beef: Beef, previousCoins: readonly number[], offChainValues?: Uint8Array): AdmittanceInstructions {
     // A spent batch stays on record: that its publisher took the satoshi back does not unsay it.
     const coinsToRetain = [...previousCoins]
     const batches = batchesOf(beef.subject, this.#bounds.batchesMax)

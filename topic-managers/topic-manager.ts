@@ -7,11 +7,7 @@ import type { Transaction } from '../src/contract/transaction.ts'
  */
 export type TopicManager = {
   /** A function of its arguments and of how the manager was configured. Whatever somebody sent, it never throws. */
-  admit(
-    beef: Beef,
-    previousCoins: readonly number[],
-    offChainValues?: Uint8Array,
-  ): AdmittanceInstructions
+  admit(beef: Beef, previousCoins: readonly number[], offChainValues?: Uint8Array): AdmittanceInstructions
   /** False only where none of its outputs can ever be admitted, whatever history or values come with it. */
   concerns(transaction: Transaction): boolean
   /** The same for hosts that hold bytes as lists of numbers; from what is no BEEF nothing is admitted. */

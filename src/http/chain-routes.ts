@@ -114,9 +114,17 @@ async function takeTransactions(chain: LocalChain, request: Request, response: R
   const txid = transactions.at(-1)?.txid
   const outcome = await chain.broadcast(transactions).catch(whereFull)
   if (outcome.kind === 'accepted') return answer(response, { status: 'success', txid })
-  const code = outcome.reason === 'double-spend' ? 'ERR_CHAIN_DOUBLE_SPEND' : 'ERR_CHAIN_INVALID_TRANSACTION'
-  throw new ChainRouteError(code, outcome.detail, { txid, competing: outcome.competing })
+  throw new ChainRouteError(rejections[outcome.reason], outcome.detail, {
+    txid,
+    competing: outcome.competing,
+  })
 }
+
+const rejections = {
+  'double-spend': 'ERR_CHAIN_DOUBLE_SPEND',
+  invalid: 'ERR_CHAIN_INVALID_TRANSACTION',
+  orphan: 'ERR_CHAIN_ORPHAN',
+} as const
 
 /** Answers with a BEEF, so that a wallet can spend the money at once. */
 async function payOut(chain: LocalChain, request: Request, response: Response): Promise<void> {

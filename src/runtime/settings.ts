@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import * as z from 'zod'
-import { networks } from '../core/network.ts'
 
 /**
  * Every setting, read from the environment once. The name is the variable; docs/settings.md lists the same, and a
@@ -9,7 +8,11 @@ import { networks } from '../core/network.ts'
 const settings = {
   PORT: setting(wholeNumber(0, 65_535), '8080', 'port of the HTTP server; 0 takes a free one'),
   ASSAY_HOST: setting(z.string().min(1), '127.0.0.1', 'address to listen on; 0.0.0.0 for every one'),
-  ASSAY_NETWORK: setting(z.enum(networks), 'local', 'chain to work on'),
+  ASSAY_NETWORK: setting(
+    z.literal('local', 'this version works on the local chain only'),
+    'local',
+    'chain to work on; local is a private one, without economic finality',
+  ),
   ASSAY_DATA_DIR: setting(z.string().min(1), '.assay', 'folder of the embedded database'),
   ASSAY_NODE_NAME: setting(z.string().min(1).max(64), 'assay', 'name in health reports'),
   DATABASE_URL: secret(

@@ -1,4 +1,4 @@
-import { LockingScript, MerklePath, P2PKH, PrivateKey, Transaction } from '@bsv/sdk'
+import { LockingScript, P2PKH, PrivateKey, Transaction } from '@bsv/sdk'
 import * as z from 'zod'
 import { tokenScript } from '../../src/contract/tokens.ts'
 import { toHex, utf8 } from '../../src/core/bytes.ts'
@@ -19,14 +19,13 @@ export async function faucetMoney(nodeUrl: string, owner: Party, satoshis = 1000
   return Transaction.fromHexBEEF(beef)
 }
 
-/** A batch at output 0 and change at output 1, paid by output 0 of `money`. */
+/** A batch at output 0 and change at output 1, paid by an output of `money`. */
 export async function stockBatch(
   publisher: Party,
   money: Transaction,
   text: string,
   output = 0,
 ): Promise<Transaction> {
-  const key = new PrivateKey([...publisher.privateKey])
   const bytes = utf8(text)
   const script = tokenScript('GDE1', publisher, sha256Hex(bytes), {
     streamId: 'sensors.temperature',
@@ -34,6 +33,17 @@ export async function stockBatch(
     count: 1,
     bytes,
   })
+  return stockSpend(publisher, money, script, output)
+}
+
+/** One satoshi to this script, and change. */
+export async function stockSpend(
+  owner: Party,
+  money: Transaction,
+  script: Uint8Array,
+  output = 0,
+): Promise<Transaction> {
+  const key = new PrivateKey([...owner.privateKey])
   const transaction = new Transaction()
   transaction.addInput({
     sourceTransaction: money,
@@ -64,11 +74,4 @@ export function headersOf(nodeUrl: string) {
       return height
     },
   }
-}
-
-/** The proof that the chain has of a transaction, once it has one. */
-export async function proofOf(nodeUrl: string, txid: string): Promise<MerklePath | undefined> {
-  const response = await fetch(`${nodeUrl}/chain/transactions/${txid}`)
-  const { proof } = z.object({ proof: z.string().optional() }).parse(await response.json())
-  return proof === undefined ? undefined : MerklePath.fromHex(proof)
 }

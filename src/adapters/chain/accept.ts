@@ -171,7 +171,10 @@ async function orphan(client: Queries, transaction: Transaction): Promise<Refuse
     const parent = parents.get(txid)
     const coin = `${transaction.txid} spends output ${vout} of ${txid}`
     if (parent === undefined)
-      return invalid(`${coin}, which this chain has never seen; send it first, or check which chain it is on`)
+      return {
+        ...invalid(`${coin}, which this chain has never seen; send it first, or check which chain it is on`),
+        reason: txid === nowhere ? 'invalid' : 'orphan',
+      }
     if (parent.state !== 'rejected') continue
     const winner = parent.rejected_for === null ? undefined : hexOf(parent.rejected_for)
     const why = winner === undefined ? '' : ` in favour of ${winner}`
@@ -182,6 +185,9 @@ async function orphan(client: Queries, transaction: Transaction): Promise<Refuse
   }
   return invalid(`${transaction.txid} spends an output that its transaction does not have`)
 }
+
+/** What a block mints comes from here, and only a block may mint. */
+const nowhere = '0'.repeat(64)
 
 function refusedParent(transaction: Transaction, refused: ReadonlyMap<string, Refused>): Refused | undefined {
   for (const { txid } of transaction.inputs) {

@@ -38,7 +38,8 @@ export type BroadcastAnswer =
   /** `competing`: who spends its coins instead, where the network says so. */
   | {
       readonly kind: 'rejected'
-      readonly reason: 'double-spend' | 'invalid'
+      /** `orphan`: it spends what the network has not seen yet; with its parents, or later, it may be taken. */
+      readonly reason: 'double-spend' | 'invalid' | 'orphan'
       readonly detail: string
       readonly competing: readonly string[]
     }

@@ -132,9 +132,19 @@ async function broadcast(
     { 200: broadcastAnswer, 409: rejectionAnswer, 422: rejectionAnswer },
   )
   if (answer.status === 'success') return { kind: 'accepted' }
-  const reason = answer.code === 'ERR_CHAIN_DOUBLE_SPEND' ? 'double-spend' : 'invalid'
-  return { kind: 'rejected', reason, detail: answer.message, competing: answer.competing }
+  return {
+    kind: 'rejected',
+    reason: reasons[answer.code],
+    detail: answer.message,
+    competing: answer.competing,
+  }
 }
+
+const reasons = {
+  ERR_CHAIN_DOUBLE_SPEND: 'double-spend',
+  ERR_CHAIN_INVALID_TRANSACTION: 'invalid',
+  ERR_CHAIN_ORPHAN: 'orphan',
+} as const
 
 async function askStatuses(
   client: ChainClient,

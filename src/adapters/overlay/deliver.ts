@@ -37,6 +37,8 @@ async function evictRefused(history: readonly BeefTransaction[], deps: DeliverDe
   for (const transaction of history) {
     const answer = await deps.chain.broadcast([transaction])
     if (answer.kind === 'accepted') continue
+    // No verdict: a block may be on its way back into the mempool.
+    if (answer.reason === 'orphan') throw new Error(answer.detail)
     await deps.evict(transaction.txid, `the network refused it: ${answer.detail}`)
     return
   }

@@ -1,4 +1,4 @@
-import type { Beef, BeefTransaction } from '../../contract/beef.ts'
+import type { Beef } from '../../contract/beef.ts'
 
 /** What a client handed to the overlay: a transaction, verified, with what proves it, for these topics. */
 export type Submission = {
@@ -31,12 +31,4 @@ export function isFinal(applied: Applied | undefined): boolean {
 /** An answer that says anything at all; what says nothing is not recorded. */
 export function saysSomething({ admitted, retained, removed }: Applied): boolean {
   return admitted.length + retained.length + removed.length > 0
-}
-
-/** The same history, seen from one of its transactions. */
-export function seenFrom(
-  beef: Pick<Beef, 'byTxid'>,
-  subject: BeefTransaction,
-): Pick<Beef, 'subject' | 'byTxid'> {
-  return { subject, byTxid: beef.byTxid }
 }

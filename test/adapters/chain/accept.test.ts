@@ -25,7 +25,8 @@ beforeAll(async () => {
   databases = chainDatabases()
 })
 afterAll(() => databases.stop())
-const withChain = (use: Parameters<typeof withChainOn>[1], options = {}) => withChainOn(databases, use, options)
+const withChain = (use: Parameters<typeof withChainOn>[1], options = {}) =>
+  withChainOn(databases, use, options)
 
 describe('the mempool', () => {
   test('takes a transaction with its parents, and again, and once it is mined', () =>
@@ -91,8 +92,8 @@ describe('the mempool', () => {
       ])
     }))
 
-  const faults: [string, (money: Transaction) => Transaction, RegExp][] = [
-    ['spends what the chain has never seen', () => pay(pay(madeUp())), /never seen/],
+  const faults: [string, (money: Transaction) => Transaction, RegExp, ('orphan' | 'invalid')?][] = [
+    ['spends what the chain has never seen', () => pay(pay(madeUp())), /never seen/, 'orphan'],
     ['spends an output that is not there', money => spendOf(money, 7), /does not have/],
     ['spends an output of the greatest number', money => spendOf(money, 0xffff_ffff), /does not have/],
     ['pays out more than it takes in', money => pay(coinsOf(money), { burn: -1 }), /1 satoshis more/],
@@ -103,12 +104,12 @@ describe('the mempool', () => {
     ['spends one output twice', money => buildTransaction([blank(money), blank(money)], [rest]), /twice/],
     ['spends nothing', () => buildTransaction([], [rest]), /no inputs/],
   ]
-  test.each(faults)('refuses a transaction that %s', (_, make, detail) =>
+  test.each(faults)('refuses a transaction that %s', (_, make, detail, reason = 'invalid') =>
     withChain(async chain => {
       const transaction = make(await fund(chain))
       expect(await chain.broadcast([transaction])).toEqual({
         kind: 'rejected',
-        reason: 'invalid',
+        reason,
         detail: expect.stringMatching(detail),
         competing: [],
       })
