@@ -1,32 +1,33 @@
-/** About 15 MB; a round of the most seats has 13. */
-export const VERIFIED_MAX = 100_000
+/** A txid takes some 200 bytes in it. */
+export const VERIFIED_TXIDS_MAX = 100_000
 
 /**
- * Transactions that no block proves yet, and whose scripts, amounts and ancestors all held. A txid commits to what it
- * descends from, so a verdict is good for ever; it is let go of when the chain is reorganised, and when others came later.
+ * Unproven transactions whose scripts and sums this process has found to hold. A txid commits to all that the
+ * verdict rests on except the proofs at the far end, which are asked about every time. The least recently met
+ * ones are forgotten first, and all of them when the chain reorganises.
  */
 export class VerifiedMemory {
-  // A set remembers the order in which its members came: the first is the one that was not asked for longest.
   readonly #txids = new Set<string>()
-  readonly #max: number
+  readonly #txidsMax: number
 
-  constructor(max = VERIFIED_MAX) {
-    this.#max = max
+  constructor({ txidsMax = VERIFIED_TXIDS_MAX }: { txidsMax?: number } = {}) {
+    this.#txidsMax = txidsMax
+  }
+
+  /** For verifyBeef, once all of a BEEF has passed. */
+  add(txids: Iterable<string>): void {
+    for (const txid of txids) {
+      this.#txids.delete(txid)
+      this.#txids.add(txid)
+    }
+    for (const oldest of this.#txids) {
+      if (this.#txids.size <= this.#txidsMax) break
+      this.#txids.delete(oldest)
+    }
   }
 
   has(txid: string): boolean {
-    if (!this.#txids.delete(txid)) return false
-    this.#txids.add(txid)
-    return true
-  }
-
-  add(txid: string): void {
-    this.#txids.delete(txid)
-    this.#txids.add(txid)
-    for (const oldest of this.#txids) {
-      if (this.#txids.size <= this.#max) return
-      this.#txids.delete(oldest)
-    }
+    return this.#txids.has(txid)
   }
 
   clear(): void {

@@ -1,77 +1,88 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Beef, BeefTransaction } from '../../contract/beef.ts'
+import type { Bump } from '../../contract/bump.ts'
+import { outpointText } from '../../contract/transaction.ts'
 import { accepted, type Outcome, refused } from '../../core/fault.ts'
+import type { Chain } from '../chain/chain.ts'
 import { SENTINEL_HEIGHT } from './envelope.ts'
 import { spendHolds } from './judge-spend.ts'
+import { ScriptBudget } from './script-work.ts'
 import type { VerifiedMemory } from './verified-memory.ts'
 
-export type VerifyDeps = {
-  /** As explorers print it; undefined where there is no such block. */
-  rootAt(height: number): Promise<string | undefined>
-  readonly verified: VerifiedMemory
-}
-
 /**
- * Whether every transaction of the BEEF holds: in a block of the best chain, or its inputs satisfied and its amounts
- * covered. What held before is not run again; whether a block is on the chain is asked every time.
+ * Whether every transaction of the BEEF may be, needed by its subject or not: a path that leads to a block of the
+ * chain, or version 1, inputs that satisfy their locks, and no more paid out than taken in. That parents are
+ * there, and no outpoint is spent twice, its reader has seen to.
+ *
+ * The chain is asked every time, about every path; scripts are run once per txid, as long as `verified` lasts.
  */
-export async function verifyBeef(beef: Beef, { rootAt, verified }: VerifyDeps): Promise<Outcome<void>> {
-  const held: string[] = []
-  for (const transaction of beef.transactions) {
-    const fresh = transaction.proof === undefined && !verified.has(transaction.txid)
-    const verdict =
-      transaction.proof === undefined
-        ? fresh
-          ? verifyUnproven(transaction, beef)
-          : accepted(undefined)
-        : await verifyProof(transaction.txid, transaction.proof, rootAt)
-    if (!verdict.ok) return verdict
-    if (fresh) held.push(transaction.txid)
-  }
-  // Only now: a transaction holds as its ancestors do, and one of those might have failed.
-  for (const txid of held) verified.add(txid)
+export async function verifyBeef(
+  beef: Beef,
+  { rootAt, verified }: { rootAt: Chain['rootAt']; verified: VerifiedMemory },
+): Promise<Outcome<void>> {
+  const unproven = beef.transactions.filter(({ proof }) => proof === undefined)
+  const why =
+    againstVersions(unproven) ??
+    (await againstProofs(beef, rootAt)) ??
+    (await againstSpends(
+      beef,
+      unproven.filter(({ txid }) => !verified.has(txid)),
+    ))
+  if (why !== undefined) return refused('transaction-invalid', why)
+  verified.add(unproven.map(({ txid }) => txid))
   return accepted(undefined)
 }
 
-async function verifyProof(
-  txid: string,
-  { height, root }: NonNullable<BeefTransaction['proof']>,
-  rootAt: VerifyDeps['rootAt'],
-): Promise<Outcome<void>> {
-  const expected = height < SENTINEL_HEIGHT ? await rootAt(height) : undefined
-  if (expected === root) return accepted(undefined)
-  return refused(
-    'transaction-invalid',
-    expected === undefined
-      ? `${txid} is said to be in a block at height ${height}, and this node knows of none there`
-      : `the Merkle path of ${txid} leads to another root than the block at height ${height} has; ask for a new one`,
+/** Of any other version, whoever passes it on may change a script that no signature covers, and so the txid. */
+function againstVersions(unproven: readonly BeefTransaction[]): string | undefined {
+  const other = unproven.find(({ version }) => version !== 1)
+  return (
+    other &&
+    `transaction ${other.txid} has version ${other.version}, which lets anybody change its txid while no block holds it; make it with version 1, or send it with its block proof`
   )
 }
 
-function verifyUnproven(transaction: BeefTransaction, { byTxid }: Beef): Outcome<void> {
-  const { txid, version, inputs, outputs } = transaction
-  // Of other versions anybody may change the txid on the way, and break what is built on it.
-  if (version !== 1)
-    return refused(
-      'transaction-invalid',
-      `${txid} has version ${version}; only transactions of version 1 are final before a block holds them`,
-    )
-  let left = 0
-  for (const [index, { txid: parent, vout }] of inputs.entries()) {
-    const spent = byTxid.get(parent)?.outputs[vout]
-    if (spent === undefined)
-      return refused(
-        'transaction-invalid',
-        `${txid} spends output ${vout} of ${parent}, which does not come with it`,
-      )
-    if (!spendHolds(transaction, index, spent))
-      return refused(
-        'script-invalid',
-        `input ${index} of ${txid} does not satisfy the lock of what it spends`,
-      )
-    left += spent.satoshis
+async function againstProofs({ transactions }: Beef, rootAt: Chain['rootAt']): Promise<string | undefined> {
+  const asked = new Set<Bump>()
+  for (const { txid, proof } of transactions) {
+    if (proof === undefined || asked.has(proof)) continue
+    asked.add(proof)
+    const { height, root } = proof
+    if (height === SENTINEL_HEIGHT)
+      return `transaction ${txid} is said to be in block ${height}, which is reserved`
+    const expected = await rootAt(height)
+    if (expected === undefined)
+      return `transaction ${txid} is said to be in block ${height}, which this node does not have; send it again once it has`
+    if (expected !== root)
+      return `the Merkle path of transaction ${txid} leads to ${root}, but block ${height} has the root ${expected}; ask for its proof again`
   }
-  for (const { satoshis } of outputs) left -= satoshis
-  if (left < 0)
-    return refused('transaction-invalid', `${txid} pays out ${-left} satoshis more than it takes in`)
-  return accepted(undefined)
+  return undefined
+}
+
+/** How many inputs are checked before others get their turn: some milliseconds' worth, where none is a strange one. */
+const INPUTS_AT_ONCE = 64
+
+async function againstSpends(
+  beef: Beef,
+  unverified: readonly BeefTransaction[],
+): Promise<string | undefined> {
+  const budget = new ScriptBudget()
+  let checked = 0
+  for (const transaction of unverified) {
+    let left = 0
+    for (const [index, outpoint] of transaction.inputs.entries()) {
+      const spent = beef.byTxid.get(outpoint.txid)?.outputs[outpoint.vout]
+      const input = `input ${index} of transaction ${transaction.txid}`
+      if (spent === undefined) return `${input} spends ${outpointText(outpoint)}, which is not in the BEEF`
+      if (!spendHolds(transaction, index, spent, budget))
+        return budget.exhausted
+          ? `${input} takes the scripts of this BEEF beyond what this node computes for one; split it`
+          : `${input} does not satisfy the lock of ${outpointText(outpoint)}`
+      left += spent.satoshis
+      if (++checked % INPUTS_AT_ONCE === 0) await setImmediate()
+    }
+    for (const { satoshis } of transaction.outputs) left -= satoshis
+    if (left < 0) return `transaction ${transaction.txid} pays out ${-left} satoshis more than it takes in`
+  }
+  return undefined
 }

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
-import { expect } from 'vitest'
+import { expect, vi } from 'vitest'
 import { installNativeCurve } from '../../../src/adapters/bsv/native-curve.ts'
 
 /** How often each comparison is made: a slice of the long run, which is `ASSAY_EQUALITY_RUNS=3000`. */
-export const equalityRuns = Number(process.env['ASSAY_EQUALITY_RUNS'] ?? 200)
+export const equalityRuns = Number(process.env['ASSAY_EQUALITY_RUNS'] ?? 150)
+// The long run takes minutes.
+vi.setConfig({ testTimeout: 60_000 + 400 * equalityRuns })
 
 /** 32 bytes that look random, the same in every run. */
 export function bytes32(label: string, index = 0): number[] {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import {
   BigNumber,
@@ -403,6 +404,18 @@ describe('the overrides', () => {
     expect(() =>
       installNativeCurve({ ...sdk, PublicKey: class extends PublicKey {}, TransactionSignature: Unlike }),
     ).toThrow(/TransactionSignature has no function formatBytes/)
+  })
+
+  test('reach the packages that a node stands on: they load the build for import, and no other', () => {
+    const program = `
+      import { createRequire } from 'node:module'
+      for (const name of ['@bsv/sdk', '@bsv/overlay', '@bsv/gasp', '@bsv/auth-express-middleware']) await import(name)
+      const loaded = Object.keys(createRequire(import.meta.url).cache)
+      console.log(loaded.filter(path => path.includes('@bsv')).join())`
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+      encoding: 'utf8',
+    })
+    expect(stdout).toBe('\n')
   })
 
   test('go under the build for require as well', () => {
