@@ -1,6 +1,6 @@
 import * as stockSdk from '@bsv/sdk'
 import { native } from '../../contract/curve.node.ts'
-import { type Restore, replaceMember, requireMember } from './replace-member.ts'
+import { type Override, overrideMembers, requireMember } from './override-members.ts'
 import { type CurveOfSdk, curveOver, type Sdk } from './sdk-curve.ts'
 
 export type NativeCurve = {
@@ -20,12 +20,8 @@ export type NativeCurve = {
  */
 export function installNativeCurve(sdk: Sdk = stockSdk): NativeCurve {
   if (native === undefined) return { signer: 'portable', uninstall() {} }
-  const installed = installedIn.get(sdk.PublicKey) ?? {
-    holders: 0,
-    restores: replaceAll(sdk, curveOver(native, sdk)),
-  }
+  const installed = installedIn.get(sdk.PublicKey) ?? putUnder(sdk, curveOver(native, sdk))
   installed.holders++
-  installedIn.set(sdk.PublicKey, installed)
   let held = true
   return {
     signer: 'native',
@@ -34,128 +30,97 @@ export function installNativeCurve(sdk: Sdk = stockSdk): NativeCurve {
       held = false
       installed.holders--
       if (installed.holders > 0) return
-      for (const restore of installed.restores) restore()
+      for (const override of installed.overrides) override.restore()
       installedIn.delete(sdk.PublicKey)
     },
   }
 }
 
-type Installed = { holders: number; readonly restores: readonly Restore[] }
+type Installed = { holders: number; readonly overrides: readonly Override[] }
 const installedIn = new WeakMap<object, Installed>()
 
-function replaceAll(sdk: Sdk, curve: CurveOfSdk): Restore[] {
+function putUnder(sdk: Sdk, curve: CurveOfSdk): Installed {
   requireMember(sdk.TransactionSignature, 'TransactionSignature', 'formatBytes')
   requireMember(sdk.TransactionSignature, 'TransactionSignature', 'usesOtdaSingleBug')
-  return [
-    ...replaceSignatures(sdk, curve),
-    ...replaceKeys(sdk, curve),
-    ...replaceSharedSecrets(sdk, curve),
-    replaceSpend(sdk, curve),
-    ...replaceWallet(sdk, curve),
+  // Made before any is put: an SDK that lacks one keeps all it has.
+  const overrides = [
+    ofPrivateKey(sdk, curve),
+    ofPublicKey(sdk, curve),
+    ofPoint(sdk, curve),
+    ofSignature(sdk, curve),
+    ofSpend(sdk, curve),
+    ofWallet(sdk, curve),
   ]
+  for (const override of overrides) override.put()
+  const installed = { holders: 0, overrides }
+  installedIn.set(sdk.PublicKey, installed)
+  return installed
 }
 
-function replaceSignatures(sdk: Sdk, { hashed, sign, verify }: CurveOfSdk): Restore[] {
-  return [
-    replaceMember(
-      sdk.PrivateKey.prototype,
-      'PrivateKey',
-      'sign',
-      stock =>
-        function (message, encoding, lowS = true, k) {
-          const hash = hashed(message, encoding)
-          return hash === undefined || lowS !== true || k !== undefined
-            ? stock.call(this, message, encoding, lowS, k)
-            : sign(hash, this)
-        },
-    ),
-    replaceMember(
-      sdk.PrivateKey.prototype,
-      'PrivateKey',
-      'verify',
-      stock =>
-        function (message, signature, encoding) {
-          const hash = hashed(message, encoding)
-          return hash === undefined
-            ? stock.call(this, message, signature, encoding)
-            : verify(hash, signature, this.toPublicKey())
-        },
-    ),
-    replaceMember(
-      sdk.PublicKey.prototype,
-      'PublicKey',
-      'verify',
-      stock =>
-        function (message, signature, encoding) {
-          const hash = hashed(message, encoding)
-          return hash === undefined
-            ? stock.call(this, message, signature, encoding)
-            : verify(hash, signature, this)
-        },
-    ),
-    replaceMember(
-      sdk.Signature.prototype,
-      'Signature',
-      'verify',
-      stock =>
-        function (message, key, encoding) {
-          const hash = hashed(message, encoding)
-          return hash === undefined ? stock.call(this, message, key, encoding) : verify(hash, this, key)
-        },
-    ),
-  ]
+function ofPrivateKey(sdk: Sdk, curve: CurveOfSdk): Override {
+  return overrideMembers(sdk.PrivateKey.prototype, 'PrivateKey', stock => ({
+    sign(message, encoding, lowS = true, k) {
+      const hash = curve.hashed(message, encoding)
+      return hash === undefined || lowS !== true || k !== undefined
+        ? stock.sign.call(this, message, encoding, lowS, k)
+        : curve.sign(hash, this)
+    },
+    verify(message, signature, encoding) {
+      const hash = curve.hashed(message, encoding)
+      return hash === undefined
+        ? stock.verify.call(this, message, signature, encoding)
+        : curve.verify(hash, signature, this.toPublicKey())
+    },
+    toPublicKey() {
+      return curve.publicKeyOf(this) ?? stock.toPublicKey.call(this)
+    },
+    deriveSharedSecret(publicKey) {
+      return curve.sharedPoint(publicKey, this) ?? stock.deriveSharedSecret.call(this, publicKey)
+    },
+    deriveChild(publicKey, invoice, keep, kept) {
+      const secret = sharedSecret(this, publicKey, () => this.deriveSharedSecret(publicKey), keep, kept)
+      const child = curve.childOfPrivate(this, secret, invoice)
+      return child ?? stock.deriveChild.call(this, publicKey, invoice, keep, () => secret)
+    },
+  }))
 }
 
-function replaceKeys(
-  sdk: Sdk,
-  { publicKeyOf, pointOf, childOfPrivate, childOfPublic }: CurveOfSdk,
-): Restore[] {
-  return [
-    replaceMember(
-      sdk.Point,
-      'Point',
-      'fromDER',
-      stock =>
-        function (bytes) {
-          return pointOf(bytes) ?? stock.call(this, bytes)
-        },
-    ),
-    replaceMember(
-      sdk.PrivateKey.prototype,
-      'PrivateKey',
-      'toPublicKey',
-      stock =>
-        function () {
-          return publicKeyOf(this) ?? stock.call(this)
-        },
-    ),
-    replaceMember(
-      sdk.PrivateKey.prototype,
-      'PrivateKey',
-      'deriveChild',
-      stock =>
-        function (publicKey, invoice, keep, kept) {
-          const own = () => this.deriveSharedSecret(publicKey)
-          const secret = sharedSecret(this, publicKey, own, keep, kept)
-          return (
-            childOfPrivate(this, secret, invoice) ?? stock.call(this, publicKey, invoice, keep, () => secret)
-          )
-        },
-    ),
-    replaceMember(
-      sdk.PublicKey.prototype,
-      'PublicKey',
-      'deriveChild',
-      stock =>
-        function (privateKey, invoice, keep, kept) {
-          const own = () => this.deriveSharedSecret(privateKey)
-          const secret = sharedSecret(privateKey, this, own, keep, kept)
-          return (
-            childOfPublic(this, secret, invoice) ?? stock.call(this, privateKey, invoice, keep, () => secret)
-          )
-        },
-    ),
-  ]
+function ofPublicKey(sdk: Sdk, curve: CurveOfSdk): Override {
+  return overrideMembers(sdk.PublicKey.prototype, 'PublicKey', stock => ({
+    verify(message, signature, encoding) {
+      const hash = curve.hashed(message, encoding)
+      return hash === undefined
+        ? stock.verify.call(this, message, signature, encoding)
+        : curve.verify(hash, signature, this)
+    },
+    deriveSharedSecret(privateKey) {
+      return curve.sharedPoint(this, privateKey) ?? stock.deriveSharedSecret.call(this, privateKey)
+    },
+    deriveChild(privateKey, invoice, keep, kept) {
+      const secret = sharedSecret(privateKey, this, () => this.deriveSharedSecret(privateKey), keep, kept)
+      const child = curve.childOfPublic(this, secret, invoice)
+      return child ?? stock.deriveChild.call(this, privateKey, invoice, keep, () => secret)
+    },
+  }))
+}
+
+function ofPoint(sdk: Sdk, curve: CurveOfSdk): Override {
+  return overrideMembers(sdk.Point, 'Point', stock => ({
+    fromDER(bytes) {
+      return curve.pointOf(bytes) ?? stock.fromDER.call(this, bytes)
+    },
+  }))
+}
+
+function ofSignature(sdk: Sdk, curve: CurveOfSdk): Override {
+  return overrideMembers(sdk.Signature.prototype, 'Signature', stock => ({
+    verify(message, key, encoding) {
+      const hash = curve.hashed(message, encoding)
+      return hash === undefined
+        ? stock.verify.call(this, message, key, encoding)
+        : curve.verify(hash, this, key)
+    },
+  }))
 }
 
 type Point = InstanceType<Sdk['Point']>
@@ -179,29 +144,6 @@ function sharedSecret(
   return secret
 }
 
-function replaceSharedSecrets(sdk: Sdk, { sharedPoint }: CurveOfSdk): Restore[] {
-  return [
-    replaceMember(
-      sdk.PrivateKey.prototype,
-      'PrivateKey',
-      'deriveSharedSecret',
-      stock =>
-        function (publicKey) {
-          return sharedPoint(publicKey, this) ?? stock.call(this, publicKey)
-        },
-    ),
-    replaceMember(
-      sdk.PublicKey.prototype,
-      'PublicKey',
-      'deriveSharedSecret',
-      stock =>
-        function (privateKey) {
-          return sharedPoint(this, privateKey) ?? stock.call(this, privateKey)
-        },
-    ),
-  ]
-}
-
 /** The SDK keeps this member, and the cache it hands to the next one, to itself. */
 type OpenSpend = Omit<InstanceType<Sdk['Spend']>, 'verifySignature' | 'sigHashCache'> & {
   readonly sigHashCache: NonNullable<SigningContext['cache']>
@@ -215,67 +157,49 @@ type TransactionSignature = InstanceType<Sdk['TransactionSignature']>
 type PublicKey = InstanceType<Sdk['PublicKey']>
 type SigningContext = Parameters<Sdk['TransactionSignature']['formatBytes']>[0]
 
-function replaceSpend(sdk: Sdk, { hash256, verify }: CurveOfSdk): Restore {
-  const { formatBytes, usesOtdaSingleBug } = sdk.TransactionSignature
+function ofSpend(sdk: Sdk, curve: CurveOfSdk): Override {
   const open = sdk.Spend.prototype as unknown as OpenSpend
-  return replaceMember(
-    open,
-    'Spend',
-    'verifySignature',
-    stock =>
-      function (signature, key, subscript) {
-        const context = {
-          sourceTXID: this.sourceTXID,
-          sourceOutputIndex: this.sourceOutputIndex,
-          sourceSatoshis: this.sourceSatoshis,
-          transactionVersion: this.transactionVersion,
-          otherInputs: this.otherInputs,
-          outputs: this.outputs,
-          inputIndex: this.inputIndex,
-          subscript,
-          inputSequence: this.inputSequence,
-          lockTime: this.lockTime,
-          scope: signature.scope,
-          cache: this.sigHashCache,
-        }
-        // SIGHASH_SINGLE without its output signs a constant instead of the transaction: the SDK knows which.
-        return usesOtdaSingleBug(context)
-          ? stock.call(this, signature, key, subscript)
-          : verify(hash256(formatBytes(context)), signature, key)
-      },
-  )
+  return overrideMembers(open, 'Spend', stock => ({
+    verifySignature(signature, key, subscript) {
+      const context = {
+        sourceTXID: this.sourceTXID,
+        sourceOutputIndex: this.sourceOutputIndex,
+        sourceSatoshis: this.sourceSatoshis,
+        transactionVersion: this.transactionVersion,
+        otherInputs: this.otherInputs,
+        outputs: this.outputs,
+        inputIndex: this.inputIndex,
+        subscript,
+        inputSequence: this.inputSequence,
+        lockTime: this.lockTime,
+        scope: signature.scope,
+        cache: this.sigHashCache,
+      }
+      // SIGHASH_SINGLE without its output signs a constant instead of the transaction: the SDK knows which.
+      return sdk.TransactionSignature.usesOtdaSingleBug(context)
+        ? stock.verifySignature.call(this, signature, key, subscript)
+        : curve.verify(curve.hash256(sdk.TransactionSignature.formatBytes(context)), signature, key)
+    },
+  }))
 }
 
-function replaceWallet(sdk: Sdk, { hashed, given, sign, verify }: CurveOfSdk): Restore[] {
-  return [
-    replaceMember(
-      sdk.ProtoWallet.prototype,
-      'ProtoWallet',
-      'createSignature',
-      stock =>
-        async function (args) {
-          const hash = args.hashToDirectlySign == null ? hashed(args.data) : given(args.hashToDirectlySign)
-          if (hash === undefined || this.keyDeriver == null) return await stock.call(this, args)
-          const { protocolID, keyID, counterparty = 'anyone' } = args
-          const key = this.keyDeriver.derivePrivateKey(protocolID, keyID, counterparty)
-          return { signature: sign(hash, key).toDER() as number[] }
-        },
-    ),
-    replaceMember(
-      sdk.ProtoWallet.prototype,
-      'ProtoWallet',
-      'verifySignature',
-      stock =>
-        async function (args) {
-          const hash =
-            args.hashToDirectlyVerify == null ? hashed(args.data) : given(args.hashToDirectlyVerify)
-          if (hash === undefined || this.keyDeriver == null) return await stock.call(this, args)
-          const { protocolID, keyID, counterparty = 'self', forSelf } = args
-          const key = this.keyDeriver.derivePublicKey(protocolID, keyID, counterparty, forSelf)
-          if (verify(hash, sdk.Signature.fromDER(args.signature), key)) return { valid: true }
-          // In the SDK's words: to let it find out for itself would cost it the slow way, at a stranger's will.
-          throw Object.assign(new Error('Signature is not valid'), { code: 'ERR_INVALID_SIGNATURE' })
-        },
-    ),
-  ]
+function ofWallet(sdk: Sdk, curve: CurveOfSdk): Override {
+  return overrideMembers(sdk.ProtoWallet.prototype, 'ProtoWallet', stock => ({
+    async createSignature(args) {
+      const { protocolID, keyID, counterparty, data, hashToDirectlySign: made } = args
+      const hash = made == null ? curve.hashed(data) : curve.given(made)
+      if (hash === undefined || this.keyDeriver == null) return await stock.createSignature.call(this, args)
+      const key = this.keyDeriver.derivePrivateKey(protocolID, keyID, counterparty ?? 'anyone')
+      return { signature: curve.sign(hash, key).toDER() as number[] }
+    },
+    async verifySignature(args) {
+      const { protocolID, keyID, counterparty, forSelf, data, hashToDirectlyVerify: made } = args
+      const hash = made == null ? curve.hashed(data) : curve.given(made)
+      if (hash === undefined || this.keyDeriver == null) return await stock.verifySignature.call(this, args)
+      const key = this.keyDeriver.derivePublicKey(protocolID, keyID, counterparty ?? 'self', forSelf)
+      if (curve.verify(hash, sdk.Signature.fromDER(args.signature), key)) return { valid: true }
+      // In the SDK's words: to let it find out for itself would cost it the slow way, at a stranger's will.
+      throw Object.assign(new Error('Signature is not valid'), { code: 'ERR_INVALID_SIGNATURE' })
+    },
+  }))
 }
