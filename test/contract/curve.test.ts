@@ -60,7 +60,9 @@ describe('the curve on this machine', () => {
   }
 
   test('offers the same functions in browsers', () => {
-    expect(Object.keys(browser).sort()).toEqual(Object.keys(native).sort())
+    // `native` is the addon itself, for what has to put it under other people's code.
+    const { native: _, ...functions } = native
+    expect(Object.keys(browser).sort()).toEqual(Object.keys(functions).sort())
   })
 })
 

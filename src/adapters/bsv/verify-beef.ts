@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { Beef, BeefTransaction } from '../../contract/beef.ts'
 import type { Bump } from '../../contract/bump.ts'
 import { outpointText } from '../../contract/transaction.ts'
-import { accepted, type Outcome, refused } from '../../core/fault.ts'
+import { accepted, type Fault, type Outcome } from '../../core/fault.ts'
 import type { Chain } from '../chain/chain.ts'
 import { SENTINEL_HEIGHT } from './envelope.ts'
 import { spendHolds } from './judge-spend.ts'
@@ -28,33 +28,39 @@ export async function verifyBeef(
       beef,
       unproven.filter(({ txid }) => !verified.has(txid)),
     ))
-  if (why !== undefined) return refused('transaction-invalid', why)
+  if (why !== undefined) return { ok: false, fault: why }
   verified.add(unproven.map(({ txid }) => txid))
   return accepted(undefined)
 }
 
 /** Of any other version, whoever passes it on may change a script that no signature covers, and so the txid. */
-function againstVersions(unproven: readonly BeefTransaction[]): string | undefined {
+function againstVersions(unproven: readonly BeefTransaction[]): Fault | undefined {
   const other = unproven.find(({ version }) => version !== 1)
   return (
     other &&
-    `transaction ${other.txid} has version ${other.version}, which lets anybody change its txid while no block holds it; make it with version 1, or send it with its block proof`
+    invalid(
+      `transaction ${other.txid} has version ${other.version}, which lets anybody change its txid while no block holds it; make it with version 1, or send it with its block proof`,
+    )
   )
 }
 
-async function againstProofs({ transactions }: Beef, rootAt: Chain['rootAt']): Promise<string | undefined> {
+async function againstProofs({ transactions }: Beef, rootAt: Chain['rootAt']): Promise<Fault | undefined> {
   const asked = new Set<Bump>()
   for (const { txid, proof } of transactions) {
     if (proof === undefined || asked.has(proof)) continue
     asked.add(proof)
     const { height, root } = proof
     if (height === SENTINEL_HEIGHT)
-      return `transaction ${txid} is said to be in block ${height}, which is reserved`
+      return invalid(`transaction ${txid} is said to be in block ${height}, which is reserved`)
     const expected = await rootAt(height)
     if (expected === undefined)
-      return `transaction ${txid} is said to be in block ${height}, which this node does not have; send it again once it has`
+      return invalid(
+        `transaction ${txid} is said to be in block ${height}, which this node does not have; send it again once it has`,
+      )
     if (expected !== root)
-      return `the Merkle path of transaction ${txid} leads to ${root}, but block ${height} has the root ${expected}; ask for its proof again`
+      return invalid(
+        `the Merkle path of transaction ${txid} leads to ${root}, but block ${height} has the root ${expected}; ask for its proof again`,
+      )
   }
   return undefined
 }
@@ -62,10 +68,7 @@ async function againstProofs({ transactions }: Beef, rootAt: Chain['rootAt']): P
 /** How many inputs are checked before others get their turn: some milliseconds' worth, where none is a strange one. */
 const INPUTS_AT_ONCE = 64
 
-async function againstSpends(
-  beef: Beef,
-  unverified: readonly BeefTransaction[],
-): Promise<string | undefined> {
+async function againstSpends(beef: Beef, unverified: readonly BeefTransaction[]): Promise<Fault | undefined> {
   const budget = new ScriptBudget()
   let checked = 0
   for (const transaction of unverified) {
@@ -73,16 +76,25 @@ async function againstSpends(
     for (const [index, outpoint] of transaction.inputs.entries()) {
       const spent = beef.byTxid.get(outpoint.txid)?.outputs[outpoint.vout]
       const input = `input ${index} of transaction ${transaction.txid}`
-      if (spent === undefined) return `${input} spends ${outpointText(outpoint)}, which is not in the BEEF`
+      if (spent === undefined)
+        return invalid(`${input} spends ${outpointText(outpoint)}, which is not in the BEEF`)
       if (!spendHolds(transaction, index, spent, budget))
-        return budget.exhausted
-          ? `${input} takes the scripts of this BEEF beyond what this node computes for one; split it`
-          : `${input} does not satisfy the lock of ${outpointText(outpoint)}`
+        return {
+          code: 'script-invalid',
+          detail: budget.exhausted
+            ? `${input} takes the scripts of this BEEF beyond what this node computes for one; split it`
+            : `${input} does not satisfy the lock of ${outpointText(outpoint)}`,
+        }
       left += spent.satoshis
       if (++checked % INPUTS_AT_ONCE === 0) await setImmediate()
     }
     for (const { satoshis } of transaction.outputs) left -= satoshis
-    if (left < 0) return `transaction ${transaction.txid} pays out ${-left} satoshis more than it takes in`
+    if (left < 0)
+      return invalid(`transaction ${transaction.txid} pays out ${-left} satoshis more than it takes in`)
   }
   return undefined
+}
+
+function invalid(detail: string): Fault {
+  return { code: 'transaction-invalid', detail }
 }
