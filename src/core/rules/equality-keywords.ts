@@ -1,4 +1,4 @@
-import type { Ajv2020, FuncKeywordDefinition } from 'ajv/dist/2020.js'
+import { _, type Ajv2020, type CodeKeywordDefinition, type KeywordCxt } from 'ajv/dist/2020.js'
 import { canonicalJson, type Json } from '../canonical-json.ts'
 
 /**
@@ -14,28 +14,36 @@ export function compareCanonically(ajv: Ajv2020): Ajv2020 {
 }
 
 /** Where the library has them, so that the same keyword is the first to fail. */
-const equalityKeywords: readonly FuncKeywordDefinition[] = [
-  { keyword: 'const', before: 'not', errors: false, compile: (wanted: Json) => oneOf([wanted]) },
-  { keyword: 'enum', schemaType: 'array', before: 'not', errors: false, compile: oneOf },
+const equalityKeywords: readonly CodeKeywordDefinition[] = [
+  { keyword: 'const', before: 'not', code: ask((wanted: Json) => oneOf([wanted])) },
+  { keyword: 'enum', schemaType: 'array', before: 'not', code: ask(oneOf) },
   {
     keyword: 'uniqueItems',
     type: 'array',
     schemaType: 'boolean',
     before: 'maxContains',
-    errors: false,
-    compile: (wanted: boolean) => (items: readonly Json[]) =>
-      !wanted || new Set(items.map(identity)).size === items.length,
+    code: ask(
+      (wanted: boolean) => (items: readonly Json[]) =>
+        !wanted || new Set(items.map(identity)).size === items.length,
+    ),
   },
 ]
+
+/** Not as the library would: it writes down where in the event the value stands, every time. */
+function ask<Wanted, Value>(compile: (wanted: Wanted) => (value: Value) => boolean) {
+  return (cxt: KeywordCxt): void => {
+    const fits = cxt.gen.scopeValue('keyword', { ref: compile(cxt.schema) })
+    cxt.pass(_`${fits}(${cxt.data})`)
+  }
+}
 
 function oneOf(listed: readonly Json[]): (value: Json) => boolean {
   const identities = new Set(listed.map(identity))
   return value => identities.has(identity(value))
 }
 
-/** Equal for equal values only: texts are marked, so that none of them reads like an object's canonical form. */
+/** Equal for equal values only. */
 function identity(value: Json): Json {
-  if (typeof value === 'string') return `"${value}`
   return typeof value === 'object' && value !== null ? canonicalOnce(value) : value
 }
 
@@ -45,7 +53,8 @@ const canonicalForms = new WeakMap<object, string>()
 function canonicalOnce(value: Json & object): string {
   const known = canonicalForms.get(value)
   if (known !== undefined) return known
-  const text = canonicalJson(value)
-  canonicalForms.set(value, text)
-  return text
+  // No text that may be sent begins with half of a surrogate pair, so none of them reads like an object.
+  const marked = `\ud800${canonicalJson(value)}`
+  canonicalForms.set(value, marked)
+  return marked
 }

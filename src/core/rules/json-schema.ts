@@ -11,6 +11,7 @@ import {
 import { accepted, type Fault, type FaultCode, type Outcome, orThrow, refused } from '../fault.ts'
 import { shown } from '../issue.ts'
 import { compareCanonically } from './equality-keywords.ts'
+import { checkFrugally } from './frugal-keywords.ts'
 import { keepLatest } from './kept.ts'
 import { compilePattern } from './pattern.ts'
 
@@ -74,7 +75,9 @@ function compile(schema: JsonObject): Outcome<CompiledSchema> {
     )
   }
   // One instance per schema: an instance keeps whatever it has ever compiled.
-  const ajv = compareCanonically(new Ajv2020({ ...options, meta: false, validateSchema: false }))
+  const ajv = checkFrugally(
+    compareCanonically(new Ajv2020({ ...options, meta: false, validateSchema: false })),
+  )
   for (const [name, validate] of formats) ajv.addFormat(name, { type: 'string', validate })
   try {
     const validate = ajv.compile<Json>(bare)
