@@ -1,7 +1,6 @@
 /**
- * What the rules may cost in one packet. A step takes 3 to 40 ns in predicates, patterns and rules that remember,
- * 200 ns in a schema whose `anyOf` fails often, and 700 ns where that stands in `contains`: the library makes
- * an object per failure. No event is left half checked, so the last overdraws.
+ * What the rules may cost in one packet. A step was measured to take 3 to 40 ns in predicates, patterns and rules
+ * that remember, and up to 45 in the dearest schemas. No event is left half checked, so the last overdraws.
  */
 export const PACKET_STEPS_MAX = 500_000_000
 

@@ -18,11 +18,9 @@ import { compilePattern } from './pattern.ts'
 export const SCHEMA_CHARS_MAX = 64 * 1024
 /** Subschemas inside each other, references followed. */
 const SCHEMA_DEPTH_MAX = 32
-/** Subschemas, listed values and instructions of patterns, references followed. */
+/** Values in the schema and instructions of its patterns, references followed. */
 const SCHEMA_WEIGHT_MAX = 1_000
 const SCHEMA_PATTERNS_MAX = 32
-/** `uniqueItems` writes out every item of a list. */
-const UNIQUE_ITEMS_WEIGHT = 4
 /** A longer text fails every format, before any expression is run over it. */
 const FORMAT_CHARS_MAX = 256
 /** Compiling takes milliseconds, so compiled schemas are kept. */
@@ -175,6 +173,16 @@ const keywords: { readonly [keyword: string]: 'note' | 'value' | 'schema' | 'lis
   definitions: 'map',
 }
 
+/** Beyond the values in them: formats are expressions, the others write out a list of all items or keys. */
+const costlyKeywords: { readonly [keyword: string]: number } = {
+  format: 8,
+  uniqueItems: 4,
+  minProperties: 4,
+  maxProperties: 4,
+  additionalProperties: 4,
+  propertyNames: 4,
+}
+
 const formats: readonly (readonly [string, (text: string) => boolean])[] = (
   [
     'date',
@@ -227,6 +235,7 @@ function inspect(schema: Json, place: Place, seen: Inspection): Fault | undefine
       return fault(`the keyword "${shown(keyword)}" is not one that a rule's schema may use`, at)
     if ((keyword === '$defs' || keyword === 'definitions') && place.depth > 0)
       return fault('definitions stand at the top of the schema', at)
+    seen.weight += ownWeight(keyword, shape, value)
     const wrong = checkKeyword(keyword, value, place, seen)
     if (wrong !== undefined) return wrong
     if (seen.weight > SCHEMA_WEIGHT_MAX) return tooHeavy()
@@ -239,6 +248,20 @@ function inspect(schema: Json, place: Place, seen: Inspection): Fault | undefine
     }
   }
   return undefined
+}
+
+/** Of a keyword, without the subschemas in it; but each name or place that one stands at counts. */
+function ownWeight(keyword: string, shape: (typeof keywords)[string], value: Json): number {
+  const more = costlyKeywords[keyword] ?? 0
+  switch (shape) {
+    case 'value':
+      return more + countValues(value)
+    case 'list':
+    case 'map':
+      return more + 1 + Object.keys(value ?? {}).length
+    default:
+      return more
+  }
 }
 
 function checkKeyword(keyword: string, value: Json, place: Place, seen: Inspection): Fault | undefined {
@@ -268,17 +291,8 @@ function checkKeyword(keyword: string, value: Json, place: Place, seen: Inspecti
       }
       return undefined
     }
-    case 'uniqueItems':
-      seen.weight += UNIQUE_ITEMS_WEIGHT
-      return undefined
     case 'enum':
-      seen.weight += countValues(value)
       return Array.isArray(value) && value.length === 0 ? fault('an empty list allows nothing') : undefined
-    case 'const':
-    case 'required':
-    case 'dependentRequired':
-      seen.weight += countValues(value)
-      return undefined
     default:
       return undefined
   }

@@ -117,6 +117,31 @@ describe('a schema that a publisher registers', () => {
   })
 })
 
+test.each<[number, JsonObject]>([
+  [1, {}],
+  [1, { title: 't', $id: 'https://example.com/a', examples: [[1, 2]] }],
+  [6, { type: 'array', items: { enum: [1, 2] } }],
+  [2 + 3, { items: { const: { a: [1] } }, description: 'd' }],
+  [3, { type: ['null'] }],
+  [2 + 2 * 3, { anyOf: [{ minimum: 1 }, { maximum: 1 }] }],
+  [2 + 2 + 3, { properties: { a: {}, b: { not: true } } }],
+  [1 + 4 + 1 + 2, { $defs: { a: { type: 'null' } }, $ref: '#/$defs/a' }],
+  [2 + 8, { format: 'date' }],
+  [
+    1 + 5 * (1 + 4),
+    {
+      uniqueItems: true,
+      minProperties: 1,
+      maxProperties: 1,
+      additionalProperties: true,
+      propertyNames: true,
+    },
+  ],
+  [2 + 3, { pattern: 'b' }],
+])('a schema weighs %i: %j', (weight, schema) => {
+  expect(compileSchema(orThrow(readSchema(schema))).weight).toBe(weight)
+})
+
 test.each(Object.entries(payloadTypes))('the payload type %s accepts its example', (name, { example }) => {
   expect(compilePayloadType(name).check(example)).toBeUndefined()
 })
