@@ -2,7 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { commands } from '../../src/bin/commands.ts'
 import { faultCodes } from '../../src/core/fault.ts'
+import { runningNode } from '../support/running-node.ts'
 
 const root = new URL('../../', import.meta.url)
 const read = (name: string) => readFileSync(new URL(name, root), 'utf8')
@@ -28,6 +30,21 @@ describe('docs/formats.md', () => {
   })
 })
 
+describe('docs/operations.md', () => {
+  test('names only commands that there are', () => {
+    const named = [...read('docs/operations.md').matchAll(/`assay ([a-z]+)/g)].map(([, name]) => name ?? '')
+    expect(named.length).toBeGreaterThan(2)
+    expect(named.filter(name => !commands.has(name))).toEqual([])
+  })
+
+  test('names only metrics that there are', () => {
+    const named = [...read('docs/operations.md').matchAll(/`(assay_[a-z_]+)/g)].map(([, name]) => name ?? '')
+    const all = read('src/runtime/metrics.ts')
+    expect(named.length).toBeGreaterThan(2)
+    expect(named.filter(name => !all.includes(`'${name}'`))).toEqual([])
+  })
+})
+
 describe('README.md and CONTRIBUTING.md', () => {
   const pages = ['README.md', 'CONTRIBUTING.md']
 
@@ -46,6 +63,10 @@ describe('README.md and CONTRIBUTING.md', () => {
     'docs/formats.md',
     'docs/policies.md',
     'docs/rules.md',
+    'docs/operations.md',
+    'docs/settings.md',
+    'docs/topics/tm_gitdata_events_ingest.md',
+    'docs/topics/ls_gitdata_events.md',
     'test/vectors/README.md',
   ])('%s links only to what is there', page => {
     const links = [...read(page).matchAll(/\]\((?!https:)([^)#]+)(?:#[^)]*)?\)/g)].map(
@@ -79,9 +100,14 @@ describe('the commands of README.md', () => {
     expect(run('verify').stderr).toContain('name one proof file')
   })
 
-  test('start nothing while there is nothing to start, and say so', () => {
-    const started = run('up')
-    expect([started.status, started.stderr]).toEqual([1, expect.stringContaining('no node to start yet')])
+  test('ask a running node, and are answered', async () => {
+    const node = await runningNode()
+    const asked = [...read('README.md').matchAll(/^curl "?localhost:8080([^" ]*)"?/gm)].map(
+      ([, path]) => path,
+    )
+    expect(asked.length).toBeGreaterThan(3)
+    for (const path of asked) expect([path, (await fetch(`${node.url}${path}`)).status]).toEqual([path, 200])
+    await node.end()
   })
 
   test('refuse what they do not know', () => {

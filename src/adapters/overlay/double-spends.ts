@@ -5,7 +5,7 @@ import { readLock } from '../../contract/script.ts'
 
 import { toHex } from '../../core/bytes.ts'
 import type { Chain } from '../chain/chain.ts'
-import { bytea, type Queryable } from './sql.ts'
+import { bytea, byteas, type Queryable } from './sql.ts'
 import type { Submission } from './submission.ts'
 import type { DoubleSpend } from './submit.ts'
 
@@ -13,6 +13,7 @@ import type { DoubleSpend } from './submit.ts'
 export const DOUBLE_SPENDS_PER_KEY_MAX = 16
 /** In all. */
 export const DOUBLE_SPENDS_MAX = 10_000
+export const DOUBLE_SPEND_BYTES_MAX = 256 * 1024 * 1024
 
 /** Keeps a refused transaction as evidence against whoever signed it. Resolves with whether there was room. */
 export async function keepDoubleSpend(
@@ -25,7 +26,7 @@ export async function keepDoubleSpend(
     text: `insert into double_spends (txid, spender_key, against, beef, topics, seen_ms)
       select $1, $2, $3, $4, $5, $6
         where (select count(*) from double_spends where spender_key = $2) < $7
-          and (select count(*) from double_spends) < $8
+          and (select count(*) < $8 and coalesce(sum(octet_length(beef)), 0) < $9 from double_spends)
       on conflict (txid) do nothing`,
     values: [
       bytea(transaction.txid),
@@ -36,6 +37,7 @@ export async function keepDoubleSpend(
       nowMs,
       DOUBLE_SPENDS_PER_KEY_MAX,
       DOUBLE_SPENDS_MAX,
+      DOUBLE_SPEND_BYTES_MAX,
     ],
   })
   return kept.rowCount === 1
@@ -64,10 +66,15 @@ export async function findMinedDoubleSpends({
   db: Queryable
   chain: Pick<Chain, 'statusOf'>
 }): Promise<MinedDoubleSpend[]> {
-  const { rows } = await db.query<{ txid: string; beef: Buffer; topics: string[] }>({
-    text: `select encode(txid, 'hex') as txid, beef, topics from double_spends order by seen_ms`,
+  const kept = await db.query<{ txid: string }>({
+    text: `select encode(txid, 'hex') as txid from double_spends order by seen_ms`,
   })
-  const statuses = await chain.statusOf(rows.map(({ txid }) => txid))
+  const statuses = await chain.statusOf(kept.rows.map(({ txid }) => txid))
+  const mined = [...statuses].flatMap(([txid, status]) => (status.kind === 'mined' ? [txid] : []))
+  const { rows } = await db.query<{ txid: string; beef: Buffer; topics: string[] }>({
+    text: `select encode(txid, 'hex') as txid, beef, topics from double_spends where txid = any ($1) order by seen_ms`,
+    values: [byteas(mined)],
+  })
   return rows.flatMap(row => {
     const status = statuses.get(row.txid)
     return status?.kind === 'mined' ? [{ ...row, proof: status.proof }] : []

@@ -8,7 +8,7 @@ import { numbersOf } from '../bsv/numbers.ts'
 import type { Hosted } from './hosted.ts'
 import { collectIndexWrites, type IndexWrite } from './index-writes.ts'
 import { runIndexWrites } from './run-index-writes.ts'
-import { bytea, byteas, inTransaction, type Queryable } from './sql.ts'
+import { bytea, byteas, inTransaction, type Queryable, wasOvertaken } from './sql.ts'
 
 export type EvictDeps = {
   readonly pool: Pool
@@ -21,7 +21,19 @@ export type EvictDeps = {
  * be told. What it had spent is unspent again, and what its topics let go of for it is admitted again. Its bytes are
  * kept with the reason. Resolves with the txids that went; none where it was not here.
  */
-export async function evict(
+export async function evict(txid: string, reason: string, deps: EvictDeps): Promise<readonly string[]> {
+  for (let attempt = 1; ; attempt++)
+    try {
+      return await evictOnce(txid, reason, deps)
+    } catch (error) {
+      if (attempt === ATTEMPTS_MAX || !wasOvertaken(error)) throw error
+    }
+}
+
+/** How often it is begun again because something else held what it needs. */
+const ATTEMPTS_MAX = 5
+
+async function evictOnce(
   txid: string,
   reason: string,
   { pool, services, now }: EvictDeps,

@@ -17,6 +17,9 @@ export type FoundOutput = {
 /** More than any of our own services gives at once. */
 export const LOOKUP_OUTPUTS_MAX = 1000
 
+/** Of all transactions in an answer. As JSON numbers they take four times that. */
+export const LOOKUP_BYTES_MAX = 16 * 1024 * 1024
+
 /** Asks the service, and finds each output it names with its history. What is no longer admitted is left out. */
 export async function lookup(
   service: string,
@@ -50,6 +53,12 @@ export async function lookup(
       },
     ]
   })
+  const bytes = outputs.reduce((sum, { history }) => sum + bytesOf(history), 0)
+  if (bytes > LOOKUP_BYTES_MAX)
+    return refused(
+      'answer-too-large',
+      `the outputs that match come with ${bytes} bytes of transactions, and an answer holds ${LOOKUP_BYTES_MAX}; set a lower limit`,
+    )
   return accepted({ outputs })
 }
 
@@ -64,4 +73,8 @@ async function readAdmitted(
     values: [byteas(outpoints.map(({ txid }) => txid)), outpoints.map(({ vout }) => vout)],
   })
   return new Set(rows.map(({ txid, vout }) => `${txid}.${vout}`))
+}
+
+function bytesOf(history: readonly BeefTransaction[]): number {
+  return history.reduce((sum, { raw }) => sum + raw.length, 0)
 }

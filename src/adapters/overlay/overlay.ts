@@ -76,6 +76,7 @@ export function openOverlay({ pool, chain, hosted, now, peers, post, events }: O
         known: await readKnown(pool, { beef: { transactions }, topics: Object.keys(hosted.managers) }),
       }
     },
+    takeProof: (txid, proof) => takeProof(txid, proof, { db: pool, chain }),
     async keepDoubleSpend(doubleSpend, submission) {
       const kept = await keepDoubleSpend(doubleSpend, submission, { db: pool, nowMs: now() })
       events.onDoubleSpend(doubleSpend, kept)

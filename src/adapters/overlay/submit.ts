@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
 import type { Beef, BeefTransaction } from '../../contract/beef.ts'
+import type { Bump } from '../../contract/bump.ts'
 import { accepted, type Outcome, refused } from '../../core/fault.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
 import { type JudgeDeps, type Judged, judgeSubmission } from './judge.ts'
@@ -16,6 +17,8 @@ export type SubmitDeps = JudgeDeps & {
   wakeOutbox(): void
   /** Everything in the BEEF holds: scripts, amounts, forms, block proofs. */
   verify(beef: Beef): Promise<Outcome<void>>
+  /** Of a stored transaction; verified. */
+  takeProof(txid: string, proof: Bump): Promise<unknown>
   keepDoubleSpend(refusedOne: DoubleSpend, submission: Submission): Promise<void>
   /** A transaction of ours that the network has mined another one in place of. */
   evict(txid: string, reason: string): Promise<void>
@@ -45,6 +48,7 @@ export async function submit(submission: Submission, deps: SubmitDeps): Promise<
       const verdict = await deps.verify(submission.beef)
       if (!verdict.ok) return verdict
       verified = true
+      await takeNewProofs(submission.beef, known, deps)
     }
     const doubleSpend = findDoubleSpend(submission.beef, known)
     if (doubleSpend !== undefined) {
@@ -65,6 +69,12 @@ function isSettled({ beef, topics }: Submission, known: Known): boolean {
     topics.every(topic => isFinal(known.applied(beef.subject.txid, topic))) &&
     beef.transactions.every(({ txid, proof }) => proof === undefined || known.stored(txid)?.proven !== false)
   )
+}
+
+/** What was stored before the block came: its proof is good whatever becomes of the rest. */
+async function takeNewProofs({ transactions }: Beef, known: Known, deps: SubmitDeps): Promise<void> {
+  for (const { txid, proof } of transactions)
+    if (proof !== undefined && known.stored(txid)?.proven === false) await deps.takeProof(txid, proof)
 }
 
 async function record(submission: Submission, judged: Judged, deps: SubmitDeps): Promise<boolean> {

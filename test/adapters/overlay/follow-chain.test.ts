@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { writeBeef } from '../../../src/contract/beef.ts'
 import { baseLookupServices } from '../../../src/contract/names.ts'
 import { orThrow } from '../../../src/core/fault.ts'
-import { batchChain, one } from '../../support/batch-chains.ts'
+import { batchChain, mineAll, one, trimmed } from '../../support/batch-chains.ts'
 import { findDisagreements } from '../../support/check-overlay.ts'
 import { batchTransaction } from '../../support/event-batches.ts'
 import { type OverlayBed, overlayBed, until } from '../../support/overlay-bed.ts'
@@ -47,6 +47,19 @@ describe('what is admitted', () => {
     await until(async () => (await provenCount()) === 4 && (await roots()).join() !== rootsBefore.join())
     await until(async () => (await Promise.all(chain.map(({ txid }) => stockVerifies(txid)))).every(Boolean))
     expect(bed.reports.some(({ what }) => what === 'onReorganisation')).toBe(true)
+  })
+
+  test('takes the proof that comes with a transaction which is here already', async () => {
+    const other = bed.open()
+    const chain = batchChain(publisher, one(await bed.fund(publisher, 1)), 1)
+    await other.submit(bed.submissionOf(one(chain)))
+    // No node follows the chain while it is mined, so that the proof can come from nowhere else.
+    await bed.overlay.stop()
+    const [mined] = await mineAll(bed, chain)
+    if (mined === undefined) throw new Error('nothing was mined')
+    expect(await provenCount()).toBe(1)
+    await other.submit(trimmed([mined], 0, 0))
+    expect(await provenCount()).toBe(2)
   })
 
   test('gives way, with all that descends from it, to what the network mines in its place', async () => {
