@@ -28,6 +28,8 @@ export async function deliverTo({ txid, target, topics }: Delivery, deps: Delive
     return deps.post(target, writeBeef(history), topics, await readValues(txid, topics, deps.db))
 
   const unproven = history.filter(({ proof }) => proof === undefined)
+  // Mined since: told by a process that died before it could say so, or as another one's ancestor.
+  if (unproven.length === 0) return
   const answer = await deps.chain.broadcast(unproven)
   if (answer.kind === 'rejected') await evictRefused(unproven, deps)
 }

@@ -48,6 +48,20 @@ describe('the outbox', () => {
     await until(async () => (await bed.chain.statusOf([one(chain).txid])).has(one(chain).txid))
   })
 
+  test('is done with what a block proves already', async () => {
+    const chain = batchChain(publisher, one(await bed.fund(publisher, 1)), 1)
+    const submission = bed.submissionOf(one(chain))
+    await bed.overlay.submit(submission)
+    // As a process leaves it that was killed between telling the network and noting that it had.
+    await bed.chain.broadcast(chain)
+    await bed.mine()
+    const { proof } = await minedOf(bed, one(chain).txid)
+    await bed.overlay.takeProof(one(chain).txid, proof)
+    await bed.open().start()
+    await until(async () => (await pending(bed)) === 0)
+    expect(bed.reports.filter(({ what }) => what === 'onUndelivered')).toEqual([])
+  })
+
   test('tells each transaction once while several processes work at it', async () => {
     const posts: string[] = []
     const nodes = [1, 2, 3].map(() =>
@@ -106,6 +120,12 @@ describe('a node that names another one as its peer', () => {
     expect(await peer.overlay.submit({ beef, topics: [topic] })).toEqual({ ok: true, value: admits })
   })
 })
+
+async function minedOf({ chain }: OverlayBed, txid: string) {
+  const status = (await chain.statusOf([txid])).get(txid)
+  if (status?.kind !== 'mined') throw new Error(`${txid} is in no block`)
+  return status
+}
 
 async function pending({ database }: OverlayBed): Promise<number> {
   const { rows } = await database.pool.query<{ n: number }>('select count(*)::int as n from outbox')
