@@ -1,4 +1,5 @@
 import path from 'node:path'
+import type { Request } from 'express'
 import { EventsLookupService } from '../lookup-services/events.ts'
 import { migrations } from '../migrations/index.ts'
 import { EventsIngestTopicManager } from '../topic-managers/events-ingest.ts'
@@ -175,6 +176,10 @@ async function openDoors(settings: Settings, doors: Doors): Promise<{ url: strin
     topicManagerCount: Object.keys(overlay.hosted.managers).length,
     lookupServiceCount: Object.keys(overlay.hosted.services).length,
   }
+  const onFailure = (error: unknown, { method, originalUrl }: Request) => {
+    metrics.errors.inc()
+    log.error({ err: error, method, path: originalUrl.replace(/\?.*/, '') }, 'a request failed')
+  }
   const app = nodeApp({
     network,
     metrics: metrics.registry,
@@ -190,14 +195,16 @@ async function openDoors(settings: Settings, doors: Doors): Promise<{ url: strin
       overlayRoutes({
         overlay,
         ...(arcCallbackToken !== undefined && { arcCallbackToken }),
-        onFailure(error, request) {
-          metrics.errors.inc()
-          log.error({ err: error, method: request.method, path: request.path }, 'a request failed')
-        },
+        onFailure,
       }),
       ...(local === undefined
         ? []
-        : [['/chain', chainRoutes({ chain: local, control: settings.LOCAL_CHAIN_CONTROL })] as const]),
+        : [
+            [
+              '/chain',
+              chainRoutes({ chain: local, control: settings.LOCAL_CHAIN_CONTROL, onFault: onFailure }),
+            ] as const,
+          ]),
     ],
   })
   const http = await listen(app, settings.PORT, host)

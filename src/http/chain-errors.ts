@@ -1,4 +1,5 @@
-import type { ErrorRequestHandler, Response } from 'express'
+import type { ErrorRequestHandler, Request, Response } from 'express'
+import { isConnectionLoss } from '../adapters/postgres/connection-loss.ts'
 
 /** Every way in which the chain's routes say no, and the status that goes with it. */
 export const chainErrors = {
@@ -15,6 +16,7 @@ export const chainErrors = {
   ERR_CHAIN_ORPHAN: 422,
   ERR_CHAIN_REORGANISATION_REFUSED: 422,
   ERR_CHAIN_INTERNAL: 500,
+  ERR_CHAIN_BUSY: 503,
   ERR_CHAIN_FAUCET_EXHAUSTED: 503,
   ERR_CHAIN_MEMPOOL_FULL: 503,
 } as const
@@ -38,15 +40,24 @@ export class ChainRouteError extends Error {
 }
 
 /** `onFault`: for the log, because an unknown fault is answered without its internals. */
-export function answerChainErrors(onFault: (error: unknown) => void): ErrorRequestHandler {
-  return (error: unknown, _request, response, next) => {
+export function answerChainErrors(onFault: (error: unknown, request: Request) => void): ErrorRequestHandler {
+  return (error: unknown, request, response, next) => {
     if (response.headersSent) return next(error)
     const known = error instanceof ChainRouteError ? error : fromBodyReader(error)
     if (known !== undefined) return answer(response, known)
-    onFault(error)
-    answer(response, new ChainRouteError('ERR_CHAIN_INTERNAL', 'something went wrong here; it is in the log'))
+    onFault(error, request)
+    answer(response, isConnectionLoss(error) ? databaseAway : unknownFault)
   }
 }
+
+const databaseAway = new ChainRouteError(
+  'ERR_CHAIN_BUSY',
+  'the database does not answer at the moment; try again in a second',
+)
+const unknownFault = new ChainRouteError(
+  'ERR_CHAIN_INTERNAL',
+  'something went wrong here; the log of this node says what',
+)
 
 const RETRY_AFTER_SECONDS = 1
 

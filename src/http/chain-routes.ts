@@ -20,7 +20,7 @@ export type ChainRoutesOptions = {
   readonly chain: LocalChain
   /** Lets anybody reorganise the chain: for tests. Without it the route does not exist. */
   readonly control?: boolean
-  readonly onFault?: (error: unknown) => void
+  readonly onFault?: (error: unknown, request: Request) => void
 }
 
 /** What the owner of a local chain shows to followers, wallets and people; mounted under /chain. */
