@@ -26,10 +26,7 @@ export function overlayEvents(log: Log, metrics: Metrics): OverlayEvents {
       log.debug({ count }, 'block proofs taken in')
     },
     onFollowFailure(error) {
-      log.error(
-        { err: error },
-        'a change of the chain could not be worked in; it is tried again with the next one',
-      )
+      log.error({ err: error }, 'a change of the chain could not be worked in; it is tried again')
     },
   }
 }

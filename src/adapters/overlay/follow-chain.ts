@@ -1,5 +1,6 @@
 import { readBeef } from '../../contract/beef.ts'
 import { orThrow } from '../../core/fault.ts'
+import { pause } from '../chain/announcements.ts'
 import type { Chain, ChainChange } from '../chain/chain.ts'
 import { findMinedDoubleSpends, forgetDoubleSpend } from './double-spends.ts'
 import type { OverlayEvents } from './overlay-events.ts'
@@ -19,37 +20,53 @@ export type FollowDeps = {
 /** No reorganisation is expected to go deeper. What was missed while no node ran is looked for so far back. */
 const REORGANISATION_DEPTH_MAX = 1000
 
+/** How long after a failure it is tried again, whether or not another block has come. */
+const AGAIN_MS = 500
+
 /**
  * Keeps what is stored in step with the chain: proofs that a reorganisation took are taken back, new ones are
- * fetched, and where the network has mined another transaction than ours, ours goes. Resolves, when first in step,
- * with what stops it.
+ * fetched, and where the network has mined another transaction than ours, ours goes. Resolves after the first
+ * try, with what stops it.
  */
 export async function followChain(deps: FollowDeps): Promise<() => Promise<void>> {
   const { chain, events } = deps
   const tip = await chain.tip()
-  // The lowest block that may have changed since everything was in step; stays until all of it has been worked in.
-  let inStepTo = Math.max(-1, tip.height - REORGANISATION_DEPTH_MAX)
   let height = tip.height
+  const stopped = new AbortController()
+  let haveTried = () => {}
+  const tried = new Promise<void>(resolve => {
+    haveTried = resolve
+  })
   const workIn = async (change: ChainChange) => {
     if (change.forkHeight < height) deps.onReorganisation()
-    inStepTo = Math.min(inStepTo, change.forkHeight)
     height = change.tip.height
-    try {
-      await catchUp(inStepTo, deps)
-      inStepTo = height
-    } catch (error) {
-      events.onFollowFailure(error)
+    // The last block for a long time must not leave its transactions without their proofs.
+    while (!stopped.signal.aborted) {
+      try {
+        await catchUp(change.forkHeight, deps)
+        return
+      } catch (error) {
+        events.onFollowFailure(error)
+      } finally {
+        haveTried()
+      }
+      await pause(AGAIN_MS, stopped.signal)
     }
   }
   const stop = chain.follow(workIn)
-  await workIn({ forkHeight: inStepTo, tip })
-  return stop
+  const first = workIn({ forkHeight: Math.max(-1, tip.height - REORGANISATION_DEPTH_MAX), tip })
+  await tried
+  return async () => {
+    stopped.abort()
+    await first
+    await stop()
+  }
 }
 
-async function catchUp(inStepTo: number, deps: FollowDeps): Promise<void> {
+async function catchUp(forkHeight: number, deps: FollowDeps): Promise<void> {
   const { events } = deps
-  const dropped = await dropDeadProofs(inStepTo, deps)
-  if (dropped > 0) events.onReorganisation(inStepTo, dropped)
+  const dropped = await dropDeadProofs(forkHeight, deps)
+  if (dropped > 0) events.onReorganisation(forkHeight, dropped)
   await yieldToTheNetwork(deps)
   const found = await findProofs(deps)
   if (found > 0) events.onProven(found)

@@ -9,6 +9,6 @@ export type OverlayEvents = {
   onUndelivered(delivery: Delivery, error: unknown, again: boolean): void
   onReorganisation(forkHeight: number, proofsDropped: number): void
   onProven(count: number): void
-  /** A change of the chain could not be worked in yet; it will be, with the next one. */
+  /** A change of the chain could not be worked in yet; it is tried again. */
   onFollowFailure(error: unknown): void
 }

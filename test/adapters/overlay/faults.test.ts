@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { baseTopics } from '../../../src/contract/names.ts'
 import { batchChain, one } from '../../support/batch-chains.ts'
 import { findDisagreements } from '../../support/check-overlay.ts'
-import { type OverlayBed, overlayBed } from '../../support/overlay-bed.ts'
+import { type OverlayBed, overlayBed, until } from '../../support/overlay-bed.ts'
 import { party } from '../../support/pipeline.ts'
 
 const publisher = party('publisher')
@@ -59,7 +59,35 @@ describe('a fault injected at any statement', () => {
       }
     },
   )
+
+  test('while a block is worked in does not keep its proofs away, though no other block comes', async () => {
+    let failing = false
+    const pool = watchedPool(bed.database.pool, async run => {
+      if (failing) throw new Error('injected')
+      return run()
+    })
+    const overlay = bed.open({ pool })
+    await overlay.start()
+    const [batch] = batchChain(publisher, one(await bed.fund(publisher, 1)), 1)
+    if (batch === undefined) throw new Error('no batch')
+    await overlay.submit(bed.submissionOf(batch))
+    await until(async () => (await bed.chain.statusOf([batch.txid])).has(batch.txid))
+    failing = true
+    await bed.mine()
+    await until(() => bed.reports.some(({ what }) => what === 'onFollowFailure'))
+    failing = false
+    await until(async () => (await provenOf(batch.txid)) === 1)
+    await overlay.stop()
+  })
 })
+
+async function provenOf(txid: string): Promise<number> {
+  const { rows } = await bed.database.pool.query<{ n: number }>(
+    `select count(proof)::int as n from transactions where txid = decode($1, 'hex')`,
+    [txid],
+  )
+  return rows[0]?.n ?? -1
+}
 
 async function admitted() {
   const chain = batchChain(publisher, one(await bed.fund(publisher, 1)), 3)
