@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Express } from 'express'
 
@@ -46,6 +46,11 @@ export async function listen(
     app,
   )
   server.maxConnections = limits.connectionsMax
+  const underWay = new Set<ServerResponse>()
+  server.prependListener('request', (_, response) => {
+    underWay.add(response)
+    response.once('close', () => underWay.delete(response))
+  })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, () => {
@@ -53,14 +58,33 @@ export async function listen(
       resolve()
     })
   })
-  return { port: (server.address() as AddressInfo).port, server, stop: () => stopServer(server, limits) }
+  return {
+    port: (server.address() as AddressInfo).port,
+    server,
+    stop: () => stopServer(server, underWay, limits),
+  }
 }
 
-async function stopServer(server: Server, { drainMsMax }: HttpLimits): Promise<void> {
+/** How often connections are looked for that have become idle since. */
+const IDLE_LOOK_MS = 50
+
+async function stopServer(
+  server: Server,
+  underWay: ReadonlySet<ServerResponse>,
+  { drainMsMax }: HttpLimits,
+): Promise<void> {
+  // Whoever keeps a connection would go on asking over it until it is cut off, in the middle of an answer.
+  const isLast = (response: ServerResponse) => {
+    if (!response.headersSent) response.setHeader('Connection', 'close')
+  }
+  for (const response of underWay) isLast(response)
+  server.prependListener('request', (_, response) => isLast(response))
+  const closeIdle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS)
   const cutOff = setTimeout(() => server.closeAllConnections(), drainMsMax)
   await new Promise<void>(resolve => {
     server.close(() => resolve())
     server.closeIdleConnections()
   })
+  clearInterval(closeIdle)
   clearTimeout(cutOff)
 }

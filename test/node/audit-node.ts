@@ -132,7 +132,7 @@ const outputList = z.object({
   ),
 })
 
-async function lookUp(nodeUrl: string, query: object) {
+export async function lookUp(nodeUrl: string, query: object) {
   const response = await fetch(`${nodeUrl}/lookup`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
