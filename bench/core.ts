@@ -13,15 +13,24 @@ import { compileRules } from '../src/core/rules/check-event.ts'
 import { certifyPacket } from '../src/core/work/certify-packet.ts'
 import { normalizePacket } from '../src/core/work/normalize-packet.ts'
 import { validatePacket } from '../src/core/work/validate-packet.ts'
-import { type Case, type Figure, measure } from './measure.ts'
+import { type Case, type Figure, measure, ROUNDS } from './measure.ts'
 import { referenceEvent } from './reference-event.ts'
 import { referencePacket, referencePolicySet } from './reference-packet.ts'
 import { envelopeOf, referencePolicy } from './reference-policy.ts'
+import type { Report } from './report.ts'
 
 const EVENTS = 1_000
 const SIGNATURES = 100
 
-export async function measureCore(): Promise<Figure[]> {
+export async function reportCore(): Promise<Report> {
+  const figures = await measureCore()
+  return {
+    printed: `medians of ${ROUNDS} interleaved rounds, CPU time\n\n${table(figures)}`,
+    figures: { rounds: ROUNDS, figures },
+  }
+}
+
+async function measureCore(): Promise<Figure[]> {
   const originals = Array.from({ length: EVENTS }, (_, index) => referenceEvent(index))
   const posted = originals.map(event => JSON.stringify(event))
   // Parsed, as ingest has them: the engine lays out a literal of this program differently.
@@ -93,4 +102,25 @@ function policyApplied(): (envelope: Envelope) => void {
     // An event set aside takes another way, and its figure would be of something else.
     if (found > 0) throw new Error('the reference event does not satisfy the reference policy')
   }
+}
+
+function table(figures: readonly Figure[]): string {
+  const rows = [
+    ['', 'per CPU-second', 'µs each', '× baseline', 'aim'],
+    ...figures.map(({ name, perCpuSecond, microseconds, timesBaseline, aim }) => [
+      name,
+      whole(perCpuSecond),
+      microseconds.toFixed(microseconds < 100 ? 2 : 0),
+      timesBaseline.toFixed(2),
+      aim === null ? '' : whole(aim),
+    ]),
+  ]
+  const nameWidth = Math.max(...rows.map(([name = '']) => name.length))
+  return rows
+    .map(([name = '', ...cells]) => name.padEnd(nameWidth) + cells.map(cell => cell.padStart(16)).join(''))
+    .join('\n')
+}
+
+function whole(value: number): string {
+  return Math.round(value).toLocaleString('en')
 }

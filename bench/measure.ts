@@ -1,3 +1,5 @@
+import { median } from './percentile.ts'
+
 /** Something to measure; one call of `run` does it `times` times. */
 export type Case = {
   readonly name: string
@@ -60,9 +62,4 @@ function cpuMicroseconds(subject: Case, calls: number): number {
   for (let call = 0; call < calls; call++) subject.run()
   const { user, system } = process.cpuUsage(before)
   return user + system
-}
-
-function median(samples: readonly number[]): number {
-  const sorted = samples.toSorted((a, b) => a - b)
-  return sorted[sorted.length >> 1] ?? Number.NaN
 }

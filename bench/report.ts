@@ -1,0 +1,7 @@
+export type BenchOptions = {
+  /** As few repetitions as show that the benchmark works. */
+  readonly isQuick: boolean
+}
+
+/** What a suite has measured, for people and for programs. */
+export type Report = { readonly printed: string; readonly figures: Readonly<Record<string, unknown>> }

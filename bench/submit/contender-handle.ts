@@ -1,0 +1,51 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Answer, answers, type Command, failure } from './commands.ts'
+
+/** A contender in its process. */
+export type ContenderHandle = {
+  ask<What extends Command['what']>(command: Extract<Command, { what: What }>): Promise<Answer<What>>
+  /** Closes it, and ends the process. */
+  end(): Promise<void>
+}
+
+export function startContender(): ContenderHandle {
+  // Run from source or built, it is the neighbour with the same ending as this file.
+  const program = new URL(`../contender-process${path.extname(import.meta.url)}`, import.meta.url)
+  const child = fork(fileURLToPath(program), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const ask: ContenderHandle['ask'] = async command => {
+    const answer = await answerOf(child, command)
+    const failed = failure.safeParse(answer)
+    if (failed.success) throw new Error(`a contender failed at "${command.what}": ${failed.data.failed}`)
+    return answers[command.what].parse(answer) as never
+  }
+  return {
+    ask,
+    async end() {
+      const ended = new Promise(resolve => child.once('exit', resolve))
+      if (child.exitCode === null && child.signalCode === null) {
+        if (child.connected) child.disconnect()
+        await ended
+      }
+    },
+  }
+}
+
+function answerOf(child: ChildProcess, command: Command): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const onExit = (code: number | null, signal: string | null) => {
+      child.off('message', onMessage)
+      reject(
+        new Error(`a contender's process ended (${signal ?? code}) while it was asked to ${command.what}`),
+      )
+    }
+    const onMessage = (message: unknown) => {
+      child.off('exit', onExit)
+      resolve(message)
+    }
+    child.once('exit', onExit)
+    child.once('message', onMessage)
+    child.send(command)
+  })
+}
