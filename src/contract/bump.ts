@@ -65,6 +65,7 @@ export function computeRoot(bump: Bump, txid: string): Outcome<string> {
 
 /** The same path with nothing in it that these txids do not need, in the one order a writer may use. */
 export function trimBump(bump: Bump, txids: ReadonlySet<string>): Bump {
+  if (isTrimmed(bump, txids)) return bump
   const { hashes } = climb(bump.levels, throwing)
   const leaves = [...(hashes[0] ?? [])].filter(([, hash]) => hash !== undefined && txids.has(hashText(hash)))
   let onTheWay = new Set(leaves.map(([offset]) => offset))
@@ -79,6 +80,23 @@ export function trimBump(bump: Bump, txids: ReadonlySet<string>): Bump {
     return nodes
   })
   return bumpOf(bump.height, levels, throwing)
+}
+
+/** The usual path, of one transaction alone: everything in it was found to stand beside the way when it was read. */
+function isTrimmed({ levels }: Bump, txids: ReadonlySet<string>): boolean {
+  const [[left, right, ...more] = [], ...above] = levels
+  const own = left?.txid ? left : right
+  return (
+    txids.size === 1 &&
+    left !== undefined &&
+    right !== undefined &&
+    more.length === 0 &&
+    left.offset < right.offset &&
+    left.txid !== right.txid &&
+    own?.hash !== undefined &&
+    txids.has(hashText(own.hash)) &&
+    above.every(level => level.length === 1)
+  )
 }
 
 /** One path for all that these paths of one block are for. */

@@ -72,26 +72,38 @@ type Row = {
   removed: number[] | null
 }
 
+/**
+ * The parameters stand in subqueries, so that no plan depends on what they hold: PostgreSQL then keeps one plan, where it
+ * would otherwise make one for each submission, which takes longer than to run it. `offset 0` keeps each look an
+ * index look by txid, however small the tables were when that plan was made.
+ */
 const sql = `
-  with inputs as (select txid, vout from unnest($2::bytea[], $3::bigint[]) as input (txid, vout))
+  with inputs as materialized
+    (select txid, vout from unnest((select $2::bytea[]), (select $3::bigint[])) as input (txid, vout)),
+  own as materialized (select txid from unnest((select $1::bytea[])) as own (txid))
   select 'epoch' as kind, null::bytea as txid, epoch as number, null::text as topic, null::bytea as other,
          null::smallint as admissions, null::integer[] as admitted, null::integer[] as retained, null::integer[] as removed
-    from overlay_epoch
+    from overlay_epoch where one
   union all
-  select 'stored', txid, null, null, proof_root, null, null, null, null
-    from transactions where txid = any ($1)
+  select 'stored', own.txid, null, null, proof_root, null, null, null, null
+    from own cross join lateral (select proof_root from transactions where txid = own.txid offset 0) as stored
   union all
-  select 'applied', txid, null, topic, null, null, admitted, retained, removed
-    from applied where txid = any ($1) and topic = any ($4)
+  select 'applied', own.txid, null, topic, null, null, admitted, retained, removed
+    from own cross join lateral (select * from applied where txid = own.txid offset 0) as answer
+    where topic = any ((select $4::text[])::text[])
   union all
-  select 'held', txid, vout, topic, null, null, null, null, null
-    from inputs join outputs using (txid, vout) where topic = any ($4)
+  select 'held', inputs.txid, inputs.vout, topic, null, null, null, null, null
+    from inputs cross join lateral
+      (select topic from outputs where txid = inputs.txid and vout = inputs.vout offset 0) as held
+    where topic = any ((select $4::text[])::text[])
   union all
-  select 'coin', txid, vout, null, spender, admissions, null, null, null
-    from inputs join coins using (txid, vout)
+  select 'coin', inputs.txid, inputs.vout, null, spender, admissions, null, null, null
+    from inputs cross join lateral
+      (select spender, admissions from coins where txid = inputs.txid and vout = inputs.vout offset 0) as spent
   union all
-  select 'coin', txid, vout, null, spender, admissions, null, null, null
-    from coins where txid = any ($1)`
+  select 'coin', own.txid, made.vout, null, spender, admissions, null, null, null
+    from own cross join lateral
+      (select vout, spender, admissions from coins where txid = own.txid offset 0) as made`
 
 function knownOf(rows: readonly Row[]): Known {
   const stored = new Map<string, { proven: boolean }>()

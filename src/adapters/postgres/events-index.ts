@@ -40,7 +40,8 @@ const index = 'gitdata_events'
 
 /**
  * Listing and spending are one statement, whose rows are merged by outpoint first: a batch may be admitted and spent
- * within one submission, and two statements that run as one do not see each other's rows.
+ * within one submission, and two statements that run as one do not see each other's rows. What is listed already is
+ * looked at one by one, and only for what was spent: a join would read all of it, where it seems to be little.
  */
 const record = `
   insert into gitdata_events as listed
@@ -58,7 +59,10 @@ const record = `
       source_id text, subject text, count bigint, carried text, spent_by text)
     group by given.txid, given.vout
   ) as said
-  left join gitdata_events as known on known.txid = said.txid and known.vout = said.vout
+  left join lateral (
+    select * from gitdata_events as listed
+      where said.publisher is null and listed.txid = said.txid and listed.vout = said.vout limit 1
+  ) as known on true
   where coalesce(said.publisher, known.publisher) is not null
   order by said.txid, said.vout
   on conflict (txid, vout) do update set spent_by = excluded.spent_by where excluded.spent_by is not null`

@@ -1,0 +1,202 @@
+import { createHash } from 'node:crypto'
+import type { BeefTransaction } from '../../contract/beef.ts'
+import { trimBump, writeBump } from '../../contract/bump.ts'
+import type { Outpoint } from '../../core/rounds/pipeline.ts'
+import type { IndexWrite } from './index-writes.ts'
+import type { Coin } from './read-known.ts'
+import { bytea, byteas } from './sql.ts'
+import type { Applied } from './submission.ts'
+
+/** What an admission changes. `expected`: what must still be as it was when it was judged. */
+export type Changes = {
+  readonly nowMs: number
+  readonly epoch: number
+  readonly coins: {
+    readonly expected: readonly CoinState[]
+    readonly made: readonly CoinState[]
+    readonly changed: readonly CoinState[]
+  }
+  readonly answers: {
+    readonly expected: readonly Answer[]
+    readonly made: readonly Answer[]
+    readonly changed: readonly Answer[]
+  }
+  /** New ones, and stored ones that come with a proof now. */
+  readonly transactions: readonly BeefTransaction[]
+  readonly admitted: readonly Place[]
+  readonly removed: readonly Place[]
+  /** Which the targets have to be told of. */
+  readonly told: readonly { readonly txid: string }[]
+  readonly targets: readonly string[]
+  readonly topics: readonly string[]
+  readonly offChainValues: Uint8Array | undefined
+  /** Whose answers rest on the off-chain values. */
+  readonly valuesOf: readonly { readonly txid: string; readonly topic: string }[]
+}
+
+export type CoinState = Outpoint & Coin
+export type Place = Outpoint & { readonly topic: string }
+type Answer = Applied & { readonly txid: string; readonly topic: string }
+
+/**
+ * All of it as one statement, which writes nothing where something has changed. Parts that only few submissions need
+ * are left out of the others: four of those and the indexes' statements make few enough texts to keep each prepared.
+ */
+export function admissionStatement(
+  changes: Changes,
+  indexWrites: readonly IndexWrite[],
+): { name: string; text: string; values: unknown[] } {
+  const { coins, answers, transactions, admitted, removed, told, targets, offChainValues, valuesOf } = changes
+  const values: unknown[] = []
+  const $ = (value: unknown, type: string) => `$${values.push(value)}::${type}`
+  // In a subquery, so that no plan depends on what it holds: PostgreSQL then keeps one plan of this statement, where
+  // it would otherwise make one each time, and that takes longer than to run it.
+  const $list = (list: readonly unknown[], type: string) => `(select ${$(list, type)}[])`
+  const $txids = (list: readonly { readonly txid: string }[]) =>
+    $list(byteas(list.map(({ txid }) => txid)), 'bytea')
+  const $vouts = (list: readonly Outpoint[]) =>
+    $list(
+      list.map(({ vout }) => vout),
+      'bigint',
+    )
+  const $topics = (list: readonly { readonly topic: string }[]) =>
+    $list(
+      list.map(({ topic }) => topic),
+      'text',
+    )
+  const $coins = (list: readonly CoinState[]) => {
+    const admissions = list.map(coin => coin.admissions)
+    const spenders = list.map(({ spender }) => (spender === undefined ? null : bytea(spender)))
+    return `${$txids(list)}, ${$vouts(list)}, ${$list(admissions, 'smallint')}, ${$list(spenders, 'bytea')}`
+  }
+  const $answers = (list: readonly Answer[]) => {
+    const [all, retained, gone] = (['admitted', 'retained', 'removed'] as const).map(kind =>
+      $list(
+        list.map(answer => arrayText(answer[kind])),
+        'text',
+      ),
+    )
+    return `${$txids(list)}, ${$topics(list)}, ${all}, ${retained}, ${gone}`
+  }
+  const now = $(changes.nowMs, 'bigint')
+
+  const conditions = [`one and epoch = ${$(changes.epoch, 'bigint')}`]
+  const checks: string[] = []
+  const parts = [
+    `new_transactions as (
+      insert into transactions (txid, raw, stored_ms, proof, proof_height, proof_root)
+      select txid, raw, ${now}, proof, proof_height, proof_root from guard, unnest(
+        ${$txids(transactions)},
+        ${$list(
+          transactions.map(({ raw }) => Buffer.from(raw)),
+          'bytea',
+        )},
+        ${$list(transactions.map(proofBytes), 'bytea')},
+        ${$list(
+          transactions.map(({ proof }) => proof?.height ?? null),
+          'bigint',
+        )},
+        ${$list(
+          transactions.map(({ proof }) => (proof === undefined ? null : bytea(proof.root))),
+          'bytea',
+        )}
+      ) as fresh (txid, raw, proof, proof_height, proof_root)
+      order by txid
+      on conflict (txid) do update set proof = excluded.proof, proof_height = excluded.proof_height,
+        proof_root = excluded.proof_root
+        where transactions.proof is null and excluded.proof is not null)`,
+    `new_coins as (
+      insert into coins (txid, vout, admissions, spender) select txid, vout, admissions, spender
+        from guard, unnest(${$coins(coins.made)}) as fresh (txid, vout, admissions, spender)
+        order by txid, vout)`,
+    `new_outputs as (
+      insert into outputs (txid, vout, topic, admitted_ms) select txid, vout, topic, ${now} from guard,
+        unnest(${$txids(admitted)}, ${$vouts(admitted)}, ${$topics(admitted)}) as fresh (txid, vout, topic)
+      on conflict do nothing)`,
+    `new_answers as (
+      insert into applied (txid, topic, admitted, retained, removed, applied_ms)
+      select txid, topic, admitted::integer[], retained::integer[], removed::integer[], ${now} from guard,
+        unnest(${$answers(answers.made)}) as fresh (txid, topic, admitted, retained, removed)
+      order by txid, topic)`,
+    `to_tell as (
+      insert into outbox (txid, target, topics, due_ms)
+      select txid, target, ${$list(changes.topics, 'text')}, ${now} from guard,
+        unnest(${$txids(told)}) as fresh (txid), unnest(${$list(targets, 'text')}) as each_target (target)
+      on conflict do nothing)`,
+  ]
+  if (coins.expected.length > 0) {
+    checks.push(`same_coins as materialized (
+      select from coins join unnest(${$coins(coins.expected)}) as expected (txid, vout, admissions, spender)
+        on coins.txid = expected.txid and coins.vout = expected.vout and coins.admissions = expected.admissions
+          and coins.spender is not distinct from expected.spender
+      order by coins.txid, coins.vout for update of coins)`)
+    conditions.push(`(select count(*) from same_coins) = ${$(coins.expected.length, 'bigint')}`)
+    parts.push(`changed_coins as (
+      update coins set admissions = changed.admissions, spender = changed.spender
+        from guard, unnest(${$coins(coins.changed)}) as changed (txid, vout, admissions, spender)
+        where coins.txid = changed.txid and coins.vout = changed.vout)`)
+  }
+  if (answers.expected.length > 0) {
+    checks.push(`same_answers as materialized (
+      select from applied join unnest(${$answers(answers.expected)}) as expected (txid, topic, admitted, retained, removed)
+        on applied.txid = expected.txid and applied.topic = expected.topic
+          and applied.admitted = expected.admitted::integer[] and applied.retained = expected.retained::integer[]
+          and applied.removed = expected.removed::integer[]
+      order by applied.txid, applied.topic for update of applied)`)
+    conditions.push(`(select count(*) from same_answers) = ${$(answers.expected.length, 'bigint')}`)
+    parts.push(`other_answers as (
+      update applied set admitted = other.admitted::integer[], retained = other.retained::integer[],
+          removed = other.removed::integer[], applied_ms = ${now}
+        from guard, unnest(${$answers(answers.changed)}) as other (txid, topic, admitted, retained, removed)
+        where applied.txid = other.txid and applied.topic = other.topic)`)
+  }
+  if (removed.length > 0)
+    parts.push(`let_go as (
+      delete from outputs using guard,
+        unnest(${$txids(removed)}, ${$vouts(removed)}, ${$topics(removed)}) as old (txid, vout, topic)
+      where outputs.txid = old.txid and outputs.vout = old.vout and outputs.topic = old.topic)`)
+  if (offChainValues !== undefined && valuesOf.length > 0)
+    parts.push(`kept_values as (
+      insert into off_chain_values (txid, topic, bytes)
+      select txid, topic, ${$(Buffer.from(offChainValues), 'bytea')}
+        from guard, unnest(${$txids(valuesOf)}, ${$topics(valuesOf)}) as fresh (txid, topic)
+      on conflict (txid, topic) do nothing)`)
+  parts.push(...indexParts(indexWrites, value => $(value, 'jsonb'), now))
+
+  const guard = `guard as (select epoch from overlay_epoch where ${conditions.join(' and ')} for share)`
+  const text = `with ${[...checks, guard, ...parts].join(',\n')}\nselect exists (select from guard) as written`
+  return { ...preparedAs(text), values }
+}
+
+function proofBytes({ txid, proof }: BeefTransaction): Buffer | null {
+  return proof === undefined ? null : Buffer.from(writeBump(trimBump(proof, new Set([txid]))))
+}
+
+function arrayText(numbers: readonly number[]): string {
+  return `{${numbers.join(',')}}`
+}
+
+/** Rows for one index go into one statement part, in the order they were written. */
+function indexParts(writes: readonly IndexWrite[], $: (value: unknown) => string, now: string): string[] {
+  const rowsOf = new Map<string, IndexWrite['row'][]>()
+  for (const { sql, row } of writes) {
+    const rows = rowsOf.get(sql)
+    if (rows === undefined) rowsOf.set(sql, [row])
+    else rows.push(row)
+  }
+  return [...rowsOf].map(([sql, sameRows], i) => {
+    const rows = `(select ${$(JSON.stringify(sameRows))} from guard)`
+    return `index_${i} as (${sql.replaceAll('$rows', rows).replaceAll('$now', now)})`
+  })
+}
+
+const prepared = new Map<string, { readonly name: string; readonly text: string }>()
+
+/** A connection prepares a text once, by its name; and two of one name must be the same text. */
+function preparedAs(text: string): { readonly name: string; readonly text: string } {
+  const known = prepared.get(text)
+  if (known !== undefined) return known
+  const fresh = { name: `admit-${createHash('sha256').update(text).digest('hex').slice(0, 32)}`, text }
+  prepared.set(text, fresh)
+  return fresh
+}
