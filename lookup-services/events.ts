@@ -18,6 +18,7 @@ import type {
 export class EventsLookupService implements LookupService {
   readonly admissionMode = 'locking-script'
   readonly spendNotificationMode = 'txid'
+  readonly takesBytes = true
   readonly #index: EventsIndex
   readonly #informationUrl: string | undefined
 

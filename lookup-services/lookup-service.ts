@@ -6,6 +6,8 @@
 export type LookupService = {
   readonly admissionMode: 'locking-script'
   readonly spendNotificationMode: 'txid'
+  /** Not of the reference interface: a host may give locking scripts as bytes, where that saves it something. */
+  readonly takesBytes: true
   outputAdmittedByTopic(output: AdmittedOutput): Promise<void>
   outputSpent(spend: OutputSpend): Promise<void>
   /**

@@ -1,11 +1,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { Engine, type LookupService, type Output, type Storage, type TopicManager } from '@bsv/overlay'
+import {
+  Engine,
+  type LookupService,
+  type Output,
+  type OutputAdmittedByTopic,
+  type Storage,
+  type TopicManager,
+} from '@bsv/overlay'
 import { type BeefTransaction, writeBeef } from '../../contract/beef.ts'
 import { concat, knownHex } from '../../core/bytes.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
 import { envelopeOf, SENTINEL_HEIGHT } from '../bsv/envelope.ts'
 import { numbersOf } from '../bsv/numbers.ts'
-import type { Hosted, HostedManager } from './hosted.ts'
+import type { Hosted, HostedManager, HostedService } from './hosted.ts'
 import type { Applied } from './submission.ts'
 
 /** One transaction before the engine, for some topics, and what the engine may know while it judges. */
@@ -137,7 +144,7 @@ function refuseImpossible(
 }
 
 /** Keeps the promise of every notification, so that none is left running when the answer is written. */
-function tracked(service: LookupService): LookupService {
+function tracked(service: HostedService): LookupService {
   const keep = (told: Promise<void> | void) => {
     const { open, failures } = sittingNow()
     const done = Promise.resolve(told).catch(cause => {
@@ -152,7 +159,11 @@ function tracked(service: LookupService): LookupService {
     outputAdmittedByTopic: payload =>
       keep(
         service.outputAdmittedByTopic(
-          payload.mode === 'whole-tx' ? { ...payload, atomicBEEF: wholeTransaction() } : payload,
+          payload.mode === 'whole-tx'
+            ? { ...payload, atomicBEEF: wholeTransaction() }
+            : service.takesBytes
+              ? { ...payload, lockingScript: bytesOf(payload) }
+              : payload,
         ),
       ),
     outputSpent: payload =>
@@ -169,6 +180,16 @@ function tracked(service: LookupService): LookupService {
     getMetaData: () => service.getMetaData(),
   }
 }
+
+/** The SDK's script in everything but its bytes, which whoever has judged them knows again. */
+function bytesOf({ lockingScript, outputIndex }: LockingScriptOutput): LockingScriptOutput['lockingScript'] {
+  const script = sittingNow().hearing.transaction.outputs[outputIndex]?.script
+  return script === undefined
+    ? lockingScript
+    : Object.create(lockingScript, { toBinary: { value: () => script } })
+}
+
+type LockingScriptOutput = Extract<OutputAdmittedByTopic, { mode: 'locking-script' }>
 
 /** BRC-95, of what is judged; the engine itself has seen the envelope only. */
 function wholeTransaction(): number[] {

@@ -19,6 +19,8 @@ export type HostedManager = TopicManager & {
 }
 
 export type HostedService = LookupService & {
+  /** Takes `toBinary` of a locking script as a Uint8Array: the very bytes that the topic manager has judged. */
+  readonly takesBytes?: boolean
   /** What spent the output has been evicted. */
   outputUnspent?(output: {
     readonly txid: string
