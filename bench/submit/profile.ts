@@ -73,11 +73,11 @@ const specialFrames = new Map([
 
 const stages: readonly (readonly [place: RegExp, stage: string])[] = [
   [/\/contract\/submitted-beef\./, 'read the BEEF'],
-  [/\/adapters\/bsv\/verify-beef\./, 'verify scripts, amounts, paths'],
+  [/\/adapters\/bsv\/(verify-beef|judge-spend)\./, 'verify scripts, amounts, paths'],
   [/\/contract\/event-batch\./, 'read and verify the token'],
   [/\/@bsv\/(overlay|sdk)\//, 'engine and SDK'],
   [
-    /\/adapters\/overlay\/(judge|engine-host|submission|index-writes)\.|\/adapters\/bsv\/|\/(topic-managers|lookup-services)\/|\/postgres\/events-index\./,
+    /\/adapters\/overlay\/(overlay|submit|judge|engine-host|submission|index-writes)\.|\/adapters\/bsv\/|\/(topic-managers|lookup-services)\/|\/postgres\/events-index\./,
     'judge, around the engine',
   ],
   [/\/adapters\/overlay\/read-known\./, 'what is known: statement and answer'],

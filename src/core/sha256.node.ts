@@ -1,7 +1,9 @@
 import { createHash, createHmac, hash } from 'node:crypto'
 
 export function sha256(data: Uint8Array | string): Uint8Array {
-  return new Uint8Array(createHash('sha256').update(data).digest())
+  const digest = new Uint8Array(32)
+  writeLatin1.call(digest, hashToLatin1('sha256', data, 'latin1'), 0, 32)
+  return digest
 }
 
 /** The cheapest way Node has to a digest: no Buffer per call. */
@@ -38,5 +40,5 @@ const writeLatin1: Write = Reflect.get(Buffer.prototype, 'latin1Write')
 const writeText: Write = Reflect.get(Buffer.prototype, 'utf8Write')
 type Read = (this: Uint8Array, start: number, end: number) => string
 const readText: Read = Reflect.get(Buffer.prototype, 'utf8Slice')
-type HashToLatin1 = (algorithm: 'sha256', data: Uint8Array, encoding: 'latin1') => string
+type HashToLatin1 = (algorithm: 'sha256', data: Uint8Array | string, encoding: 'latin1') => string
 const hashToLatin1 = hash as unknown as HashToLatin1

@@ -11,6 +11,8 @@ import type { Applied } from './submission.ts'
 export type Changes = {
   readonly nowMs: number
   readonly epoch: number
+  /** Nothing was read before: that none of the coins is there says that none of all this is. */
+  readonly wasGuessed: boolean
   readonly coins: {
     readonly expected: readonly CoinState[]
     readonly made: readonly CoinState[]
@@ -81,6 +83,10 @@ export function admissionStatement(
   const now = $(changes.nowMs, 'bigint')
 
   const conditions = [`one and epoch = ${$(changes.epoch, 'bigint')}`]
+  if (changes.wasGuessed)
+    conditions.push(`not exists (
+      select from unnest(${$txids(coins.made)}, ${$vouts(coins.made)}) as made (txid, vout), lateral
+        (select from coins where coins.txid = made.txid and coins.vout = made.vout offset 0) as there)`)
   const checks: string[] = []
   const parts = [
     `new_transactions as (

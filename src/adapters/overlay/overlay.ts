@@ -10,6 +10,7 @@ import { keepDoubleSpend } from './double-spends.ts'
 import { hostEngine } from './engine-host.ts'
 import { evict } from './evict.ts'
 import { followChain } from './follow-chain.ts'
+import { NewcomerGuess } from './guess-new.ts'
 import type { Hosted } from './hosted.ts'
 import { type Found, lookup } from './lookup.ts'
 import { NETWORK, startOutbox } from './outbox.ts'
@@ -62,6 +63,7 @@ export function openOverlay({ pool, chain, hosted, now, peers, post, events }: O
   }
   const submitDeps: SubmitDeps = {
     pool,
+    guess: new NewcomerGuess(),
     managers: hosted.managers,
     hear,
     now,

@@ -7,6 +7,8 @@ import type { Applied, Submission } from './submission.ts'
 /** What the database holds of a submission, and of what it touches, at one moment. */
 export type Known = {
   readonly epoch: number
+  /** Nobody has looked: whoever records what was judged on it must see to it that there was nothing. */
+  readonly isGuess: boolean
   /** Of the transactions: whether one is stored, and a block proves it. */
   stored(txid: string): { readonly proven: boolean } | undefined
   applied(txid: string, topic: string): Applied | undefined
@@ -53,6 +55,7 @@ export function together(looks: readonly Known[]): Known {
   return {
     // Of the oldest: whatever was evicted since the first look has to be looked at again.
     epoch: Math.min(...looks.map(({ epoch }) => epoch)),
+    isGuess: looks.some(({ isGuess }) => isGuess),
     stored: txid => first(known => known.stored(txid)),
     applied: (txid, topic) => first(known => known.applied(txid, topic)),
     holds: (outpoint, topic) => looks.some(known => known.holds(outpoint, topic)),
@@ -131,6 +134,7 @@ function knownOf(rows: readonly Row[]): Known {
   }
   return {
     epoch,
+    isGuess: false,
     stored: txid => stored.get(txid),
     applied: (txid, topic) => applied.get(`${txid} ${topic}`),
     holds: (outpoint, topic) => held.has(`${outpointText(outpoint)} ${topic}`),

@@ -3,6 +3,7 @@ import type { Beef, BeefTransaction } from '../../contract/beef.ts'
 import type { Bump } from '../../contract/bump.ts'
 import { accepted, type Outcome, refused } from '../../core/fault.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
+import type { NewcomerGuess } from './guess-new.ts'
 import { type JudgeDeps, type Judged, judgeSubmission } from './judge.ts'
 import { type Known, readKnown } from './read-known.ts'
 import { wasOvertaken } from './sql.ts'
@@ -11,6 +12,7 @@ import { writeAdmission } from './write-admission.ts'
 
 export type SubmitDeps = JudgeDeps & {
   readonly pool: Pool
+  readonly guess: NewcomerGuess
   now(): number
   /** Whom to tell of what is new; the outbox is woken once it is written. */
   readonly targets: readonly string[]
@@ -42,7 +44,8 @@ const ATTEMPTS_MAX = 20
 export async function submit(submission: Submission, deps: SubmitDeps): Promise<Outcome<Steak>> {
   let verified = false
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    const known = await readKnown(deps.pool, submission)
+    const guessed = attempt === 0 ? deps.guess.nothingKnownOf(submission.beef) : undefined
+    const known = guessed ?? (await look(submission, deps))
     if (isSettled(submission, known)) return accepted(steakOf(submission, known, undefined))
     if (!verified) {
       const verdict = await deps.verify(submission.beef)
@@ -61,6 +64,12 @@ export async function submit(submission: Submission, deps: SubmitDeps): Promise<
       return accepted(steakOf(submission, known, judged))
   }
   throw new Error(`${submission.beef.subject.txid} was overtaken ${ATTEMPTS_MAX} times while it was judged`)
+}
+
+async function look(submission: Submission, { pool, guess }: SubmitDeps): Promise<Known> {
+  const known = await readKnown(pool, submission)
+  guess.sawKnown(submission.beef, known)
+  return known
 }
 
 /** Nothing to do: every topic's answer stands, and the BEEF proves nothing that was not proven. */
@@ -85,7 +94,10 @@ async function record(submission: Submission, judged: Judged, deps: SubmitDeps):
       nowMs: deps.now(),
       targets: deps.targets,
     })
-    if (written) deps.wakeOutbox()
+    if (written) {
+      deps.guess.sawStored(submission.beef.transactions)
+      deps.wakeOutbox()
+    }
     return written
   } catch (error) {
     // Somebody else has written one of its rows since it was read, or evicted one; read and judge it again.

@@ -61,6 +61,7 @@ function changesOf({ submission, judged, nowMs, targets }: Admission): Changes {
   return {
     nowMs,
     epoch: known.epoch,
+    wasGuessed: known.isGuess,
     coins: coinChanges(judged, fresh),
     answers: {
       expected: answers.flatMap(({ txid, topic }) => {
