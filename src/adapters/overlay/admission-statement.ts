@@ -82,12 +82,16 @@ export function admissionStatement(
   }
   const now = $(changes.nowMs, 'bigint')
 
-  const conditions = [`one and epoch = ${$(changes.epoch, 'bigint')}`]
+  const conditions = ['true']
   if (changes.wasGuessed)
     conditions.push(`not exists (
       select from unnest(${$txids(coins.made)}, ${$vouts(coins.made)}) as made (txid, vout), lateral
         (select from coins where coins.txid = made.txid and coins.vout = made.vout offset 0) as there)`)
-  const checks: string[] = []
+  // Locked before any coin is, as an eviction does it: in another order the two could wait for each other.
+  const checks = [
+    `epoch_now as materialized (
+      select epoch from overlay_epoch where one and epoch = ${$(changes.epoch, 'bigint')} for share)`,
+  ]
   const parts = [
     `new_transactions as (
       insert into transactions (txid, raw, stored_ms, proof, proof_height, proof_root)
@@ -132,7 +136,7 @@ export function admissionStatement(
   ]
   if (coins.expected.length > 0) {
     checks.push(`same_coins as materialized (
-      select from coins join unnest(${$coins(coins.expected)}) as expected (txid, vout, admissions, spender)
+      select from epoch_now cross join coins join unnest(${$coins(coins.expected)}) as expected (txid, vout, admissions, spender)
         on coins.txid = expected.txid and coins.vout = expected.vout and coins.admissions = expected.admissions
           and coins.spender is not distinct from expected.spender
       order by coins.txid, coins.vout for update of coins)`)
@@ -144,7 +148,7 @@ export function admissionStatement(
   }
   if (answers.expected.length > 0) {
     checks.push(`same_answers as materialized (
-      select from applied join unnest(${$answers(answers.expected)}) as expected (txid, topic, admitted, retained, removed)
+      select from epoch_now cross join applied join unnest(${$answers(answers.expected)}) as expected (txid, topic, admitted, retained, removed)
         on applied.txid = expected.txid and applied.topic = expected.topic
           and applied.admitted = expected.admitted::integer[] and applied.retained = expected.retained::integer[]
           and applied.removed = expected.removed::integer[]
@@ -169,7 +173,7 @@ export function admissionStatement(
       on conflict (txid, topic) do nothing)`)
   parts.push(...indexParts(indexWrites, value => $(value, 'jsonb'), now))
 
-  const guard = `guard as (select epoch from overlay_epoch where ${conditions.join(' and ')} for share)`
+  const guard = `guard as (select epoch from epoch_now where ${conditions.join(' and ')})`
   const text = `with ${[...checks, guard, ...parts].join(',\n')}\nselect exists (select from guard) as written`
   return { ...preparedAs(text), values }
 }

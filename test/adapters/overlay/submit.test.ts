@@ -1,9 +1,11 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { eventBatchToken } from '../../../src/contract/event-batch.ts'
 import { baseLookupServices, baseTopics } from '../../../src/contract/names.ts'
 import { p2pkhLock } from '../../../src/contract/script.ts'
 import { signTransaction } from '../../../src/contract/spend.ts'
 import type { Transaction } from '../../../src/contract/transaction.ts'
+import { utf8 } from '../../../src/core/bytes.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { batchChain, type Mined, mineAll, one, trimmed } from '../../support/batch-chains.ts'
 import { findDisagreements } from '../../support/check-overlay.ts'
@@ -54,6 +56,30 @@ describe('a submitted batch', () => {
     const nothing = { [topic]: { outputsToAdmit: [], coinsToRetain: [], coinsRemoved: [] } }
     expect(await bed.overlay.submit(bed.submissionOf(transaction))).toEqual({ ok: true, value: nothing })
     expect(await countOf('transactions', transaction)).toBe(0)
+  })
+
+  test('is answered as before by a node that has never seen it, also when it comes without what it was admitted with', async () => {
+    const coin = one(await bed.fund(publisher, 1))
+    const { script, offChainValues } = orThrow(
+      eventBatchToken({
+        issuer: publisher,
+        streamId: 's',
+        sourceId: 'roof',
+        ndjson: utf8('{"celsius":7}\n'),
+        as: 'off-chain',
+      }),
+    )
+    const transaction = signTransaction([coin], [{ satoshis: 1, script }])
+    const submission = bed.submissionOf(transaction)
+    if (offChainValues === undefined) throw new Error('the batch is not off chain')
+    expect(await bed.overlay.submit({ ...submission, offChainValues })).toEqual({
+      ok: true,
+      value: admitsFirst,
+    })
+    const another = bed.open()
+    // It has looked at the database before, so that it knows what time it is there.
+    await another.submit(bed.submissionOf(await freshBatch('{"celsius":8}\n')))
+    expect(await another.submit(submission)).toEqual({ ok: true, value: admitsFirst })
   })
 
   test('brings its ancestors with it, and they are judged first', async () => {
