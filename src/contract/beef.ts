@@ -112,8 +112,8 @@ export function ancestry({ subject, byTxid }: Linked): BeefTransaction[] {
   return parentsFirst([subject], byTxid)
 }
 
-/** As a walk over the inputs meets them. */
-function parentsFirst(
+/** The same of several, each transaction once, as a walk over the inputs meets them. */
+export function parentsFirst(
   subjects: readonly BeefTransaction[],
   byTxid: ReadonlyMap<string, BeefTransaction>,
 ): BeefTransaction[] {

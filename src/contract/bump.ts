@@ -66,9 +66,8 @@ export function computeRoot(bump: Bump, txid: string): Outcome<string> {
 /** The same path with nothing in it that these txids do not need, in the one order a writer may use. */
 export function trimBump(bump: Bump, txids: ReadonlySet<string>): Bump {
   if (isTrimmed(bump, txids)) return bump
-  const { hashes } = climb(bump.levels, throwing)
-  const leaves = [...(hashes[0] ?? [])].filter(([, hash]) => hash !== undefined && txids.has(hashText(hash)))
-  let onTheWay = new Set(leaves.map(([offset]) => offset))
+  const { hashes, offsetsOf } = climbedOnce(bump)
+  let onTheWay = new Set([...txids].flatMap(txid => offsetsOf.get(txid) ?? []))
   const levels = hashes.map((known, level) => {
     const wanted = new Set(level === 0 ? onTheWay : [])
     for (const offset of onTheWay) if (!onTheWay.has(beside(offset))) wanted.add(beside(offset))
@@ -97,6 +96,27 @@ function isTrimmed({ levels }: Bump, txids: ReadonlySet<string>): boolean {
     txids.has(hashText(own.hash)) &&
     above.every(level => level.length === 1)
   )
+}
+
+type Climbed = { readonly hashes: readonly Hashes[]; readonly offsetsOf: ReadonlyMap<string, number[]> }
+const climbedBefore = new WeakMap<Bump['levels'], Climbed>()
+
+/** A path for thousands is trimmed to each of them in turn, and climbing it takes as long as it is wide. */
+function climbedOnce({ levels }: Bump): Climbed {
+  const known = climbedBefore.get(levels)
+  if (known !== undefined) return known
+  const { hashes } = climb(levels, throwing)
+  const offsetsOf = new Map<string, number[]>()
+  for (const [offset, hash] of hashes[0] ?? []) {
+    if (hash === undefined) continue
+    const txid = hashText(hash)
+    const offsets = offsetsOf.get(txid)
+    if (offsets === undefined) offsetsOf.set(txid, [offset])
+    else offsets.push(offset)
+  }
+  const climbed = { hashes, offsetsOf }
+  climbedBefore.set(levels, climbed)
+  return climbed
 }
 
 /** One path for all that these paths of one block are for. */

@@ -1,13 +1,20 @@
-import { setImmediate } from 'node:timers/promises'
 import type { Beef, BeefTransaction } from '../../contract/beef.ts'
 import type { Bump } from '../../contract/bump.ts'
 import { outpointText } from '../../contract/transaction.ts'
 import { accepted, type Fault, type Outcome } from '../../core/fault.ts'
 import type { Chain } from '../chain/chain.ts'
+import type { Rest } from '../overlay/take-turns.ts'
 import { SENTINEL_HEIGHT } from './envelope.ts'
 import { spendHolds } from './judge-spend.ts'
 import { ScriptBudget } from './script-work.ts'
 import type { VerifiedMemory } from './verified-memory.ts'
+
+export type VerifyDeps = {
+  readonly rootAt: Chain['rootAt']
+  readonly verified: VerifiedMemory
+  /** Called before each input; waited for, so that others get their turn. */
+  readonly rest?: Rest
+}
 
 /**
  * Whether every transaction of the BEEF may be, needed by its subject or not: a path that leads to a block of the
@@ -18,7 +25,7 @@ import type { VerifiedMemory } from './verified-memory.ts'
  */
 export async function verifyBeef(
   beef: Beef,
-  { rootAt, verified }: { rootAt: Chain['rootAt']; verified: VerifiedMemory },
+  { rootAt, verified, rest = atOnce }: VerifyDeps,
 ): Promise<Outcome<void>> {
   const unproven = beef.transactions.filter(({ proof }) => proof === undefined)
   const why =
@@ -27,6 +34,7 @@ export async function verifyBeef(
     (await againstSpends(
       beef,
       unproven.filter(({ txid }) => !verified.has(txid)),
+      rest,
     ))
   if (why !== undefined) return { ok: false, fault: why }
   verified.add(unproven.map(({ txid }) => txid))
@@ -65,15 +73,17 @@ async function againstProofs({ transactions }: Beef, rootAt: Chain['rootAt']): P
   return undefined
 }
 
-/** How many inputs are checked before others get their turn: some milliseconds' worth, where none is a strange one. */
-const INPUTS_AT_ONCE = 64
-
-async function againstSpends(beef: Beef, unverified: readonly BeefTransaction[]): Promise<Fault | undefined> {
+async function againstSpends(
+  beef: Beef,
+  unverified: readonly BeefTransaction[],
+  rest: Rest,
+): Promise<Fault | undefined> {
   const budget = new ScriptBudget()
-  let checked = 0
   for (const transaction of unverified) {
     let left = 0
     for (const [index, outpoint] of transaction.inputs.entries()) {
+      const others = rest()
+      if (others !== undefined) await others
       const spent = beef.byTxid.get(outpoint.txid)?.outputs[outpoint.vout]
       const input = `input ${index} of transaction ${transaction.txid}`
       if (spent === undefined)
@@ -86,7 +96,6 @@ async function againstSpends(beef: Beef, unverified: readonly BeefTransaction[])
             : `${input} does not satisfy the lock of ${outpointText(outpoint)}`,
         }
       left += spent.satoshis
-      if (++checked % INPUTS_AT_ONCE === 0) await setImmediate()
     }
     for (const { satoshis } of transaction.outputs) left -= satoshis
     if (left < 0)
@@ -94,6 +103,8 @@ async function againstSpends(beef: Beef, unverified: readonly BeefTransaction[])
   }
   return undefined
 }
+
+function atOnce(): undefined {}
 
 function invalid(detail: string): Fault {
   return { code: 'transaction-invalid', detail }

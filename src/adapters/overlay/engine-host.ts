@@ -7,7 +7,7 @@ import {
   type Storage,
   type TopicManager,
 } from '@bsv/overlay'
-import { type BeefTransaction, writeBeef } from '../../contract/beef.ts'
+import { type Beef, type BeefTransaction, writeBeef } from '../../contract/beef.ts'
 import { concat, knownHex } from '../../core/bytes.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
 import { envelopeOf, SENTINEL_HEIGHT } from '../bsv/envelope.ts'
@@ -19,8 +19,8 @@ import type { Applied } from './submission.ts'
 export type Hearing = {
   readonly transaction: BeefTransaction
   readonly topics: readonly string[]
-  /** The transaction with all it needs, parents first. */
-  readonly history: readonly BeefTransaction[]
+  /** The transaction with all it needs, parents first. Made when asked for: of a long chain, each has a long one. */
+  history(): readonly BeefTransaction[]
   readonly offChainValues?: Uint8Array
   holds(outpoint: Outpoint, topic: string): boolean
 }
@@ -125,9 +125,29 @@ async function ask(
   offChainNumbers: number[] | undefined,
 ): Promise<Answer> {
   if (manager.admit === undefined)
-    return manager.identifyAdmissibleOutputs(numbersOf(writeBeef(history)), previousCoins, offChainNumbers)
-  const byTxid = new Map(history.map(each => [each.txid, each]))
-  return manager.admit({ subject: transaction, transactions: history, byTxid }, previousCoins, offChainValues)
+    return manager.identifyAdmissibleOutputs(numbersOf(writeBeef(history())), previousCoins, offChainNumbers)
+  return manager.admit(beefOf(transaction, history), previousCoins, offChainValues)
+}
+
+/** Read as far as the manager looks: most look at the subject alone. */
+function beefOf(subject: BeefTransaction, history: Hearing['history']): Beef {
+  let read: Pick<Beef, 'transactions' | 'byTxid'> | undefined
+  const all = () => {
+    if (read === undefined) {
+      const transactions = history()
+      read = { transactions, byTxid: new Map(transactions.map(each => [each.txid, each])) }
+    }
+    return read
+  }
+  return {
+    subject,
+    get transactions() {
+      return all().transactions
+    },
+    get byTxid() {
+      return all().byTxid
+    },
+  }
 }
 
 function refuseImpossible(
@@ -194,7 +214,7 @@ type LockingScriptOutput = Extract<OutputAdmittedByTopic, { mode: 'locking-scrip
 /** BRC-95, of what is judged; the engine itself has seen the envelope only. */
 function wholeTransaction(): number[] {
   const { transaction, history } = sittingNow().hearing
-  return numbersOf(concat(atomicPrefix, knownHex(transaction.txid).toReversed(), writeBeef(history)))
+  return numbersOf(concat(atomicPrefix, knownHex(transaction.txid).toReversed(), writeBeef(history())))
 }
 
 const atomicPrefix = Uint8Array.of(1, 1, 1, 1)

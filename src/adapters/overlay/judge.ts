@@ -1,11 +1,13 @@
 import { ancestry, type BeefTransaction } from '../../contract/beef.ts'
 import { outpointText } from '../../contract/transaction.ts'
+import { accepted, FaultError, type Outcome } from '../../core/fault.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
 import type { Hearing } from './engine-host.ts'
 import type { Hosted } from './hosted.ts'
 import { collectIndexWrites, type IndexWrite } from './index-writes.ts'
 import { type Known, together } from './read-known.ts'
 import { type Applied, isFinal, type Submission, saysSomething } from './submission.ts'
+import type { Rest } from './take-turns.ts'
 
 /** What came of judging a submission: what the statement that records it has to write. */
 export type Judged = {
@@ -23,7 +25,12 @@ export type JudgeDeps = {
   hear(hearing: Hearing): Promise<ReadonlyMap<string, Applied>>
   /** Stored transactions with all they need, and what the database knows of them. */
   recall(txids: readonly string[]): Promise<{ transactions: readonly BeefTransaction[]; known: Known }>
+  /** Called before each transaction; waited for, so that others get their turn. */
+  readonly rest: Rest
 }
+
+/** Inputs and outputs of one transaction before a topic. The engine reads it in one go: about 50 ms for so many. */
+export const JUDGED_PLACES_MAX = 10_000
 
 /**
  * Every transaction of the BEEF goes before its topics, oldest first, unless their answer stands already: so it
@@ -34,14 +41,19 @@ export async function judgeSubmission(
   submission: Submission,
   known: Known,
   deps: JudgeDeps,
-): Promise<Judged> {
+): Promise<Outcome<Judged>> {
   const indexWrites: IndexWrite[] = []
   const bench = new Bench(submission, known, deps)
-  await collectIndexWrites(indexWrites, async () => {
-    for (const transaction of submission.beef.transactions) await bench.judgeOpen(transaction)
-    await bench.judgeLate()
-  })
-  return { applied: [...bench.judgements.values()], known: bench.known, indexWrites }
+  try {
+    await collectIndexWrites(indexWrites, async () => {
+      for (const transaction of submission.beef.transactions) await bench.judgeOpen(transaction)
+      await bench.judgeLate()
+    })
+  } catch (error) {
+    if (error instanceof FaultError) return { ok: false, fault: error.fault }
+    throw error
+  }
+  return accepted({ applied: [...bench.judgements.values()], known: bench.known, indexWrites })
 }
 
 /** So many stored transactions are judged again for what comes late. A chain this long is no accident. */
@@ -88,11 +100,14 @@ class Bench {
 
   async #judge(transaction: BeefTransaction, topics: readonly string[]): Promise<void> {
     if (topics.length === 0) return
+    refuseTooWide(transaction)
+    await this.#deps.rest()
     const { beef, offChainValues } = this.#submission
+    const byTxid = this.#byTxid
     const answers = await this.#deps.hear({
       transaction,
       topics,
-      history: ancestry({ subject: transaction, byTxid: this.#byTxid }),
+      history: () => ancestry({ subject: transaction, byTxid }),
       holds: (outpoint, topic) => this.#holds(outpoint, topic),
       ...(transaction.txid === beef.subject.txid && offChainValues !== undefined && { offChainValues }),
     })
@@ -142,4 +157,13 @@ class Bench {
   #wasAdmitted({ txid, vout }: Outpoint, topic: string): boolean {
     return this.known.applied(txid, topic)?.admitted.includes(vout) ?? false
   }
+}
+
+function refuseTooWide({ txid, inputs, outputs }: BeefTransaction): void {
+  const places = inputs.length + outputs.length
+  if (places > JUDGED_PLACES_MAX)
+    throw new FaultError({
+      code: 'transaction-invalid',
+      detail: `${txid} has ${places} inputs and outputs, and what comes before a topic may have ${JUDGED_PLACES_MAX}; split it`,
+    })
 }

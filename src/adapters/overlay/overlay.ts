@@ -21,6 +21,7 @@ import { readKnown } from './read-known.ts'
 import { readRaw, readUnspent, type UnspentOutput } from './read-unspent.ts'
 import type { Steak, Submission } from './submission.ts'
 import { type SubmitDeps, submit } from './submit.ts'
+import { takeTurns } from './take-turns.ts'
 
 export type OverlayDeps = {
   readonly pool: Pool
@@ -69,7 +70,8 @@ export function openOverlay({ pool, chain, hosted, now, peers, post, events }: O
     now,
     targets: [NETWORK, ...peers],
     wakeOutbox: () => wakeOutbox(),
-    verify: beef => verifyBeef(beef, { rootAt: height => chain.rootAt(height), verified }),
+    takeTurn: takeTurns(),
+    verify: (beef, rest) => verifyBeef(beef, { rootAt: height => chain.rootAt(height), verified, rest }),
     async recall(txids) {
       const { byTxid } = await readAncestry(pool, txids)
       const transactions = [...byTxid.values()]

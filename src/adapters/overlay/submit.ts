@@ -8,17 +8,20 @@ import { type JudgeDeps, type Judged, judgeSubmission } from './judge.ts'
 import { type Known, readKnown } from './read-known.ts'
 import { wasOvertaken } from './sql.ts'
 import { type Applied, isFinal, type Steak, type Submission } from './submission.ts'
+import type { Rest } from './take-turns.ts'
 import { writeAdmission } from './write-admission.ts'
 
-export type SubmitDeps = JudgeDeps & {
+export type SubmitDeps = Omit<JudgeDeps, 'rest'> & {
   readonly pool: Pool
   readonly guess: NewcomerGuess
   now(): number
   /** Whom to tell of what is new; the outbox is woken once it is written. */
   readonly targets: readonly string[]
   wakeOutbox(): void
+  /** One submission's part in the time that all of them share. */
+  takeTurn(): Rest
   /** Everything in the BEEF holds: scripts, amounts, forms, block proofs. */
-  verify(beef: Beef): Promise<Outcome<void>>
+  verify(beef: Beef, rest: Rest): Promise<Outcome<void>>
   /** Of a stored transaction; verified. */
   takeProof(txid: string, proof: Bump): Promise<unknown>
   keepDoubleSpend(refusedOne: DoubleSpend, submission: Submission): Promise<void>
@@ -42,13 +45,14 @@ const ATTEMPTS_MAX = 20
  * before, which is the same.
  */
 export async function submit(submission: Submission, deps: SubmitDeps): Promise<Outcome<Steak>> {
+  const rest = deps.takeTurn()
   let verified = false
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const guessed = attempt === 0 ? deps.guess.nothingKnownOf(submission.beef) : undefined
     const known = guessed ?? (await look(submission, deps))
     if (isSettled(submission, known)) return accepted(steakOf(submission, known, undefined))
     if (!verified) {
-      const verdict = await deps.verify(submission.beef)
+      const verdict = await deps.verify(submission.beef, rest)
       if (!verdict.ok) return verdict
       verified = true
       await takeNewProofs(submission.beef, known, deps)
@@ -59,7 +63,9 @@ export async function submit(submission: Submission, deps: SubmitDeps): Promise<
       if (refusal !== undefined) return refusal
       continue
     }
-    const judged = await judgeSubmission(submission, known, deps)
+    const verdict = await judgeSubmission(submission, known, { ...deps, rest })
+    if (!verdict.ok) return verdict
+    const judged = verdict.value
     // Where there is nothing to record, nothing checks a guess: the answer may be one that stands already.
     const done = judged.applied.length > 0 ? await record(submission, judged, deps) : guessed === undefined
     if (done) return accepted(steakOf(submission, known, judged))

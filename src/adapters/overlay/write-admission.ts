@@ -1,5 +1,5 @@
 import type { Pool } from 'pg'
-import { ancestry, type Beef, type BeefTransaction } from '../../contract/beef.ts'
+import { type Beef, type BeefTransaction, parentsFirst } from '../../contract/beef.ts'
 import { outpointText } from '../../contract/transaction.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
 import { admissionStatement, type Changes, type CoinState, type Place } from './admission-statement.ts'
@@ -56,6 +56,7 @@ function changesOf({ submission, judged, nowMs, targets }: Admission): Changes {
   const fresh = wanted.filter(({ txid }) => known.stored(txid) === undefined)
   const freshTxids = new Set(fresh.map(({ txid }) => txid))
   const answers = applied.map(answer => ({ ...answer, txid: answer.transaction.txid }))
+  const answered = new Set(answers.map(({ txid }) => txid))
   const answerBefore = ({ txid, topic }: { txid: string; topic: string }) => known.applied(txid, topic)
   const removed = placesRemoved(applied)
   return {
@@ -76,7 +77,7 @@ function changesOf({ submission, judged, nowMs, targets }: Admission): Changes {
     ),
     admitted: placesAdmitted(applied, removed),
     removed,
-    told: fresh.filter(({ txid, proof }) => proof === undefined && answers.some(each => each.txid === txid)),
+    told: fresh.filter(({ txid, proof }) => proof === undefined && answered.has(txid)),
     targets,
     topics,
     offChainValues,
@@ -148,10 +149,8 @@ function coinChanges({ applied, known }: Judged, fresh: readonly BeefTransaction
 
 /** What was applied, with all it needs; of what was judged again, nothing is new. */
 function closure(applied: readonly Judgement[], { byTxid }: Pick<Beef, 'byTxid'>): BeefTransaction[] {
-  const wanted = new Map<string, BeefTransaction>()
-  for (const { transaction } of applied.filter(each => byTxid.has(each.transaction.txid)))
-    for (const each of ancestry({ subject: transaction, byTxid })) wanted.set(each.txid, each)
-  return [...wanted.values()]
+  const here = applied.map(({ transaction }) => transaction).filter(({ txid }) => byTxid.has(txid))
+  return parentsFirst(here, byTxid)
 }
 
 /** Coins that a block makes come from nowhere; nobody can spend nowhere twice. */
