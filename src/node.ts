@@ -16,11 +16,11 @@ import { startEmbeddedServer } from './adapters/postgres/embedded-server.ts'
 import { postgresEventsIndex } from './adapters/postgres/events-index.ts'
 import { migrate } from './adapters/postgres/migrate.ts'
 import { baseLookupServices, baseTopics } from './contract/names.ts'
-import { nodeApp } from './http/app.ts'
+import { nodeApp, standingHeaders } from './http/app.ts'
 import { chainRoutes } from './http/chain-routes.ts'
 import { type HealthCheck, healthRoutes } from './http/health-routes.ts'
 import { overlayRoutes } from './http/overlay-routes.ts'
-import { listen } from './http/server.ts'
+import { httpLimits, listen } from './http/server.ts'
 import type { Log } from './runtime/log.ts'
 import { type Metrics, openMetrics } from './runtime/metrics.ts'
 import { overlayEvents } from './runtime/overlay-events.ts'
@@ -182,6 +182,7 @@ async function openDoors(settings: Settings, doors: Doors): Promise<{ url: strin
   }
   const app = nodeApp({
     network,
+    onFailure,
     metrics: metrics.registry,
     routes: [
       healthRoutes({
@@ -207,7 +208,7 @@ async function openDoors(settings: Settings, doors: Doors): Promise<{ url: strin
           ]),
     ],
   })
-  const http = await listen(app, settings.PORT, host)
+  const http = await listen(app, settings.PORT, host, { ...httpLimits, headers: standingHeaders(network) })
   service.port = http.port
   log.info({ host, port: http.port, network, signer }, 'listening')
   return { url: `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`, stop: http.stop }

@@ -45,12 +45,10 @@ export const openAssay: OpenContender = async ({ databaseUrl, roots }) => {
       return steak[baseTopics.ingest]?.outputsToAdmit.length ?? 0
     },
     async listen() {
-      const routes = overlayRoutes({
-        overlay,
-        onFailure: error => log.error({ err: error }, 'a request failed'),
-      })
+      const onFailure = (error: unknown) => log.error({ err: error }, 'a request failed')
+      const routes = overlayRoutes({ overlay, onFailure })
       http = await listen(
-        nodeApp({ network: 'local', metrics: metrics.registry, routes: [routes] }),
+        nodeApp({ network: 'local', metrics: metrics.registry, routes: [routes], onFailure }),
         0,
         '127.0.0.1',
       )

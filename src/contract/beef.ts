@@ -180,10 +180,17 @@ export const version1: EntryFormat = {
 }
 
 /** For readers of other headers: what follows the version number. */
-export function takeBeef(from: ByteReader, format: EntryFormat): Beef {
+export function takeBeef(
+  from: ByteReader,
+  format: EntryFormat,
+  transactionsMax = Number.POSITIVE_INFINITY,
+): Beef {
   const bumps = Array.from({ length: from.count(BUMP_BYTES_MIN) }, () => takeBump(from))
   const byTxid = new Map<string, BeefTransaction>()
-  for (let left = from.count(format.bytesMin); left > 0; left--) {
+  const count = from.count(format.bytesMin)
+  if (count > transactionsMax)
+    from.refuse(`a BEEF holds ${count} transactions, and ${transactionsMax} are allowed`)
+  for (let left = count; left > 0; left--) {
     const { transaction, place } = format.take(from)
     if (byTxid.has(transaction.txid)) from.refuse('a BEEF holds a transaction twice')
     if (place === undefined) {

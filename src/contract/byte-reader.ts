@@ -17,9 +17,17 @@ export type ByteReader = {
   refuse(detail: string): never
 }
 
-/** Runs `read` over all of `bytes`. What it refuses, and bytes left over, come back as a fault of this code. */
-export function readWhole<T>(bytes: Uint8Array, code: FaultCode, read: (from: ByteReader) => T): Outcome<T> {
-  const from = openReader(bytes, code)
+/**
+ * Runs `read` over all of `bytes`. What it refuses, and bytes left over, come back as a fault of this code. `itemsMax`
+ * bounds everything that is counted: an item of a few bytes takes hundreds of them in memory.
+ */
+export function readWhole<T>(
+  bytes: Uint8Array,
+  code: FaultCode,
+  read: (from: ByteReader) => T,
+  itemsMax = Number.POSITIVE_INFINITY,
+): Outcome<T> {
+  const from = openReader(bytes, code, itemsMax)
   try {
     const value = read(from)
     if (from.position() !== bytes.length) from.refuse('bytes follow where the end was announced')
@@ -30,9 +38,10 @@ export function readWhole<T>(bytes: Uint8Array, code: FaultCode, read: (from: By
   }
 }
 
-function openReader(source: Uint8Array, code: FaultCode): ByteReader {
+function openReader(source: Uint8Array, code: FaultCode, itemsMax: number): ByteReader {
   const view = new DataView(source.buffer, source.byteOffset, source.length)
   let at = 0
+  let counted = 0
 
   function refuse(detail: string): never {
     throw new FaultError({ code, detail: `${detail} (near byte ${at})` })
@@ -71,6 +80,8 @@ function openReader(source: Uint8Array, code: FaultCode): ByteReader {
     count(itemBytesMin) {
       const items = varInt()
       if (items * itemBytesMin > source.length - at) refuse('more items are announced than bytes are left')
+      counted += items
+      if (counted > itemsMax) refuse(`more than ${itemsMax} items are announced, all taken together`)
       return items
     },
     position: () => at,

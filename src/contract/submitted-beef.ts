@@ -3,6 +3,11 @@ import { ancestry, BEEF_BYTES_MAX, BEEF_V1, type Beef, type EntryFormat, takeBee
 import { type ByteReader, readWhole } from './byte-reader.ts'
 import { hashText, takeTransaction } from './transaction.ts'
 
+/** A round's history has about twenty; each costs its reader a few hundred times as long as one of its bytes. */
+export const SUBMITTED_TRANSACTIONS_MAX = 4096
+/** Transactions, inputs, outputs and nodes of Merkle paths together: as many as outputs to keys fill a BEEF. */
+export const SUBMITTED_ITEMS_MAX = 32_768
+
 /**
  * Whatever wallets send: BRC-62, its version 2 (BRC-96), and either of them with the subject named in front
  * (Atomic BEEF, BRC-95). As strict as readBeef. Of an Atomic BEEF nothing is taken that its subject does not
@@ -12,15 +17,16 @@ export function readSubmittedBeef(
   bytes: Uint8Array,
   { bytesMax = BEEF_BYTES_MAX }: { bytesMax?: number } = {},
 ): Outcome<Beef> {
-  return readWhole(bytes, 'transaction-invalid', from => {
+  const read = (from: ByteReader): Beef => {
     if (bytes.length > bytesMax) from.refuse(`a BEEF is longer than ${bytesMax} bytes`)
     const version = from.u32()
-    if (version !== ATOMIC_BEEF) return takeBeef(from, formatOf(version, from))
+    if (version !== ATOMIC_BEEF) return takeBeef(from, formatOf(version, from), SUBMITTED_TRANSACTIONS_MAX)
     const subject = hashText(from.bytes(32))
-    const beef = takeBeef(from, formatOf(from.u32(), from))
+    const beef = takeBeef(from, formatOf(from.u32(), from), SUBMITTED_TRANSACTIONS_MAX)
     refuseOtherSubjects(beef, subject, from)
     return beef
-  })
+  }
+  return readWhole(bytes, 'transaction-invalid', read, SUBMITTED_ITEMS_MAX)
 }
 
 const BEEF_V2 = 0xefbe_0002

@@ -1,27 +1,30 @@
-import express, { type Express, type Router } from 'express'
+import express, { type Express, type Request, type Router } from 'express'
 import type { Registry } from 'prom-client'
 import type { Network } from '../core/network.ts'
-import { allowCrossOrigin } from './cross-origin.ts'
+import { allowCrossOrigin, crossOriginHeaders } from './cross-origin.ts'
 import { sendError } from './overlay-error.ts'
+import { overlayFailures } from './overlay-failures.ts'
 
 export type NodeAppParts = {
   readonly routes: readonly (Router | readonly [path: string, routes: Router])[]
   readonly metrics: Registry
   readonly network: Network
+  /** Told of what is nobody's mistake but ours. */
+  onFailure(error: unknown, request: Request): void
 }
 
 /** Puts the routes of a node together, in this order. Every answer says which chain it is about. */
-export function nodeApp({ routes, metrics, network }: NodeAppParts): Express {
+export function nodeApp({ routes, metrics, network, onFailure }: NodeAppParts): Express {
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')
   app.set('query parser', 'simple')
-  app.use(allowCrossOrigin)
-  // In headers, because the bodies of BRC routes have no room for members of ours.
+  app.enable('case sensitive routing')
   app.use((_, response, next) => {
-    response.set({ 'X-Assay-Network': network, 'X-Assay-Economic-Finality': String(network === 'mainnet') })
+    response.set(chainHeaders(network))
     next()
   })
+  app.use(allowCrossOrigin)
   app.get('/metrics', async (_, response) => {
     response.type(metrics.contentType).send(await metrics.metrics())
   })
@@ -36,5 +39,16 @@ export function nodeApp({ routes, metrics, network }: NodeAppParts): Express {
       message: `there is no ${request.method} ${request.path.slice(0, 200)} here`,
     })
   })
+  app.use(overlayFailures(onFailure))
   return app
+}
+
+/** What every answer carries, also one to what is no request. */
+export function standingHeaders(network: Network): Record<string, string> {
+  return { ...crossOriginHeaders, ...chainHeaders(network) }
+}
+
+/** In headers, because the bodies of BRC routes have no room for members of ours. */
+function chainHeaders(network: Network): Record<string, string> {
+  return { 'X-Assay-Network': network, 'X-Assay-Economic-Finality': String(network === 'mainnet') }
 }

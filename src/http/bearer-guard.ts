@@ -1,26 +1,29 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { RequestHandler } from 'express'
-import { sendError } from './overlay-error.ts'
+import type { Request } from 'express'
+import type { OverlayError } from './overlay-error.ts'
 
-/** Lets a request through that carries this bearer token; none at all where no token is configured. */
-export function bearerGuard(token: string | undefined, whatFor: string): RequestHandler {
+/** What speaks against a request that must carry this bearer token; where no token is configured, none will do. */
+export function bearerGuard(
+  token: string | undefined,
+  whatFor: string,
+): (request: Request) => OverlayError | undefined {
   const wanted = token === undefined ? undefined : digest(token)
-  return (request, response, next) => {
+  return request => {
     const [, given] = /^Bearer (\S+)$/.exec(request.get('authorization') ?? '') ?? []
     if (given === undefined)
-      return sendError(response, {
+      return {
         status: 401,
         code: 'ERR_AUTH_UNAUTHORIZED',
         message: `${whatFor} needs the header "Authorization: Bearer <token>"`,
-      })
+      }
     // Digests, so that the comparison takes as long for every length.
     if (wanted === undefined || !timingSafeEqual(digest(given), wanted))
-      return sendError(response, {
+      return {
         status: 403,
         code: 'ERR_AUTH_FORBIDDEN',
         message: `the bearer token is not the one that this node expects for ${whatFor}`,
-      })
-    next()
+      }
+    return undefined
   }
 }
 

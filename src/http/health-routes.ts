@@ -32,7 +32,7 @@ const CHECK_MS_MAX = 2000
 
 /** The three probes of an overlay node. `live` asks only this process; `ready` asks what it needs as well. */
 export function healthRoutes(deps: HealthDeps): Router {
-  const routes = Router()
+  const routes = Router({ caseSensitive: true })
   routes.get('/health/live', async (_, response) => {
     response.json(await report(deps, []))
   })

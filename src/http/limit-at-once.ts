@@ -1,13 +1,17 @@
-import type { RequestHandler } from 'express'
+import type { Response } from 'express'
 import { sendError } from './overlay-error.ts'
 
+/** Does the work, and answers; or tells the client to come again. */
+export type AtOnce = (response: Response, work: () => Promise<void>) => Promise<void>
+
 /**
- * At most this many requests in these routes at a time, bodies included; the next one is told to come again. So
- * memory stays bounded, and what is taken in is answered soon.
+ * At most this many at a time: so memory stays bounded, and what is taken in is answered soon. A place is free again
+ * once its work is done, also where the client has left, as leaving must not be a way to get more than others; and
+ * once its answer is out, which may take `answerMsMax`.
  */
-export function limitAtOnce(max: number): RequestHandler {
+export function limitAtOnce(max: number, answerMsMax: number): AtOnce {
   let open = 0
-  return (_request, response, next) => {
+  return async (response, work) => {
     if (open >= max)
       return sendError(response, {
         status: 503,
@@ -16,9 +20,22 @@ export function limitAtOnce(max: number): RequestHandler {
         retryAfterSeconds: 1,
       })
     open += 1
-    response.once('close', () => {
+    try {
+      await work()
+      await sent(response, answerMsMax)
+    } finally {
       open -= 1
-    })
-    next()
+    }
   }
+}
+
+function sent(response: Response, answerMsMax: number): Promise<void> {
+  return new Promise(resolve => {
+    if (response.closed || response.destroyed) return resolve()
+    const cutOff = setTimeout(() => response.destroy(), answerMsMax)
+    response.once('close', () => {
+      clearTimeout(cutOff)
+      resolve()
+    })
+  })
 }

@@ -4,16 +4,18 @@ import { writeBeef, writeMergedBeef } from '../contract/beef.ts'
 import { varInt } from '../contract/transaction.ts'
 import { concatAll, knownHex } from '../core/bytes.ts'
 
-/** BRC-24 as JSON: a BEEF for every output, as numbers. */
-export function jsonAnswer({ outputs }: Found) {
-  return {
-    type: 'output-list',
-    outputs: outputs.map(({ vout, history, context }) => ({
+/** BRC-24 as JSON: a BEEF for every output, as numbers. In pieces, one for each output. */
+export function* jsonAnswer({ outputs }: Found): Generator<string> {
+  yield '{"type":"output-list","outputs":['
+  for (const [i, { vout, history, context }] of outputs.entries()) {
+    const output = {
       beef: numbersOf(writeBeef(history)),
       outputIndex: vout,
       ...(context !== undefined && { context: numbersOf(context) }),
-    })),
+    }
+    yield `${i === 0 ? '' : ','}${JSON.stringify(output)}`
   }
+  yield ']}'
 }
 
 /** BRC-24 in bytes: the outputs, each with its context, then one BEEF that holds all their transactions. */

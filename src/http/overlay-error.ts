@@ -28,18 +28,20 @@ export const overlayErrorCodes = [
   'ERR_AUTH_FORBIDDEN',
   'ERR_REQUEST_INVALID',
   'ERR_REQUEST_TOO_LARGE',
+  'ERR_REQUEST_TIMEOUT',
   'ERR_CONTENT_TYPE',
   'ERR_BUSY',
   'ERR_INTERNAL',
 ] as const
 export type OverlayErrorCode = (typeof overlayErrorCodes)[number]
 
-export function sendError(
-  response: Response,
-  { status, code, message, retryAfterSeconds }: OverlayError,
-): void {
-  if (retryAfterSeconds !== undefined) response.set('Retry-After', String(retryAfterSeconds))
-  response.status(status).json({ status: 'error', isError: true, code, message, description: message })
+export function sendError(response: Response, error: OverlayError): void {
+  if (error.retryAfterSeconds !== undefined) response.set('Retry-After', String(error.retryAfterSeconds))
+  response.status(error.status).json(errorBody(error))
+}
+
+export function errorBody({ code, message }: Pick<OverlayError, 'code' | 'message'>) {
+  return { status: 'error', isError: true, code, message, description: message }
 }
 
 /** How a fault that the core has found is told on these routes. */

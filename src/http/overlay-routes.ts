@@ -1,4 +1,6 @@
-import express, { type Request, type RequestHandler, type Response, Router } from 'express'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { type Request, type Response, Router } from 'express'
 import * as z from 'zod'
 import type { Overlay } from '../adapters/overlay/overlay.ts'
 import { BEEF_BYTES_MAX } from '../contract/beef.ts'
@@ -11,7 +13,9 @@ import { limitAtOnce } from './limit-at-once.ts'
 import { aggregatedAnswer, jsonAnswer } from './lookup-answer.ts'
 import { type OverlayError, overlayError, sendError } from './overlay-error.ts'
 import { overlayFailures } from './overlay-failures.ts'
+import { readJson } from './read-json.ts'
 import { readTopics } from './read-topics.ts'
+import { bodyLimits, bodyReader } from './receive-body.ts'
 import { splitOffChainValues } from './split-off-chain-values.ts'
 
 export type OverlayRouteLimits = {
@@ -19,12 +23,20 @@ export type OverlayRouteLimits = {
   readonly submitBytesMax: number
   readonly submitsAtOnceMax: number
   readonly lookupsAtOnceMax: number
+  /** Of all bodies together, from their first byte until they are answered. */
+  readonly bytesAtOnceMax: number
+  /** So long nothing may come of a body that is under way. */
+  readonly silenceMsMax: number
+  /** So long a client may take to read its answer. */
+  readonly answerMsMax: number
 }
 
 export const overlayRouteLimits: OverlayRouteLimits = {
   submitBytesMax: BEEF_BYTES_MAX + 8 * 1024 * 1024 + 1024,
   submitsAtOnceMax: 64,
   lookupsAtOnceMax: 64,
+  ...bodyLimits,
+  answerMsMax: 60_000,
 }
 
 const JSON_BYTES_MAX = 64 * 1024
@@ -40,16 +52,22 @@ export type OverlayRouteDeps = {
 
 /** The public routes of a BRC-22 and BRC-24 host, for any express app. */
 export function overlayRoutes({ overlay, arcCallbackToken, limits, onFailure }: OverlayRouteDeps): Router {
-  const { submitBytesMax, submitsAtOnceMax, lookupsAtOnceMax } = { ...overlayRouteLimits, ...limits }
-  const bytes = express.raw({ type: () => true, limit: submitBytesMax })
-  const json = express.json({ limit: JSON_BYTES_MAX, type: () => true, strict: false })
+  const bounds = { ...overlayRouteLimits, ...limits }
+  const withBody = bodyReader(bounds)
+  const withJson = readJson(withBody, JSON_BYTES_MAX)
+  const submits = limitAtOnce(bounds.submitsAtOnceMax, bounds.answerMsMax)
+  const lookups = limitAtOnce(bounds.lookupsAtOnceMax, bounds.answerMsMax)
   const routes = Router({ caseSensitive: true })
 
-  routes.post('/submit', limitAtOnce(submitsAtOnceMax), bytes, (request, response) =>
-    submit(overlay, request, response),
-  )
-  routes.post('/lookup', limitAtOnce(lookupsAtOnceMax), json, (request, response) =>
-    lookup(overlay, request, response),
+  routes.post('/submit', async (request, response) => {
+    const topics = readSubmitHeaders(overlay, request)
+    if (!topics.ok) return sendError(response, topics.error)
+    await withBody(request, response, bounds.submitBytesMax, body =>
+      submits(response, () => submit(overlay, request, topics.value, body, response)),
+    )
+  })
+  routes.post('/lookup', (request, response) =>
+    withJson(request, response, body => lookups(response, () => lookup(overlay, request, body, response))),
   )
 
   routes.get('/listTopicManagers', async (_, response) => {
@@ -67,31 +85,54 @@ export function overlayRoutes({ overlay, arcCallbackToken, limits, onFailure }: 
     await documentation(overlay.hosted.services, lookupService ?? service, 'lookupService', response)
   })
 
-  routes.post(
-    '/arc-ingest',
-    json,
-    readCallback,
-    bearerGuard(arcCallbackToken, 'a callback with a block proof'),
-    (_, response) => takeCallback(overlay, response),
+  const mayCallBack = bearerGuard(arcCallbackToken, 'a callback with a block proof')
+  routes.post('/arc-ingest', (request, response) =>
+    withJson(request, response, async body => {
+      // What is no callback at all is told so to anybody.
+      const read = callback.safeParse(body)
+      if (!read.success) return sendError(response, invalid(read.error))
+      const against = mayCallBack(request)
+      if (against !== undefined) return sendError(response, against)
+      await takeCallback(overlay, read.data, response)
+    }),
   )
-  routes.post('/requestSyncResponse', json, (request, response) => syncResponse(overlay, request, response))
-  routes.post('/requestForeignGASPNode', json, (request, response) => foreignNode(overlay, request, response))
+  routes.post('/requestSyncResponse', (request, response) =>
+    withJson(request, response, body =>
+      lookups(response, () => syncResponse(overlay, request, body, response)),
+    ),
+  )
+  routes.post('/requestForeignGASPNode', (request, response) =>
+    withJson(request, response, body => lookups(response, () => foreignNode(overlay, body, response))),
+  )
   routes.use(overlayFailures(onFailure))
   return routes
 }
 
-async function submit(overlay: Overlay, request: Request, response: Response): Promise<void> {
-  if (!request.is('application/octet-stream'))
-    return sendError(response, {
-      status: 400,
-      code: 'ERR_CONTENT_TYPE',
-      message: 'a submission is the bytes of a BEEF, with Content-Type application/octet-stream',
-    })
-  const topics = readTopics(request.get('x-topics'), new Set(Object.keys(overlay.hosted.managers)))
-  if (!topics.ok) return sendError(response, overlayError(topics.fault))
-  const body: Uint8Array = Buffer.isBuffer(request.body) ? request.body : new Uint8Array()
-  if (body.length === 0) return sendError(response, noBody)
+type Read<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: OverlayError }
 
+/** Before the body is received: what these are wrong about, a megabyte cannot mend. */
+function readSubmitHeaders(overlay: Overlay, request: Request): Read<readonly string[]> {
+  if (!request.is('application/octet-stream'))
+    return {
+      ok: false,
+      error: {
+        status: 400,
+        code: 'ERR_CONTENT_TYPE',
+        message: 'a submission is the bytes of a BEEF, with Content-Type application/octet-stream',
+      },
+    }
+  const topics = readTopics(request.get('x-topics'), new Set(Object.keys(overlay.hosted.managers)))
+  return topics.ok ? topics : { ok: false, error: overlayError(topics.fault) }
+}
+
+async function submit(
+  overlay: Overlay,
+  request: Request,
+  topics: readonly string[],
+  body: unknown,
+  response: Response,
+): Promise<void> {
+  if (!(body instanceof Uint8Array) || body.length === 0) return sendError(response, noBody)
   const parts =
     request.get('x-includes-off-chain-values') === 'true'
       ? splitOffChainValues(body)
@@ -102,7 +143,7 @@ async function submit(overlay: Overlay, request: Request, response: Response): P
   if (!beef.ok) return sendError(response, overlayError(beef.fault))
   const steak = await overlay.submit({
     beef: beef.value,
-    topics: topics.value,
+    topics,
     ...(offChainValues !== undefined && { offChainValues }),
   })
   if (!steak.ok) return sendError(response, overlayError(steak.fault))
@@ -117,8 +158,8 @@ const noBody: OverlayError = {
 
 const question = z.object({ service: z.string().min(1), query: z.unknown() })
 
-async function lookup(overlay: Overlay, request: Request, response: Response): Promise<void> {
-  const asked = question.safeParse(request.body)
+async function lookup(overlay: Overlay, request: Request, body: unknown, response: Response): Promise<void> {
+  const asked = question.safeParse(body)
   // `query` may be anything but absent; what a service makes of null is nothing useful.
   if (!asked.success || asked.data.query === undefined || asked.data.query === null)
     return sendError(
@@ -129,13 +170,23 @@ async function lookup(overlay: Overlay, request: Request, response: Response): P
     )
   const found = await overlay.lookup(asked.data.service, asked.data.query)
   if (!found.ok) return sendError(response, overlayError(found.fault))
-  if (request.get('x-aggregation')?.toLowerCase() !== 'yes') {
-    response.json(jsonAnswer(found.value))
-    return
-  }
+  if (request.get('x-aggregation')?.toLowerCase() !== 'yes')
+    return sendInPieces(response, jsonAnswer(found.value))
   // Clients compare the type exactly, so nothing may be added to it.
   response.setHeader('Content-Type', 'application/octet-stream')
   response.end(aggregatedAnswer(found.value))
+}
+
+/** At the client's pace: in JSON a BEEF takes four times its length, and nobody needs all of it at once. */
+async function sendInPieces(response: Response, pieces: Iterable<string>): Promise<void> {
+  response.setHeader('Content-Type', 'application/json; charset=utf-8')
+  try {
+    await pipeline(Readable.from(pieces, { highWaterMark: 1 }), response)
+  } catch (error) {
+    // The client has left before it had it all; a piece that cannot be made is another matter.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE'))
+      throw error
+  }
 }
 
 async function documentation(
@@ -163,16 +214,11 @@ async function documentation(
 const txid = z.string().regex(/^[0-9a-f]{64}$/, 'not a txid: 64 lower-case hex digits')
 const callback = z.object({ txid, merklePath: z.string(), blockHeight: z.int().min(0).optional() })
 
-/** What is no callback at all is told so to anybody. */
-const readCallback: RequestHandler = (request, response, next) => {
-  const read = callback.safeParse(request.body)
-  if (!read.success) return sendError(response, invalid(read.error))
-  response.locals['callback'] = read.data
-  next()
-}
-
-async function takeCallback(overlay: Overlay, response: Response): Promise<void> {
-  const read = callback.parse(response.locals['callback'])
+async function takeCallback(
+  overlay: Overlay,
+  read: z.output<typeof callback>,
+  response: Response,
+): Promise<void> {
   const path = fromHex(read.merklePath.toLowerCase())
   if (path === undefined)
     return sendError(response, { status: 400, code: 'ERR_PROOF_INVALID', message: 'merklePath is not hex' })
@@ -205,9 +251,14 @@ const syncRequest = z.object({
   limit: z.int().min(1).max(10_000).default(1000),
 })
 
-async function syncResponse(overlay: Overlay, request: Request, response: Response): Promise<void> {
+async function syncResponse(
+  overlay: Overlay,
+  request: Request,
+  body: unknown,
+  response: Response,
+): Promise<void> {
   const topic = request.get('x-bsv-topic') ?? ''
-  const read = syncRequest.safeParse(request.body)
+  const read = syncRequest.safeParse(body)
   if (!read.success) return sendError(response, invalid(read.error))
   if (!Object.hasOwn(overlay.hosted.managers, topic))
     return sendError(
@@ -226,8 +277,8 @@ const nodeRequest = z.object({
   outputIndex: z.int().min(0).max(0xffff_ffff),
 })
 
-async function foreignNode(overlay: Overlay, request: Request, response: Response): Promise<void> {
-  const read = nodeRequest.safeParse(request.body)
+async function foreignNode(overlay: Overlay, body: unknown, response: Response): Promise<void> {
+  const read = nodeRequest.safeParse(body)
   if (!read.success) return sendError(response, invalid(read.error))
   const { graphID, txid: wanted, outputIndex } = read.data
   const node = await overlay.raw(wanted)

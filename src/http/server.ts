@@ -1,6 +1,7 @@
-import { createServer, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Express } from 'express'
+import { errorBody, type OverlayError } from './overlay-error.ts'
 
 export type HttpLimits = {
   readonly headerBytesMax: number
@@ -33,7 +34,10 @@ export async function listen(
   app: Express,
   port: number,
   host: string,
-  limits: HttpLimits = httpLimits,
+  {
+    headers = {},
+    ...limits
+  }: HttpLimits & { readonly headers?: Readonly<Record<string, string>> } = httpLimits,
 ): Promise<HttpServer> {
   const server = createServer(
     {
@@ -51,6 +55,9 @@ export async function listen(
     underWay.add(response)
     response.once('close', () => underWay.delete(response))
   })
+  // What nobody has to know, nobody has to fail over: RFC 9110 lets a server pass by what is expected of it.
+  server.on('checkExpectation', app)
+  answerBadRequests(server, headers)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, () => {
@@ -63,6 +70,51 @@ export async function listen(
     server,
     stop: () => stopServer(server, underWay, limits),
   }
+}
+
+/** What never becomes a request of the app gets an answer of the same shape as what does. */
+function answerBadRequests(server: Server, headers: Readonly<Record<string, string>>): void {
+  const answers = new WeakMap<object, ServerResponse>()
+  server.on('request', ({ socket }, response) => answers.set(socket, response))
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    const begun = answers.get(socket)
+    const midway = begun?.headersSent === true && !begun.writableFinished
+    // Into half an answer nothing else may be written.
+    if (socket.writable && !midway && error.code !== 'ECONNRESET')
+      socket.write(rawAnswer(badRequest(error), headers))
+    socket.destroySoon()
+  })
+}
+
+function badRequest({ code }: NodeJS.ErrnoException): OverlayError {
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return {
+      status: 431,
+      code: 'ERR_REQUEST_TOO_LARGE',
+      message: 'the headers are longer than this server takes; send fewer or shorter ones',
+    }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return {
+      status: 408,
+      code: 'ERR_REQUEST_TIMEOUT',
+      message: 'the request has taken too long to arrive; send it again in one go',
+    }
+  return {
+    status: 400,
+    code: 'ERR_REQUEST_INVALID',
+    message: 'the request is not HTTP/1.1, or has ended before it was all there',
+  }
+}
+
+function rawAnswer(error: OverlayError, headers: Readonly<Record<string, string>>): string {
+  const body = JSON.stringify(errorBody(error))
+  const lines = Object.entries({
+    ...headers,
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': String(Buffer.byteLength(body)),
+    Connection: 'close',
+  }).map(([name, value]) => `${name}: ${value}`)
+  return [`HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`, ...lines, '', body].join('\r\n')
 }
 
 /** How often connections are looked for that have become idle since. */

@@ -1,7 +1,7 @@
-import type { BeefTransaction } from '../../contract/beef.ts'
+import { BEEF_BYTES_MAX, type BeefTransaction } from '../../contract/beef.ts'
 import { accepted, type Outcome, refused } from '../../core/fault.ts'
 import type { Hosted } from './hosted.ts'
-import { readAncestry } from './read-ancestry.ts'
+import { readAncestryUpTo } from './read-ancestry.ts'
 import { byteas, type Queryable } from './sql.ts'
 
 export type Found = { readonly outputs: readonly FoundOutput[] }
@@ -16,9 +16,8 @@ export type FoundOutput = {
 
 /** More than any of our own services gives at once. */
 export const LOOKUP_OUTPUTS_MAX = 1000
-
-/** Of all transactions in an answer. As JSON numbers they take four times that. */
-export const LOOKUP_BYTES_MAX = 16 * 1024 * 1024
+/** Of all transactions in an answer, each as often as an output needs it: one BEEF of the greatest length, eight times. */
+export const LOOKUP_BYTES_MAX = 8 * BEEF_BYTES_MAX
 
 /** Asks the service, and finds each output it names with its history. What is no longer admitted is left out. */
 export async function lookup(
@@ -26,7 +25,7 @@ export async function lookup(
   query: unknown,
   { services, db }: { services: Hosted['services']; db: Queryable },
 ): Promise<Outcome<Found>> {
-  const asked = services[service]
+  const asked = Object.hasOwn(services, service) ? services[service] : undefined
   if (asked === undefined)
     return refused('service-unknown', `this node has no lookup service ${service.slice(0, 64)}`)
   const formula = await asked.lookup({ service, query })
@@ -40,26 +39,26 @@ export async function lookup(
     formula.map(({ txid, outputIndex }) => ({ txid, vout: outputIndex })),
   )
   const here = formula.filter(({ txid, outputIndex }) => admitted.has(`${txid}.${outputIndex}`))
-  const ancestry = await readAncestry(db, [...new Set(here.map(({ txid }) => txid))])
-  const outputs = here.flatMap(({ txid, outputIndex, context }) => {
+  const ancestry = await readAncestryUpTo(db, [...new Set(here.map(({ txid }) => txid))], LOOKUP_BYTES_MAX)
+  if (ancestry === undefined) return tooLong(here.length)
+  const outputs: FoundOutput[] = []
+  let bytes = 0
+  for (const { txid, outputIndex: vout, context } of here) {
     const history = ancestry.historyOf(txid)
-    if (history === undefined) return []
-    return [
-      {
-        txid,
-        vout: outputIndex,
-        history,
-        ...(context !== undefined && { context: Uint8Array.from(context) }),
-      },
-    ]
-  })
-  const bytes = outputs.reduce((sum, { history }) => sum + bytesOf(history), 0)
-  if (bytes > LOOKUP_BYTES_MAX)
-    return refused(
-      'answer-too-large',
-      `the outputs that match come with ${bytes} bytes of transactions, and an answer holds ${LOOKUP_BYTES_MAX}; set a lower limit`,
-    )
+    if (history === undefined) continue
+    for (const { raw } of history) bytes += raw.length
+    // Before the next history is walked: of a long chain, each is nearly as long as the one before.
+    if (bytes > LOOKUP_BYTES_MAX) return tooLong(here.length)
+    outputs.push({ txid, vout, history, ...(context !== undefined && { context: Uint8Array.from(context) }) })
+  }
   return accepted({ outputs })
+}
+
+function tooLong(outputs: number): Outcome<never> {
+  return refused(
+    'answer-too-large',
+    `${outputs} outputs match, and their transactions are longer than the ${LOOKUP_BYTES_MAX} bytes of an answer; set a smaller limit, and page`,
+  )
 }
 
 async function readAdmitted(
@@ -73,8 +72,4 @@ async function readAdmitted(
     values: [byteas(outpoints.map(({ txid }) => txid)), outpoints.map(({ vout }) => vout)],
   })
   return new Set(rows.map(({ txid, vout }) => `${txid}.${vout}`))
-}
-
-function bytesOf(history: readonly BeefTransaction[]): number {
-  return history.reduce((sum, { raw }) => sum + raw.length, 0)
 }

@@ -9,8 +9,26 @@ import { byteas, type Queryable } from './sql.ts'
  * transactions and proofs is stored, so a proof that comes or goes shows in every BEEF from then on.
  */
 export async function readAncestry(db: Queryable, txids: readonly string[]): Promise<Ancestry> {
-  const { rows } = await db.query<Row>({ name: 'read-ancestry', text: sql, values: [byteas(txids)] })
-  const byTxid = new Map(rows.map(row => [row.txid, transactionOf(row)]))
+  const ancestry = await readAncestryUpTo(db, txids, null)
+  if (ancestry === undefined) throw new Error('an ancestry without a bound was refused')
+  return ancestry
+}
+
+/** The same; undefined, and nothing of it read, where all of it is longer than `bytesMax`. */
+export async function readAncestryUpTo(
+  db: Queryable,
+  txids: readonly string[],
+  bytesMax: number | null,
+): Promise<Ancestry | undefined> {
+  const { rows } = await db.query<Row | TooLong>({
+    name: 'read-ancestry',
+    text: sql,
+    values: [byteas(txids), bytesMax],
+  })
+  if (rows.some(isTooLong)) return undefined
+  const byTxid = new Map(
+    rows.flatMap(row => (isTooLong(row) ? [] : [[row.txid, transactionOf(row)] as const])),
+  )
   return {
     byTxid,
     historyOf(txid) {
@@ -31,6 +49,12 @@ export type Ancestry = {
 }
 
 type Row = { txid: string; raw: Buffer; proof: Buffer | null }
+/** Stands for all rows. */
+type TooLong = { txid: null }
+
+function isTooLong(row: Row | TooLong): row is TooLong {
+  return row.txid === null
+}
 
 const sql = `
   with recursive needed (txid) as (
@@ -38,8 +62,14 @@ const sql = `
     union
     select coins.txid from needed join transactions using (txid) join coins on coins.spender = needed.txid
       where transactions.proof is null
+  ), whole (fits) as (
+    select $2::bigint is null or coalesce(sum(octet_length(raw) + coalesce(octet_length(proof), 0)), 0) <= $2
+      from needed join transactions using (txid)
   )
-  select encode(txid, 'hex') as txid, raw, proof from needed join transactions using (txid)`
+  select encode(txid, 'hex') as txid, raw, proof from needed join transactions using (txid)
+    where (select fits from whole)
+  union all
+  select null, null, null from whole where not fits`
 
 /** What is stored was read strictly before: a fault here is ours, or the disk's. */
 function transactionOf({ raw, proof }: Row): BeefTransaction {

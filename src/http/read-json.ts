@@ -1,0 +1,34 @@
+import type { Request, Response } from 'express'
+import { fromUtf8 } from '../core/bytes.ts'
+import { sendError } from './overlay-error.ts'
+import type { WithBody } from './receive-body.ts'
+
+type WithJson = (
+  request: Request,
+  response: Response,
+  use: (value: unknown) => Promise<void> | void,
+) => Promise<void>
+
+/** Reads bodies as JSON, whatever they are called; what an app's own parser has read is taken as it is. */
+export function readJson(withBody: WithBody, bytesMax: number): WithJson {
+  return (request, response, use) =>
+    withBody(request, response, bytesMax, body => {
+      if (!(body instanceof Uint8Array)) return use(body)
+      const json = parse(body)
+      if (json !== undefined) return use(json.value)
+      sendError(response, {
+        status: 400,
+        code: 'ERR_REQUEST_INVALID',
+        message: 'the body is not JSON in UTF-8',
+      })
+    })
+}
+
+function parse(bytes: Uint8Array): { value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(fromUtf8(bytes) ?? '') }
+  } catch {
+    // Not JSON: the caller says so.
+    return undefined
+  }
+}
