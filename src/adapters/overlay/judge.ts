@@ -2,12 +2,12 @@ import { ancestry, type BeefTransaction } from '../../contract/beef.ts'
 import { outpointText } from '../../contract/transaction.ts'
 import { accepted, FaultError, type Outcome } from '../../core/fault.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
+import type { Rest } from '../../runtime/take-turns.ts'
 import type { Hearing } from './engine-host.ts'
 import type { Hosted } from './hosted.ts'
 import { collectIndexWrites, type IndexWrite } from './index-writes.ts'
 import { type Known, together } from './read-known.ts'
 import { type Applied, isFinal, type Submission, saysSomething } from './submission.ts'
-import type { Rest } from './take-turns.ts'
 
 /** What came of judging a submission: what the statement that records it has to write. */
 export type Judged = {

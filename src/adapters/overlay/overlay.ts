@@ -2,6 +2,7 @@ import type { Engine } from '@bsv/overlay'
 import type { Pool } from 'pg'
 import type { Bump } from '../../contract/bump.ts'
 import { type Outcome, orThrow } from '../../core/fault.ts'
+import { takeTurns } from '../../runtime/take-turns.ts'
 import { VerifiedMemory } from '../bsv/verified-memory.ts'
 import { verifyBeef } from '../bsv/verify-beef.ts'
 import type { Chain } from '../chain/chain.ts'
@@ -21,7 +22,6 @@ import { readKnown } from './read-known.ts'
 import { readRaw, readUnspent, type UnspentOutput } from './read-unspent.ts'
 import type { Steak, Submission } from './submission.ts'
 import { type SubmitDeps, submit } from './submit.ts'
-import { takeTurns } from './take-turns.ts'
 
 export type OverlayDeps = {
   readonly pool: Pool

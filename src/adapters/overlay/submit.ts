@@ -3,12 +3,12 @@ import type { Beef, BeefTransaction } from '../../contract/beef.ts'
 import type { Bump } from '../../contract/bump.ts'
 import { accepted, type Outcome, refused } from '../../core/fault.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
+import type { Rest } from '../../runtime/take-turns.ts'
 import type { NewcomerGuess } from './guess-new.ts'
 import { type JudgeDeps, type Judged, judgeSubmission } from './judge.ts'
 import { type Known, readKnown } from './read-known.ts'
 import { wasOvertaken } from './sql.ts'
 import { type Applied, isFinal, type Steak, type Submission } from './submission.ts'
-import type { Rest } from './take-turns.ts'
 import { writeAdmission } from './write-admission.ts'
 
 export type SubmitDeps = Omit<JudgeDeps, 'rest'> & {

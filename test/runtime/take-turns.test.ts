@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { takeTurns } from '../../../src/adapters/overlay/take-turns.ts'
+import { takeTurns } from '../../src/runtime/take-turns.ts'
 
 /** A clock that only work moves: every step takes a millisecond. */
 function bench() {
