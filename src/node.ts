@@ -59,8 +59,9 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       post: postToPeer,
       events: overlayEvents(log, metrics),
     })
-    await overlay.start()
+    // Before it starts, as its start may fail half-way.
     stops.add('overlay', () => overlay.stop())
+    await overlay.start()
 
     const http = await openDoors(settings, {
       log,

@@ -16,6 +16,8 @@ const seed = Number(process.env['ASSAY_SEED'] ?? 20261120)
 const clients = 6
 const acknowledgedBetweenMax = 40
 const momentMsMax = 60
+/** Somewhat longer than a start that makes its database takes. */
+const firstStartMsMax = 6_000
 
 const homes: NodeHome[] = []
 afterEach(async () => {
@@ -71,6 +73,31 @@ describe('kill -9 of the node and of PostgreSQL at random moments, under submits
       expect(await reindex.exited, reindex.said()).toEqual({ code: 0, signal: null })
       expect(await indexRows(url)).toEqual(before)
     })
+  })
+})
+
+describe('a first start that is killed', () => {
+  const starts = Math.ceil(kills / 2)
+  test(`at any of ${starts} moments is finished by the next one`, {
+    timeout: 60_000 + starts * 20_000,
+  }, async () => {
+    const choices = choicesFrom(seed)
+    const home = await nodeHome()
+    homes.push(home)
+    for (let n = 0; n < starts; n++) {
+      const starting = home.start()
+      await pause(choices.pick(firstStartMsMax))
+      await starting.kill()
+      const server = home.postmaster()
+      if (server !== undefined && choices.chance(50)) process.kill(server, 'SIGKILL')
+    }
+    const node = home.start()
+    onTestFailed(() => void process.stderr.write(node.said()))
+    await node.ready()
+    const load = submitLoad({ url: node.url, seed, clients: 1 })
+    await load.more(5)
+    await load.rest()
+    expect(await faultsNow(home, node, load, [...load.acknowledged.values()])).toEqual([])
   })
 })
 

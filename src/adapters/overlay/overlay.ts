@@ -109,6 +109,7 @@ export function openOverlay({ pool, chain, hosted, now, peers, post, events }: O
         onFailure: events.onUndelivered,
       })
       wakeOutbox = outbox.wake
+      stops.push(outbox.stop)
       const following = await followChain({
         db: pool,
         chain,
@@ -117,7 +118,7 @@ export function openOverlay({ pool, chain, hosted, now, peers, post, events }: O
         onReorganisation: () => verified.clear(),
         submit: async submission => orThrow(await submitNow(submission)),
       })
-      stops.push(following, outbox.stop)
+      stops.unshift(following)
     },
     async stop() {
       for (const stop of stops.splice(0)) await stop()
