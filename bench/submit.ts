@@ -3,6 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { median } from './percentile.ts'
 import type { BenchOptions, Report } from './report.ts'
+import { answers } from './submit/commands.ts'
 import { type ContenderHandle, startContender } from './submit/contender-handle.ts'
 import { benchDatabase, benchServer } from './submit/databases.ts'
 import { driveOverHttp } from './submit/drive-over-http.ts'
@@ -47,7 +48,7 @@ export async function measureSubmit({ isQuick }: BenchOptions): Promise<Report> 
       closing.unshift(database.drop)
       const handle = startContender()
       closing.unshift(handle.end)
-      await handle.ask({ what: 'open', contender, databaseUrl: database.url, workloadFile })
+      await handle.ask({ what: 'open', contender, databaseUrl: database.url, workloadFile }, answers.open)
       return handle
     }
     const run: Run = {
@@ -59,7 +60,7 @@ export async function measureSubmit({ isQuick }: BenchOptions): Promise<Report> 
     const at = warmUp + rounds * (oneAtATime + manyAtOnce)
     cases.push(...(await measureHttp(run, workload.singles.slice(at, at + overHttp), scale)))
     const stages = await profileStages(run, at + overHttp, profiled)
-    for (const each of [run.assay, run.stock]) await each.ask({ what: 'close' })
+    for (const each of [run.assay, run.stock]) await each.ask({ what: 'close' }, answers.close)
 
     const bytes = { batch: meanBytes(workload.singles), chainOfTen: meanBytes(workload.chains) }
     const printed = [
@@ -102,7 +103,9 @@ async function compare(run: Run, { rounds, warmUp, oneAtATime, manyAtOnce, chain
     const to = from + asked.count
     if (!again) next[of] = to
     const ask = (contender: ContenderHandle) =>
-      sample(run, () => contender.ask({ what: 'submit', of, from, to, concurrency, again, profiled: false }))
+      sample(run, () =>
+        contender.ask({ what: 'submit', of, from, to, concurrency, again, profiled: false }, answers.submit),
+      )
     // Whoever goes second finds the caches of the machine as the first one left them.
     if (round % 2 === 0) return { assay: await ask(run.assay), stock: await ask(run.stock) }
     const stock = await ask(run.stock)
@@ -125,14 +128,14 @@ async function compare(run: Run, { rounds, warmUp, oneAtATime, manyAtOnce, chain
 
 /** All the way through our own routes, from a client in this process. */
 async function measureHttp(run: Run, tasks: readonly Task[], scale: Scale): Promise<Case[]> {
-  const { url } = await run.assay.ask({ what: 'listen' })
+  const { url } = await run.assay.ask({ what: 'listen' }, answers.listen)
   let at = 0
   const submit = (concurrency: number, count: number) =>
     sample(run, async () => {
-      const before = await run.assay.ask({ what: 'cpu' })
+      const before = await run.assay.ask({ what: 'cpu' }, answers.cpu)
       const driven = await driveOverHttp(url, tasks.slice(at, at + count), concurrency)
       at += count
-      const after = await run.assay.ask({ what: 'cpu' })
+      const after = await run.assay.ask({ what: 'cpu' }, answers.cpu)
       return { ...driven, cpuMs: after.cpuMs - before.cpuMs }
     })
   await submit(MANY, scale.warmUp)
@@ -150,15 +153,18 @@ async function measureHttp(run: Run, tasks: readonly Task[], scale: Scale): Prom
 
 async function profileStages({ assay, postgres }: Run, from: number, count: number): Promise<Stages> {
   const before = postgres?.()
-  const { stages = {}, submits } = await assay.ask({
-    what: 'submit',
-    of: 'singles',
-    from,
-    to: from + count,
-    concurrency: MANY,
-    again: false,
-    profiled: true,
-  })
+  const { stages = {}, submits } = await assay.ask(
+    {
+      what: 'submit',
+      of: 'singles',
+      from,
+      to: from + count,
+      concurrency: MANY,
+      again: false,
+      profiled: true,
+    },
+    answers.submit,
+  )
   const each = Object.entries(stages).map(([name, ms]) => ({ name, ms: ms / submits }))
   each.sort((a, b) => b.ms - a.ms)
   return {

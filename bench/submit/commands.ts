@@ -34,7 +34,6 @@ const submitted = z.object({
   /** Milliseconds of CPU by stage, where it was profiled. */
   stages: z.record(z.string(), z.number()).optional(),
 })
-export type Submitted = z.output<typeof submitted>
 
 export const answers = {
   open: z.object({}),

@@ -1,12 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Answer, answers, type Command, failure } from './commands.ts'
+import type * as z from 'zod'
+import { type Command, failure } from './commands.ts'
 
 /** A contender in its process. */
 export type ContenderHandle = {
-  ask<What extends Command['what']>(command: Extract<Command, { what: What }>): Promise<Answer<What>>
-  /** Closes it, and ends the process. */
+  /** `answer`: the one of `answers` that belongs to the command. */
+  ask<Schema extends z.ZodType>(command: Command, answer: Schema): Promise<z.output<Schema>>
+  /** Ends the process. */
   end(): Promise<void>
 }
 
@@ -14,20 +16,19 @@ export function startContender(): ContenderHandle {
   // Run from source or built, it is the neighbour with the same ending as this file.
   const program = new URL(`../contender-process${path.extname(import.meta.url)}`, import.meta.url)
   const child = fork(fileURLToPath(program), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  const ask: ContenderHandle['ask'] = async command => {
+  const ask: ContenderHandle['ask'] = async (command, schema) => {
     const answer = await answerOf(child, command)
     const failed = failure.safeParse(answer)
     if (failed.success) throw new Error(`a contender failed at "${command.what}": ${failed.data.failed}`)
-    return answers[command.what].parse(answer) as never
+    return schema.parse(answer)
   }
   return {
     ask,
     async end() {
+      if (child.exitCode !== null || child.signalCode !== null) return
       const ended = new Promise(resolve => child.once('exit', resolve))
-      if (child.exitCode === null && child.signalCode === null) {
-        if (child.connected) child.disconnect()
-        await ended
-      }
+      if (child.connected) child.disconnect()
+      await ended
     },
   }
 }

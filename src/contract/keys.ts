@@ -40,10 +40,14 @@ export function verifyDetached(
   data: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  const compact = decodeDer(signature)
-  if (compact === undefined) return false
   const key = anyoneVerifyingKey(identityKey, protocol, keyId)
-  return key !== undefined && verify(compact, sha256(data), key)
+  return key !== undefined && verifyBy(key, data, signature)
+}
+
+/** The same with the key derived already. */
+export function verifyBy(verifyingKey: Uint8Array, data: Uint8Array, signature: Uint8Array): boolean {
+  const compact = decodeDer(signature)
+  return compact !== undefined && verify(compact, sha256(data), verifyingKey)
 }
 
 const PROTOCOL_CHARS_MAX = 400

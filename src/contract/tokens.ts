@@ -4,7 +4,7 @@ import { concat, fromUtf8, knownHex, sameBytes, toHex, utf8 } from '../core/byte
 import { digestHex } from '../core/digest.ts'
 import { accepted, type Outcome, refused } from '../core/fault.ts'
 import type { BodyCodec } from './body.ts'
-import { anyoneSigningKey, anyoneVerifyingKey, signDetached, verifyDetached } from './keys.ts'
+import { anyoneSigningKey, anyoneVerifyingKey, signDetached, verifyBy } from './keys.ts'
 import { againstOperatorWord, type OperatorWord } from './operator.ts'
 import { readLock, tokenLock } from './script.ts'
 import {
@@ -80,9 +80,11 @@ export function readToken(script: Uint8Array): Outcome<Token> {
   const read = readBody(tag, issuer, subject, bodyBytes)
   if (!read.ok) return read
   const signed = concat(tagBytes, issuerKey, subjectBytes, bodyBytes)
-  if (!verifyDetached(issuerKey, kinds[tag].protocol, subject, signed, signature))
+  const signer = lockKey(tag, subject, issuer)
+  if (signer === undefined || !verifyBy(signer, signed, signature))
     return invalid('its issuer has not signed it, or not in strict DER with a low S')
-  const expected = lockKey(tag, subject, read.value.receiver)
+  const { receiver } = read.value
+  const expected = receiver === issuer ? signer : lockKey(tag, subject, receiver)
   if (expected === undefined || !sameBytes(lock.key, expected))
     return invalid('it is not locked to its receiver, with a key that anybody can recompute')
   return accepted(read.value.token)
@@ -168,8 +170,9 @@ function readBody<Tag extends TokenTag>(
   return accepted({ token, receiver: kind.receiver(body, issuer) })
 }
 
-function lockKey(tag: TokenTag, subject: string, receiver: string): Uint8Array | undefined {
-  return anyoneVerifyingKey(knownHex(receiver), kinds[tag].protocol, subject)
+/** Signs for its owner, and locks to its owner: one pair serves as both. */
+function lockKey(tag: TokenTag, subject: string, owner: string): Uint8Array | undefined {
+  return anyoneVerifyingKey(knownHex(owner), kinds[tag].protocol, subject)
 }
 
 function isTag(text: string | undefined): text is TokenTag {
