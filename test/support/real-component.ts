@@ -6,7 +6,7 @@ import { describe, test } from 'vitest'
  */
 export function describeWith(component: RealComponent, title: string, body: () => void): void {
   if (component.available) describe(title, body)
-  else if (isRequired(component.name)) {
+  else if (component.installable !== false && isRequired(component.name)) {
     test(`${title} (needs ${component.name})`, () => {
       throw new Error(`REQUIRE_REAL asks for ${component.name}, which is not here. ${component.howToGet}`)
     })
@@ -18,6 +18,8 @@ export type RealComponent = {
   readonly available: boolean
   /** A sentence: what to install, or to set. */
   readonly howToGet: string
+  /** False: it is how the machine is, which no installation changes; so nobody can require it. */
+  readonly installable?: false
 }
 
 function isRequired(name: string): boolean {

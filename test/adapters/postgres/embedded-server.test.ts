@@ -441,6 +441,7 @@ if (isRoot)
     {
       name: 'ordinary-user',
       available: canBecomeOrdinary,
+      installable: false,
       howToGet:
         'Have runuser (util-linux), a user tester or nobody, and this folder where that user can read it.',
     },
@@ -489,6 +490,7 @@ if (isRoot)
 describeWith(
   {
     name: 'small-disks',
+    installable: false,
     available:
       spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', '-o', 'size=1m', 'none', '/mnt']).status === 0,
     howToGet: 'Allow user namespaces with mounts in them (sysctl kernel.unprivileged_userns_clone=1).',
