@@ -97,19 +97,12 @@ export const overlay = {
       -- Goes up with every eviction. An admission that was judged on an older one is judged again.
       create table overlay_epoch (one boolean primary key default true check (one), epoch bigint not null);
       insert into overlay_epoch (epoch) values (0);
-
-      create table sync_positions (
-        host text not null,
-        topic text not null,
-        since bigint not null,
-        primary key (host, topic)
-      );
     `)
   },
 
   async down(knex: Knex): Promise<void> {
     await knex.raw(`
-      drop table sync_positions, overlay_epoch, evicted, double_spends, outbox, off_chain_values, applied, outputs,
+      drop table overlay_epoch, evicted, double_spends, outbox, off_chain_values, applied, outputs,
         coins, transactions
     `)
   },
