@@ -1,0 +1,435 @@
+import type { Router } from 'express'
+import fc from 'fast-check'
+import { Registry } from 'prom-client'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as z from 'zod'
+import { writeBeef } from '../../src/contract/beef.ts'
+import { readBump } from '../../src/contract/bump.ts'
+import { baseLookupServices, baseTopics } from '../../src/contract/names.ts'
+import { fromHex } from '../../src/core/bytes.ts'
+import { orThrow } from '../../src/core/fault.ts'
+import { nodeApp } from '../../src/http/app.ts'
+import { healthRoutes } from '../../src/http/health-routes.ts'
+import { overlayErrorCodes } from '../../src/http/overlay-error.ts'
+import { overlayRoutes } from '../../src/http/overlay-routes.ts'
+import { batchTransaction } from '../support/event-batches.ts'
+import { until } from '../support/overlay-bed.ts'
+import { party } from '../support/pipeline.ts'
+import { runningNode, type TestNode } from '../support/running-node.ts'
+import { faucetBeef, submitHeaders } from './good-client.ts'
+import { coinOf } from './hostile-beef.ts'
+import { type Operation, openObjects, readApiDocument } from './openapi-document.ts'
+import { type HttpAnswer, HttpClient, type Sent } from './raw-http.ts'
+
+const api = readApiDocument()
+const token = 'a token of the processor'.replaceAll(' ', '-')
+const REQUESTS_EACH = 200
+
+/** Documented, and not to be had here: it takes a broken node, a full one, or more patience than a test has. */
+const notHere = ['408', '500', '503']
+
+describe('docs/openapi.yaml', () => {
+  let node: TestNode
+  let client: HttpClient
+  let calls: Calls
+  let examples: Readonly<Record<string, readonly Sent[]>>
+  beforeAll(async () => {
+    node = await runningNode({ ARC_CALLBACK_TOKEN: token })
+    const port = Number(new URL(node.url).port)
+    client = new HttpClient(port)
+    const stored = await material(node)
+    calls = callsWith(stored)
+    examples = examplesWith(stored)
+  }, 60_000)
+  afterAll(async () => {
+    client.close()
+    await node.end()
+  })
+
+  test('names the codes that the routes answer with, and no other', () => {
+    expect(api.errorCodes).toEqual([...overlayErrorCodes])
+  })
+
+  test('lists the routes of a node, and no other', () => {
+    const app = nodeApp({
+      metrics: new Registry(),
+      network: 'local',
+      onFailure: () => undefined,
+      routes: [
+        healthRoutes({
+          checks: [],
+          service: {
+            name: '',
+            advertisableFQDN: null,
+            port: 0,
+            network: 'local',
+            topicManagerCount: 0,
+            lookupServiceCount: 0,
+          },
+          startedAtMs: 0,
+          now: () => 0,
+          isServing: () => true,
+          context: () => ({}),
+        }),
+        overlayRoutes({ overlay: node.overlay, onFailure: () => undefined }),
+      ],
+    })
+    expect(routesOf(app.router).sort()).toEqual(
+      api.operations.map(({ method, path }) => `${method} ${path}`).sort(),
+    )
+  })
+
+  test('closes every object that an answer holds', () => {
+    const open = api.operations.flatMap(({ id, answers }) =>
+      [...answers].flatMap(([status, { bodies }]) =>
+        [...bodies.values()].flatMap(({ schema }) => openObjects(schema, `${id} ${status}`)),
+      ),
+    )
+    expect(open).toEqual([])
+  })
+
+  const byName = api.operations.map(each => [`${each.method} ${each.path}`, each] as const)
+  test.each(byName)('tells what %s answers to anything', async (_, operation) => {
+    const call = calls[operation.id]
+    if (call === undefined) throw new Error(`${operation.id} has no generator; add one here`)
+    const seen = new Set<string>()
+    // Every kind of failure, with one example of it, rather than the first of them.
+    const failures = new Map<string, string>()
+    const all = [...(examples[operation.id] ?? []), ...fc.sample(call, REQUESTS_EACH)].values()
+    const sendRest = async () => {
+      for (const sent of all) {
+        const answer = await client.send({ ...sent, method: operation.method })
+        seen.add(String(answer.status))
+        for (const failure of undocumented(operation, answer)) failures.set(failure, shown(sent, answer))
+      }
+    }
+    await Promise.all(Array.from({ length: 8 }, sendRest))
+    expect(Object.fromEntries(failures)).toEqual({})
+    const neverSeen = [...operation.answers.keys()].filter(
+      status => !seen.has(status) && !notHere.includes(status),
+    )
+    expect(neverSeen).toEqual([])
+  })
+})
+
+/** What an answer has that the document does not say, or lacks that it says. */
+function undocumented({ answers }: Operation, { status, headers, body }: HttpAnswer): string[] {
+  const documented = answers.get(String(status))
+  if (documented === undefined) return [`status ${status}`]
+  const [type = 'none'] = String(headers['content-type']).split(';')
+  const wrong = [...documented.headers].flatMap(([name, { required, fits }]) => {
+    const value = headers[name]
+    if (value === undefined) return required ? [`${status} without ${name}`] : []
+    const read = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+    return fits(read) ? [] : [`${status} with ${name}: ${value}`]
+  })
+  const expected = documented.bodies.get(type)
+  if (expected === undefined) return [...wrong, `${status} with Content-Type ${type}`]
+  const read: unknown = type === 'application/json' ? JSON.parse(body.toString()) : body.toString()
+  if (expected.fits(read)) return wrong
+  return [
+    ...wrong,
+    ...(expected.fits.errors ?? []).map(
+      ({ instancePath, message }) => `${status}: ${instancePath} ${message}`,
+    ),
+  ]
+}
+
+function shown({ path, headers, body }: Sent, answer: HttpAnswer): string {
+  const sent = body instanceof Uint8Array ? Buffer.from(body).toString('utf8', 0, 200) : '…'
+  return `${path} ${JSON.stringify(headers)} ${sent} → ${answer.body.toString('utf8', 0, 300)}`
+}
+
+type Layer = {
+  readonly route?: { readonly path: string; readonly methods: Readonly<Record<string, boolean>> }
+  readonly handle: { readonly stack?: readonly Layer[] }
+}
+
+function routesOf({ stack }: Pick<Router, 'stack'>): string[] {
+  const walk = (layers: readonly Layer[]): string[] =>
+    layers.flatMap(({ route, handle }) =>
+      route === undefined
+        ? walk(handle.stack ?? [])
+        : Object.keys(route.methods).map(method => `${method.toUpperCase()} ${route.path}`),
+    )
+  return walk(stack as unknown as readonly Layer[])
+}
+
+type Material = {
+  readonly submitted: Uint8Array
+  readonly rival: Uint8Array
+  readonly txid: string
+  readonly merklePath: string
+  /** In the same block, and not stored here. */
+  readonly neighbour: string
+}
+
+/** A batch that is stored and mined here, and another one that spends the same coin. */
+async function material({ url }: TestNode): Promise<Material> {
+  const owner = party('reader of documents')
+  const { subject, transactions } = await faucetBeef(url, owner, 1)
+  const batch = (text: string) => batchTransaction(owner, [coinOf(subject, 0, owner.privateKey)], { text })
+  const [first, second] = [batch('{"n":1}\n'), batch('{"n":2}\n')]
+  const submitted = writeBeef([...transactions, first])
+  const answer = await fetch(`${url}/submit`, {
+    method: 'POST',
+    headers: submitHeaders,
+    body: Buffer.from(submitted),
+  })
+  if (!answer.ok) throw new Error(await answer.text())
+  let merklePath = ''
+  await until(async () => {
+    const response = await fetch(`${url}/chain/transactions/${first.txid}`)
+    if (!response.ok) return false
+    merklePath = z.object({ proof: z.string().default('') }).parse(await response.json()).proof
+    return merklePath !== ''
+  })
+  const { leaves } = orThrow(readBump(fromHex(merklePath) ?? new Uint8Array()))
+  const [neighbour = ''] = [...leaves].filter(txid => txid !== first.txid)
+  return { submitted, rival: writeBeef([...transactions, second]), txid: first.txid, merklePath, neighbour }
+}
+
+/** One for every answer that chance may miss. */
+function examplesWith({ submitted, rival, txid, merklePath, neighbour }: Material) {
+  const toJson = (path: string, value: unknown, headers: Readonly<Record<string, string>> = {}): Sent => ({
+    path,
+    headers: { 'content-type': 'application/json', ...headers },
+    body: Buffer.from(JSON.stringify(value)),
+  })
+  const bearer = (value: string) => ({ authorization: `Bearer ${value}` })
+  const long = new Uint8Array(10 * 1024 * 1024)
+  const submit = (body: Uint8Array, headers: Readonly<Record<string, string>> = {}): Sent => ({
+    path: '/submit',
+    headers: { ...submitHeaders, ...headers },
+    body,
+  })
+  return {
+    submit: [submit(submitted), submit(rival), submit(submitted, { 'content-encoding': 'br' }), submit(long)],
+    lookup: ['yes', 'no'].map(form =>
+      toJson('/lookup', { service: baseLookupServices.events, query: { txid } }, { 'x-aggregation': form }),
+    ),
+    arcIngest: [
+      toJson('/arc-ingest', { txid, merklePath }),
+      toJson('/arc-ingest', { txid, merklePath }, bearer('somebody-else')),
+      toJson('/arc-ingest', { txid, merklePath }, bearer(token)),
+      toJson('/arc-ingest', { txid: neighbour, merklePath }, bearer(token)),
+    ],
+    requestSyncResponse: [
+      toJson('/requestSyncResponse', { version: 1, since: 0 }, { 'x-bsv-topic': baseTopics.ingest }),
+    ],
+    requestForeignGASPNode: [
+      toJson('/requestForeignGASPNode', { graphID: `${txid}.0`, txid, outputIndex: 0 }),
+    ],
+  }
+}
+
+type Calls = Readonly<Record<string, fc.Arbitrary<Sent>>>
+
+function callsWith({ submitted, rival, txid, merklePath, neighbour }: Material): Calls {
+  const anyTxid = fc
+    .uint8Array({ minLength: 32, maxLength: 32 })
+    .map(bytes => Buffer.from(bytes).toString('hex'))
+  const someTxid = fc.oneof(fc.constant(txid), anyTxid)
+  const health = (path: string) =>
+    fc.record({
+      path: fc.webQueryParameters().map(query => `${path}?${query}`),
+      headers: headersOf({ accept: ['*/*', 'text/html', ''] }),
+    })
+  const documentation = (path: string, parameters: readonly string[], names: readonly string[]) =>
+    fc.record({
+      path: fc
+        .tuple(
+          fc.constantFrom(...parameters, 'other', '__proto__'),
+          fc.oneof(fc.constantFrom(...names, ''), fc.string()),
+          fc.constantFrom('', '&manager=tm_x', '&lookupService=ls_x'),
+        )
+        .map(([name, value, more]) => `${path}?${name}=${encodeURIComponent(value)}${more}`),
+    })
+  const topics = fc.oneof(
+    { weight: 5, arbitrary: fc.constant([baseTopics.ingest]) },
+    fc.array(fc.oneof(fc.constant(baseTopics.ingest), fc.string()), { maxLength: 40 }),
+  )
+  return {
+    submit: fc.record({
+      path: fc.constant('/submit'),
+      headers: fc
+        .tuple(
+          topics.map(list => encodeHeader(JSON.stringify(list))),
+          headersOf({
+            'content-type': ['application/octet-stream', 'application/octet-stream', 'application/json', ''],
+            'x-includes-off-chain-values': ['false', 'true', 'yes'],
+            'content-encoding': ['identity', 'identity', 'gzip'],
+            'x-aggregation': ['yes'],
+          }),
+        )
+        .map(
+          ([list, others]): Record<string, string> => ({
+            'content-type': 'application/octet-stream',
+            'x-topics': list,
+            ...others,
+          }),
+        ),
+      body: fc.oneof(
+        fc.constantFrom(submitted, rival, new Uint8Array(0)),
+        fc.uint8Array({ maxLength: 300 }),
+        fc.nat(submitted.length).map(end => submitted.slice(0, end)),
+      ),
+    }),
+    lookup: json(
+      '/lookup',
+      {
+        service: fc.constantFrom<unknown>(
+          ...Array(6).fill(baseLookupServices.events),
+          'ls_other',
+          'constructor',
+        ),
+        query: fc.oneof(
+          fc.constantFrom<unknown>('findAll', {}, { findAll: true }),
+          fc.record(
+            {
+              txid: fc.oneof<fc.Arbitrary<unknown>[]>(someTxid, fc.string()),
+              publisher: fc.oneof<fc.Arbitrary<unknown>[]>(
+                anyTxid.map(hex => `02${hex}`),
+                fc.constant('02'),
+              ),
+              streamId: fc.string(),
+              sourceId: fc.string(),
+              admittedFromMs: fc.oneof<fc.Arbitrary<unknown>[]>(fc.maxSafeNat(), fc.double()),
+              admittedToMs: fc.maxSafeNat(),
+              spent: fc.oneof<fc.Arbitrary<unknown>[]>(fc.boolean(), fc.string()),
+              limit: fc.integer({ min: -1, max: 600 }),
+              order: fc.constantFrom('asc', 'desc', 'up'),
+              cursor: fc.oneof(
+                fc.string(),
+                fc
+                  .uint8Array({ minLength: 44, maxLength: 44 })
+                  .map(bytes => Buffer.from(bytes).toString('hex')),
+              ),
+            },
+            { requiredKeys: [] },
+          ),
+        ),
+      },
+      { 'x-aggregation': ['yes', 'no', 'YES'] },
+    ),
+    listTopicManagers: health('/listTopicManagers'),
+    listLookupServiceProviders: health('/listLookupServiceProviders'),
+    getDocumentationForTopicManager: documentation(
+      '/getDocumentationForTopicManager',
+      ['manager', 'topic'],
+      [baseTopics.ingest, 'constructor'],
+    ),
+    getDocumentationForLookupServiceProvider: documentation(
+      '/getDocumentationForLookupServiceProvider',
+      ['lookupService', 'service'],
+      [baseLookupServices.events, 'toString'],
+    ),
+    arcIngest: json(
+      '/arc-ingest',
+      {
+        txid: fc.oneof(someTxid, fc.constant(neighbour)),
+        merklePath: fc.oneof(
+          { weight: 3, arbitrary: fc.constant(merklePath) },
+          fc.nat(merklePath.length).map(end => merklePath.slice(0, end)),
+          fc.constantFrom(
+            ...['feffffff7f', 'feffffffff', 'fe00000080'].map(height => atHeight(merklePath, height)),
+          ),
+          fc.string(),
+        ),
+        blockHeight: fc.oneof(fc.constant(undefined), fc.maxSafeNat()),
+      },
+      {
+        authorization: [
+          `Bearer ${token}`,
+          `Bearer ${token}`,
+          `Bearer ${token}`,
+          `bearer ${token}`,
+          'Bearer x',
+          'Basic eDp4',
+        ],
+      },
+    ),
+    requestSyncResponse: json(
+      '/requestSyncResponse',
+      {
+        version: fc.oneof(fc.constant(1), fc.integer()),
+        since: fc.oneof(fc.constant(0), fc.maxSafeNat()),
+        limit: fc.oneof(fc.constant(undefined), fc.integer({ min: -1, max: 10_001 })),
+      },
+      { 'x-bsv-topic': [baseTopics.ingest, baseTopics.ingest, baseTopics.ingest, 'tm_other', 'constructor'] },
+    ),
+    requestForeignGASPNode: json('/requestForeignGASPNode', {
+      graphID: someTxid.map(each => `${each}.0`),
+      txid: someTxid,
+      outputIndex: fc.integer({ min: -1, max: 0xffff_ffff }),
+      metadata: fc.boolean(),
+    }),
+    health: health('/health'),
+    healthReady: health('/health/ready'),
+    healthLive: health('/health/live'),
+    metrics: health('/metrics'),
+  }
+}
+
+/** The Merkle path with another number where its height stands. */
+function atHeight(merklePath: string, height: string): string {
+  const bytes = fromHex(merklePath) ?? new Uint8Array()
+  const old = [1, 3, 5][[0xfd, 0xfe].indexOf(bytes[0] ?? 0) + 1] ?? 1
+  return height + merklePath.slice(2 * old)
+}
+
+/** A body of these members: as they should be, with one of them amiss, or no such thing at all. */
+function json(
+  path: string,
+  members: Readonly<Record<string, fc.Arbitrary<unknown>>>,
+  headers: Readonly<Record<string, readonly string[]>> = {},
+): fc.Arbitrary<Sent> {
+  const right = fc.record(members)
+  const amiss = fc
+    .tuple(
+      right,
+      fc.constantFrom(...Object.keys(members), 'more', '__proto__'),
+      fc.oneof(fc.constant(undefined), fc.jsonValue()),
+    )
+    .map(([value, name, other]) => ({ ...value, [name]: other }))
+  const text = fc.oneof(
+    { weight: 6, arbitrary: right.map(value => JSON.stringify(value)) },
+    { weight: 4, arbitrary: amiss.map(value => JSON.stringify(value)) },
+    { weight: 1, arbitrary: fc.json() },
+    { weight: 1, arbitrary: fc.string() },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom('', 'null', '[]', '{', `"${'x'.repeat(70_000)}"`, '['.repeat(50_000)),
+    },
+  )
+  const common = {
+    'content-type': [
+      'application/json',
+      'application/json',
+      'text/plain',
+      'application/json; charset=utf-16',
+      '',
+    ],
+    'content-encoding': ['identity', 'identity', 'identity', 'gzip'],
+  }
+  return fc
+    .tuple(text, headersOf({ ...common, ...headers }))
+    .map(([body, given]) => ({ path, headers: given, body: Buffer.from(body) }))
+}
+
+/** Each of these headers with one of its values, or, rarely, not at all. */
+function headersOf(
+  values: Readonly<Record<string, readonly string[]>>,
+): fc.Arbitrary<Record<string, string>> {
+  const each = Object.entries(values).map(([name, list]) =>
+    fc
+      .option(fc.constantFrom(...list), { freq: 6 })
+      .map(value => (value === null ? [] : [[name, value] as const])),
+  )
+  return fc.tuple(...each).map(entries => Object.fromEntries(entries.flat()))
+}
+
+/** Headers hold Latin letters; others are escaped as JSON has them. */
+function encodeHeader(json: string): string {
+  return json.replaceAll(/[^ -~]/g, letter => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
