@@ -13,10 +13,15 @@ export type Program = {
 }
 
 /** `before` goes in front of the command line, as `runuser -u somebody --` does. */
-export function runProgram(file: URL, args: readonly string[], before: readonly string[] = []): Program {
+export function runProgram(
+  file: URL,
+  args: readonly string[],
+  before: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Program {
   const node = [process.execPath, '--conditions=source', '--import', 'tsx', fileURLToPath(file), ...args]
   const [command = '', ...rest] = [...before, ...node]
-  const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...env } })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   return {
     process: child,
