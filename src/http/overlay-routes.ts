@@ -67,7 +67,9 @@ export function overlayRoutes({ overlay, arcCallbackToken, limits, onFailure }: 
     )
   })
   routes.post('/lookup', (request, response) =>
-    withJson(request, response, body => lookups(response, () => lookup(overlay, request, body, response))),
+    withJson(request, response, body =>
+      lookups(response, () => lookup(overlay, request, body, response, bounds.answerMsMax)),
+    ),
   )
 
   routes.get('/listTopicManagers', async (_, response) => {
@@ -158,7 +160,13 @@ const noBody: OverlayError = {
 
 const question = z.object({ service: z.string().min(1), query: z.unknown() })
 
-async function lookup(overlay: Overlay, request: Request, body: unknown, response: Response): Promise<void> {
+async function lookup(
+  overlay: Overlay,
+  request: Request,
+  body: unknown,
+  response: Response,
+  answerMsMax: number,
+): Promise<void> {
   const asked = question.safeParse(body)
   // `query` may be anything but absent; what a service makes of null is nothing useful.
   if (!asked.success || asked.data.query === undefined || asked.data.query === null)
@@ -171,21 +179,26 @@ async function lookup(overlay: Overlay, request: Request, body: unknown, respons
   const found = await overlay.lookup(asked.data.service, asked.data.query)
   if (!found.ok) return sendError(response, overlayError(found.fault))
   if (request.get('x-aggregation')?.toLowerCase() !== 'yes')
-    return sendInPieces(response, jsonAnswer(found.value))
+    return sendInPieces(response, jsonAnswer(found.value), answerMsMax)
   // Clients compare the type exactly, so nothing may be added to it.
   response.setHeader('Content-Type', 'application/octet-stream')
   response.end(aggregatedAnswer(found.value))
 }
 
 /** At the client's pace: in JSON a BEEF takes four times its length, and nobody needs all of it at once. */
-async function sendInPieces(response: Response, pieces: Iterable<string>): Promise<void> {
+async function sendInPieces(
+  response: Response,
+  pieces: Iterable<string>,
+  answerMsMax: number,
+): Promise<void> {
   response.setHeader('Content-Type', 'application/json; charset=utf-8')
+  const tooSlow = AbortSignal.timeout(answerMsMax)
   try {
-    await pipeline(Readable.from(pieces, { highWaterMark: 1 }), response)
+    await pipeline(Readable.from(pieces, { highWaterMark: 1 }), response, { signal: tooSlow })
   } catch (error) {
-    // The client has left before it had it all; a piece that cannot be made is another matter.
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE'))
-      throw error
+    // The client has left, or was cut off, before it had it all; a piece that cannot be made is another matter.
+    const hasLeft = error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE'
+    if (!hasLeft && !tooSlow.aborted) throw error
   }
 }
 

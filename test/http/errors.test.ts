@@ -6,6 +6,7 @@ import { type BeefTransaction, writeBeef } from '../../src/contract/beef.ts'
 import { baseLookupServices } from '../../src/contract/names.ts'
 import { signTransaction } from '../../src/contract/spend.ts'
 import type { Transaction } from '../../src/contract/transaction.ts'
+import { limitAtOnce } from '../../src/http/limit-at-once.ts'
 import { type OverlayRouteLimits, overlayRoutes } from '../../src/http/overlay-routes.ts'
 import { type HttpServer, listen } from '../../src/http/server.ts'
 import { batchTransaction } from '../support/event-batches.ts'
@@ -135,8 +136,8 @@ describe('a lookup whose answer is long', () => {
     return made
   }
 
-  const lookup = (limit: number, on = client) =>
-    on.send({
+  const lookup = (limit: number) =>
+    client.send({
       path: '/lookup',
       body: Buffer.from(
         JSON.stringify({
@@ -159,24 +160,6 @@ describe('a lookup whose answer is long', () => {
       .object({ outputs: z.array(z.object({ beef: z.array(z.number()) })) })
       .parse(JSON.parse(body.toString()))
     expect(outputs).toHaveLength(12)
-  })
-
-  test('is not kept for a client that does not read it', async () => {
-    const doors = await opened({ answerMsMax: 100, lookupsAtOnceMax: 1 })
-    const body = JSON.stringify({
-      service: baseLookupServices.events,
-      query: { publisher: owner.identityKey, limit: 12 },
-    })
-    const lazy = connect(doors.port, '127.0.0.1')
-    lazy.on('error', () => undefined).pause()
-    lazy.write(`POST /lookup HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
-    const other = new HttpClient(doors.port)
-    // First its place is taken, and then it is free again.
-    await expect.poll(async () => (await lookup(1, other)).status, { timeout: 20_000, interval: 5 }).toBe(503)
-    await expect.poll(async () => (await lookup(1, other)).status, { timeout: 20_000 }).toBe(200)
-    lazy.destroy()
-    other.close()
-    await doors.stop()
   })
 })
 
@@ -211,6 +194,26 @@ describe('routes with narrow bounds', () => {
     // And all of it again, after a refusal too.
     for (let n = 0; n < 3; n++)
       expect(codeOf(await send(1000))).toEqual([400, 'ERR_OVERLAY_ADMISSION_INVALID_BEEF'])
+    other.close()
+    await doors.stop()
+  })
+
+  test('keep no place for a client that does not read its answer', async () => {
+    // More than sockets hold on both sides.
+    const long = Buffer.alloc(128 * 1024 * 1024)
+    const places = limitAtOnce(1, 200)
+    const app = express()
+      .get('/long', (_, response) => places(response, async () => void response.end(long)))
+      .get('/short', (_, response) => places(response, async () => void response.end('short')))
+    const doors = await listen(app, 0, '127.0.0.1')
+    const lazy = connect(doors.port, '127.0.0.1')
+    lazy.on('error', () => undefined).write('GET /long HTTP/1.1\r\nHost: x\r\n\r\n')
+    await new Promise(resolve => lazy.once('data', () => resolve(lazy.pause())))
+    const other = new HttpClient(doors.port)
+    const ask = async () => (await other.send({ method: 'GET', path: '/short' })).status
+    expect(await ask()).toBe(503)
+    await expect.poll(ask, { timeout: 20_000 }).toBe(200)
+    lazy.destroy()
     other.close()
     await doors.stop()
   })
