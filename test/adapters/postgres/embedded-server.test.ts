@@ -115,6 +115,17 @@ function isRunning(pid: number): boolean {
   }
 }
 
+/** Kills one, and the postmaster ends the rest. */
+async function endSessions(url: string): Promise<void> {
+  const client = new pg.Client(url)
+  client.on('error', () => undefined)
+  await client.connect()
+  const { rows } = await client.query('select pg_backend_pid() as backend')
+  const over = new Promise(resolve => client.once('end', resolve))
+  process.kill(rows[0].backend, 'SIGKILL')
+  await over
+}
+
 const rejection = (promise: Promise<unknown>): Promise<string> =>
   promise.then(
     () => 'no error',
@@ -252,13 +263,7 @@ describe('an embedded server whose postmaster is killed', () => {
     const exits: number[] = []
     const { url, stop } = await start(dataDir, { onExit: ({ pid }) => exits.push(pid) })
     const pid = postmasterOf(dataDir)
-    const client = new pg.Client(url)
-    client.on('error', () => undefined)
-    await client.connect()
-    const { rows } = await client.query('select pg_backend_pid() as backend')
-    const over = new Promise(resolve => client.once('end', resolve))
-    process.kill(rows[0].backend, 'SIGKILL')
-    await over
+    await endSessions(url)
     await vi.waitFor(() => ask(url, 'select'), { timeout: 50_000, interval: 10 })
     expect(await stop()).toBe('stopped')
     expect(isRunning(pid)).toBe(false)
@@ -314,6 +319,30 @@ describe('an embedded server of several processes', () => {
     expect(await here.stop()).toBe('left-running')
     other.tell('stop')
     expect(await other.next()).toEqual({ stop: 'stopped' })
+  })
+
+  test('is left to the others by one that stops while it recovers from the end of a session', async () => {
+    const dataDir = madeFolder()
+    const other = startElsewhere(dataDir)
+    await other.next()
+    const postmaster = postmasterOf(dataDir)
+    for (let time = 0; time < 3; time++) {
+      const here = await start(dataDir)
+      await endSessions(here.url)
+      expect(await here.stop()).toBe('left-running')
+      expect(postmasterOf(dataDir)).toBe(postmaster)
+    }
+    other.tell('stop')
+    expect(await other.next()).toEqual({ stop: 'stopped' })
+  })
+
+  test('ends with one that stops while it recovers, where nobody else comes back', async () => {
+    const dataDir = madeFolder()
+    const here = await start(dataDir)
+    const postmaster = postmasterOf(dataDir)
+    await endSessions(here.url)
+    expect(await here.stop()).toBe('stopped')
+    expect(isRunning(postmaster)).toBe(false)
   })
 
   test('is started again by one that adopted it', async () => {

@@ -9,7 +9,14 @@ export type Postmaster =
   | { readonly kind: 'none' }
   /** The file is there and its process is not, or its number is somebody else's by now. */
   | { readonly kind: 'stale' }
-  | { readonly kind: 'running'; readonly pid: number; readonly port: number; readonly ready: boolean }
+  | {
+      readonly kind: 'running'
+      readonly pid: number
+      readonly port: number
+      readonly ready: boolean
+      /** Somebody has asked it to end. */
+      readonly stopping: boolean
+    }
 
 export function findPostmaster(data: string): Postmaster {
   const text = readPidFile(data)
@@ -19,7 +26,14 @@ export function findPostmaster(data: string): Postmaster {
   // Made this very moment and not written yet; or the machine stopped between the two.
   if (!Number.isSafeInteger(pid) || pid <= 0) return isYoung(data) ? starting : { kind: 'stale' }
   if (!isPostmasterOf(data, pid)) return { kind: 'stale' }
-  return { kind: 'running', pid, port: Number(lines[portLine]) || 0, ready: lines[statusLine] === 'ready' }
+  const status = lines[statusLine]
+  return {
+    kind: 'running',
+    pid,
+    port: Number(lines[portLine]) || 0,
+    ready: status === 'ready',
+    stopping: status === 'stopping',
+  }
 }
 
 /** By the process itself, not by the file, which it removes a moment before it ends. */
@@ -58,7 +72,7 @@ export function disownPidFile(data: string): void {
 const [pidLine, portLine, statusLine] = [0, 3, 7]
 const impossiblePid = 2 ** 31 - 1
 const youngMs = 10_000
-const starting: Postmaster = { kind: 'running', pid: 0, port: 0, ready: false }
+const starting: Postmaster = { kind: 'running', pid: 0, port: 0, ready: false, stopping: false }
 
 function readPidFile(data: string): string | undefined {
   try {

@@ -57,6 +57,7 @@ export function supervise(
   const stop = async ({ evenIfInUse = false }: StopOptions): Promise<StopAnswer> => {
     stopping.abort()
     clearInterval(pruning)
+    let emptyMsMin = isDown ? returningMs : 0
     if (isDown) await watching
     if (isDown) {
       if (findPostmaster(cluster.data).kind !== 'running') return 'stopped'
@@ -64,9 +65,16 @@ export function supervise(
       server = await supervision.start(new AbortController().signal, server.port)
     }
     server.presence.hold()
-    if (!evenIfInUse && (await isInUse(server.presence.client, supervision.log))) {
-      await server.presence.client.end()
-      return 'left-running'
+    while (!evenIfInUse) {
+      const use = await askUse(server.presence.client, supervision.log, emptyMsMin)
+      if (use === 'others') {
+        await server.presence.client.end()
+        return 'left-running'
+      }
+      if (use === 'nobody' || !recovers(cluster)) break
+      server = await supervision.start(new AbortController().signal, server.port)
+      server.presence.hold()
+      emptyMsMin = returningMs
     }
     await shutDown(cluster, server)
     supervision.log.info({ pid: server.pid }, 'PostgreSQL stopped')
@@ -122,11 +130,24 @@ async function restart(
 // says that it needs the server there is little to wait for: it will see to the rest.
 const [partingMs, partingMsBesideOthers, partingLookMs] = [2_000, 250, 20]
 
+/** After a crash of the server everybody's session is gone, and those who need it are on their way back. */
+const returningMs = 2_000
+
+/** Its sessions ended, and it did not: one of its processes was killed, and it will take sessions again. */
+function recovers(cluster: Cluster): boolean {
+  const found = findPostmaster(cluster.data)
+  return found.kind === 'running' && !found.stopping
+}
+
 /**
  * Whether sessions of others are left. Asked under a lock, so that of two processes that stop at once the second
  * sees that the first is gone, and they do not each leave the server to the other.
  */
-async function isInUse(client: pg.Client, log: Log): Promise<boolean> {
+async function askUse(
+  client: pg.Client,
+  log: Log,
+  emptyMsMin: number,
+): Promise<'others' | 'nobody' | 'lost'> {
   try {
     await client.query("select pg_advisory_lock(hashtextextended('assay: stop the server', 0))")
     for (const since = Date.now(); ; await sleep(partingLookMs)) {
@@ -134,15 +155,18 @@ async function isInUse(client: pg.Client, log: Log): Promise<boolean> {
         `select application_name as name, count(*)::int as sessions from pg_stat_activity
          where backend_type = 'client backend' and pid <> pg_backend_pid() group by 1 order by 1`,
       )
-      if (rows.length === 0) return false
+      const waitedMs = Date.now() - since
+      if (rows.length === 0) {
+        if (waitedMs >= emptyMsMin) return 'nobody'
+        continue
+      }
       const isShared = rows.some(({ name }) => name === presenceName)
-      if (Date.now() < since + (isShared ? partingMsBesideOthers : partingMs)) continue
+      if (waitedMs < (isShared ? partingMsBesideOthers : partingMs)) continue
       log.info({ sessions: rows }, 'PostgreSQL is left running: others use it')
-      return true
+      return 'others'
     }
   } catch (error) {
-    // Nobody can be using what has ended.
-    if (isConnectionLoss(error)) return false
+    if (isConnectionLoss(error)) return 'lost'
     throw error
   }
 }
