@@ -13,6 +13,7 @@ import { bytea, byteas, inTransaction, type Queryable, wasOvertaken } from './sq
 export type EvictDeps = {
   readonly pool: Pool
   readonly services: Hosted['services']
+  readonly targets: readonly string[]
   now(): number
 }
 
@@ -36,7 +37,7 @@ const ATTEMPTS_MAX = 5
 async function evictOnce(
   txid: string,
   reason: string,
-  { pool, services, now }: EvictDeps,
+  { pool, services, targets, now }: EvictDeps,
 ): Promise<readonly string[]> {
   return inTransaction(pool, async db => {
     // First, so that an admission under way either comes before all this, or sees that it has to be judged again.
@@ -57,6 +58,7 @@ async function evictOnce(
         await tell(db, coin.admittedMs, async () => {
           for (const service of all) await service.outputAdmittedByTopic(admittedAgain(coin))
         })
+    await db.query({ text: tellOfParents, values: [byteas(gone), targets, now()] })
     for (const text of removals) await db.query({ text, values: [byteas(gone)] })
     await restore(coins.rows, db)
     await db.query({ text: moveToEvicted, values: [byteas(gone), reason, now()] })
@@ -96,6 +98,18 @@ const coinsFreedBy = `
     left join outputs on outputs.txid = coins.txid and outputs.vout = coins.vout and outputs.topic = coin.topic
     left join off_chain_values as kept on kept.txid = coins.txid and kept.topic = coin.topic
     where spender = any ($1) and not coins.txid = any ($1)`
+
+// They were to be told of together with what goes; nobody may have been told yet.
+const tellOfParents = `
+  insert into outbox (txid, target, topics, due_ms)
+  select parent.txid, target, array_agg(distinct topic), $3::bigint
+    from coins
+    join transactions as parent on parent.txid = coins.txid and parent.proof is null
+    join applied on applied.txid = parent.txid
+    cross join unnest($2::text[]) as each_target (target)
+    where spender = any ($1) and not coins.txid = any ($1)
+    group by parent.txid, target
+  on conflict do nothing`
 
 const removals = [
   'delete from outbox where txid = any ($1)',

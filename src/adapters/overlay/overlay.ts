@@ -55,10 +55,11 @@ export function openOverlay({ pool, chain, hosted, now, peers, post, events }: O
   const { engine, hear } = hostEngine(hosted)
   const verified = new VerifiedMemory()
   const stops: (() => Promise<void>)[] = []
+  const targets = [NETWORK, ...peers]
   let wakeOutbox = () => {}
 
   const evictOne = async (txid: string, reason: string) => {
-    const gone = await evict(txid, reason, { pool, services: hosted.services, now })
+    const gone = await evict(txid, reason, { pool, services: hosted.services, targets, now })
     if (gone.length > 0) events.onEvicted(gone, reason)
     return gone
   }
@@ -68,7 +69,7 @@ export function openOverlay({ pool, chain, hosted, now, peers, post, events }: O
     managers: hosted.managers,
     hear,
     now,
-    targets: [NETWORK, ...peers],
+    targets,
     wakeOutbox: () => wakeOutbox(),
     takeTurn: takeTurns(),
     verify: (beef, rest) => verifyBeef(beef, { rootAt: height => chain.rootAt(height), verified, rest }),

@@ -77,12 +77,18 @@ function changesOf({ submission, judged, nowMs, targets }: Admission): Changes {
     ),
     admitted: placesAdmitted(applied, removed),
     removed,
-    told: fresh.filter(({ txid, proof }) => proof === undefined && answered.has(txid)),
+    told: lastOf(fresh.filter(({ txid, proof }) => proof === undefined && answered.has(txid))),
     targets,
     topics,
     offChainValues,
     valuesOf: answers.filter(({ txid, admitted }) => txid === beef.subject.txid && admitted.length > 0),
   }
+}
+
+/** Those that none of the others spends: whoever is told of one is told of all that it descends from. */
+function lastOf(transactions: readonly BeefTransaction[]): BeefTransaction[] {
+  const parents = new Set(transactions.flatMap(({ inputs }) => inputs.map(({ txid }) => txid)))
+  return transactions.filter(({ txid }) => !parents.has(txid))
 }
 
 function placesRemoved(applied: readonly Judgement[]): Place[] {

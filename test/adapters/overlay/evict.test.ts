@@ -41,6 +41,14 @@ describe('evicting a transaction', () => {
     expect(rows).toEqual([{ n: 3 }])
   })
 
+  test('has the network told of what stays, and was to be told of together with it', async () => {
+    const chain = batchChain(publisher, one(await bed.fund(publisher, 1)), 3)
+    await bed.overlay.submit(bed.submissionOf(chain[2] ?? one(chain), ...chain))
+    expect(await toldOf(chain)).toEqual([chain[2]?.txid])
+    await bed.overlay.evict(chain[2]?.txid ?? '', 'a test wants it')
+    expect(await toldOf(chain)).toEqual([chain[1]?.txid])
+  })
+
   test('lets it come again', async () => {
     const chain = batchChain(publisher, one(await bed.fund(publisher, 1)), 3)
     const submission = bed.submissionOf(chain[2] ?? one(chain), ...chain)
@@ -84,6 +92,14 @@ describe('evicting a transaction', () => {
     expect(await findDisagreements(bed.database.pool)).toEqual([])
   })
 })
+
+async function toldOf(chain: readonly { readonly txid: string }[]): Promise<string[]> {
+  const { rows } = await bed.database.pool.query<{ txid: string }>(
+    `select encode(txid, 'hex') as txid from outbox where encode(txid, 'hex') = any ($1)`,
+    [chain.map(({ txid }) => txid)],
+  )
+  return rows.map(({ txid }) => txid)
+}
 
 /** Of this chain: what the index lists, and whether it is spent. */
 async function listed(chain: readonly { readonly txid: string }[]): Promise<[string | undefined, boolean][]> {
