@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { errorCode } from '../../runtime/error-code.ts'
 
 /** Host and port, for people and logs: what else a database URL says is a secret, or may be. */
 export function addressOf(url: string): string {
@@ -9,7 +10,7 @@ export function addressOf(url: string): string {
 /** What a person can do about a database that cannot be opened. The password is in none of it. */
 export function explainOpening(error: unknown, url: string): Error {
   if (!(error instanceof Error)) return new Error(`The database at ${addressOf(url)} cannot be opened.`)
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const code = errorCode(error) ?? ''
   const { host, port, user = '', database = '' } = parse(url)
   const say = (seen: string, move: string) =>
     new Error(`The database at ${host}:${port} ${seen}. ${move}`, { cause: error })

@@ -1,10 +1,12 @@
+import { errorCode } from '../../runtime/error-code.ts'
+
 /**
  * Whether the server, or the way to it, went away: the same statement may succeed on another connection. What
  * became of the one that was under way is not known; it may have been committed.
  */
 export function isConnectionLoss(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const code = errorCode(error) ?? ''
   if (lossCodes.has(code) || /^08...$/.test(code)) return true
   // The driver has no codes for these, and Knex writes the statement in front of them.
   if (code === '' && lossMessages.some(message => error.message.includes(message))) return true

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
-import pg from 'pg'
 import type { Migration } from '../../../migrations/index.ts'
+import { errorCode } from '../../runtime/error-code.ts'
 import type { Database } from './database.ts'
 
 export type MigrateOptions = {
@@ -68,7 +68,7 @@ async function takeLock(database: Database, waitMsMax: number): Promise<Lock> {
     await session.query("select pg_advisory_lock(hashtextextended('assay: migrate', 0))")
   } catch (error) {
     await session.end()
-    if (!(error instanceof pg.DatabaseError) || error.code !== lockNotAvailable) throw error
+    if (errorCode(error) !== lockNotAvailable) throw error
     throw new Error(
       `Another process has been migrating this database for ${waitMsMax / 1000} s. Wait for it, or end it; pg_locks ` +
         'shows it as the holder of an advisory lock.',

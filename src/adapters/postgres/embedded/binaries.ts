@@ -3,7 +3,7 @@ import { readlink, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import * as z from 'zod'
-import { errorCode } from './trouble.ts'
+import { errorCode } from '../../../runtime/error-code.ts'
 
 /** Programs of one PostgreSQL release. */
 export type Binaries = {

@@ -2,11 +2,12 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { errorCode } from '../../../runtime/error-code.ts'
 import { type Binaries, onWindows } from './binaries.ts'
+import { folderTrouble } from './folder-trouble.ts'
 import { isAlive } from './postmaster.ts'
 import { type RootWay, type ServerUser, serverUser } from './server-user.ts'
 import { explainExit } from './start-failure.ts'
-import { errorCode, folderTrouble } from './trouble.ts'
 
 /** A database on disk, and what it takes to run it. */
 export type Cluster = {

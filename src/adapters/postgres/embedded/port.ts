@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { chownSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
-import { errorCode } from './trouble.ts'
+import { errorCode } from '../../../runtime/error-code.ts'
 
 export const loopback = '127.0.0.1'
 

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { errorCode } from '../../../runtime/error-code.ts'
 import { onWindows } from './binaries.ts'
-import { errorCode } from './trouble.ts'
 
 /** What postmaster.pid says about a data directory, held against the processes that there are. */
 export type Postmaster =

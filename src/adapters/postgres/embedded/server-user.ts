@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { chown, lchown, lstat, readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { errorCode } from './trouble.ts'
+import { errorCode } from '../../../runtime/error-code.ts'
 
 /** PostgreSQL refuses to run as root; this says as whom it runs, and how that is done. */
 export type ServerUser = {

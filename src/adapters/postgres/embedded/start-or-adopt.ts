@@ -3,6 +3,7 @@ import { realpath } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { errorCode } from '../../../runtime/error-code.ts'
 import { isConnectionLoss } from '../connection-loss.ts'
 import { type Cluster, clusterRole, serverEnvironment } from './cluster.ts'
 import { freePort, loopback, rememberedPort, rememberPort } from './port.ts'
@@ -153,8 +154,8 @@ async function enter(cluster: Cluster, port: number): Promise<Presence | undefin
     return { client, lost, hold: () => socket.ref() }
   } catch (error) {
     socket.destroy()
-    if (isConnectionLoss(error) || sqlState(error) === tooManyConnections) return undefined
-    if (sqlState(error) === wrongPassword)
+    if (isConnectionLoss(error) || errorCode(error) === tooManyConnections) return undefined
+    if (errorCode(error) === wrongPassword)
       throw new Error(
         `The database in ${cluster.home} does not accept the password in ${cluster.home}/password. Restore that file, ` +
           'or set DATABASE_URL.',
@@ -178,10 +179,6 @@ async function makeDatabase(client: pg.Client): Promise<void> {
     await client.query(`create database ${clusterRole}`)
   } catch (error) {
     // Another process that started with us has just made it.
-    if (![databaseExists, uniqueViolation].includes(sqlState(error) ?? '')) throw error
+    if (![databaseExists, uniqueViolation].includes(errorCode(error) ?? '')) throw error
   }
-}
-
-function sqlState(error: unknown): string | undefined {
-  return error instanceof pg.DatabaseError ? error.code : undefined
 }

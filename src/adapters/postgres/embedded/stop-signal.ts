@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
+import { errorCode } from '../../../runtime/error-code.ts'
 import { onWindows } from './binaries.ts'
 import { type Cluster, serverEnvironment } from './cluster.ts'
-import { errorCode } from './trouble.ts'
 
 /** Asks a postmaster to end: `fast` ends its sessions and writes everything out, `immediate` leaves that to recovery. */
 export function signalServer({ binaries, data }: Cluster, pid: number, manner: 'fast' | 'immediate'): void {

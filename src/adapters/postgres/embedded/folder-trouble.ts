@@ -1,8 +1,4 @@
-/** The system's word for what went wrong with a file, a socket or a process: ENOENT, EACCES, … */
-export function errorCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined
-  return typeof error.code === 'string' ? error.code : undefined
-}
+import { errorCode } from '../../../runtime/error-code.ts'
 
 /** What a person can do about a folder that cannot be used. */
 export function folderTrouble(cause: unknown, folder: string): Error {
