@@ -1,3 +1,4 @@
+import { pause } from '../../runtime/pause.ts'
 import type { ChainChange, StopFollowing, Tip } from './chain.ts'
 
 export type Announcements = {
@@ -68,18 +69,4 @@ export function openAnnouncements(currentTip: () => Tip, onTrouble: (error: unkn
       }
     },
   }
-}
-
-/** Ends early, without complaint, when told to stop. */
-export function pause(milliseconds: number, stop: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    if (stop.aborted) return resolve()
-    const done = () => {
-      clearTimeout(timer)
-      stop.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, milliseconds)
-    stop.addEventListener('abort', done)
-  })
 }

@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg'
-import { pause } from './announcements.ts'
+import { pause } from '../../runtime/pause.ts'
 import { appendBlock, type BlockTip, readTip, type Surroundings } from './append-block.ts'
 import { type ChainDatabase, ignore, inTransactionOf, locks, type Queries } from './database.ts'
 

@@ -1,6 +1,6 @@
 import { readBeef } from '../../contract/beef.ts'
 import { orThrow } from '../../core/fault.ts'
-import { pause } from '../chain/announcements.ts'
+import { pause } from '../../runtime/pause.ts'
 import type { Chain, ChainChange } from '../chain/chain.ts'
 import { findMinedDoubleSpends, forgetDoubleSpend } from './double-spends.ts'
 import type { OverlayEvents } from './overlay-events.ts'

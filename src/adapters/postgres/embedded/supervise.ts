@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import type { Log } from '../../../runtime/log.ts'
+import { pause } from '../../../runtime/pause.ts'
 import { isConnectionLoss } from '../connection-loss.ts'
 import type { Cluster } from './cluster.ts'
 import { findPostmaster, isPostmasterOf } from './postmaster.ts'
@@ -117,12 +118,8 @@ async function restart(
       if (signal.aborted) return undefined
       log.error({ err: error, nextTryMs: wait }, 'PostgreSQL does not start; trying again')
     }
-    try {
-      await sleep(wait, undefined, { signal })
-    } catch {
-      // Aborted: we are to stop, and there is nothing to clean up.
-      return undefined
-    }
+    await pause(wait, signal)
+    if (signal.aborted) return undefined
   }
 }
 
