@@ -1,7 +1,7 @@
 import * as z from 'zod'
-import { concatAll } from '../../core/bytes.ts'
 import { parseJson } from '../../core/canonical-json.ts'
 import { orThrow } from '../../core/fault.ts'
+import { readBounded } from '../../runtime/read-bounded.ts'
 
 /** Questions to another process over HTTP, bounded in time and size. */
 export type ChainClient = {
@@ -70,22 +70,6 @@ export function openChainClient({ url, timeoutMs }: ChainClientOptions): ChainCl
       return parse(path, answer.body, shape)
     },
   }
-}
-
-async function readBounded(response: Response, bytesMax: number): Promise<Uint8Array> {
-  const parts: Uint8Array[] = []
-  let length = 0
-  for await (const part of response.body ?? []) {
-    length += part.length
-    if (length > bytesMax) {
-      await response.body?.cancel().catch(() => {
-        // Leaving the loop gives the connection up as well.
-      })
-      throw new Error(`the answer is longer than ${bytesMax} bytes`)
-    }
-    parts.push(part)
-  }
-  return concatAll(parts)
 }
 
 /** fetch says only "fetch failed"; what failed is in its cause. */

@@ -1,5 +1,6 @@
 import { varInt } from '../../contract/transaction.ts'
 import { concat } from '../../core/bytes.ts'
+import { readBounded } from '../../runtime/read-bounded.ts'
 import type { PeerPost } from './deliver.ts'
 
 const ANSWER_MS_MAX = 15_000
@@ -20,19 +21,8 @@ export const postToPeer: PeerPost = async (host, beef, topics, offChainValues) =
       offChainValues === undefined ? beef : concat(varInt(beef.length), beef, offChainValues),
     ),
   })
-  const answer = await readBounded(response)
+  const answer = new TextDecoder().decode(await readBounded(response, ANSWER_BYTES_MAX))
   // A host that hosts none of these topics, or finds fault with it, will not change its mind by being asked again;
   // but which of the two it is, its answer does not say in a way that hosts agree on. So it is asked again, slowly.
   if (!response.ok) throw new Error(`${host} answered ${response.status}: ${answer.slice(0, 200)}`)
-}
-
-async function readBounded(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length
-    if (length > ANSWER_BYTES_MAX) throw new Error(`an answer is longer than ${ANSWER_BYTES_MAX} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }
