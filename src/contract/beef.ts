@@ -12,6 +12,7 @@ import {
 } from './bump.ts'
 import { type ByteReader, readWhole } from './byte-reader.ts'
 import {
+  nowhere,
   outpointText,
   TRANSACTION_BYTES_MIN,
   type Transaction,
@@ -228,11 +229,10 @@ function refuseDoubleSpends(transactions: readonly Transaction[], from: ByteRead
   for (const transaction of transactions)
     for (const input of transaction.inputs) {
       const outpoint = outpointText(input)
-      // Coins that a block makes come from nowhere, all of them from the same nowhere.
-      if (outpoint === nowhere) continue
+      if (outpoint === nowhereText) continue
       if (spent.has(outpoint)) from.refuse('two transactions of the BEEF spend one output')
       spent.add(outpoint)
     }
 }
 
-const nowhere = outpointText({ txid: '0'.repeat(64), vout: 0xffff_ffff })
+const nowhereText = outpointText(nowhere)

@@ -54,6 +54,9 @@ export function takeTransaction(from: ByteReader): Transaction {
   return { version, inputs, outputs, lockTime, raw, txid: hashText(sha256(sha256(raw))) }
 }
 
+/** What a block's first transaction spends: its coins come from nowhere, all of them from the same nowhere. */
+export const nowhere: Outpoint = { txid: '0'.repeat(64), vout: 0xffff_ffff }
+
 /** One text per outpoint: for keys of maps and for messages. */
 export function outpointText({ txid, vout }: Outpoint): string {
   return `${txid}.${vout}`

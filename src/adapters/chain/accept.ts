@@ -1,5 +1,6 @@
 import {
   FINAL_SEQUENCE,
+  nowhere,
   type Output,
   outpointText,
   readTransaction,
@@ -173,7 +174,8 @@ async function orphan(client: Queries, transaction: Transaction): Promise<Refuse
     if (parent === undefined)
       return {
         ...invalid(`${coin}, which this chain has never seen; send it first, or check which chain it is on`),
-        reason: txid === nowhere ? 'invalid' : 'orphan',
+        // Only a block may mint.
+        reason: txid === nowhere.txid ? 'invalid' : 'orphan',
       }
     if (parent.state !== 'rejected') continue
     const winner = parent.rejected_for === null ? undefined : hexOf(parent.rejected_for)
@@ -185,9 +187,6 @@ async function orphan(client: Queries, transaction: Transaction): Promise<Refuse
   }
   return invalid(`${transaction.txid} spends an output that its transaction does not have`)
 }
-
-/** What a block mints comes from here, and only a block may mint. */
-const nowhere = '0'.repeat(64)
 
 function refusedParent(transaction: Transaction, refused: ReadonlyMap<string, Refused>): Refused | undefined {
   for (const { txid } of transaction.inputs) {

@@ -2,6 +2,7 @@ import { sha256 } from '#sha256'
 import {
   buildTransaction,
   hashText,
+  nowhere,
   type Output,
   type Transaction,
   u32le,
@@ -57,7 +58,7 @@ export function timeOf(header: Uint8Array): number {
   return new DataView(header.buffer, header.byteOffset).getUint32(68, true)
 }
 
-/** What stands in the first header's place for a block before it, and in a coinbase for the coin it spends. */
+/** What stands in the first header's place for a block before it. */
 export const noHash = '0'.repeat(64)
 
 /**
@@ -66,7 +67,7 @@ export const noHash = '0'.repeat(64)
  */
 export function coinbase(height: number, salt: Uint8Array, output: Output = nothing): Transaction {
   const script = concat(pushData(scriptNumber(height)), pushData(salt))
-  return buildTransaction([{ txid: noHash, vout: 0xffff_ffff, script }], [output])
+  return buildTransaction([{ ...nowhere, script }], [output])
 }
 
 /**

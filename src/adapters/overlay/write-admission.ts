@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import { type Beef, type BeefTransaction, parentsFirst } from '../../contract/beef.ts'
-import { outpointText } from '../../contract/transaction.ts'
+import { nowhere, outpointText } from '../../contract/transaction.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
 import { admissionStatement, type Changes, type CoinState, type Place } from './admission-statement.ts'
 import type { IndexWrite } from './index-writes.ts'
@@ -159,9 +159,7 @@ function closure(applied: readonly Judgement[], { byTxid }: Pick<Beef, 'byTxid'>
   return parentsFirst(here, byTxid)
 }
 
-/** Coins that a block makes come from nowhere; nobody can spend nowhere twice. */
+/** Nobody can spend nowhere twice. */
 function isCoin({ txid }: { txid: string }): boolean {
-  return txid !== nowhere
+  return txid !== nowhere.txid
 }
-
-const nowhere = '0'.repeat(64)
