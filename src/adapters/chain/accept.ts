@@ -1,3 +1,4 @@
+import type { Pool } from 'pg'
 import {
   FINAL_SEQUENCE,
   nowhere,
@@ -7,9 +8,10 @@ import {
   type Transaction,
 } from '../../contract/transaction.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
+import { bytea, byteas, hexOf, inTransaction, type Queryable } from '../postgres/sql.ts'
 import { admit } from './admit.ts'
 import type { BroadcastAnswer } from './chain.ts'
-import { bytea, type ChainDatabase, hexOf, inTransaction, type Queries } from './database.ts'
+import { beginWith } from './locks.ts'
 import type { RecentTransactions } from './recent-transactions.ts'
 
 /** Whether input `index` may spend `spent`. */
@@ -32,7 +34,7 @@ export const BROADCAST_TRANSACTIONS_MAX = 1_000
  * row of a query; one that is refused takes its children with it, and nobody else.
  */
 export async function accept(
-  database: ChainDatabase,
+  pool: Pool,
   rules: Rules,
   transactions: readonly Transaction[],
 ): Promise<BroadcastAnswer> {
@@ -42,39 +44,33 @@ export async function accept(
     throw new Error(
       `${transactions.length} transactions in one broadcast; send at most ${BROADCAST_TRANSACTIONS_MAX}, parents first`,
     )
-  const known = await liveAmong(database.pool, transactions)
+  const known = await liveAmong(pool, transactions)
   // What is in the mempool or mined has had its ancestors there too.
   if (known.has(last.txid)) return { kind: 'accepted' }
   const refused = new Map<string, Refused>()
   for (const transaction of transactions) {
     if (known.has(transaction.txid)) continue
-    const answer = refusedParent(transaction, refused) ?? (await acceptOne(database, rules, transaction))
+    const answer = refusedParent(transaction, refused) ?? (await acceptOne(pool, rules, transaction))
     if (answer.kind === 'rejected') refused.set(transaction.txid, answer)
   }
   return refused.get(last.txid) ?? { kind: 'accepted' }
 }
 
-async function acceptOne(
-  database: ChainDatabase,
-  rules: Rules,
-  given: Transaction,
-): Promise<BroadcastAnswer> {
+async function acceptOne(pool: Pool, rules: Rules, given: Transaction): Promise<BroadcastAnswer> {
   // A copy: what is kept of it must not hold on to the whole request that it came in.
   const read = readTransaction(given.raw.slice())
   if (!read.ok) return invalid(read.fault.detail)
   const transaction = read.value
   if (!isFinal(transaction, rules.nextBlock()))
     return invalid(`${transaction.txid} has a lock time that has not come; send it when it has`)
-  const against = await againstSpends(database.pool, rules, transaction)
+  const against = await againstSpends(pool, rules, transaction)
   if (against !== undefined) return against
 
-  const admission = await inTransaction(
-    database,
-    'arrivals-shared',
-    client => admit(client, transaction),
-    ({ kind }) => kind === 'pooled',
-  )
-  if (admission.kind === 'orphan') return orphan(database.pool, transaction)
+  const admission = await inTransaction(pool, client => admit(client, transaction), {
+    begin: beginWith.arrivalsShared,
+    keep: ({ kind }) => kind === 'pooled',
+  })
+  if (admission.kind === 'orphan') return orphan(pool, transaction)
   if (admission.kind !== 'double-spend') {
     rules.recent.keep(transaction)
     return { kind: 'accepted' }
@@ -84,7 +80,7 @@ async function acceptOne(
 
 /** What speaks against it, from the bytes of what it spends alone: these never change. */
 export async function againstSpends(
-  client: Queries,
+  client: Queryable,
   { satisfies, recent }: Pick<Rules, 'satisfies' | 'recent'>,
   transaction: Transaction,
 ): Promise<Refused | undefined> {
@@ -106,7 +102,7 @@ const PARENTS_PER_QUERY = 16
 
 /** The outputs that it spends, in the order of its inputs; undefined where one of them never was. */
 async function coinsOf(
-  client: Queries,
+  client: Queryable,
   recent: RecentTransactions,
   { inputs }: Transaction,
 ): Promise<Output[] | undefined> {
@@ -133,7 +129,7 @@ async function coinsOf(
     const { rows } = await client.query<{ raw: Buffer }>({
       name: 'chain-parents',
       text: 'SELECT raw FROM chain_transactions WHERE txid = ANY ($1::bytea[])',
-      values: [missing.slice(at, at + PARENTS_PER_QUERY).map(bytea)],
+      values: [byteas(missing.slice(at, at + PARENTS_PER_QUERY))],
     })
     for (const { raw } of rows) {
       const parent = storedTransaction(raw)
@@ -152,7 +148,7 @@ export function storedTransaction(raw: Uint8Array): Transaction {
   return read.value
 }
 
-async function liveAmong(client: Queries, transactions: readonly Transaction[]): Promise<Set<string>> {
+async function liveAmong(client: Queryable, transactions: readonly Transaction[]): Promise<Set<string>> {
   const { rows } = await client.query<{ txid: Buffer }>({
     name: 'chain-live',
     text: `SELECT txid FROM chain_transactions WHERE txid = ANY ($1::bytea[]) AND state <> 'rejected'`,
@@ -162,7 +158,7 @@ async function liveAmong(client: Queries, transactions: readonly Transaction[]):
 }
 
 /** Which parent is missing, and why: whoever sent it wants to know what to send first, or that it is lost. */
-async function orphan(client: Queries, transaction: Transaction): Promise<Refused> {
+async function orphan(client: Queryable, transaction: Transaction): Promise<Refused> {
   const { rows } = await client.query<{ txid: Buffer; state: string; rejected_for: Buffer | null }>(
     'SELECT txid, state, rejected_for FROM chain_transactions WHERE txid = ANY ($1::bytea[])',
     [transaction.inputs.map(({ txid }) => bytea(txid))],

@@ -1,5 +1,5 @@
 import { outpointText, type Transaction } from '../../contract/transaction.ts'
-import { bytea, hexOf, type Queries } from './database.ts'
+import { bytea, byteas, hexOf, type Queryable } from '../postgres/sql.ts'
 
 export type Admission =
   | { readonly kind: 'pooled' | 'known' }
@@ -11,7 +11,7 @@ export type Admission =
  * Puts a transaction whose scripts and amounts were judged into the mempool, with what it spends. The caller holds
  * `arrivals` and rolls back where the answer is not `pooled`.
  */
-export async function admit(client: Queries, transaction: Transaction): Promise<Admission> {
+export async function admit(client: Queryable, transaction: Transaction): Promise<Admission> {
   const parents = [...new Set(transaction.inputs.map(({ txid }) => txid))]
   // Sorted, so that two newcomers that meet on several coins wait for each other in one direction only.
   const coins = transaction.inputs.toSorted((a, b) => (outpointText(a) < outpointText(b) ? -1 : 1))
@@ -19,7 +19,7 @@ export async function admit(client: Queries, transaction: Transaction): Promise<
   const { rows } = await client.query<{ live: number; added: number; spends: number }>({
     name: 'chain-admit',
     text: admitStatement,
-    values: [bytea(transaction.txid), transaction.raw, parents.map(bytea), ...spent],
+    values: [bytea(transaction.txid), transaction.raw, byteas(parents), ...spent],
   })
   const [row] = rows
   if (row === undefined || row.live < parents.length) return { kind: 'orphan' }
@@ -55,7 +55,7 @@ const admitStatement = `
   FROM live`
 
 /** Who else spends what this transaction spends. */
-export async function spendersOf(client: Queries, { txid, inputs }: Transaction): Promise<string[]> {
+export async function spendersOf(client: Queryable, { txid, inputs }: Transaction): Promise<string[]> {
   const { rows } = await client.query<{ spender: Buffer }>(
     `SELECT DISTINCT spender FROM chain_spends
      JOIN unnest($1::bytea[], $2::int[]) AS coin (txid, vout) USING (txid, vout)

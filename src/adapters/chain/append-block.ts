@@ -1,9 +1,9 @@
 import type { Transaction } from '../../contract/transaction.ts'
-import { concatAll } from '../../core/bytes.ts'
+import { concatAll, knownHex } from '../../core/bytes.ts'
+import { bytea, hexOf, type Queryable } from '../postgres/sql.ts'
 import { coinbase, headerHash, mineHeader, noHash, timeOf } from './block.ts'
 import { blockTree, rootOfTree } from './block-tree.ts'
 import type { Tip } from './chain.ts'
-import { bytea, hexOf, type Queries } from './database.ts'
 
 /** Time and chance, as the chain takes them. */
 export type Surroundings = {
@@ -18,7 +18,7 @@ export type BlockTip = Tip & { readonly timeSeconds: number }
 export const beforeGenesis: BlockTip = { height: -1, hash: noHash, timeSeconds: 0 }
 
 /** The highest block of the best chain; undefined before the first one. Whoever builds on it holds `tip`. */
-export async function readTip(client: Queries): Promise<BlockTip | undefined> {
+export async function readTip(client: Queryable): Promise<BlockTip | undefined> {
   const { rows } = await client.query<{ height: number; hash: Buffer; header: Buffer }>(
     'SELECT height, hash, header FROM chain_blocks WHERE best ORDER BY height DESC LIMIT 1',
   )
@@ -28,7 +28,7 @@ export async function readTip(client: Queries): Promise<BlockTip | undefined> {
 
 /** A new block on top of `previous`, with these pooled transactions, in this order. */
 export async function appendBlock(
-  client: Queries,
+  client: Queryable,
   previous: BlockTip,
   txids: readonly Uint8Array[],
   { now, randomBytes }: Surroundings,
@@ -37,7 +37,7 @@ export async function appendBlock(
   const height = previous.height + 1
   // A clock that was set back must not make a block older than its parent.
   const timeSeconds = Math.max(previous.timeSeconds, Math.floor(now() / 1000))
-  const all = concatAll([bytea(first.txid), ...txids])
+  const all = concatAll([knownHex(first.txid), ...txids])
   const header = mineHeader({ previous: previous.hash, root: rootOfTree(blockTree(all)), timeSeconds })
   const hash = headerHash(header)
   await client.query(

@@ -1,11 +1,13 @@
+import type { Pool } from 'pg'
 import { publicKeyOf } from '#curve'
 import { p2pkhLock } from '../../contract/script.ts'
 import { signTransaction } from '../../contract/spend.ts'
 import type { Output, Transaction } from '../../contract/transaction.ts'
+import { hexOf, inTransaction, type Queryable } from '../postgres/sql.ts'
 import { storedTransaction } from './accept.ts'
 import { admit } from './admit.ts'
-import { type ChainDatabase, hexOf, inTransaction, type Queries } from './database.ts'
 import { addFaucetCoins } from './genesis.ts'
+import { beginWith } from './locks.ts'
 
 export type FaucetRequest = {
   readonly lockingScript: Uint8Array
@@ -30,15 +32,13 @@ export const FAUCET_ANSWER_BYTES_MAX = 256 * 1024
 export const FAUCET_UNMINED_MAX = 10
 
 /** Pays into the mempool. Each call uses a coin of its own, so that calls do not wait for one another. */
-export async function payFromFaucet(database: ChainDatabase, request: FaucetRequest): Promise<FaucetAnswer> {
+export async function payFromFaucet(pool: Pool, request: FaucetRequest): Promise<FaucetAnswer> {
   const against = againstRequest(request)
   if (against !== undefined) return { kind: 'refused', detail: against }
-  return inTransaction(
-    database,
-    'arrivals-shared',
-    client => pay(client, request),
-    ({ kind }) => kind === 'funded',
-  )
+  return inTransaction(pool, client => pay(client, request), {
+    begin: beginWith.arrivalsShared,
+    keep: ({ kind }) => kind === 'funded',
+  })
 }
 
 function againstRequest({ lockingScript, satoshis, outputs }: FaucetRequest): string | undefined {
@@ -54,7 +54,7 @@ function againstRequest({ lockingScript, satoshis, outputs }: FaucetRequest): st
   return undefined
 }
 
-async function pay(client: Queries, request: FaucetRequest): Promise<FaucetAnswer> {
+async function pay(client: Queryable, request: FaucetRequest): Promise<FaucetAnswer> {
   const { lockingScript, satoshis, outputs } = request
   const total = satoshis * outputs
   const coin = (await takeCoin(client, minedCoin, total)) ?? (await takeCoin(client, unminedCoin, total))
@@ -94,7 +94,7 @@ const unminedCoin = `
   WHERE c.spender IS NULL AND c.satoshis >= $1 AND c.depth < $2
   ORDER BY c.depth LIMIT 1 FOR UPDATE OF c SKIP LOCKED`
 
-async function takeCoin(client: Queries, statement: string, satoshis: number): Promise<Coin | undefined> {
+async function takeCoin(client: Queryable, statement: string, satoshis: number): Promise<Coin | undefined> {
   const { rows } = await client.query<{ txid: Buffer; vout: number; unmined: number; raw: Buffer }>(
     statement,
     [satoshis, FAUCET_UNMINED_MAX],
@@ -107,7 +107,7 @@ async function takeCoin(client: Queries, statement: string, satoshis: number): P
   return { txid: hexOf(row.txid), vout, spent, unmined }
 }
 
-async function readKey(client: Queries): Promise<Uint8Array> {
+async function readKey(client: Queryable): Promise<Uint8Array> {
   const { rows } = await client.query<{ private_key: Buffer }>('SELECT private_key FROM chain_faucet_key')
   const [row] = rows
   if (row === undefined) throw new Error('the faucet has no key, though the chain has a first block')

@@ -1,10 +1,13 @@
+import type { Pool } from 'pg'
 import { publicKeyOf } from '#curve'
 import { p2pkhLock } from '../../contract/script.ts'
 import { signTransaction } from '../../contract/spend.ts'
 import type { Output, Transaction } from '../../contract/transaction.ts'
+import { knownHex } from '../../core/bytes.ts'
+import { bytea, inTransaction, type Queryable } from '../postgres/sql.ts'
 import { appendBlock, beforeGenesis, readTip, SALT_BYTES, type Surroundings } from './append-block.ts'
 import { coinbase } from './block.ts'
-import { bytea, type ChainDatabase, inTransaction, type Queries } from './database.ts'
+import { beginWith } from './locks.ts'
 
 /** All the money that this chain will ever have, split so that a thousand faucet calls need not wait for a block. */
 const SUPPLY_SATOSHIS = 21_000_000 * 100_000_000
@@ -18,13 +21,17 @@ const COINS_PER_PURSE = 64
  * coinbase is spent within the block, in two steps: a single transaction of a thousand outputs would be dragged
  * along in every BEEF that spends one of them.
  */
-export async function ensureGenesis(database: ChainDatabase, surroundings: Surroundings): Promise<void> {
-  await inTransaction(database, 'tip', async client => {
-    if ((await readTip(client)) === undefined) await makeGenesis(client, surroundings)
-  })
+export async function ensureGenesis(pool: Pool, surroundings: Surroundings): Promise<void> {
+  await inTransaction(
+    pool,
+    async client => {
+      if ((await readTip(client)) === undefined) await makeGenesis(client, surroundings)
+    },
+    { begin: beginWith.tip },
+  )
 }
 
-async function makeGenesis(client: Queries, surroundings: Surroundings): Promise<void> {
+async function makeGenesis(client: Queryable, surroundings: Surroundings): Promise<void> {
   // Kept in the open, because it is play money: whoever can read this table can ask the faucet as well.
   const privateKey = surroundings.randomBytes(32)
   const script = p2pkhLock(publicKeyOf(privateKey))
@@ -38,8 +45,8 @@ async function makeGenesis(client: Queries, surroundings: Surroundings): Promise
   const purses = halfway.outputs.map((_, vout) => split(halfway, vout, COINS_PER_PURSE))
 
   const spending = [halfway, ...purses]
-  for (const transaction of spending) await pool(client, transaction)
-  const txids = spending.map(({ txid }) => bytea(txid))
+  for (const transaction of spending) await putInMempool(client, transaction)
+  const txids = spending.map(({ txid }) => knownHex(txid))
   await appendBlock(client, beforeGenesis, txids, surroundings, first)
   for (const transaction of spending) await recordSpends(client, transaction)
   await client.query('INSERT INTO chain_faucet_key (private_key) VALUES ($1)', [privateKey])
@@ -48,7 +55,7 @@ async function makeGenesis(client: Queries, surroundings: Surroundings): Promise
 
 /** These outputs pay the faucet; `depth` is explained at the table. */
 export async function addFaucetCoins(
-  client: Queries,
+  client: Queryable,
   { txid, outputs }: Transaction,
   vouts: Iterable<number>,
   depth: number,
@@ -64,14 +71,14 @@ export async function addFaucetCoins(
 }
 
 /** Without the checks of a newcomer: its parents are in the block that is being made. */
-async function pool(client: Queries, { txid, raw }: Transaction): Promise<void> {
+async function putInMempool(client: Queryable, { txid, raw }: Transaction): Promise<void> {
   await client.query(`INSERT INTO chain_transactions (txid, raw, state) VALUES ($1, $2, 'pooled')`, [
     bytea(txid),
     raw,
   ])
 }
 
-async function recordSpends(client: Queries, { txid, inputs }: Transaction): Promise<void> {
+async function recordSpends(client: Queryable, { txid, inputs }: Transaction): Promise<void> {
   for (const input of inputs)
     await client.query('INSERT INTO chain_spends (txid, vout, spender) VALUES ($1, $2, $3)', [
       bytea(input.txid),

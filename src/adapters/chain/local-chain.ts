@@ -1,14 +1,16 @@
 import { randomBytes } from 'node:crypto'
+import type { Pool } from 'pg'
 import { judgeSpend } from '../../contract/spend.ts'
 import { pause } from '../../runtime/pause.ts'
+import { inTransaction } from '../postgres/sql.ts'
 import { accept, type Rules, type Satisfies } from './accept.ts'
 import { openAnnouncements } from './announcements.ts'
 import type { Surroundings } from './append-block.ts'
 import type { Chain, Tip, TransactionStatus } from './chain.ts'
-import { type ChainDatabase, inTransaction } from './database.ts'
 import { type FaucetAnswer, type FaucetRequest, payFromFaucet } from './faucet.ts'
 import { ensureGenesis } from './genesis.ts'
 import { openHeaderRun } from './header-run.ts'
+import { beginWith } from './locks.ts'
 import { mineBlock, type StopMining, startMining } from './miner.ts'
 import { openProofs } from './proofs.ts'
 import { catchUp, forkBelow, readStoredHeaders, readStoredRoot } from './read-headers.ts'
@@ -36,7 +38,9 @@ export type LocalChain = Chain & {
   close(): Promise<void>
 }
 
-export type LocalChainOptions = ChainDatabase & {
+export type LocalChainOptions = {
+  /** Of openDatabase, which listens for lost connections. The miner keeps one of them for itself. */
+  readonly pool: Pool
   /** Milliseconds since the epoch; also the time in headers. */
   readonly now?: () => number
   readonly randomBytes?: (length: number) => Uint8Array
@@ -67,9 +71,8 @@ export async function openLocalChain({
   mempoolTransactionsMax = MEMPOOL_TRANSACTIONS_MAX,
   onTrouble = () => {},
 }: LocalChainOptions): Promise<LocalChain> {
-  const database: ChainDatabase = { pool }
   const surroundings: Surroundings = { now, randomBytes: chance }
-  await ensureGenesis(database, surroundings)
+  await ensureGenesis(pool, surroundings)
 
   const run = openHeaderRun(headersKept)
   await catchUp(pool, run, headersKept)
@@ -82,7 +85,7 @@ export async function openLocalChain({
     nextBlock: () => ({ height: tip().height + 1, timeSeconds: Math.floor(now() / 1000) }),
   }
 
-  const refuseIfFull = mempoolGuard(database, mempoolTransactionsMax)
+  const refuseIfFull = mempoolGuard(pool, mempoolTransactionsMax)
   const refresh = oneAtATime(async () => {
     const fork = await catchUp(pool, run, headersKept)
     if (fork !== undefined) announcements.announce(fork)
@@ -134,7 +137,7 @@ export async function openLocalChain({
     },
     async broadcast(transactions) {
       await refuseIfFull()
-      return accept(database, rules, transactions)
+      return accept(pool, rules, transactions)
     },
     async statusOf(txids) {
       const statuses = new Map<string, TransactionStatus>()
@@ -153,20 +156,20 @@ export async function openLocalChain({
     beefOf: txid => assembleBeef(pool, proofs, txid),
     async pay(request) {
       await refuseIfFull()
-      return payFromFaucet(database, request)
+      return payFromFaucet(pool, request)
     },
     async reorganise(options) {
-      const outcome = await reorganise(database, surroundings, rules, options)
+      const outcome = await reorganise(pool, surroundings, rules, options)
       await refresh()
       return outcome
     },
     async mine() {
-      await inTransaction(database, 'tip', client => mineBlock(client, surroundings))
+      await inTransaction(pool, client => mineBlock(client, surroundings), { begin: beginWith.tip })
       await refresh()
       return tip()
     },
     startMiner({ intervalMs = 1_000 } = {}) {
-      const stop = startMining(database, surroundings, { intervalMs, onBlock: refresh, onTrouble })
+      const stop = startMining(pool, surroundings, { intervalMs, onBlock: refresh, onTrouble })
       miners.add(stop)
       return async () => {
         miners.delete(stop)
@@ -214,7 +217,7 @@ export class MempoolFullError extends Error {
 }
 
 /** Counts anew only after so many calls that an eighth of the room may be gone. */
-function mempoolGuard({ pool }: ChainDatabase, transactionsMax: number): () => Promise<void> {
+function mempoolGuard(pool: Pool, transactionsMax: number): () => Promise<void> {
   let callsLeft = 0
   return async () => {
     if (callsLeft-- > 0) return

@@ -1,7 +1,8 @@
-import type { PoolClient } from 'pg'
+import type { Pool, PoolClient } from 'pg'
 import { pause } from '../../runtime/pause.ts'
+import { inTransactionOf, type Queryable } from '../postgres/sql.ts'
 import { appendBlock, type BlockTip, readTip, type Surroundings } from './append-block.ts'
-import { type ChainDatabase, ignore, inTransactionOf, locks, type Queries } from './database.ts'
+import { beginWith, locks } from './locks.ts'
 
 export type MinerOptions = {
   readonly intervalMs: number
@@ -21,7 +22,7 @@ export const BLOCK_TRANSACTIONS_MAX = 5_000
  * that holds the lock: once that is lost, so is any block that was under way on it.
  */
 export function startMining(
-  { pool }: ChainDatabase,
+  pool: Pool,
   surroundings: Surroundings,
   { intervalMs, onBlock, onTrouble }: MinerOptions,
 ): StopMining {
@@ -31,7 +32,9 @@ export function startMining(
   async function mineOnce() {
     held ??= await takeLock(pool)
     if (held === undefined) return
-    const tip = await inTransactionOf(held, 'tip', client => mineBlock(client, surroundings))
+    const tip = await inTransactionOf(held, client => mineBlock(client, surroundings), {
+      begin: beginWith.tip,
+    })
     if (tip !== undefined) await onBlock()
   }
   async function mineUntilStopped() {
@@ -56,10 +59,8 @@ export function startMining(
   }
 }
 
-async function takeLock(pool: ChainDatabase['pool']): Promise<PoolClient | undefined> {
+async function takeLock(pool: Pool): Promise<PoolClient | undefined> {
   const client = await pool.connect()
-  // The next query tells of a connection that was lost; without a listener the loss would end the process.
-  client.on('error', ignore)
   try {
     const { rows } = await client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1) AS taken', [
       locks.miner,
@@ -69,13 +70,15 @@ async function takeLock(pool: ChainDatabase['pool']): Promise<PoolClient | undef
     client.release(true)
     throw error
   }
-  client.off('error', ignore)
   client.release()
   return undefined
 }
 
 /** One block of what is pooled, oldest first, so that parents come before their children; undefined where nothing is. */
-export async function mineBlock(client: Queries, surroundings: Surroundings): Promise<BlockTip | undefined> {
+export async function mineBlock(
+  client: Queryable,
+  surroundings: Surroundings,
+): Promise<BlockTip | undefined> {
   const txids = await pooledTxids(client, BLOCK_TRANSACTIONS_MAX)
   if (txids.length === 0) return undefined
   const tip = await readTip(client)
@@ -83,7 +86,7 @@ export async function mineBlock(client: Queries, surroundings: Surroundings): Pr
   return appendBlock(client, tip, txids, surroundings)
 }
 
-export async function pooledTxids(client: Queries, countMax: number): Promise<Buffer[]> {
+export async function pooledTxids(client: Queryable, countMax: number): Promise<Buffer[]> {
   const { rows } = await client.query<{ txid: Buffer }>(
     `SELECT txid FROM chain_transactions WHERE state = 'pooled' ORDER BY arrival LIMIT $1`,
     [countMax],

@@ -1,6 +1,6 @@
 import type { Bump } from '../../contract/bump.ts'
+import { byteas, hexOf, type Queryable } from '../postgres/sql.ts'
 import { type BlockTree, blockTree, bumpOf } from './block-tree.ts'
-import { bytea, hexOf, type Queries } from './database.ts'
 
 /** Merkle paths, computed from the txids of their blocks. */
 export type Proofs = {
@@ -23,7 +23,7 @@ type Block = {
 }
 
 /** A block never changes, so what is kept of one is good for ever, reorganised away or not. */
-export function openProofs(client: Queries): Proofs {
+export function openProofs(client: Queryable): Proofs {
   const kept = new Map<string, Block>()
   let transactionsKept = 0
 
@@ -48,7 +48,7 @@ export function openProofs(client: Queries): Proofs {
       const { rows } = await client.query<{ hash: Buffer; height: number; txids: Buffer }>({
         name: 'chain-block-txids',
         text: 'SELECT hash, height, txids FROM chain_blocks WHERE hash = ANY ($1::bytea[])',
-        values: [missing.slice(at, at + BLOCKS_PER_QUERY).map(bytea)],
+        values: [byteas(missing.slice(at, at + BLOCKS_PER_QUERY))],
       })
       for (const row of rows) {
         const block = blockOf(row.height, row.txids)

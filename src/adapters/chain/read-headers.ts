@@ -1,7 +1,7 @@
 import { concatAll } from '../../core/bytes.ts'
+import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
 import { rootOf } from './block.ts'
 import type { Tip } from './chain.ts'
-import { bytea, type Queries } from './database.ts'
 import type { HeaderRun } from './header-run.ts'
 
 const HEADERS_PER_QUERY = 2_000
@@ -13,7 +13,7 @@ const LOOKING_BACK = [1, 128, Number.POSITIVE_INFINITY] as const
  * still is, or undefined where nothing changed.
  */
 export async function catchUp(
-  client: Queries,
+  client: Queryable,
   run: HeaderRun,
   headersKept: number,
 ): Promise<number | undefined> {
@@ -39,7 +39,7 @@ export async function catchUp(
 
 /** One statement, so that the fork and what stands above it are of one moment. */
 async function readNews(
-  client: Queries,
+  client: Queryable,
   run: HeaderRun,
 ): Promise<{ fork: number; headers: Uint8Array } | undefined> {
   const tip = run.tip()
@@ -53,7 +53,7 @@ async function readNews(
              SELECT fork.height AS fork, b.header FROM fork
              LEFT JOIN chain_blocks b ON b.best AND b.height > fork.height
              ORDER BY b.height LIMIT $2`,
-      values: [hashes.map(bytea), HEADERS_PER_QUERY],
+      values: [byteas(hashes), HEADERS_PER_QUERY],
     })
     const fork = rows[0]?.fork
     if (typeof fork === 'number')
@@ -63,7 +63,7 @@ async function readNews(
   return undefined
 }
 
-async function firstKept(client: Queries, headersKept: number): Promise<number> {
+async function firstKept(client: Queryable, headersKept: number): Promise<number> {
   const { rows } = await client.query<{ height: number | null }>(
     'SELECT max(height) AS height FROM chain_blocks WHERE best',
   )
@@ -71,7 +71,7 @@ async function firstKept(client: Queries, headersKept: number): Promise<number> 
 }
 
 /** From the database: for heights that the run has forgotten. */
-export async function readStoredHeaders(client: Queries, from: number, count: number): Promise<Uint8Array> {
+export async function readStoredHeaders(client: Queryable, from: number, count: number): Promise<Uint8Array> {
   const { rows } = await client.query<{ header: Buffer }>(
     'SELECT header FROM chain_blocks WHERE best AND height >= $1 AND height < $1 + $2 ORDER BY height',
     [from, count],
@@ -79,13 +79,13 @@ export async function readStoredHeaders(client: Queries, from: number, count: nu
   return concatAll(rows.map(({ header }) => header))
 }
 
-export async function readStoredRoot(client: Queries, height: number): Promise<string | undefined> {
+export async function readStoredRoot(client: Queryable, height: number): Promise<string | undefined> {
   const header = await readStoredHeaders(client, height, 1)
   return header.length === 0 ? undefined : rootOf(header)
 }
 
 /** How far a branch that was left behind is shared with the best chain; -1 where the block was never seen. */
-export async function forkBelow(client: Queries, { hash }: Tip): Promise<number> {
+export async function forkBelow(client: Queryable, { hash }: Tip): Promise<number> {
   const { rows } = await client.query<{ height: number }>(
     `WITH RECURSIVE back AS (
        SELECT previous, height, best FROM chain_blocks WHERE hash = $1

@@ -1,9 +1,11 @@
+import type { Pool } from 'pg'
 import type { Transaction } from '../../contract/transaction.ts'
+import { bytea, hexOf, inTransaction, type Queryable } from '../postgres/sql.ts'
 import { againstSpends, type Rules } from './accept.ts'
 import { admit } from './admit.ts'
 import { appendBlock, readTip, type Surroundings } from './append-block.ts'
 import type { ChainChange } from './chain.ts'
-import { bytea, type ChainDatabase, hexOf, inTransaction, type Queries } from './database.ts'
+import { beginWith } from './locks.ts'
 import { BLOCK_TRANSACTIONS_MAX, pooledTxids } from './miner.ts'
 
 export type ReorganiseOptions = {
@@ -21,14 +23,13 @@ export const REORGANISE_DEPTH_MAX = 100
 
 /** All in one database transaction: nobody ever sees a chain with less work than the one before. */
 export function reorganise(
-  database: ChainDatabase,
+  pool: Pool,
   surroundings: Surroundings,
   rules: Rules,
   { depth, replaceWith = [] }: ReorganiseOptions,
 ): Promise<Reorganised> {
   return inTransaction(
-    database,
-    'arrivals-and-tip',
+    pool,
     async client => {
       const tip = await readTip(client)
       const deepest = Math.min(REORGANISE_DEPTH_MAX, tip?.height ?? 0)
@@ -44,12 +45,12 @@ export function reorganise(
       const change = await mineAgain(client, surroundings, depth + 1, replaceWith)
       return { kind: 'reorganised', ...change, thrownOut }
     },
-    ({ kind }) => kind === 'reorganised',
+    { begin: beginWith.arrivalsAndTip, keep: ({ kind }) => kind === 'reorganised' },
   )
 }
 
 /** They stay in their table, marked, so that what they once proved can still be explained. */
-async function dropBlocks(client: Queries, depth: number): Promise<void> {
+async function dropBlocks(client: Queryable, depth: number): Promise<void> {
   await client.query(
     `WITH dropped AS (
        UPDATE chain_blocks SET best = false
@@ -67,7 +68,11 @@ async function dropBlocks(client: Queries, depth: number): Promise<void> {
 }
 
 /** Whom the newcomer threw out, or why it cannot stand here. */
-async function replace(client: Queries, rules: Rules, transaction: Transaction): Promise<string[] | string> {
+async function replace(
+  client: Queryable,
+  rules: Rules,
+  transaction: Transaction,
+): Promise<string[] | string> {
   const against = await againstSpends(client, rules, transaction)
   if (against?.kind === 'rejected') return against.detail
   const thrownOut = await throwOutRivals(client, transaction)
@@ -80,7 +85,7 @@ async function replace(client: Queries, rules: Rules, transaction: Transaction):
 }
 
 /** Only pooled ones: what is in a block that stays, stays. */
-async function throwOutRivals(client: Queries, { txid, inputs }: Transaction): Promise<string[]> {
+async function throwOutRivals(client: Queryable, { txid, inputs }: Transaction): Promise<string[]> {
   const { rows } = await client.query<{ txid: Buffer }>(
     `WITH RECURSIVE doomed AS (
        SELECT spender FROM chain_spends
@@ -103,7 +108,7 @@ async function throwOutRivals(client: Queries, { txid, inputs }: Transaction): P
 
 /** Everything that waits, spread over the new blocks, the replacements first. */
 async function mineAgain(
-  client: Queries,
+  client: Queryable,
   surroundings: Surroundings,
   blocks: number,
   replaceWith: readonly Transaction[],
@@ -126,7 +131,7 @@ async function mineAgain(
 
 /** The replacements, in the order given, after what they spend and no block holds. */
 async function withPooledAncestors(
-  client: Queries,
+  client: Queryable,
   replaceWith: readonly Transaction[],
 ): Promise<Uint8Array[]> {
   const { rows } = await client.query<{ txid: Buffer }>(

@@ -1,6 +1,6 @@
 import { type BeefTransaction, writeBeef } from '../../contract/beef.ts'
+import { bytea, byteas, hexOf, type Queryable } from '../postgres/sql.ts'
 import { storedTransaction } from './accept.ts'
-import { bytea, hexOf, type Queries } from './database.ts'
 import type { Mined, Proofs } from './proofs.ts'
 
 /** What the database says of a transaction that is in the mempool or mined. */
@@ -11,13 +11,13 @@ export type Stored = {
 }
 
 /** One query, however many. Unknown ones, and those thrown out, are missing. */
-export async function findStored(client: Queries, txids: readonly string[]): Promise<Stored[]> {
+export async function findStored(client: Queryable, txids: readonly string[]): Promise<Stored[]> {
   const { rows } = await client.query<{ txid: Buffer; hash: Buffer | null; height: number | null }>({
     name: 'chain-status',
     text: `SELECT t.txid, b.hash, b.height FROM chain_transactions t
            LEFT JOIN chain_blocks b ON b.hash = t.block_hash
            WHERE t.txid = ANY ($1::bytea[]) AND t.state <> 'rejected'`,
-    values: [txids.map(bytea)],
+    values: [byteas(txids)],
   })
   return rows.map(({ txid, hash, height }) => ({
     txid: hexOf(txid),
@@ -25,7 +25,7 @@ export async function findStored(client: Queries, txids: readonly string[]): Pro
   }))
 }
 
-export async function readRaw(client: Queries, txid: string): Promise<Uint8Array | undefined> {
+export async function readRaw(client: Queryable, txid: string): Promise<Uint8Array | undefined> {
   const { rows } = await client.query<{ raw: Buffer }>(
     `SELECT raw FROM chain_transactions WHERE txid = $1 AND state <> 'rejected'`,
     [bytea(txid)],
@@ -38,7 +38,7 @@ export const BEEF_ANCESTORS_MAX = 1_000
 
 /** The transaction with all that is needed to believe it; undefined where one of them is not there any more. */
 export async function assembleBeef(
-  client: Queries,
+  client: Queryable,
   proofs: Proofs,
   txid: string,
 ): Promise<Uint8Array | undefined> {
@@ -59,14 +59,14 @@ export async function assembleBeef(
 }
 
 async function withProofs(
-  client: Queries,
+  client: Queryable,
   proofs: Proofs,
   txids: readonly string[],
 ): Promise<BeefTransaction[]> {
   const { rows } = await client.query<{ raw: Buffer; block_hash: Buffer | null }>({
     name: 'chain-raw',
     text: `SELECT raw, block_hash FROM chain_transactions WHERE txid = ANY ($1::bytea[]) AND state <> 'rejected'`,
-    values: [txids.map(bytea)],
+    values: [byteas(txids)],
   })
   const transactions = rows.map(({ raw, block_hash }) => ({
     transaction: storedTransaction(raw),

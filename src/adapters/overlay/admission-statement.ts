@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import type { BeefTransaction } from '../../contract/beef.ts'
 import { trimBump, writeBump } from '../../contract/bump.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
+import { bytea, byteas } from '../postgres/sql.ts'
 import type { IndexWrite } from './index-writes.ts'
 import type { Coin } from './read-known.ts'
-import { bytea, byteas } from './sql.ts'
 import type { Applied } from './submission.ts'
 
 /** What an admission changes. `expected`: what must still be as it was when it was judged. */

@@ -1,8 +1,8 @@
 import { type BeefTransaction, writeBeef } from '../../contract/beef.ts'
 import type { Chain } from '../chain/chain.ts'
+import type { Queryable } from '../postgres/sql.ts'
 import { type Delivery, NETWORK } from './outbox.ts'
 import { readAncestry } from './read-ancestry.ts'
-import type { Queryable } from './sql.ts'
 
 /** Hands a BEEF to another overlay host. Resolves once it has answered with a STEAK; throws otherwise. */
 export type PeerPost = (

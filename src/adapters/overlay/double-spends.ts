@@ -2,10 +2,9 @@ import { sha256Hex } from '#sha256'
 import { ancestry, type Beef, writeBeef } from '../../contract/beef.ts'
 import type { Bump } from '../../contract/bump.ts'
 import { readLock } from '../../contract/script.ts'
-
 import { toHex } from '../../core/bytes.ts'
 import type { Chain } from '../chain/chain.ts'
-import { bytea, byteas, type Queryable } from './sql.ts'
+import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
 import type { Submission } from './submission.ts'
 import type { DoubleSpend } from './submit.ts'
 

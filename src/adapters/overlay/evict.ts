@@ -5,10 +5,11 @@ import { readTransaction } from '../../contract/transaction.ts'
 import { toHex } from '../../core/bytes.ts'
 import { orThrow } from '../../core/fault.ts'
 import { numbersOf } from '../bsv/numbers.ts'
+import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
 import type { Hosted } from './hosted.ts'
 import { collectIndexWrites, type IndexWrite } from './index-writes.ts'
 import { runIndexWrites } from './run-index-writes.ts'
-import { bytea, byteas, inTransaction, type Queryable, wasOvertaken } from './sql.ts'
+import { wasOvertaken } from './was-overtaken.ts'
 
 export type EvictDeps = {
   readonly pool: Pool

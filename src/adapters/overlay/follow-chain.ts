@@ -2,10 +2,10 @@ import { readBeef } from '../../contract/beef.ts'
 import { orThrow } from '../../core/fault.ts'
 import { pause } from '../../runtime/pause.ts'
 import type { Chain, ChainChange } from '../chain/chain.ts'
+import { byteas, type Queryable } from '../postgres/sql.ts'
 import { findMinedDoubleSpends, forgetDoubleSpend } from './double-spends.ts'
 import type { OverlayEvents } from './overlay-events.ts'
 import { dropDeadProofs, findProofs } from './proofs.ts'
-import { byteas, type Queryable } from './sql.ts'
 import type { Submission } from './submission.ts'
 
 export type FollowDeps = {

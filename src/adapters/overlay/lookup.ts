@@ -1,8 +1,8 @@
 import { BEEF_BYTES_MAX, type BeefTransaction } from '../../contract/beef.ts'
 import { accepted, type Outcome, refused } from '../../core/fault.ts'
+import { byteas, type Queryable } from '../postgres/sql.ts'
 import type { Hosted } from './hosted.ts'
 import { readAncestryUpTo } from './read-ancestry.ts'
-import { byteas, type Queryable } from './sql.ts'
 
 export type Found = { readonly outputs: readonly FoundOutput[] }
 

@@ -1,4 +1,4 @@
-import type { Queryable } from './sql.ts'
+import type { Queryable } from '../postgres/sql.ts'
 
 /** One thing to tell somebody. */
 export type Delivery = {

@@ -24,6 +24,7 @@ import type { Steak, Submission } from './submission.ts'
 import { type SubmitDeps, submit } from './submit.ts'
 
 export type OverlayDeps = {
+  /** Of openDatabase, which reads big integers as numbers and listens for lost connections. */
   readonly pool: Pool
   readonly chain: Chain
   readonly hosted: Hosted

@@ -1,7 +1,7 @@
 import { type Bump, computeRoot, trimBump, writeBump } from '../../contract/bump.ts'
 import { accepted, type Outcome, refused } from '../../core/fault.ts'
 import type { Chain } from '../chain/chain.ts'
-import { bytea, byteas, type Queryable } from './sql.ts'
+import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
 
 /** A proof for a stored transaction, checked against the headers. Resolves with whether it was news. */
 export async function takeProof(

@@ -2,7 +2,7 @@ import { ancestry, type BeefTransaction } from '../../contract/beef.ts'
 import { readBump } from '../../contract/bump.ts'
 import { readTransaction } from '../../contract/transaction.ts'
 import { orThrow } from '../../core/fault.ts'
-import { byteas, type Queryable } from './sql.ts'
+import { byteas, type Queryable } from '../postgres/sql.ts'
 
 /**
  * These stored transactions with all they need, as it stands now: down to what a block proves. Nothing but raw

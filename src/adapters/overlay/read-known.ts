@@ -1,7 +1,7 @@
 import type { Beef } from '../../contract/beef.ts'
 import { outpointText } from '../../contract/transaction.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
-import { byteas, type Queryable, txidText } from './sql.ts'
+import { byteas, hexOf, type Queryable } from '../postgres/sql.ts'
 import type { Applied, Submission } from './submission.ts'
 
 /** What the database holds of a submission, and of what it touches, at one moment. */
@@ -115,7 +115,7 @@ function knownOf(rows: readonly Row[]): Known {
   const coins = new Map<string, Coin>()
   let epoch = 0
   for (const { kind, txid: hash, number, topic, other, admissions, admitted, retained, removed } of rows) {
-    const txid = hash === null ? '' : txidText(hash)
+    const txid = hash === null ? '' : hexOf(hash)
     const outpoint = outpointText({ txid, vout: number ?? 0 })
     if (kind === 'epoch') epoch = number ?? 0
     else if (kind === 'stored') stored.set(txid, { proven: other !== null })
@@ -123,7 +123,7 @@ function knownOf(rows: readonly Row[]): Known {
     else if (kind === 'coin')
       coins.set(outpoint, {
         admissions: admissions ?? 0,
-        spender: other === null ? undefined : txidText(other),
+        spender: other === null ? undefined : hexOf(other),
       })
     else
       applied.set(`${txid} ${topic}`, {

@@ -1,4 +1,4 @@
-import { bytea, type Queryable } from './sql.ts'
+import { bytea, type Queryable } from '../postgres/sql.ts'
 
 export type UnspentOutput = { readonly txid: string; readonly outputIndex: number; readonly score: number }
 

@@ -3,10 +3,10 @@ import { readTransaction } from '../../contract/transaction.ts'
 import { toHex } from '../../core/bytes.ts'
 import { orThrow } from '../../core/fault.ts'
 import { numbersOf } from '../bsv/numbers.ts'
+import type { Queryable } from '../postgres/sql.ts'
 import type { HostedService } from './hosted.ts'
 import { collectIndexWrites, type IndexWrite } from './index-writes.ts'
 import { runIndexWrites } from './run-index-writes.ts'
-import type { Queryable } from './sql.ts'
 
 const OUTPUTS_AT_ONCE = 500
 

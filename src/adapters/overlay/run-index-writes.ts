@@ -1,5 +1,5 @@
+import type { Queryable } from '../postgres/sql.ts'
 import type { IndexWrite } from './index-writes.ts'
-import type { Queryable } from './sql.ts'
 
 /** Runs what an index takes in outside of an admission: on eviction and on reindex, in the order it was written. */
 export async function runIndexWrites(

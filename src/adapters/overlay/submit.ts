@@ -7,8 +7,8 @@ import type { Rest } from '../../runtime/take-turns.ts'
 import type { NewcomerGuess } from './guess-new.ts'
 import { type JudgeDeps, type Judged, judgeSubmission } from './judge.ts'
 import { type Known, readKnown } from './read-known.ts'
-import { wasOvertaken } from './sql.ts'
 import { type Applied, isFinal, type Steak, type Submission } from './submission.ts'
+import { wasOvertaken } from './was-overtaken.ts'
 import { writeAdmission } from './write-admission.ts'
 
 export type SubmitDeps = Omit<JudgeDeps, 'rest'> & {

@@ -2,11 +2,11 @@ import type { Pool } from 'pg'
 import { type Beef, type BeefTransaction, parentsFirst } from '../../contract/beef.ts'
 import { nowhere, outpointText } from '../../contract/transaction.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
+import { inTransaction, type Queryable } from '../postgres/sql.ts'
 import { admissionStatement, type Changes, type CoinState, type Place } from './admission-statement.ts'
 import type { IndexWrite } from './index-writes.ts'
 import type { Judged, Judgement } from './judge.ts'
 import { runIndexWrites } from './run-index-writes.ts'
-import { inTransaction, type Queryable } from './sql.ts'
 import type { Submission } from './submission.ts'
 
 export type Admission = {

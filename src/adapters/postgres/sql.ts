@@ -1,0 +1,56 @@
+import type { Pool, PoolClient } from 'pg'
+
+/** A pool, or one connection of it inside a transaction. */
+export type Queryable = Pick<PoolClient, 'query'>
+
+/** Hex, as a parameter of type bytea. */
+export function bytea(hex: string): string {
+  return `\\x${hex}`
+}
+
+/** As a parameter of type bytea[]. */
+export function byteas(hexes: readonly string[]): string[] {
+  return hexes.map(bytea)
+}
+
+/** Bytes that the driver has read; its Buffers are several times as quick as a loop. */
+export function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
+}
+
+export type TransactionOptions<T> = {
+  /** What begins it; a lock that it takes may come in the same round trip. */
+  readonly begin?: string
+  /** An answer that is declined is rolled back, and still the answer. */
+  readonly keep?: (answer: T) => boolean
+}
+
+/** Runs `work` in one transaction: all of it, or nothing. */
+export async function inTransaction<T>(
+  pool: Pool,
+  work: (db: Queryable) => Promise<T>,
+  options: TransactionOptions<T> = {},
+): Promise<T> {
+  const client = await pool.connect()
+  try {
+    const answer = await inTransactionOf(client, work, options)
+    client.release()
+    return answer
+  } catch (error) {
+    // Closed rather than rolled back: it also works where the connection is what has failed.
+    client.release(true)
+    throw error
+  }
+}
+
+/** The same on a connection that the caller keeps; if it throws, the caller gives the connection up. */
+export async function inTransactionOf<T>(
+  client: Queryable,
+  work: (db: Queryable) => Promise<T>,
+  { begin = 'begin', keep = () => true }: TransactionOptions<T> = {},
+): Promise<T> {
+  await client.query(begin)
+  const answer = await work(client)
+  await client.query(keep(answer) ? 'commit' : 'rollback')
+  return answer
+}
