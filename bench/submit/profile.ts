@@ -72,7 +72,7 @@ const stages: readonly (readonly [place: RegExp, stage: string])[] = [
   [/\/contract\/event-batch\./, 'read and verify the token'],
   [/\/@bsv\/(overlay|sdk)\//, 'engine and SDK'],
   [
-    /\/adapters\/overlay\/(overlay|submit|judge|engine-host|submission|index-writes)\.|\/adapters\/bsv\/|\/(topic-managers|lookup-services)\/|\/postgres\/events-index\./,
+    /\/adapters\/overlay\/(overlay|submit|judge|engine-host|submission|index-writes)\.|\/adapters\/bsv\/|\/(topic-managers|lookup-services)\/|\/adapters\/indexes\//,
     'judge, around the engine',
   ],
   [/\/adapters\/overlay\/read-known\./, 'what is known: statement and answer'],

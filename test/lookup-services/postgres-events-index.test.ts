@@ -2,12 +2,12 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { EventBatchEntry, EventsIndex, EventsQuery } from '../../lookup-services/events-index.ts'
 import { eventsIndex } from '../../migrations/003-events-index.ts'
-import { type Database, openDatabase } from '../../src/adapters/postgres/database.ts'
 import {
   findStatement,
   type PostgresEventsIndex,
   postgresEventsIndex,
-} from '../../src/adapters/postgres/events-index.ts'
+} from '../../src/adapters/indexes/events-index.ts'
+import { type Database, openDatabase } from '../../src/adapters/postgres/database.ts'
 import { carriedBy } from '../../src/contract/event-batch.ts'
 import { sha256Hex } from '../../src/core/sha256.node.ts'
 import { type TemporaryDatabase, temporaryDatabase } from '../support/database.ts'

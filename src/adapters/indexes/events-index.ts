@@ -1,6 +1,5 @@
 import type { Pool } from 'pg'
 import type { EventsIndex, EventsQuery, ListedBatch } from '../../../lookup-services/events-index.ts'
-import type { Carried } from '../../contract/event-batch.ts'
 import { knownHex } from '../../core/bytes.ts'
 import { writeWithAdmission } from '../overlay/index-writes.ts'
 
@@ -27,8 +26,8 @@ export function postgresEventsIndex(pool: Pool): PostgresEventsIndex {
     },
     async find(query) {
       const { text, values } = findStatement(query)
-      const { rows } = await pool.query<FoundRow>(text, values)
-      return rows.map(listedBatch)
+      const { rows } = await pool.query<ListedBatch>(text, values)
+      return rows
     },
     async reset() {
       await pool.query('truncate gitdata_events')
@@ -102,37 +101,9 @@ export function findStatement(query: EventsQuery): { text: string; values: unkno
   const where = conditions.length > 0 ? `where ${conditions.join(' and ')}` : ''
   // Qualified, because the answer has a column `txid` of its own, which is text.
   const order = ['admitted_ms', 'txid', 'vout'].map(column => `listed.${column} ${query.order}`).join(', ')
-  const text = `select encode(txid, 'hex') as txid, vout, encode(publisher, 'hex') as publisher, stream_id, source_id,
-    encode(subject, 'hex') as subject, count, carried, spent_by is not null as spent, admitted_ms
+  const text = `select encode(txid, 'hex') as txid, vout, encode(publisher, 'hex') as publisher,
+    stream_id as "streamId", source_id as "sourceId", encode(subject, 'hex') as subject, count, carried,
+    spent_by is not null as spent, admitted_ms as "admittedMs"
     from gitdata_events as listed ${where} order by ${order} limit ${given(query.limit)}`
   return { text, values }
-}
-
-/** Big integers come as text unless somebody has told the driver otherwise; either way they are below 2^53. */
-type FoundRow = {
-  txid: string
-  vout: string | number
-  publisher: string
-  stream_id: string
-  source_id: string
-  subject: string
-  count: string | number
-  carried: Carried
-  spent: boolean
-  admitted_ms: string | number
-}
-
-function listedBatch(row: FoundRow): ListedBatch {
-  return {
-    txid: row.txid,
-    vout: Number(row.vout),
-    publisher: row.publisher,
-    streamId: row.stream_id,
-    sourceId: row.source_id,
-    subject: row.subject,
-    count: Number(row.count),
-    carried: row.carried,
-    spent: row.spent,
-    admittedMs: Number(row.admitted_ms),
-  }
 }
