@@ -18,9 +18,6 @@ export function openMetrics() {
   return {
     registry,
     gauge,
-    submissions: counter('assay_overlay_submissions_total', 'submissions answered, by HTTP status', [
-      'status',
-    ]),
     evictions: counter('assay_overlay_evicted_transactions_total', 'transactions taken out again'),
     doubleSpends: counter(
       'assay_overlay_double_spends_total',
