@@ -129,16 +129,14 @@ async function openChain(
   log: Log,
   stops: Stops,
 ): Promise<{ chain: Chain; local?: LocalChain }> {
+  const onTrouble = (error: unknown) =>
+    log.error({ err: error }, 'the local chain had trouble; it goes on by itself')
   if (settings.LOCAL_CHAIN_URL !== undefined) {
-    const chain = await followLocalChain({ url: settings.LOCAL_CHAIN_URL })
+    const chain = await followLocalChain({ url: settings.LOCAL_CHAIN_URL, onTrouble })
     stops.add('chain follower', () => chain.close())
     return { chain }
   }
-  const local = await openLocalChain({
-    pool,
-    satisfies: spendHolds,
-    onTrouble: error => log.error({ err: error }, 'the local chain had trouble; it goes on by itself'),
-  })
+  const local = await openLocalChain({ pool, satisfies: spendHolds, onTrouble })
   stops.add('local chain', () => local.close())
   stops.add('miner', local.startMiner({ intervalMs: settings.LOCAL_BLOCK_MS }))
   return { chain: local, local }
