@@ -5,10 +5,10 @@ import { readBump, writeBump } from '../../src/contract/bump.ts'
 import { baseTopics } from '../../src/contract/names.ts'
 import { knownHex, toHex } from '../../src/core/bytes.ts'
 import { orThrow } from '../../src/core/fault.ts'
-import { until } from '../support/overlay-bed.ts'
 import { party } from '../support/pipeline.ts'
 import { runningNode, type TestNode } from '../support/running-node.ts'
 import { faucetMoney, stockBatch } from '../support/stock-wallet.ts'
+import { until } from '../support/until.ts'
 
 const token = 'a-callback-token-for-tests'
 const publisher = party('publisher')

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { until } from '../support/overlay-bed.ts'
 import { party } from '../support/pipeline.ts'
+import { until } from '../support/until.ts'
 import { childNode } from './child-node.ts'
 import { faucetBeef, submitHeaders, validSubmission } from './good-client.ts'
 import { HttpClient, type Sent } from './raw-http.ts'

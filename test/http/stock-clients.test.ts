@@ -2,10 +2,10 @@ import { LookupResolver, TopicBroadcaster, Transaction } from '@bsv/sdk'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { baseLookupServices, baseTopics } from '../../src/contract/names.ts'
-import { until } from '../support/overlay-bed.ts'
 import { party } from '../support/pipeline.ts'
 import { runningNode, type TestNode } from '../support/running-node.ts'
 import { faucetMoney, headersOf, stockBatch } from '../support/stock-wallet.ts'
+import { until } from '../support/until.ts'
 
 const outputList = z.object({
   outputs: z.array(

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { until } from '../support/overlay-bed.ts'
+import { until } from '../support/until.ts'
 
 /** A command of ours as a process of its own, as a person would start it. */
 export type Child = {
@@ -63,11 +63,12 @@ export function startChildNode(settings: ChildSettings & { readonly PORT: string
   return {
     ...child,
     url,
-    ready: () =>
-      until(async () => {
+    async ready() {
+      await until(() => {
         if (child.hasExited()) throw new Error(`the node ended before it was ready:\n${child.said()}`)
         return isReady(url)
-      }),
+      })
+    },
   }
 }
 

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import type { Choices } from '../core/rounds/simulator/choices.ts'
-import { until } from '../support/overlay-bed.ts'
+import { until } from '../support/until.ts'
 import type { ChildNode } from './child-node.ts'
 import type { NodeHome } from './node-home.ts'
 import { pause } from './submit-load.ts'

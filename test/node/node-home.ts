@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { freePort } from '../../src/adapters/postgres/embedded/port.ts'
 import { findPostmaster, isAlive } from '../../src/adapters/postgres/embedded/postmaster.ts'
 import { type EmbeddedServer, startEmbeddedServer } from '../../src/adapters/postgres/embedded-server.ts'
-import { until } from '../support/overlay-bed.ts'
 import { silentLog } from '../support/silent-log.ts'
+import { until } from '../support/until.ts'
 import { type Child, type ChildNode, type ChildSettings, startChild, startChildNode } from './child-node.ts'
 
 /** A data directory, and the processes that work in it. */

@@ -8,8 +8,8 @@ import { orThrow } from '../../src/core/fault.ts'
 import { type Choices, choicesFrom } from '../core/rounds/simulator/choices.ts'
 import { batchChain } from '../support/batch-chains.ts'
 import { batchTransaction } from '../support/event-batches.ts'
-import { until } from '../support/overlay-bed.ts'
 import { type Party, party } from '../support/pipeline.ts'
+import { until } from '../support/until.ts'
 
 /** A transaction that a node has acknowledged, with the bytes that were submitted. */
 export type Acknowledged = {

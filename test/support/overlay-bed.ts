@@ -15,6 +15,7 @@ import { hostedTopics } from '../../src/node.ts'
 import { temporaryDatabase } from './database.ts'
 import type { Party } from './pipeline.ts'
 import { silentLog } from './silent-log.ts'
+import { until } from './until.ts'
 
 /** An overlay node without HTTP, on a database and a chain of its own. Blocks come when `mine` is called. */
 export type OverlayBed = {
@@ -101,11 +102,6 @@ export async function overlayBed(deps: Partial<OverlayDeps> = {}): Promise<Overl
       await temporary.drop()
     },
   }
-}
-
-/** Waits for a condition; a test that waits for ever ends at its own time limit. */
-export async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
-  while (!(await holds())) await new Promise(resolve => setTimeout(resolve, 10))
 }
 
 function reportTo(reports: Report[]): OverlayDeps['events'] {

@@ -7,8 +7,8 @@ import { openHeaderRun } from '../../../src/adapters/chain/header-run.ts'
 import { syncHeaders, workOf } from '../../../src/adapters/chain/sync-headers.ts'
 import { concat, concatAll } from '../../../src/core/bytes.ts'
 import { sha256 } from '../../../src/core/sha256.node.ts'
+import { until } from '../../support/until.ts'
 import { type ChainDatabases, chainDatabases } from './chain-databases.ts'
-import { eventually } from './eventually.ts'
 import { serveChain } from './served-chain.ts'
 import { coinsOf, fund, pay } from './wallet.ts'
 import { withChain } from './with-chain.ts'
@@ -56,9 +56,9 @@ describe('a follower of a local chain', () => {
       // The answer names a block that the follower may not have polled for yet.
       const status = (await followed.statusOf([spend.txid])).get(spend.txid)
       expect(status).toEqual((await chain.statusOf([spend.txid])).get(spend.txid))
-      await eventually(() => heard.length === 1 || undefined)
+      await until(() => heard.length === 1)
       await chain.reorganise({ depth: 3 })
-      await eventually(() => heard.length === 2 || undefined)
+      await until(() => heard.length === 2)
       expect(heard).toEqual([
         [3, 4],
         [1, 5],
@@ -88,13 +88,13 @@ describe('a follower of a local chain', () => {
       await expect(followed.broadcast([late])).rejects.toThrow(
         /Is the process that owns the local chain running/,
       )
-      await eventually(() => troubles.length > 0 || undefined)
+      await until(() => troubles.length > 0)
       expect(await followed.tip()).toEqual(before)
 
       await chain.mine()
       await chain.reorganise({ depth: 2 })
       const again = await serveChain(chain, { port: served.port })
-      await eventually(() => heard.length === 1 || undefined)
+      await until(() => heard.length === 1)
       expect(heard).toEqual([[0, 3]])
       expect(await followed.broadcast([late])).toEqual({ kind: 'accepted' })
       await stop()
@@ -114,7 +114,7 @@ describe('a follower of a local chain', () => {
       const told = async (since: { height: number; hash: string }) => {
         const forks: number[] = []
         const stop = followed.follow(async ({ forkHeight }) => void forks.push(forkHeight), since)
-        await eventually(() => forks.length === 1 || undefined)
+        await until(() => forks.length === 1)
         await stop()
         return forks
       }

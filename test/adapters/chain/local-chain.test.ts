@@ -8,9 +8,9 @@ import { writeBump } from '../../../src/contract/bump.ts'
 import { headerChain } from '../../../src/contract/headers.ts'
 import { toHex } from '../../../src/core/bytes.ts'
 import { orThrow } from '../../../src/core/fault.ts'
+import { until } from '../../support/until.ts'
 import { auditChain } from './audit.ts'
 import { type ChainDatabases, chainDatabases } from './chain-databases.ts'
-import { eventually } from './eventually.ts'
 import { coinsOf, fund, keyOf, pay } from './wallet.ts'
 import { withChain as withChainOn } from './with-chain.ts'
 
@@ -78,7 +78,7 @@ describe('a private chain', () => {
       // Whoever followed the old one is told that nothing of it is left.
       const told: number[] = []
       const stop = anew.follow(async ({ forkHeight }) => void told.push(forkHeight), before)
-      await eventually(() => told.length === 1 || undefined)
+      await until(() => told.length === 1)
       expect(told).toEqual([-1])
       await stop()
       await anew.close()
@@ -173,12 +173,12 @@ describe('a private chain', () => {
       })
       await fund(other)
       await other.mine()
-      await eventually(() => heard.length === 1 || undefined)
+      await until(() => heard.length === 1)
       await fund(other)
       await other.mine()
-      await eventually(() => heard.length === 2 || undefined)
+      await until(() => heard.length === 2)
       await other.reorganise({ depth: 2 })
-      await eventually(() => heard.length === 3 || undefined)
+      await until(() => heard.length === 3)
       expect(heard).toEqual([
         [0, 1],
         [1, 2],
@@ -209,14 +209,14 @@ describe('a private chain', () => {
         `SELECT substring(txids FROM 1 FOR 32) AS txid FROM chain_blocks WHERE best AND height = 7`,
       )
       await sleeper.statusOf([rows[0]?.txid.toString('hex') ?? ''])
-      await eventually(() => heard.length === 1 || undefined)
+      await until(() => heard.length === 1)
       expect(heard).toEqual([[2, 7]])
       await stop()
 
       const since = async (tip: { height: number; hash: string }) => {
         const told: number[] = []
         const stopAgain = sleeper.follow(async ({ forkHeight }) => void told.push(forkHeight), tip)
-        await eventually(() => told.length === 1 || undefined)
+        await until(() => told.length === 1)
         await stopAgain()
         return told
       }

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openLocalChain } from '../../../src/adapters/chain/local-chain.ts'
+import { until } from '../../support/until.ts'
 import { auditChain } from './audit.ts'
 import { type ChainDatabases, chainDatabases } from './chain-databases.ts'
-import { eventually } from './eventually.ts'
 import { openPool } from './open-pool.ts'
 import { coinsOf, fund, pay } from './wallet.ts'
 import { withChain as withChainOn } from './with-chain.ts'
@@ -27,7 +27,7 @@ describe('a miner', () => {
         last = pay(last)
       }
       const stop = chain.startMiner({ intervalMs: 5 })
-      await eventually(async () => (await auditChain(pool)).pooled.size === 0 || undefined)
+      await until(async () => (await auditChain(pool)).pooled.size === 0)
       await stop()
       const { height } = await chain.tip()
       expect(height).toBeGreaterThan(0)
@@ -40,11 +40,11 @@ describe('a miner', () => {
       const other = await openLocalChain({ pool: otherPool, pollMs: 10 })
       const stop = chain.startMiner({ intervalMs: 5 })
       await fund(chain)
-      await eventually(async () => (await chain.tip()).height === 1 || undefined)
+      await until(async () => (await chain.tip()).height === 1)
       const stopOther = other.startMiner({ intervalMs: 5 })
       await stop()
       await fund(chain)
-      await eventually(async () => (await chain.tip()).height === 2 || undefined)
+      await until(async () => (await chain.tip()).height === 2)
       await stopOther()
       await other.close()
       await otherPool.end()
@@ -56,7 +56,7 @@ describe('a miner', () => {
       const stop = chain.startMiner({ intervalMs: 5 })
       for (let height = 1; height <= 3; height++) {
         await fund(chain)
-        await eventually(async () => (await chain.tip()).height >= height || undefined)
+        await until(async () => (await chain.tip()).height >= height)
         await pool.query(
           `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()
            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
@@ -101,7 +101,7 @@ async function expectAllMined(
   txids: readonly string[],
 ) {
   // What a killed process had sent last may arrive a moment after its death.
-  const { faults, mined } = await eventually(async () => {
+  const { faults, mined } = await until(async () => {
     await chain.mine()
     const audit = await auditChain(pool)
     return audit.pooled.size === 0 ? audit : undefined
@@ -127,9 +127,9 @@ function busyProcess(url: string) {
   return {
     accepted,
     async told(count: number) {
-      await eventually(() => {
+      await until(() => {
         if (child.exitCode !== null) throw new Error(`the process ended with ${child.exitCode}`)
-        return accepted.length >= count || undefined
+        return accepted.length >= count
       })
     },
     async kill() {

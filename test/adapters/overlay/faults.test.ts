@@ -3,8 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { baseTopics } from '../../../src/contract/names.ts'
 import { batchChain, one } from '../../support/batch-chains.ts'
 import { findDisagreements } from '../../support/check-overlay.ts'
-import { type OverlayBed, overlayBed, until } from '../../support/overlay-bed.ts'
+import { type OverlayBed, overlayBed } from '../../support/overlay-bed.ts'
 import { party } from '../../support/pipeline.ts'
+import { until } from '../../support/until.ts'
 
 const publisher = party('publisher')
 const topic = baseTopics.ingest

@@ -6,8 +6,9 @@ import { orThrow } from '../../../src/core/fault.ts'
 import { batchChain, mineAll, one, trimmed } from '../../support/batch-chains.ts'
 import { findDisagreements } from '../../support/check-overlay.ts'
 import { batchTransaction } from '../../support/event-batches.ts'
-import { type OverlayBed, overlayBed, until } from '../../support/overlay-bed.ts'
+import { type OverlayBed, overlayBed } from '../../support/overlay-bed.ts'
 import { party } from '../../support/pipeline.ts'
+import { until } from '../../support/until.ts'
 
 const publisher = party('publisher')
 

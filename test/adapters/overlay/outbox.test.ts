@@ -6,10 +6,11 @@ import { baseTopics } from '../../../src/contract/names.ts'
 import { utf8 } from '../../../src/core/bytes.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { batchChain, one } from '../../support/batch-chains.ts'
-import { type OverlayBed, overlayBed, until } from '../../support/overlay-bed.ts'
+import { type OverlayBed, overlayBed } from '../../support/overlay-bed.ts'
 import { party } from '../../support/pipeline.ts'
 import { runningNode, type TestNode } from '../../support/running-node.ts'
 import { faucetMoney, stockSpend } from '../../support/stock-wallet.ts'
+import { until } from '../../support/until.ts'
 
 const publisher = party('publisher')
 const topic = baseTopics.ingest
