@@ -1,6 +1,6 @@
 import type { Beef } from '../../contract/beef.ts'
 
-/** What a client handed to the overlay: a transaction, verified, with what proves it, for these topics. */
+/** What a client hands to the overlay: a transaction with all that is needed to believe it, for these topics. */
 export type Submission = {
   readonly beef: Beef
   readonly topics: readonly string[]
