@@ -73,7 +73,7 @@ export const overlay = {
         last_error text,
         unique (txid, target)
       );
-      create index outbox_by_due on outbox (due_ms, id);
+      create index outbox_by_due on outbox (target, due_ms, id);
 
       -- Validly signed, and refused because its coins were spent before. Should the network mine it, ours goes.
       create table double_spends (

@@ -124,6 +124,7 @@ const rejections = {
   'double-spend': 'ERR_CHAIN_DOUBLE_SPEND',
   invalid: 'ERR_CHAIN_INVALID_TRANSACTION',
   orphan: 'ERR_CHAIN_ORPHAN',
+  'not-final': 'ERR_CHAIN_NOT_FINAL',
 } as const
 
 /** Answers with a BEEF, so that a wallet can spend the money at once. */

@@ -1,5 +1,5 @@
 import type { ErrorRequestHandler, Request } from 'express'
-import { isConnectionLoss } from '../adapters/postgres/connection-loss.ts'
+import { isConnectionLoss, isOutOfTime } from '../adapters/postgres/connection-loss.ts'
 import { type OverlayError, sendError } from './overlay-error.ts'
 
 /** The last word on these routes: what services refuse, and what is our own fault. */
@@ -16,7 +16,8 @@ export function overlayFailures(onFailure: (error: unknown, request: Request) =>
 function toldAs(error: unknown): OverlayError {
   const { code, message } = membersOf(error)
   if (code === 'ERR_LOOKUP_INVALID_QUERY') return { status: 400, code, message }
-  if (isConnectionLoss(error))
+  if (code === 'ERR_OVERTAKEN') return { status: 503, code: 'ERR_BUSY', message, retryAfterSeconds: 1 }
+  if (isConnectionLoss(error) || isOutOfTime(error))
     return {
       status: 503,
       code: 'ERR_BUSY',

@@ -62,7 +62,10 @@ async function acceptOne(pool: Pool, rules: Rules, given: Transaction): Promise<
   if (!read.ok) return invalid(read.fault.detail)
   const transaction = read.value
   if (!isFinal(transaction, rules.nextBlock()))
-    return invalid(`${transaction.txid} has a lock time that has not come; send it when it has`)
+    return {
+      ...invalid(`${transaction.txid} has a lock time that has not come; send it when it has`),
+      reason: 'not-final',
+    }
   const against = await againstSpends(pool, rules, transaction)
   if (against !== undefined) return against
 
@@ -70,7 +73,7 @@ async function acceptOne(pool: Pool, rules: Rules, given: Transaction): Promise<
     begin: beginWith.arrivalsShared,
     keep: ({ kind }) => kind === 'pooled',
   })
-  if (admission.kind === 'orphan') return orphan(pool, transaction)
+  if (admission.kind === 'orphan') return orphan(pool, rules.recent, transaction)
   if (admission.kind !== 'double-spend') {
     rules.recent.keep(transaction)
     return { kind: 'accepted' }
@@ -85,7 +88,7 @@ export async function againstSpends(
   transaction: Transaction,
 ): Promise<Refused | undefined> {
   const coins = await coinsOf(client, recent, transaction)
-  if (coins === undefined) return orphan(client, transaction)
+  if (coins === undefined) return orphan(client, recent, transaction)
   let left = coins.reduce((sum, { satoshis }) => sum + satoshis, 0)
   for (const { satoshis } of transaction.outputs) left -= satoshis
   if (left < 0) return invalid(`${transaction.txid} pays out ${-left} satoshis more than it takes in`)
@@ -158,7 +161,11 @@ async function liveAmong(client: Queryable, transactions: readonly Transaction[]
 }
 
 /** Which parent is missing, and why: whoever sent it wants to know what to send first, or that it is lost. */
-async function orphan(client: Queryable, transaction: Transaction): Promise<Refused> {
+async function orphan(
+  client: Queryable,
+  recent: RecentTransactions,
+  transaction: Transaction,
+): Promise<Refused> {
   const { rows } = await client.query<{ txid: Buffer; state: string; rejected_for: Buffer | null }>(
     'SELECT txid, state, rejected_for FROM chain_transactions WHERE txid = ANY ($1::bytea[])',
     [transaction.inputs.map(({ txid }) => bytea(txid))],
@@ -181,7 +188,13 @@ async function orphan(client: Queryable, transaction: Transaction): Promise<Refu
       competing: winner === undefined ? [] : [winner],
     }
   }
-  return invalid(`${transaction.txid} spends an output that its transaction does not have`)
+  // All are here: the last of them has come since this was asked first, or there is no such output.
+  return (await coinsOf(client, recent, transaction)) === undefined
+    ? invalid(`${transaction.txid} spends an output that its transaction does not have`)
+    : {
+        ...invalid(`${transaction.txid} came at the same time as what it spends; send it again`),
+        reason: 'orphan',
+      }
 }
 
 function refusedParent(transaction: Transaction, refused: ReadonlyMap<string, Refused>): Refused | undefined {

@@ -18,7 +18,12 @@ export const broadcastAnswer = z.object({ ...local, status: z.literal('success')
 export const rejectionAnswer = z.object({
   ...local,
   status: z.literal('error'),
-  code: z.enum(['ERR_CHAIN_DOUBLE_SPEND', 'ERR_CHAIN_INVALID_TRANSACTION', 'ERR_CHAIN_ORPHAN']),
+  code: z.enum([
+    'ERR_CHAIN_DOUBLE_SPEND',
+    'ERR_CHAIN_INVALID_TRANSACTION',
+    'ERR_CHAIN_ORPHAN',
+    'ERR_CHAIN_NOT_FINAL',
+  ]),
   message: z.string(),
   competing: z.array(hash),
 })

@@ -38,8 +38,9 @@ export type BroadcastAnswer =
   /** `competing`: who spends its coins instead, where the network says so. */
   | {
       readonly kind: 'rejected'
-      /** `orphan`: it spends what the network has not seen yet; with its parents, or later, it may be taken. */
-      readonly reason: 'double-spend' | 'invalid' | 'orphan'
+      /** `orphan`: it spends what the network has not seen yet; with its parents, or later, it may be taken.
+       * `not-final`: its lock time has not come. */
+      readonly reason: 'double-spend' | 'invalid' | 'orphan' | 'not-final'
       readonly detail: string
       readonly competing: readonly string[]
     }

@@ -145,6 +145,7 @@ const reasons = {
   ERR_CHAIN_DOUBLE_SPEND: 'double-spend',
   ERR_CHAIN_INVALID_TRANSACTION: 'invalid',
   ERR_CHAIN_ORPHAN: 'orphan',
+  ERR_CHAIN_NOT_FINAL: 'not-final',
 } as const
 
 async function askStatuses(

@@ -27,9 +27,7 @@ export type Changes = {
   readonly transactions: readonly BeefTransaction[]
   readonly admitted: readonly Place[]
   readonly removed: readonly Place[]
-  /** Which the targets have to be told of. */
-  readonly told: readonly { readonly txid: string }[]
-  readonly targets: readonly string[]
+  readonly told: readonly { readonly txid: string; readonly target: string }[]
   readonly topics: readonly string[]
   readonly offChainValues: Uint8Array | undefined
   /** Whose answers rest on the off-chain values. */
@@ -48,7 +46,7 @@ export function admissionStatement(
   changes: Changes,
   indexWrites: readonly IndexWrite[],
 ): { name: string; text: string; values: unknown[] } {
-  const { coins, answers, transactions, admitted, removed, told, targets, offChainValues, valuesOf } = changes
+  const { coins, answers, transactions, admitted, removed, told, offChainValues, valuesOf } = changes
   const values: unknown[] = []
   const $ = (value: unknown, type: string) => `$${values.push(value)}::${type}`
   // In a subquery, so that no plan depends on what it holds: PostgreSQL then keeps one plan of this statement, where
@@ -130,9 +128,13 @@ export function admissionStatement(
       order by txid, topic)`,
     `to_tell as (
       insert into outbox (txid, target, topics, due_ms)
-      select txid, target, ${$list(changes.topics, 'text')}, ${now} from guard,
-        unnest(${$txids(told)}) as fresh (txid), unnest(${$list(targets, 'text')}) as each_target (target)
-      on conflict do nothing)`,
+      select txid, target, ${$list(changes.topics, 'text')}, ${now} from guard, unnest(${$txids(told)}, ${$list(
+        told.map(({ target }) => target),
+        'text',
+      )}) as fresh (txid, target)
+      order by txid, target
+      on conflict (txid, target) do update set due_ms = excluded.due_ms, topics = array (
+        select distinct unnest(outbox.topics || excluded.topics) order by 1))`,
   ]
   if (coins.expected.length > 0) {
     checks.push(`same_coins as materialized (

@@ -30,8 +30,30 @@ export async function deliverTo({ txid, target, topics }: Delivery, deps: Delive
   const unproven = history.filter(({ proof }) => proof === undefined)
   // Mined since: told by a process that died before it could say so, or as another one's ancestor.
   if (unproven.length === 0) return
-  const answer = await deps.chain.broadcast(unproven)
-  if (answer.kind === 'rejected') await evictRefused(unproven, deps)
+  for (const slice of slices(unproven)) {
+    const answer = await deps.chain.broadcast(slice)
+    if (answer.kind === 'rejected') return evictRefused(slice, deps)
+  }
+}
+
+/** So many, and so many bytes of them, any network takes at once. */
+const SLICE_TRANSACTIONS = 500
+const SLICE_BYTES = 1024 * 1024
+
+/** Parents first, as they came. */
+function slices(history: readonly BeefTransaction[]): BeefTransaction[][] {
+  const all: BeefTransaction[][] = []
+  let bytes = 0
+  for (const transaction of history) {
+    const last = all.at(-1)
+    bytes += transaction.raw.length
+    if (last !== undefined && last.length < SLICE_TRANSACTIONS && bytes <= SLICE_BYTES) last.push(transaction)
+    else {
+      all.push([transaction])
+      bytes = transaction.raw.length
+    }
+  }
+  return all
 }
 
 /** The first that the network refuses takes all that descend from it along. */
@@ -39,8 +61,8 @@ async function evictRefused(history: readonly BeefTransaction[], deps: DeliverDe
   for (const transaction of history) {
     const answer = await deps.chain.broadcast([transaction])
     if (answer.kind === 'accepted') continue
-    // No verdict: a block may be on its way back into the mempool.
-    if (answer.reason === 'orphan') throw new Error(answer.detail)
+    // No verdict: a block may be on its way back into the mempool, or the time has not come.
+    if (answer.reason === 'orphan' || answer.reason === 'not-final') throw new Error(answer.detail)
     await deps.evict(transaction.txid, `the network refused it: ${answer.detail}`)
     return
   }

@@ -1,10 +1,11 @@
 import { sha256Hex } from '#sha256'
-import { ancestry, type Beef, writeBeef } from '../../contract/beef.ts'
+import { ancestry, type Beef, type BeefTransaction, writeBeef } from '../../contract/beef.ts'
 import type { Bump } from '../../contract/bump.ts'
 import { readLock } from '../../contract/script.ts'
 import { toHex } from '../../core/bytes.ts'
 import type { Chain } from '../chain/chain.ts'
 import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
+import { readAncestry } from './read-ancestry.ts'
 import type { Submission } from './submission.ts'
 import type { DoubleSpend } from './submit.ts'
 
@@ -21,6 +22,41 @@ export async function keepDoubleSpend(
   { db, nowMs }: { db: Queryable; nowMs: number },
 ): Promise<boolean> {
   const history = ancestry({ subject: transaction, byTxid: beef.byTxid })
+  return keep({ txid: transaction.txid, key: keyBehind(beef, coin), against, history, topics }, db, nowMs)
+}
+
+/** Keeps one of ours that goes because the network has mined another one: should it come back to ours, so do we. */
+export async function keepReplaced(
+  ours: string,
+  mined: string,
+  { db, nowMs }: { db: Queryable; nowMs: number },
+): Promise<void> {
+  const history = (await readAncestry(db, [ours])).historyOf(ours)
+  if (history === undefined) return
+  const { rows } = await db.query<{ topic: string }>({
+    text: 'select topic from applied where txid = $1 order by topic',
+    values: [bytea(ours)],
+  })
+  await keep(
+    { txid: ours, key: ours, against: mined, history, topics: rows.map(({ topic }) => topic) },
+    db,
+    nowMs,
+  )
+}
+
+type Evidence = {
+  readonly txid: string
+  readonly key: string
+  readonly against: string
+  readonly history: readonly BeefTransaction[]
+  readonly topics: readonly string[]
+}
+
+async function keep(
+  { txid, key, against, history, topics }: Evidence,
+  db: Queryable,
+  nowMs: number,
+): Promise<boolean> {
   const kept = await db.query({
     text: `insert into double_spends (txid, spender_key, against, beef, topics, seen_ms)
       select $1, $2, $3, $4, $5, $6
@@ -28,8 +64,8 @@ export async function keepDoubleSpend(
           and (select count(*) < $8 and coalesce(sum(octet_length(beef)), 0) < $9 from double_spends)
       on conflict (txid) do nothing`,
     values: [
-      bytea(transaction.txid),
-      bytea(keyBehind(beef, coin)),
+      bytea(txid),
+      bytea(key),
       bytea(against),
       Buffer.from(writeBeef(history)),
       topics,

@@ -42,7 +42,12 @@ async function evictOnce(
 ): Promise<readonly string[]> {
   return inTransaction(pool, async db => {
     // First, so that an admission under way either comes before all this, or sees that it has to be judged again.
-    await db.query({ text: 'update overlay_epoch set epoch = epoch + 1' })
+    const { rowCount } = await db.query({
+      text: `update overlay_epoch set epoch = epoch + 1
+        where exists (select from transactions where txid = $1) returning epoch`,
+      values: [bytea(txid)],
+    })
+    if (rowCount === 0) return []
     const { rows } = await db.query<{ txid: string }>({ text: descendants, values: [bytea(txid)] })
     const gone = rows.map(row => row.txid)
     const outputs = await db.query<Place>({ text: outputsOf, values: [byteas(gone)] })

@@ -1,19 +1,22 @@
 import { readBeef } from '../../contract/beef.ts'
-import { orThrow } from '../../core/fault.ts'
+import { FaultError, type Outcome, orThrow } from '../../core/fault.ts'
 import { pause } from '../../runtime/pause.ts'
 import type { Chain, ChainChange } from '../chain/chain.ts'
 import { byteas, type Queryable } from '../postgres/sql.ts'
-import { findMinedDoubleSpends, forgetDoubleSpend } from './double-spends.ts'
+import { findMinedDoubleSpends, forgetDoubleSpend, type MinedDoubleSpend } from './double-spends.ts'
 import type { OverlayEvents } from './overlay-events.ts'
 import { dropDeadProofs, findProofs } from './proofs.ts'
 import type { Submission } from './submission.ts'
+import { tellAgain } from './tell-again.ts'
 
 export type FollowDeps = {
   readonly db: Queryable
   readonly chain: Chain
   readonly events: Pick<OverlayEvents, 'onReorganisation' | 'onProven' | 'onFollowFailure'>
-  evict(txid: string, reason: string): Promise<unknown>
-  submit(submission: Submission): Promise<unknown>
+  /** Ours goes, and is kept in case the network comes back to it. */
+  giveWay(ours: string, mined: string): Promise<void>
+  now(): number
+  submit(submission: Submission): Promise<Outcome<unknown>>
   onReorganisation(): void
 }
 
@@ -43,7 +46,7 @@ export async function followChain(deps: FollowDeps): Promise<() => Promise<void>
     // The last block for a long time must not leave its transactions without their proofs.
     while (!stopped.signal.aborted) {
       try {
-        await catchUp(change.forkHeight, deps)
+        await catchUp(change, deps)
         return
       } catch (error) {
         events.onFollowFailure(error)
@@ -63,29 +66,44 @@ export async function followChain(deps: FollowDeps): Promise<() => Promise<void>
   }
 }
 
-async function catchUp(forkHeight: number, deps: FollowDeps): Promise<void> {
+/** A proof that was checked just before a reorganisation may be written just after it: it is found so soon after. */
+const RECHECKED_BLOCKS = 100
+
+async function catchUp({ forkHeight, tip }: ChainChange, deps: FollowDeps): Promise<void> {
   const { events } = deps
-  const dropped = await dropDeadProofs(forkHeight, deps)
+  const dropped = await dropDeadProofs(Math.min(forkHeight, tip.height - RECHECKED_BLOCKS), deps)
   if (dropped > 0) events.onReorganisation(forkHeight, dropped)
   await yieldToTheNetwork(deps)
   const found = await findProofs(deps)
   if (found > 0) events.onProven(found)
+  // What fell out of a block and is not in the mempool has a rival there, or was forgotten: the network is asked.
+  if (dropped > 0) await tellAgain(deps)
 }
 
-/** Where the network has mined a double spend that was refused here, it takes the place of ours. */
+/**
+ * Where the network has mined a double spend that was refused here, it takes the place of ours. One that cannot be
+ * taken in is reported, and keeps nothing else from being brought into step.
+ */
 async function yieldToTheNetwork(deps: FollowDeps): Promise<void> {
-  const { db } = deps
-  for (const { txid, proof, beef: bytes, topics } of await findMinedDoubleSpends(deps)) {
-    const beef = orThrow(readBeef(bytes))
-    for (const ours of await spendersInstead(txid, beef.subject.inputs, db))
-      await deps.evict(ours, `the network has mined ${txid}, which spends the same output`)
-    const proven = { ...beef.subject, proof }
-    await deps.submit({
-      beef: { subject: proven, transactions: [proven], byTxid: new Map([[txid, proven]]) },
-      topics,
-    })
-    await forgetDoubleSpend(txid, db)
-  }
+  for (const mined of await findMinedDoubleSpends(deps))
+    try {
+      const verdict = await takeMined(mined, deps)
+      await forgetDoubleSpend(mined.txid, deps.db)
+      if (!verdict.ok) deps.events.onFollowFailure(new FaultError(verdict.fault))
+    } catch (error) {
+      deps.events.onFollowFailure(error)
+    }
+}
+
+async function takeMined(
+  { txid, proof, beef: bytes, topics }: MinedDoubleSpend,
+  deps: FollowDeps,
+): Promise<Outcome<unknown>> {
+  const { subject } = orThrow(readBeef(bytes))
+  for (const ours of await spendersInstead(txid, subject.inputs, deps.db)) await deps.giveWay(ours, txid)
+  const proven = { ...subject, proof }
+  const beef = { subject: proven, transactions: [proven], byTxid: new Map([[txid, proven]]) }
+  return deps.submit({ beef, topics })
 }
 
 async function spendersInstead(

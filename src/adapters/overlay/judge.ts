@@ -23,8 +23,12 @@ export type Judgement = Applied & { readonly transaction: BeefTransaction; reado
 export type JudgeDeps = {
   readonly managers: Hosted['managers']
   hear(hearing: Hearing): Promise<ReadonlyMap<string, Applied>>
-  /** Stored transactions with all they need, and what the database knows of them. */
-  recall(txids: readonly string[]): Promise<{ transactions: readonly BeefTransaction[]; known: Known }>
+  /** Stored transactions with all they need, what the database knows of them, and the values they came with. */
+  recall(txids: readonly string[]): Promise<{
+    transactions: readonly BeefTransaction[]
+    known: Known
+    offChainValues: ReadonlyMap<string, Uint8Array>
+  }>
   /** Called before each transaction; waited for, so that others get their turn. */
   readonly rest: Rest
 }
@@ -46,8 +50,11 @@ export async function judgeSubmission(
   const bench = new Bench(submission, known, deps)
   try {
     await collectIndexWrites(indexWrites, async () => {
-      for (const transaction of submission.beef.transactions) await bench.judgeOpen(transaction)
-      await bench.judgeLate()
+      for (const transaction of submission.beef.transactions) {
+        await bench.judgeOpen(transaction)
+        // At once, as the next one in the BEEF may spend what these are given now.
+        await bench.judgeLate()
+      }
     })
   } catch (error) {
     if (error instanceof FaultError) return { ok: false, fault: error.fault }
@@ -68,12 +75,16 @@ class Bench {
   /** `outpoint topic`, admitted (true) or removed (false) by the judgements so far. */
   readonly #coins = new Map<string, boolean>()
   readonly #late = new Map<string, Set<string>>()
+  readonly #values = new Map<string, Uint8Array>()
+  #lateJudgements = 0
 
   constructor(submission: Submission, known: Known, deps: JudgeDeps) {
     this.#submission = submission
     this.#deps = deps
     this.known = known
     this.#byTxid = new Map(submission.beef.byTxid)
+    const { beef, offChainValues } = submission
+    if (offChainValues !== undefined) this.#values.set(beef.subject.txid, offChainValues)
   }
 
   async judgeOpen(transaction: BeefTransaction): Promise<void> {
@@ -84,12 +95,14 @@ class Bench {
   }
 
   async judgeLate(): Promise<void> {
-    let judged = 0
     for (let batch = [...this.#late]; batch.length > 0; batch = [...this.#late]) {
       this.#late.clear()
-      judged += batch.length
-      if (judged > LATE_JUDGEMENTS_MAX)
-        throw new Error(`more than ${LATE_JUDGEMENTS_MAX} stored transactions would have to be judged again`)
+      this.#lateJudgements += batch.length
+      if (this.#lateJudgements > LATE_JUDGEMENTS_MAX)
+        throw new FaultError({
+          code: 'transaction-invalid',
+          detail: `more than ${LATE_JUDGEMENTS_MAX} stored transactions descend from what is new here, and would have to be judged again; submit the latest of its transactions first`,
+        })
       await this.#recall(batch.map(([txid]) => txid))
       for (const [txid, topics] of batch) {
         const transaction = this.#byTxid.get(txid)
@@ -102,19 +115,21 @@ class Bench {
     if (topics.length === 0) return
     refuseTooWide(transaction)
     await this.#deps.rest()
-    const { beef, offChainValues } = this.#submission
     const byTxid = this.#byTxid
+    const offChainValues = this.#values.get(transaction.txid)
     const answers = await this.#deps.hear({
       transaction,
       topics,
       history: () => ancestry({ subject: transaction, byTxid }),
-      holds: (outpoint, topic) => this.#holds(outpoint, topic),
-      ...(transaction.txid === beef.subject.txid && offChainValues !== undefined && { offChainValues }),
+      holds: (outpoint, topic) =>
+        this.#holds(outpoint, topic) || this.#tookBefore(transaction, outpoint, topic),
+      ...(offChainValues !== undefined && { offChainValues }),
     })
     for (const [topic, answer] of answers) this.#take(transaction, topic, answer)
   }
 
-  #take(transaction: BeefTransaction, topic: string, answer: Applied): void {
+  #take(transaction: BeefTransaction, topic: string, fresh: Applied): void {
+    const answer = widened(this.known.applied(transaction.txid, topic), fresh)
     if (!saysSomething(answer)) return
     this.judgements.set(`${transaction.txid} ${topic}`, { ...answer, transaction, topic })
     for (const index of answer.removed) {
@@ -136,7 +151,8 @@ class Bench {
   }
 
   async #recall(txids: readonly string[]): Promise<void> {
-    const { transactions, known } = await this.#deps.recall(txids)
+    const { transactions, known, offChainValues } = await this.#deps.recall(txids)
+    for (const [txid, values] of offChainValues) if (!this.#values.has(txid)) this.#values.set(txid, values)
     for (const each of transactions) if (!this.#byTxid.has(each.txid)) this.#byTxid.set(each.txid, each)
     this.known = together([this.known, known])
   }
@@ -154,9 +170,32 @@ class Bench {
     return this.#coins.get(`${outpointText(outpoint)} ${topic}`) ?? this.known.holds(outpoint, topic)
   }
 
+  /** A coin that its topic let go of when this transaction spent it was there when it was judged, and is again. */
+  #tookBefore({ txid, inputs }: BeefTransaction, outpoint: Outpoint, topic: string): boolean {
+    const removed = this.known.applied(txid, topic)?.removed ?? []
+    return removed.some(index => sameOutpoint(inputs[index], outpoint))
+  }
+
   #wasAdmitted({ txid, vout }: Outpoint, topic: string): boolean {
     return this.known.applied(txid, topic)?.admitted.includes(vout) ?? false
   }
+}
+
+/** What was admitted stays admitted: others have built on it. */
+function widened(before: Applied | undefined, fresh: Applied): Applied {
+  if (before === undefined) return fresh
+  const union = (a: readonly number[], b: readonly number[]) =>
+    [...new Set([...a, ...b])].sort((x, y) => x - y)
+  const removed = union(before.removed, fresh.removed)
+  return {
+    admitted: union(before.admitted, fresh.admitted),
+    retained: union(before.retained, fresh.retained).filter(index => !removed.includes(index)),
+    removed,
+  }
+}
+
+function sameOutpoint(a: Outpoint | undefined, b: Outpoint): boolean {
+  return a !== undefined && a.txid === b.txid && a.vout === b.vout
 }
 
 function refuseTooWide({ txid, inputs, outputs }: BeefTransaction): void {

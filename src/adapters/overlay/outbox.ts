@@ -11,6 +11,8 @@ export type Delivery = {
 export type OutboxDeps = {
   readonly db: Queryable
   now(): number
+  /** Each is told at its own pace: one that is silent keeps nobody else waiting. */
+  readonly targets: readonly string[]
   /** Resolves once it needs not be told again; throws where it must be. */
   deliver(delivery: Delivery): Promise<void>
   /** Told of every delivery that failed, and whether it will be tried again. */
@@ -29,6 +31,22 @@ export const NETWORK = 'network'
 
 /** Delivers what is due until it is stopped; any number of processes may do so side by side. */
 export function startOutbox(deps: OutboxDeps): Outbox {
+  // Also whoever was a target once, or is one of another process.
+  const rounds = [...deps.targets, undefined].map(target => startRound(target, deps))
+  return {
+    wake() {
+      for (const round of rounds) round.wake()
+    },
+    async stop() {
+      await Promise.all(rounds.map(round => round.stop()))
+    },
+  }
+}
+
+export type Outbox = { wake(): void; stop(): Promise<void> }
+
+/** Of one target; undefined: of all others. */
+function startRound(target: string | undefined, deps: OutboxDeps): Outbox {
   let stopping = false
   let wake = () => {}
   const run = async () => {
@@ -41,7 +59,7 @@ export function startOutbox(deps: OutboxDeps): Outbox {
           resolve()
         }
       })
-      const delivered = await deliverDue(deps)
+      const delivered = await deliverDue(target, deps)
       if (delivered === AT_ONCE) wake()
       await pause
     }
@@ -57,25 +75,28 @@ export function startOutbox(deps: OutboxDeps): Outbox {
   }
 }
 
-export type Outbox = { wake(): void; stop(): Promise<void> }
-
 /** Resolves with how many were taken up. */
-async function deliverDue(deps: OutboxDeps): Promise<number> {
-  const due = await lease(deps)
+async function deliverDue(target: string | undefined, deps: OutboxDeps): Promise<number> {
+  const due = await lease(target, deps)
   await Promise.all(due.map(each => deliverOne(each, deps)))
   return due.length
 }
 
 type Leased = Delivery & { readonly id: number }
 
-async function lease({ db, now, onFailure }: OutboxDeps): Promise<Leased[]> {
+async function lease(
+  target: string | undefined,
+  { db, now, targets, onFailure }: OutboxDeps,
+): Promise<Leased[]> {
   try {
     const { rows } = await db.query<Leased>({
       name: 'lease-outbox',
       text: `update outbox set due_ms = $1::bigint + $2, attempts = attempts + 1
-        where id in (select id from outbox where due_ms <= $1 order by due_ms, id limit $3 for update skip locked)
+        where id in (
+          select id from outbox where due_ms <= $1 and (target = $4 or ($4::text is null and target <> all ($5)))
+            order by due_ms, id limit $3 for update skip locked)
         returning id, encode(txid, 'hex') as txid, target, topics, attempts`,
-      values: [now(), LEASE_MS, AT_ONCE],
+      values: [now(), LEASE_MS, AT_ONCE, target ?? null, targets],
     })
     return rows
   } catch (error) {

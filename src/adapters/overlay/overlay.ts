@@ -1,13 +1,13 @@
 import type { Engine } from '@bsv/overlay'
 import type { Pool } from 'pg'
 import type { Bump } from '../../contract/bump.ts'
-import { type Outcome, orThrow } from '../../core/fault.ts'
+import type { Outcome } from '../../core/fault.ts'
 import { takeTurns } from '../../runtime/take-turns.ts'
 import { VerifiedMemory } from '../bsv/verified-memory.ts'
 import { verifyBeef } from '../bsv/verify-beef.ts'
 import type { Chain } from '../chain/chain.ts'
 import { deliverTo, type PeerPost } from './deliver.ts'
-import { keepDoubleSpend } from './double-spends.ts'
+import { keepDoubleSpend, keepReplaced } from './double-spends.ts'
 import { hostEngine } from './engine-host.ts'
 import { evict } from './evict.ts'
 import { followChain } from './follow-chain.ts'
@@ -19,6 +19,7 @@ import type { OverlayEvents } from './overlay-events.ts'
 import { takeProof } from './proofs.ts'
 import { readAncestry } from './read-ancestry.ts'
 import { readKnown } from './read-known.ts'
+import { readOffChainValues } from './read-off-chain-values.ts'
 import { readRaw, readUnspent, type UnspentOutput } from './read-unspent.ts'
 import type { Steak, Submission } from './submission.ts'
 import { type SubmitDeps, submit } from './submit.ts'
@@ -64,6 +65,10 @@ export function openOverlay({ pool, chain, hosted, now, peers, post, events }: O
     if (gone.length > 0) events.onEvicted(gone, reason)
     return gone
   }
+  const giveWay = async (ours: string, mined: string) => {
+    await keepReplaced(ours, mined, { db: pool, nowMs: now() })
+    await evictOne(ours, `the network has mined ${mined}, which spends the same output`)
+  }
   const submitDeps: SubmitDeps = {
     pool,
     guess: new NewcomerGuess(),
@@ -80,6 +85,7 @@ export function openOverlay({ pool, chain, hosted, now, peers, post, events }: O
       return {
         transactions,
         known: await readKnown(pool, { beef: { transactions }, topics: Object.keys(hosted.managers) }),
+        offChainValues: await readOffChainValues(pool, txids),
       }
     },
     takeProof: (txid, proof) => takeProof(txid, proof, { db: pool, chain }),
@@ -87,9 +93,7 @@ export function openOverlay({ pool, chain, hosted, now, peers, post, events }: O
       const kept = await keepDoubleSpend(doubleSpend, submission, { db: pool, nowMs: now() })
       events.onDoubleSpend(doubleSpend, kept)
     },
-    async evict(txid, reason) {
-      await evictOne(txid, reason)
-    },
+    giveWay,
   }
   const submitNow = (submission: Submission) => submit(submission, submitDeps)
 
@@ -107,6 +111,7 @@ export function openOverlay({ pool, chain, hosted, now, peers, post, events }: O
       const outbox = startOutbox({
         db: pool,
         now,
+        targets,
         deliver: delivery => deliverTo(delivery, { db: pool, chain, post, evict: evictOne }),
         onFailure: events.onUndelivered,
       })
@@ -116,9 +121,10 @@ export function openOverlay({ pool, chain, hosted, now, peers, post, events }: O
         db: pool,
         chain,
         events,
-        evict: evictOne,
+        giveWay,
+        now,
         onReorganisation: () => verified.clear(),
-        submit: async submission => orThrow(await submitNow(submission)),
+        submit: submitNow,
       })
       stops.unshift(following)
     },

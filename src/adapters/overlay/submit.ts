@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import type { Beef, BeefTransaction } from '../../contract/beef.ts'
 import type { Bump } from '../../contract/bump.ts'
@@ -25,8 +26,8 @@ export type SubmitDeps = Omit<JudgeDeps, 'rest'> & {
   /** Of a stored transaction; verified. */
   takeProof(txid: string, proof: Bump): Promise<unknown>
   keepDoubleSpend(refusedOne: DoubleSpend, submission: Submission): Promise<void>
-  /** A transaction of ours that the network has mined another one in place of. */
-  evict(txid: string, reason: string): Promise<void>
+  /** The network has mined another one in place of ours, which goes. */
+  giveWay(ours: string, mined: string): Promise<void>
 }
 
 /** A transaction that spends what `against`, which is stored, has spent before. */
@@ -36,8 +37,20 @@ export type DoubleSpend = {
   readonly against: string
 }
 
-/** How often a submission is judged again because another one was faster. More than this is a fault of ours. */
+/** How often a submission is judged again because another one was faster, or something was evicted. */
 const ATTEMPTS_MAX = 20
+/** From then on it waits a little, by chance, so that those who keep overtaking one another fall out of step. */
+const ATTEMPTS_AT_ONCE = 3
+const PAUSE_MS_MAX = 100
+
+/** Nothing was taken in, and nothing is wrong with it. */
+export class OvertakenError extends Error {
+  readonly code = 'ERR_OVERTAKEN'
+
+  constructor(txid: string) {
+    super(`${txid} was overtaken ${ATTEMPTS_MAX} times while it was judged; submit it again`)
+  }
+}
 
 /**
  * Verifies, judges and records a transaction for its topics, and answers with what each admits. All of it is
@@ -48,15 +61,16 @@ export async function submit(submission: Submission, deps: SubmitDeps): Promise<
   const rest = deps.takeTurn()
   let verified = false
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    if (attempt >= ATTEMPTS_AT_ONCE) await sleep(Math.random() * PAUSE_MS_MAX)
     const guessed = attempt === 0 ? deps.guess.nothingKnownOf(submission.beef) : undefined
     const known = guessed ?? (await look(submission, deps))
-    if (isSettled(submission, known)) return accepted(steakOf(submission, known, undefined))
+    if (isSettled(submission, known, deps.managers)) return accepted(steakOf(submission, known, undefined))
     if (!verified) {
       const verdict = await deps.verify(submission.beef, rest)
       if (!verdict.ok) return verdict
       verified = true
-      await takeNewProofs(submission.beef, known, deps)
     }
+    if (!guessed) await takeNewProofs(submission.beef, known, deps)
     const doubleSpend = findDoubleSpend(submission.beef, known)
     if (doubleSpend !== undefined) {
       const refusal = await settleDoubleSpend(doubleSpend, submission, deps)
@@ -70,7 +84,7 @@ export async function submit(submission: Submission, deps: SubmitDeps): Promise<
     const done = judged.applied.length > 0 ? await record(submission, judged, deps) : guessed === undefined
     if (done) return accepted(steakOf(submission, known, judged))
   }
-  throw new Error(`${submission.beef.subject.txid} was overtaken ${ATTEMPTS_MAX} times while it was judged`)
+  throw new OvertakenError(submission.beef.subject.txid)
 }
 
 async function look(submission: Submission, { pool, guess }: SubmitDeps): Promise<Known> {
@@ -79,10 +93,13 @@ async function look(submission: Submission, { pool, guess }: SubmitDeps): Promis
   return known
 }
 
-/** Nothing to do: every topic's answer stands, and the BEEF proves nothing that was not proven. */
-function isSettled({ beef, topics }: Submission, known: Known): boolean {
+/** Nothing to do: every answer stands, an ancestor's too, and the BEEF proves nothing that was not proven. */
+function isSettled({ beef, topics }: Submission, known: Known, managers: JudgeDeps['managers']): boolean {
+  const stands = (transaction: BeefTransaction, topic: string) =>
+    isFinal(known.applied(transaction.txid, topic)) ||
+    (transaction !== beef.subject && managers[topic]?.concerns?.(transaction) === false)
   return (
-    topics.every(topic => isFinal(known.applied(beef.subject.txid, topic))) &&
+    topics.every(topic => beef.transactions.every(transaction => stands(transaction, topic))) &&
     beef.transactions.every(({ txid, proof }) => proof === undefined || known.stored(txid)?.proven !== false)
   )
 }
@@ -130,7 +147,7 @@ async function settleDoubleSpend(
 ): Promise<Outcome<never> | undefined> {
   const { transaction, coin, against } = doubleSpend
   if (transaction.proof !== undefined) {
-    await deps.evict(against, `the network has mined ${transaction.txid}, which spends the same output`)
+    await deps.giveWay(against, transaction.txid)
     return undefined
   }
   await deps.keepDoubleSpend(doubleSpend, submission)

@@ -6,6 +6,7 @@ import { inTransaction, type Queryable } from '../postgres/sql.ts'
 import { admissionStatement, type Changes, type CoinState, type Place } from './admission-statement.ts'
 import type { IndexWrite } from './index-writes.ts'
 import type { Judged, Judgement } from './judge.ts'
+import { NETWORK } from './outbox.ts'
 import { runIndexWrites } from './run-index-writes.ts'
 import type { Submission } from './submission.ts'
 
@@ -56,7 +57,6 @@ function changesOf({ submission, judged, nowMs, targets }: Admission): Changes {
   const fresh = wanted.filter(({ txid }) => known.stored(txid) === undefined)
   const freshTxids = new Set(fresh.map(({ txid }) => txid))
   const answers = applied.map(answer => ({ ...answer, txid: answer.transaction.txid }))
-  const answered = new Set(answers.map(({ txid }) => txid))
   const answerBefore = ({ txid, topic }: { txid: string; topic: string }) => known.applied(txid, topic)
   const removed = placesRemoved(applied)
   return {
@@ -77,18 +77,36 @@ function changesOf({ submission, judged, nowMs, targets }: Admission): Changes {
     ),
     admitted: placesAdmitted(applied, removed),
     removed,
-    told: lastOf(fresh.filter(({ txid, proof }) => proof === undefined && answered.has(txid))),
-    targets,
+    told: tellings(judged, beef, targets),
     topics,
     offChainValues,
     valuesOf: answers.filter(({ txid, admitted }) => txid === beef.subject.txid && admitted.length > 0),
   }
 }
 
+/** Who is to be told of what: of every answer that is news, and the network of nothing that it has mined. */
+function tellings(
+  { applied, known }: Judged,
+  { byTxid }: Beef,
+  targets: readonly string[],
+): { readonly txid: string; readonly target: string }[] {
+  const news = applied.filter(({ transaction, topic, admitted }) => {
+    const before = known.applied(transaction.txid, topic)
+    return byTxid.has(transaction.txid) && (before === undefined || before.admitted.length < admitted.length)
+  })
+  const unproven = news.filter(({ transaction }) => transaction.proof === undefined)
+  return targets.flatMap(target =>
+    lastOf((target === NETWORK ? unproven : news).map(({ transaction }) => transaction)).map(({ txid }) => ({
+      txid,
+      target,
+    })),
+  )
+}
+
 /** Those that none of the others spends: whoever is told of one is told of all that it descends from. */
 function lastOf(transactions: readonly BeefTransaction[]): BeefTransaction[] {
   const parents = new Set(transactions.flatMap(({ inputs }) => inputs.map(({ txid }) => txid)))
-  return transactions.filter(({ txid }) => !parents.has(txid))
+  return [...new Set(transactions)].filter(({ txid }) => !parents.has(txid))
 }
 
 function placesRemoved(applied: readonly Judgement[]): Place[] {

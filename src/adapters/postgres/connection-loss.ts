@@ -14,6 +14,15 @@ export function isConnectionLoss(error: unknown): boolean {
   return isConnectionLoss(error.cause)
 }
 
+/** Whether the server has cut a statement short, or no connection came free in time: it has too much to do. */
+export function isOutOfTime(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const cutShort = 'code' in error && error.code === queryCanceled
+  return cutShort || error.message.includes('timeout exceeded when trying to connect')
+}
+
+const queryCanceled = '57014'
+
 const lossCodes = new Set([
   // PostgreSQL: an administrator's shutdown, a crash, not up yet, idle for too long
   '57P01',

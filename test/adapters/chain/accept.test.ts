@@ -92,15 +92,20 @@ describe('the mempool', () => {
       ])
     }))
 
-  const faults: [string, (money: Transaction) => Transaction, RegExp, ('orphan' | 'invalid')?][] = [
+  const faults: [
+    string,
+    (money: Transaction) => Transaction,
+    RegExp,
+    ('orphan' | 'invalid' | 'not-final')?,
+  ][] = [
     ['spends what the chain has never seen', () => pay(pay(madeUp())), /never seen/, 'orphan'],
     ['spends an output that is not there', money => spendOf(money, 7), /does not have/],
     ['spends an output of the greatest number', money => spendOf(money, 0xffff_ffff), /does not have/],
     ['pays out more than it takes in', money => pay(coinsOf(money), { burn: -1 }), /1 satoshis more/],
     ['is signed by another key', money => pay(coinsOf(money), { from: 'mallory' }), /does not satisfy/],
     ['mints coins as a block does', () => madeUp(), /never seen/],
-    ['waits for a height to come', money => waiting(money, 3), /lock time/],
-    ['waits for a time to come', money => waiting(money, 4_000_000_000), /lock time/],
+    ['waits for a height to come', money => waiting(money, 3), /lock time/, 'not-final'],
+    ['waits for a time to come', money => waiting(money, 4_000_000_000), /lock time/, 'not-final'],
     ['spends one output twice', money => buildTransaction([blank(money), blank(money)], [rest]), /twice/],
     ['spends nothing', () => buildTransaction([], [rest]), /no inputs/],
   ]
