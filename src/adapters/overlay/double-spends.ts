@@ -119,3 +119,12 @@ export async function findMinedDoubleSpends({
 export async function forgetDoubleSpend(txid: string, db: Queryable): Promise<void> {
   await db.query({ text: 'delete from double_spends where txid = $1', values: [bytea(txid)] })
 }
+
+/** Where what they were refused for is in a block so deep, the network will not come back to them. */
+export async function forgetSettledDoubleSpends(belowHeight: number, db: Queryable): Promise<void> {
+  await db.query({
+    text: `delete from double_spends using transactions
+      where transactions.txid = double_spends.against and proof_height < $1`,
+    values: [belowHeight],
+  })
+}

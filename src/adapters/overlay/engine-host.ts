@@ -8,8 +8,8 @@ import {
   type TopicManager,
 } from '@bsv/overlay'
 import { type Beef, type BeefTransaction, writeBeef } from '../../contract/beef.ts'
-import { concat, knownHex } from '../../core/bytes.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
+import { atomicBeefOf } from '../bsv/atomic-beef.ts'
 import { envelopeOf, SENTINEL_HEIGHT } from '../bsv/envelope.ts'
 import { numbersOf } from '../bsv/numbers.ts'
 import type { Hosted, HostedManager, HostedService } from './hosted.ts'
@@ -211,13 +211,10 @@ function bytesOf({ lockingScript, outputIndex }: LockingScriptOutput): LockingSc
 
 type LockingScriptOutput = Extract<OutputAdmittedByTopic, { mode: 'locking-script' }>
 
-/** BRC-95, of what is judged; the engine itself has seen the envelope only. */
+/** Of what is judged; the engine itself has seen the envelope only. */
 function wholeTransaction(): number[] {
-  const { transaction, history } = sittingNow().hearing
-  return numbersOf(concat(atomicPrefix, knownHex(transaction.txid).toReversed(), writeBeef(history())))
+  return atomicBeefOf(sittingNow().hearing.history())
 }
-
-const atomicPrefix = Uint8Array.of(1, 1, 1, 1)
 
 /** Answers what the engine must know to judge; takes in nothing. */
 const ephemeralStorage: Storage = {

@@ -1,11 +1,6 @@
-import type { OutputAdmittedByTopic } from '@bsv/overlay'
-import { LockingScript } from '@bsv/sdk'
 import type { Pool } from 'pg'
-import { readTransaction } from '../../contract/transaction.ts'
-import { toHex } from '../../core/bytes.ts'
-import { orThrow } from '../../core/fault.ts'
-import { numbersOf } from '../bsv/numbers.ts'
 import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
+import { admittedOutput } from './admitted-output.ts'
 import type { Hosted } from './hosted.ts'
 import { collectIndexWrites, type IndexWrite } from './index-writes.ts'
 import { runIndexWrites } from './run-index-writes.ts'
@@ -62,7 +57,8 @@ async function evictOnce(
     for (const coin of coins.rows)
       if (!coin.held)
         await tell(db, coin.admittedMs, async () => {
-          for (const service of all) await service.outputAdmittedByTopic(admittedAgain(coin))
+          for (const service of all)
+            await service.outputAdmittedByTopic(await admittedOutput(service, coin, db))
         })
     await db.query({ text: tellOfParents, values: [byteas(gone), targets, now()] })
     for (const text of removals) await db.query({ text, values: [byteas(gone)] })
@@ -139,20 +135,6 @@ async function tell(db: Queryable, nowMs: number, say: () => Promise<void>): Pro
 
 function unspent({ txid, vout, topic, spender }: FreedCoin) {
   return { txid, outputIndex: vout, topic, spendingTxid: spender }
-}
-
-function admittedAgain({ txid, vout, topic, raw, values }: FreedCoin): OutputAdmittedByTopic {
-  const output = orThrow(readTransaction(raw)).outputs[vout]
-  if (output === undefined) throw new Error(`${txid} has no output ${vout}, which was admitted`)
-  return {
-    mode: 'locking-script',
-    txid,
-    outputIndex: vout,
-    topic,
-    satoshis: output.satoshis,
-    lockingScript: LockingScript.fromHex(toHex(output.script)),
-    ...(values !== null && { offChainValues: numbersOf(values) }),
-  }
 }
 
 async function restore(coins: readonly FreedCoin[], db: Queryable): Promise<void> {

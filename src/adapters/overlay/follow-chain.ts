@@ -3,7 +3,12 @@ import { FaultError, type Outcome, orThrow } from '../../core/fault.ts'
 import { pause } from '../../runtime/pause.ts'
 import type { Chain, ChainChange } from '../chain/chain.ts'
 import { byteas, type Queryable } from '../postgres/sql.ts'
-import { findMinedDoubleSpends, forgetDoubleSpend, type MinedDoubleSpend } from './double-spends.ts'
+import {
+  findMinedDoubleSpends,
+  forgetDoubleSpend,
+  forgetSettledDoubleSpends,
+  type MinedDoubleSpend,
+} from './double-spends.ts'
 import type { OverlayEvents } from './overlay-events.ts'
 import { dropDeadProofs, findProofs } from './proofs.ts'
 import type { Submission } from './submission.ts'
@@ -78,6 +83,7 @@ async function catchUp({ forkHeight, tip }: ChainChange, deps: FollowDeps): Prom
   if (found > 0) events.onProven(found)
   // What fell out of a block and is not in the mempool has a rival there, or was forgotten: the network is asked.
   if (dropped > 0) await tellAgain(deps)
+  await forgetSettledDoubleSpends(tip.height - REORGANISATION_DEPTH_MAX, deps.db)
 }
 
 /**

@@ -1,11 +1,10 @@
-import { LockingScript } from '@bsv/sdk'
-import { readTransaction } from '../../contract/transaction.ts'
-import { toHex } from '../../core/bytes.ts'
-import { orThrow } from '../../core/fault.ts'
-import { numbersOf } from '../bsv/numbers.ts'
+import type { OutputSpent } from '@bsv/overlay'
+import { atomicBeefOf } from '../bsv/atomic-beef.ts'
 import type { Queryable } from '../postgres/sql.ts'
+import { admittedOutput } from './admitted-output.ts'
 import type { HostedService } from './hosted.ts'
 import { collectIndexWrites, type IndexWrite } from './index-writes.ts'
+import { readAncestry } from './read-ancestry.ts'
 import { runIndexWrites } from './run-index-writes.ts'
 
 const OUTPUTS_AT_ONCE = 500
@@ -61,28 +60,33 @@ const sql = `
     order by outputs.admitted_ms, outputs.txid, outputs.vout, outputs.topic limit $5`
 
 async function tell(service: HostedService, row: Row, db: Queryable): Promise<void> {
-  const output = orThrow(readTransaction(row.raw)).outputs[row.vout]
-  if (output === undefined)
-    throw new Error(`${row.txid.toString('hex')} has no output ${row.vout}, which is admitted`)
-  const place = { txid: row.txid.toString('hex'), outputIndex: row.vout, topic: row.topic }
-  const offChainValues = row.values === null ? {} : { offChainValues: numbersOf(row.values) }
+  const txid = row.txid.toString('hex')
+  const { vout, topic, spender } = row
+  const admitted = await admittedOutput(service, { ...row, txid }, db)
+  const spent =
+    spender !== null &&
+    (await spentOutput(service, { txid, outputIndex: vout, topic }, spender.toString('hex'), db))
   const writes: IndexWrite[] = []
   await collectIndexWrites(writes, async () => {
-    await service.outputAdmittedByTopic({
-      mode: 'locking-script',
-      ...place,
-      ...offChainValues,
-      satoshis: output.satoshis,
-      lockingScript: LockingScript.fromHex(toHex(output.script)),
-    })
+    await service.outputAdmittedByTopic(admitted)
+    if (spent) await service.outputSpent?.(spent)
   })
-  if (row.spender !== null)
-    await collectIndexWrites(writes, async () => {
-      await service.outputSpent?.({
-        mode: 'txid',
-        ...place,
-        spendingTxid: row.spender?.toString('hex') ?? '',
-      })
-    })
   await runIndexWrites(db, writes, row.admitted_ms)
+}
+
+/** As the service wants to hear of it; which input it was, nothing here knows any more. */
+async function spentOutput(
+  { spendNotificationMode }: HostedService,
+  place: { readonly txid: string; readonly outputIndex: number; readonly topic: string },
+  spendingTxid: string,
+  db: Queryable,
+): Promise<OutputSpent> {
+  if (spendNotificationMode === 'none') return { mode: 'none', ...place }
+  if (spendNotificationMode === 'txid') return { mode: 'txid', ...place, spendingTxid }
+  if (spendNotificationMode === 'script')
+    throw new Error('a lookup service that wants the unlocking script of a spend cannot be built again')
+  const history = (await readAncestry(db, [spendingTxid])).historyOf(spendingTxid)
+  if (history === undefined)
+    throw new Error(`${spendingTxid} lacks a parent between two blocks; try again later`)
+  return { mode: 'whole-tx', ...place, spendingAtomicBEEF: atomicBeefOf(history) }
 }
