@@ -1,8 +1,10 @@
+import { eventBatchToken } from '../../src/contract/event-batch.ts'
 import { p2pkhLock } from '../../src/contract/script.ts'
 import { type Spend, signTransaction } from '../../src/contract/spend.ts'
 import { spendingKey, tokenScript } from '../../src/contract/tokens.ts'
-import type { Transaction } from '../../src/contract/transaction.ts'
+import type { Output, Transaction } from '../../src/contract/transaction.ts'
 import { utf8 } from '../../src/core/bytes.ts'
+import { orThrow } from '../../src/core/fault.ts'
 import { sha256Hex } from '../../src/core/sha256.node.ts'
 import type { Party } from './pipeline.ts'
 
@@ -39,4 +41,24 @@ export function spendsOf(publisher: Party, transaction: Transaction, text: strin
     },
     { txid: transaction.txid, vout: 1, spent: change, privateKey: publisher.privateKey },
   ]
+}
+
+/** A publisher's transaction whose batch, at output 0, is not on the chain, and what has to come with it. */
+export function offChainBatch(
+  publisher: Party,
+  spends: readonly Spend[],
+  text: string,
+  change: readonly Output[] = [],
+): { transaction: Transaction; offChainValues: Uint8Array } {
+  const { script, offChainValues } = orThrow(
+    eventBatchToken({
+      issuer: publisher,
+      streamId: 's',
+      sourceId: 'roof',
+      ndjson: utf8(text),
+      as: 'off-chain',
+    }),
+  )
+  if (offChainValues === undefined) throw new Error('the batch is not off chain')
+  return { transaction: signTransaction(spends, [{ satoshis: 1, script }, ...change]), offChainValues }
 }

@@ -1,13 +1,20 @@
+import { LockingScript, P2PKH, PrivateKey, Transaction as StockTransaction } from '@bsv/sdk'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { HostedManager } from '../../../src/adapters/overlay/hosted.ts'
 import { backOff } from '../../../src/adapters/overlay/outbox.ts'
 import { readBeef } from '../../../src/contract/beef.ts'
 import { eventBatchToken } from '../../../src/contract/event-batch.ts'
 import { baseTopics } from '../../../src/contract/names.ts'
-import { utf8 } from '../../../src/core/bytes.ts'
+import { type Spend, signTransaction } from '../../../src/contract/spend.ts'
+import { readTransaction, type Transaction } from '../../../src/contract/transaction.ts'
+import { toHex, utf8 } from '../../../src/core/bytes.ts'
 import { orThrow } from '../../../src/core/fault.ts'
+import { hostedTopics } from '../../../src/node.ts'
 import { batchChain, one } from '../../support/batch-chains.ts'
+import { findDisagreements } from '../../support/check-overlay.ts'
+import { batchTransaction, offChainBatch } from '../../support/event-batches.ts'
 import { type OverlayBed, overlayBed } from '../../support/overlay-bed.ts'
-import { party } from '../../support/pipeline.ts'
+import { p2pkhSpend, party, payTo } from '../../support/pipeline.ts'
 import { runningNode, type TestNode } from '../../support/running-node.ts'
 import { faucetMoney, stockSpend } from '../../support/stock-wallet.ts'
 import { until } from '../../support/until.ts'
@@ -20,7 +27,10 @@ describe('the outbox', () => {
   beforeEach(async () => {
     bed = await overlayBed()
   })
-  afterEach(() => bed.close())
+  afterEach(async () => {
+    expect(await findDisagreements(bed.database.pool)).toEqual([])
+    await bed.close()
+  })
 
   test('tells a peer again until it has answered, and others meanwhile', async () => {
     const told: string[] = []
@@ -80,6 +90,113 @@ describe('the outbox', () => {
     expect(posts).toHaveLength(12)
   })
 
+  test('tells the network while a peer never answers', async () => {
+    let giveUp = () => {}
+    const silence = new Promise<void>(resolve => {
+      giveUp = resolve
+    })
+    const overlay = bed.open({ peers: ['https://silent.example'], post: () => silence })
+    await overlay.start()
+    const batches = (await bed.fund(publisher, 40)).map(coin => one(batchChain(publisher, coin, 1)))
+    for (const batch of batches) orThrow(await overlay.submit(bed.submissionOf(batch)))
+    await until(async () => (await bed.chain.statusOf(batches.map(({ txid }) => txid))).size === 40)
+    expect(await pending(bed)).toBeGreaterThanOrEqual(40)
+    giveUp()
+  })
+
+  test('tells of a transaction once it is admitted, though it was stored before as an ancestor', async () => {
+    const { overlay, told } = await nodeWithPeer()
+    const coin = one(await bed.fund(publisher, 1))
+    const change = [payTo(publisher, 900)]
+    const { transaction: parent, offChainValues } = offChainBatch(publisher, [coin], '{"n":1}\n', change)
+    const child = batchTransaction(publisher, [p2pkhSpend(parent, 1, publisher)], { text: '{"n":2}\n' })
+    orThrow(await overlay.submit(bed.submissionOf(child, parent)))
+    await until(async () => (await pending(bed)) === 0)
+    expect(told).toEqual([{ txid: child.txid, topics: [topic], offChainValues: undefined }])
+
+    orThrow(await overlay.submit({ ...bed.submissionOf(parent), offChainValues }))
+    await until(async () => (await pending(bed)) === 0)
+    expect(told.slice(1)).toMatchObject([{ txid: parent.txid, topics: [topic] }])
+    expect(told[1]?.offChainValues?.length).toBe(offChainValues.length)
+  })
+
+  test('tells of a second topic that admits what the first has admitted', async () => {
+    const { overlay, told } = await nodeWithPeer()
+    const batch = one(batchChain(publisher, one(await bed.fund(publisher, 1)), 1))
+    const submission = bed.submissionOf(batch)
+    orThrow(await overlay.submit(submission))
+    await until(async () => (await pending(bed)) === 0)
+    orThrow(await overlay.submit({ ...submission, topics: ['tm_any'] }))
+    await until(async () => (await pending(bed)) === 0)
+    expect(told.map(({ txid, topics }) => [txid, topics])).toEqual([
+      [batch.txid, [topic]],
+      [batch.txid, ['tm_any']],
+    ])
+  })
+
+  test('tells the network of more unproven ancestors than it takes at once', async () => {
+    await bed.overlay.start()
+    let coin = one(await bed.fund(publisher, 1, 100_000))
+    const plain: Transaction[] = []
+    while (plain.length < 1100) {
+      const next = signTransaction([coin], [payTo(publisher, coin.spent.satoshis - 1)])
+      plain.push(next)
+      coin = p2pkhSpend(next, 0, publisher)
+    }
+    const last = batchTransaction(publisher, [coin], { text: '{"n":1}\n' })
+    orThrow(await bed.overlay.submit(bed.submissionOf(last, ...plain)))
+    await until(async () => (await bed.chain.statusOf([last.txid])).has(last.txid))
+    await until(async () => (await pending(bed)) === 0)
+    expect(bed.reports).toEqual([])
+  })
+
+  test('tells the network again of what has a lock time that is to come, and takes nothing back', async () => {
+    const { overlay } = await nodeWithPeer()
+    const coin = one(await bed.fund(publisher, 1))
+    const { height } = await bed.chain.tip()
+    const locked = await lockedUntil(height + 2, coin)
+    orThrow(await overlay.submit({ ...bed.submissionOf(locked), topics: ['tm_any'] }))
+    await until(() => bed.reports.some(({ what }) => what === 'onUndelivered'))
+    expect(await overlay.raw(locked.txid)).toBeDefined()
+    await bed.fund(publisher, 1)
+    await bed.fund(publisher, 1)
+    await until(async () => (await bed.chain.statusOf([locked.txid])).has(locked.txid))
+    expect(bed.reports.filter(({ what }) => what === 'onEvicted')).toEqual([])
+  })
+
+  /** What a peer is told, and a second topic that admits every output 0. */
+  async function nodeWithPeer() {
+    const told: { txid: string; topics: readonly string[]; offChainValues: Uint8Array | undefined }[] = []
+    const hosted = hostedTopics(bed.database)
+    const overlay = bed.open({
+      hosted: { ...hosted, managers: { ...hosted.managers, tm_any: admitsAnything } },
+      peers: ['https://peer.example'],
+      async post(_host, beef, topics, offChainValues) {
+        told.push({ txid: orThrow(readBeef(beef)).subject.txid, topics, offChainValues })
+      },
+    })
+    await overlay.start()
+    return { overlay, told }
+  }
+
+  /** By the stock SDK, as our own transactions are always final. */
+  async function lockedUntil(lockTime: number, { txid, vout, privateKey, spent }: Spend) {
+    const proven = bed.beefOf(signTransaction([{ txid, vout, spent, privateKey }], [payTo(publisher, 1)]))
+    const source = proven.byTxid.get(txid)
+    if (source === undefined) throw new Error(`${txid} is not there`)
+    const transaction = new StockTransaction()
+    transaction.addInput({
+      sourceTransaction: StockTransaction.fromBinary([...source.raw]),
+      sourceOutputIndex: vout,
+      unlockingScriptTemplate: new P2PKH().unlock(PrivateKey.fromHex(toHex(privateKey))),
+      sequence: 0,
+    })
+    transaction.addOutput({ satoshis: 900, lockingScript: LockingScript.fromBinary([0x51]) })
+    transaction.lockTime = lockTime
+    await transaction.sign()
+    return orThrow(readTransaction(Uint8Array.from(transaction.toBinary())))
+  }
+
   test('waits longer each time, and never for ever', () => {
     expect([1, 2, 3, 4].map(backOff)).toEqual([500, 1000, 2000, 4000])
     expect(backOff(500)).toBe(5 * 60_000)
@@ -131,4 +248,10 @@ async function minedOf({ chain }: OverlayBed, txid: string) {
 async function pending({ database }: OverlayBed): Promise<number> {
   const { rows } = await database.pool.query<{ n: number }>('select count(*)::int as n from outbox')
   return rows[0]?.n ?? -1
+}
+
+const admitsAnything: HostedManager = {
+  identifyAdmissibleOutputs: async () => ({ outputsToAdmit: [0], coinsToRetain: [] }),
+  getDocumentation: async () => '',
+  getMetaData: async () => ({ name: '', shortDescription: '' }),
 }
