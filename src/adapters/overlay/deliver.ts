@@ -17,6 +17,8 @@ export type DeliverDeps = {
   readonly chain: Pick<Chain, 'broadcast'>
   readonly post: PeerPost
   evict(txid: string, reason: string): Promise<unknown>
+  /** For the day that the network comes back to ours. */
+  keepReplaced(ours: string, theirs: string): Promise<void>
 }
 
 /** Tells one target of one transaction. Throws where it has to be told again. */
@@ -63,6 +65,9 @@ async function evictRefused(history: readonly BeefTransaction[], deps: DeliverDe
     if (answer.kind === 'accepted') continue
     // No verdict: a block may be on its way back into the mempool, or the time has not come.
     if (answer.reason === 'orphan' || answer.reason === 'not-final') throw new Error(answer.detail)
+    const [rival] = answer.competing
+    if (answer.reason === 'double-spend' && rival !== undefined)
+      await deps.keepReplaced(transaction.txid, rival)
     await deps.evict(transaction.txid, `the network refused it: ${answer.detail}`)
     return
   }

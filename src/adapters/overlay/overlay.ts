@@ -65,8 +65,9 @@ export function openOverlay({ pool, chain, hosted, now, peers, post, events }: O
     if (gone.length > 0) events.onEvicted(gone, reason)
     return gone
   }
+  const keepOurs = (ours: string, theirs: string) => keepReplaced(ours, theirs, { db: pool, nowMs: now() })
   const giveWay = async (ours: string, mined: string) => {
-    await keepReplaced(ours, mined, { db: pool, nowMs: now() })
+    await keepOurs(ours, mined)
     await evictOne(ours, `the network has mined ${mined}, which spends the same output`)
   }
   const submitDeps: SubmitDeps = {
@@ -112,7 +113,8 @@ export function openOverlay({ pool, chain, hosted, now, peers, post, events }: O
         db: pool,
         now,
         targets,
-        deliver: delivery => deliverTo(delivery, { db: pool, chain, post, evict: evictOne }),
+        deliver: delivery =>
+          deliverTo(delivery, { db: pool, chain, post, evict: evictOne, keepReplaced: keepOurs }),
         onFailure: events.onUndelivered,
       })
       wakeOutbox = outbox.wake

@@ -204,6 +204,20 @@ describe('a reorganisation', () => {
     await until(async () => (await rootsOf([ours])).length === 1)
   })
 
+  test('brings it back also where nobody has told us of its rival', async () => {
+    await bed.overlay.start()
+    const coin = await bed.fund(publisher, 1)
+    const ours = batchTransaction(publisher, coin, { text: textAt(0) })
+    const theirs = batchTransaction(publisher, coin, { text: textAt(1) })
+    const held = () => placesOf([ours, theirs], topic)
+    orThrow(await bed.overlay.submit(bed.submissionOf(ours)))
+    await admitAndMine(ours)
+    await reorganise(1, theirs)
+    await until(async () => (await held()).join() === '')
+    await reorganise(2, ours)
+    await until(async () => (await held()).join() === '0.0')
+  })
+
   async function reorganise(depth: number, instead: Transaction) {
     const outcome = await bed.chain.reorganise({ depth, replaceWith: [instead] })
     expect(outcome.kind).toBe('reorganised')
