@@ -68,11 +68,21 @@ async function killBackend(url: string, { pick }: Choices): Promise<void> {
   client.on('error', () => undefined)
   await client.connect()
   const ended = new Promise(resolve => client.once('end', resolve))
+  while (!(await killOne(client, pick)));
+  await ended
+}
+
+/** False where the session that was picked has ended by itself meanwhile: then it is another one's turn. */
+async function killOne(client: pg.Client, pick: Choices['pick']): Promise<boolean> {
   const { rows } = await client.query<{ pid: number }>(
     `select pid from pg_stat_activity where backend_type = 'client backend' and application_name = 'assay' order by pid`,
   )
   const pid = rows[pick(rows.length)]?.pid
-  if (pid === undefined) throw new Error('the node has no session in the database')
-  process.kill(pid, 'SIGKILL')
-  await ended
+  if (pid === undefined) return false
+  try {
+    return process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false
+    throw error
+  }
 }
