@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express'
+import { concatAll } from '../core/bytes.ts'
 import { type OverlayError, sendError } from './overlay-error.ts'
 
 export type BodyLimits = {
@@ -40,7 +41,10 @@ export function bodyReader(limits: BodyLimits): WithBody {
   }
 }
 
-type Received = { readonly taken: number } & (
+type Received = {
+  readonly taken: number
+} & /** Bytes, and not a Buffer: a view of a Buffer is another Buffer, and takes many times as long to make. */
+(
   | { readonly kind: 'whole'; bytes(): Uint8Array }
   | { readonly kind: 'refused'; readonly error: OverlayError }
   /** The client is, and there is nobody to answer. */
@@ -75,7 +79,7 @@ function receive(
       taken += chunk.length
       chunks.push(chunk)
     }
-    const finish = () => end({ kind: 'whole', bytes: () => join(chunks, taken), taken })
+    const finish = () => end({ kind: 'whole', bytes: () => concatAll(chunks), taken })
     const leave = () => end({ kind: 'gone', taken })
 
     const against = againstHeaders(request, bytesMax)
@@ -84,17 +88,6 @@ function receive(
     request.on('error', () => undefined)
     request.on('data', take).once('end', finish).once('close', leave)
   })
-}
-
-/** Bytes, and not a Buffer: a view of a Buffer is another Buffer, and takes many times as long to make. */
-function join(chunks: readonly Buffer[], length: number): Uint8Array {
-  const bytes = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.length
-  }
-  return bytes
 }
 
 function againstHeaders(request: Request, bytesMax: number): OverlayError | undefined {
