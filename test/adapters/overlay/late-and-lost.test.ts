@@ -189,10 +189,7 @@ describe('a reorganisation', () => {
 
   test('brings back what comes back with the chain', async () => {
     await bed.overlay.start()
-    const coin = await bed.fund(publisher, 1)
-    const ours = batchTransaction(publisher, coin, { text: textAt(0) })
-    const theirs = batchTransaction(publisher, coin, { text: textAt(1) })
-    const held = () => placesOf([ours, theirs], topic)
+    const { ours, theirs, held } = await rivals()
     orThrow(await bed.overlay.submit(bed.submissionOf(ours)))
     expect((await bed.overlay.submit(bed.submissionOf(theirs))).ok).toBe(false)
     await admitAndMine(ours)
@@ -206,10 +203,7 @@ describe('a reorganisation', () => {
 
   test('brings it back also where nobody has told us of its rival', async () => {
     await bed.overlay.start()
-    const coin = await bed.fund(publisher, 1)
-    const ours = batchTransaction(publisher, coin, { text: textAt(0) })
-    const theirs = batchTransaction(publisher, coin, { text: textAt(1) })
-    const held = () => placesOf([ours, theirs], topic)
+    const { ours, theirs, held } = await rivals()
     orThrow(await bed.overlay.submit(bed.submissionOf(ours)))
     await admitAndMine(ours)
     await reorganise(1, theirs)
@@ -217,6 +211,14 @@ describe('a reorganisation', () => {
     await reorganise(2, ours)
     await until(async () => (await held()).join() === '0.0')
   })
+
+  /** Two for one coin, and which of their outputs are held here. */
+  async function rivals() {
+    const coin = await bed.fund(publisher, 1)
+    const ours = batchTransaction(publisher, coin, { text: textAt(0) })
+    const theirs = batchTransaction(publisher, coin, { text: textAt(1) })
+    return { ours, theirs, held: () => placesOf([ours, theirs], topic) }
+  }
 
   async function reorganise(depth: number, instead: Transaction) {
     const outcome = await bed.chain.reorganise({ depth, replaceWith: [instead] })
