@@ -41,10 +41,10 @@ export function bodyReader(limits: BodyLimits): WithBody {
   }
 }
 
+/** `bytes` is not a Buffer: a view of a Buffer is another Buffer, and takes many times as long to make. */
 type Received = {
   readonly taken: number
 } & (
-  /** Bytes, and not a Buffer: a view of a Buffer is another Buffer, and takes many times as long to make. */
   | { readonly kind: 'whole'; bytes(): Uint8Array }
   | { readonly kind: 'refused'; readonly error: OverlayError }
   /** The client is, and there is nobody to answer. */
