@@ -44,7 +44,13 @@ module.exports = {
       'stages-declare-ports',
       'A stage says what it needs; node.ts hands it an adapter.',
       { path: `^src/(${stage})/` },
-      { path: ['^src/(adapters|http|runtime|bin)/', '^src/node\\.ts', 'node_modules/(knex|pg|express|ws)/'] },
+      {
+        path: [
+          '^src/(adapters|http|runtime|bin|node)/',
+          '^src/node\\.ts',
+          'node_modules/(knex|pg|express|ws)/',
+        ],
+      },
     ),
     forbid(
       'adapters-see-ports-only-as-types',
@@ -97,9 +103,9 @@ module.exports = {
     ),
     forbid(
       'nothing-imports-an-entry-point',
-      'bin, node.ts and index.ts are where a program or a host starts, never a library for our own modules.',
-      { pathNot: '^(src/(bin/|node\\.ts|index\\.ts)|test/|examples/|bench/)' },
-      { path: '^src/(bin/|node\\.ts|index\\.ts)' },
+      'bin, node and index.ts are where a program or a host starts, never a library for our own modules.',
+      { pathNot: '^(src/(bin/|node/|node\\.ts|index\\.ts)|test/|examples/|bench/)' },
+      { path: '^src/(bin/|node/|node\\.ts|index\\.ts)' },
     ),
   ],
   options: {

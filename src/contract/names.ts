@@ -35,6 +35,9 @@ export const baseTopics = {
   certify: 'tm_gitdata_events_certify',
   certified: 'tm_gitdata_events_certified',
   agents: 'tm_gitdata_agents',
+  ship: 'tm_ship',
+  slap: 'tm_slap',
+  uhrp: 'tm_uhrp',
 } as const
 
 export const baseLookupServices = {
@@ -42,6 +45,9 @@ export const baseLookupServices = {
   jobs: 'ls_gitdata_jobs',
   certificates: 'ls_gitdata_certificates',
   agents: 'ls_gitdata_agents',
+  ship: 'ls_ship',
+  slap: 'ls_slap',
+  uhrp: 'ls_uhrp',
 } as const
 
 const overlayPrefixes: readonly OverlayPrefix[] = ['tm_', 'ls_']

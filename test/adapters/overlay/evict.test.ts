@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { HostedManager } from '../../../src/adapters/overlay/hosted.ts'
 import { baseTopics } from '../../../src/contract/names.ts'
-import { hostedTopics } from '../../../src/node.ts'
+import { hostedTopics } from '../../../src/node/hosted-topics.ts'
 import { EventsIngestTopicManager } from '../../../topic-managers/events-ingest.ts'
 import { batchChain, one } from '../../support/batch-chains.ts'
 import { findDisagreements } from '../../support/check-overlay.ts'

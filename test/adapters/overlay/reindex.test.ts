@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { reindex } from '../../../src/adapters/overlay/reindex.ts'
 import { baseLookupServices } from '../../../src/contract/names.ts'
-import { hostedTopics } from '../../../src/node.ts'
+import { hostedTopics } from '../../../src/node/hosted-topics.ts'
 import { batchChain, one } from '../../support/batch-chains.ts'
 import { findDisagreements } from '../../support/check-overlay.ts'
 import { type OverlayBed, overlayBed } from '../../support/overlay-bed.ts'

@@ -1,0 +1,43 @@
+import type { Spend } from '../../contract/spend.ts'
+import type { Output, Transaction } from '../../contract/transaction.ts'
+import type { Outcome } from '../../core/fault.ts'
+import type { Queryable } from '../postgres/sql.ts'
+
+/** What pays for the transactions of this database's nodes. Any number of processes may use it side by side. */
+export type Fuel = {
+  /**
+   * The one transaction for this purpose: signed and stored, with the fuel it spends, before a byte of it leaves.
+   * Asked again, by anybody and after any crash, it is the same one, whatever the plan says then. With a `db`, it
+   * is stored in the caller's own transaction, and gone with it. It is sent by itself once that has been committed.
+   */
+  write(purpose: Purpose, plan: Plan, db?: Queryable): Promise<Outcome<Transaction>>
+  level(): Promise<FuelLevel>
+}
+
+/** What a transaction is for; no two transactions have the same. */
+export type Purpose = {
+  /** 32 bytes in hex. */
+  readonly subject: string
+  readonly stage: string
+  /** 0, and one more each time that its chain of transactions had to be built again. */
+  readonly rebuild: number
+}
+
+export type Plan = {
+  /** Tokens of ours that it spends; fuel is added behind them. */
+  readonly spends: readonly Spend[]
+  /** Change is added behind them. */
+  readonly outputs: readonly Output[]
+  /** Where the overlay takes it; none: it goes to the network alone. */
+  readonly topics: readonly string[]
+  readonly offChainValues?: Uint8Array
+}
+
+export type FuelLevel = {
+  /** Outputs that are mined and not taken. */
+  readonly outputs: number
+  /** How long they last at the rate that the settings plan for. */
+  readonly seconds: number
+  readonly spentTodaySatoshis: number
+  readonly budgetSatoshis: number
+}

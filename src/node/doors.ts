@@ -1,0 +1,101 @@
+import type { Request } from 'express'
+import type { Chain } from '../adapters/chain/chain.ts'
+import type { LocalChain } from '../adapters/chain/local-chain.ts'
+import type { Overlay } from '../adapters/overlay/overlay.ts'
+import type { Database } from '../adapters/postgres/database.ts'
+import { nodeApp, standingHeaders } from '../http/app.ts'
+import { chainRoutes } from '../http/chain-routes.ts'
+import { type HealthCheck, healthRoutes } from '../http/health-routes.ts'
+import { overlayRoutes } from '../http/overlay-routes.ts'
+import { httpLimits, listen } from '../http/server.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Metrics } from '../runtime/metrics.ts'
+import type { Settings } from '../runtime/settings.ts'
+
+export type Doors = {
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly overlay: Overlay
+  readonly chain: Chain
+  readonly local?: LocalChain | undefined
+  readonly database: Database
+  readonly startedAtMs: number
+  readonly signer: 'native' | 'portable'
+  isServing(): boolean
+}
+
+export async function openDoors(
+  settings: Settings,
+  doors: Doors,
+): Promise<{ url: string; stop(): Promise<void> }> {
+  const { log, metrics, overlay, local, startedAtMs, signer, isServing } = doors
+  const {
+    ASSAY_NETWORK: network,
+    ASSAY_NODE_NAME: name,
+    ASSAY_HOST: host,
+    ARC_CALLBACK_TOKEN: arcCallbackToken,
+  } = settings
+  metrics.gauge(
+    'assay_verified_transactions',
+    'transactions whose scripts are not run again',
+    overlay.verifiedCount,
+  )
+  const service = {
+    name,
+    advertisableFQDN: null,
+    port: settings.PORT,
+    network,
+    topicManagerCount: Object.keys(overlay.hosted.managers).length,
+    lookupServiceCount: Object.keys(overlay.hosted.services).length,
+  }
+  const onFailure = (error: unknown, { method, originalUrl }: Request) => {
+    metrics.errors.inc()
+    log.error({ err: error, method, path: originalUrl.replace(/\?.*/, '') }, 'a request failed')
+  }
+  const app = nodeApp({
+    network,
+    onFailure,
+    metrics: metrics.registry,
+    routes: [
+      healthRoutes({
+        service,
+        startedAtMs,
+        now: Date.now,
+        isServing,
+        checks: healthChecks(doors),
+        context: () => ({ signer }),
+      }),
+      overlayRoutes({
+        overlay,
+        ...(arcCallbackToken !== undefined && { arcCallbackToken }),
+        onFailure,
+      }),
+      ...(local === undefined
+        ? []
+        : [
+            [
+              '/chain',
+              chainRoutes({ chain: local, control: settings.LOCAL_CHAIN_CONTROL, onFault: onFailure }),
+            ] as const,
+          ]),
+    ],
+  })
+  const http = await listen(app, settings.PORT, host, { ...httpLimits, headers: standingHeaders(network) })
+  service.port = http.port
+  log.info({ host, port: http.port, network, signer }, 'listening')
+  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`, stop: http.stop }
+}
+
+function healthChecks({ database, chain }: Doors): HealthCheck[] {
+  return [
+    {
+      name: 'database',
+      critical: true,
+      async run() {
+        await database.pool.query('select 1')
+        return undefined
+      },
+    },
+    { name: 'chain', critical: true, run: async () => `height ${(await chain.tip()).height}` },
+  ]
+}
