@@ -7,6 +7,7 @@ import { openDoors } from './node/doors.ts'
 import { hostedTopics } from './node/hosted-topics.ts'
 import { openNodeChain } from './node/node-chain.ts'
 import { dataDirOf, openNodeDatabase } from './node/node-database.ts'
+import { openNodeKeys } from './node/node-keys.ts'
 import type { Log } from './runtime/log.ts'
 import { openMetrics } from './runtime/metrics.ts'
 import { overlayEvents } from './runtime/overlay-events.ts'
@@ -34,6 +35,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
 
     const database = await openNodeDatabase(settings, log, stops)
     await migrate(database, migrations)
+    const keys = await openNodeKeys(settings, database.pool)
     const { chain, local } = await openNodeChain(settings, database, log, stops)
     const hosted = hostedTopics(database)
     const overlay = openOverlay({
@@ -56,6 +58,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       chain,
       local,
       database,
+      keys,
       startedAtMs,
       signer,
       isServing: stops.isServing,

@@ -36,6 +36,13 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
     },
   ],
   [
+    'keys',
+    {
+      summary: 'create, show and rotate the keys of nodes, agents and operators',
+      run: async args => (await import('./keys.ts')).keys(args),
+    },
+  ],
+  [
     'verify',
     {
       summary: 'check a proof file offline: assay verify <file.assay.json>',

@@ -1,16 +1,20 @@
 import type { Request } from 'express'
 import type { Chain } from '../adapters/chain/chain.ts'
 import type { LocalChain } from '../adapters/chain/local-chain.ts'
+import { inUse } from '../adapters/keys/keyring.ts'
 import type { Overlay } from '../adapters/overlay/overlay.ts'
 import type { Database } from '../adapters/postgres/database.ts'
+import type { Network } from '../core/network.ts'
 import { nodeApp, standingHeaders } from '../http/app.ts'
 import { chainRoutes } from '../http/chain-routes.ts'
 import { type HealthCheck, healthRoutes } from '../http/health-routes.ts'
+import { identityRoutes, type NodeIdentity } from '../http/identity-routes.ts'
 import { overlayRoutes } from '../http/overlay-routes.ts'
 import { httpLimits, listen } from '../http/server.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import type { Settings } from '../runtime/settings.ts'
+import type { NodeKeys } from './node-keys.ts'
 
 export type Doors = {
   readonly log: Log
@@ -19,6 +23,7 @@ export type Doors = {
   readonly chain: Chain
   readonly local?: LocalChain | undefined
   readonly database: Database
+  readonly keys: NodeKeys
   readonly startedAtMs: number
   readonly signer: 'native' | 'portable'
   isServing(): boolean
@@ -28,7 +33,7 @@ export async function openDoors(
   settings: Settings,
   doors: Doors,
 ): Promise<{ url: string; stop(): Promise<void> }> {
-  const { log, metrics, overlay, local, startedAtMs, signer, isServing } = doors
+  const { log, metrics, overlay, local, keys, startedAtMs, signer, isServing } = doors
   const {
     ASSAY_NETWORK: network,
     ASSAY_NODE_NAME: name,
@@ -65,6 +70,7 @@ export async function openDoors(
         checks: healthChecks(doors),
         context: () => ({ signer }),
       }),
+      identityRoutes(identityOf(keys, network)),
       overlayRoutes({
         overlay,
         ...(arcCallbackToken !== undefined && { arcCallbackToken }),
@@ -84,6 +90,15 @@ export async function openDoors(
   service.port = http.port
   log.info({ host, port: http.port, network, signer }, 'listening')
   return { url: `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`, stop: http.stop }
+}
+
+function identityOf({ node, log }: NodeKeys, network: Network): NodeIdentity {
+  return {
+    network,
+    nodeKey: inUse(node).identityKey,
+    successions: node.flatMap(({ succession }) => succession ?? []),
+    logKey: inUse(log).identityKey,
+  }
 }
 
 function healthChecks({ database, chain }: Doors): HealthCheck[] {

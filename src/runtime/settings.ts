@@ -13,7 +13,15 @@ const settings = {
     'local',
     'chain to work on; local is a private one, without economic finality',
   ),
-  ASSAY_DATA_DIR: setting(z.string().min(1), '.assay', 'folder of the embedded database'),
+  ASSAY_DATA_DIR: setting(
+    z.string().min(1),
+    '.assay',
+    'folder of the embedded database, the master key and what is stored for others',
+  ),
+  ASSAY_MASTER_KEY: secret(
+    z.string().regex(/^[0-9a-f]{64}$/, 'not 64 lower-case hex digits'),
+    'what the keys in the database are sealed with; without it the file master.key in the data folder, made at the first start',
+  ),
   ASSAY_NODE_NAME: setting(z.string().min(1).max(64), 'assay', 'name in health reports'),
   DATABASE_URL: secret(
     z.string().regex(/^postgres(ql)?:\/\//, 'not a URL like postgresql://user:password@host:5432/name'),

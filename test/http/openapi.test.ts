@@ -10,6 +10,7 @@ import { fromHex } from '../../src/core/bytes.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import { nodeApp } from '../../src/http/app.ts'
 import { healthRoutes } from '../../src/http/health-routes.ts'
+import { identityRoutes } from '../../src/http/identity-routes.ts'
 import { overlayErrorCodes } from '../../src/http/overlay-error.ts'
 import { overlayRoutes } from '../../src/http/overlay-routes.ts'
 import { batchTransaction } from '../support/event-batches.ts'
@@ -71,6 +72,7 @@ describe('docs/openapi.yaml', () => {
           isServing: () => true,
           context: () => ({}),
         }),
+        identityRoutes({ network: 'local', nodeKey: '', successions: [], logKey: '' }),
         overlayRoutes({ overlay: node.overlay, onFailure: () => undefined }),
       ],
     })
@@ -364,6 +366,7 @@ function callsWith({ submitted, rival, txid, merklePath, neighbour }: Material):
       outputIndex: fc.integer({ min: -1, max: 0xffff_ffff }),
       metadata: fc.boolean(),
     }),
+    identity: health('/identity'),
     health: health('/health'),
     healthReady: health('/health/ready'),
     healthLive: health('/health/live'),

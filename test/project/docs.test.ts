@@ -24,7 +24,9 @@ describe('docs/formats.md', () => {
   })
 
   test('names every token protocol that the code uses', () => {
-    const used = sources().flatMap(file => read(file).match(/'gitdata (?:agent|event|output) [a-z]+'/g) ?? [])
+    const used = sources().flatMap(
+      file => read(file).match(/'gitdata (?:agent|event|output|key) [a-z]+'/g) ?? [],
+    )
     expect(used.length).toBeGreaterThan(6)
     expect(used.filter(protocol => !formats.includes(protocol.replaceAll("'", '`')))).toEqual([])
   })

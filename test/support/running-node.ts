@@ -13,7 +13,13 @@ export type TestNode = RunningNode & {
 /** A whole node in this process, on a free port and a database of its own. */
 export async function runningNode(env: Readonly<Record<string, string>> = {}): Promise<TestNode> {
   const database = await temporaryDatabase()
-  const settings = readSettings({ PORT: '0', LOCAL_BLOCK_MS: '50', DATABASE_URL: database.url, ...env })
+  const settings = readSettings({
+    PORT: '0',
+    LOCAL_BLOCK_MS: '50',
+    DATABASE_URL: database.url,
+    ASSAY_MASTER_KEY: '11'.repeat(32),
+    ...env,
+  })
   const node = await startNode(settings, silentLog)
   return {
     ...node,

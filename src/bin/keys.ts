@@ -1,0 +1,126 @@
+import { parseArgs } from 'node:util'
+import { migrations } from '../../migrations/index.ts'
+import {
+  createKeyFile,
+  type KeyFile,
+  type KeyFileKind,
+  keyFileKinds,
+  readKeyFile,
+  rotateKeyFile,
+} from '../adapters/keys/key-file.ts'
+import { type KeyHistory, keyNames, openKey, rotateKey } from '../adapters/keys/keyring.ts'
+import { migrate } from '../adapters/postgres/migrate.ts'
+import { openNodeDatabase } from '../node/node-database.ts'
+import { keyringOf } from '../node/node-keys.ts'
+import { openLog } from '../runtime/log.ts'
+import { readSettings } from '../runtime/settings.ts'
+import { openStops } from '../runtime/stops.ts'
+import { explain } from './explain.ts'
+
+const usage = `assay keys show [--file FILE] [--json]          the keys of this database's nodes, or of a key file
+assay keys create agent|operator --file FILE    a key of its own, for a process without a database
+assay keys rotate node                          a new key for the nodes; start them again afterwards
+assay keys rotate --file FILE                   a new key for an agent or operator
+
+Private keys are never printed. A log's key is not rotated: a new key is a new log.`
+
+/** Exit codes: 0 done, 1 not possible, 2 wrong usage. */
+export async function keys(args: readonly string[]): Promise<number> {
+  const asked = read(args)
+  if (asked === undefined) {
+    console.error(usage)
+    return 2
+  }
+  try {
+    console.log(await carryOut(asked))
+    return 0
+  } catch (error) {
+    console.error(`assay keys: ${explain(error)}`)
+    return 1
+  }
+}
+
+type Asked =
+  | { readonly kind: 'create'; readonly of: KeyFileKind; readonly file: string; readonly json: boolean }
+  | { readonly kind: 'show' | 'rotate'; readonly file: string | undefined; readonly json: boolean }
+
+function read(args: readonly string[]): Asked | undefined {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { file: { type: 'string' }, json: { type: 'boolean', default: false } },
+    })
+    const { file, json } = values
+    const [what, of, ...more] = positionals
+    const kind = keyFileKinds.find(each => each === of)
+    if (more.length > 0) return undefined
+    if (what === 'create' && kind !== undefined && file !== undefined)
+      return { kind: 'create', of: kind, file, json }
+    if (what === 'show' && of === undefined) return { kind: 'show', file, json }
+    if (what === 'rotate' && (file === undefined ? of === 'node' : of === undefined))
+      return { kind: 'rotate', file, json }
+    return undefined
+  } catch (error) {
+    if (error instanceof TypeError && 'code' in error) return undefined
+    throw error
+  }
+}
+
+async function carryOut(asked: Asked): Promise<string> {
+  if (asked.kind === 'create')
+    return inWords([ofFile(await createKeyFile(asked.file, asked.of, Date.now()))], asked.json)
+  if (asked.file !== undefined) {
+    const file =
+      asked.kind === 'show' ? await readKeyFile(asked.file) : await rotateKeyFile(asked.file, Date.now())
+    return inWords([ofFile(file)], asked.json)
+  }
+  return inWords(await onDatabase(asked.kind), asked.json)
+}
+
+/** What may be shown of keys: who they are, since when, and how each came from the one before. */
+type Shown = { readonly name: string; readonly keys: readonly ShownKey[] }
+type ShownKey = { readonly identityKey: string; readonly createdMs: number; readonly succession?: unknown }
+
+async function onDatabase(what: 'show' | 'rotate'): Promise<Shown[]> {
+  const log = openLog('warn', process.stderr)
+  const stops = openStops(log)
+  try {
+    const settings = readSettings(process.env)
+    const database = await openNodeDatabase(settings, log, stops)
+    await migrate(database, migrations)
+    const keyring = await keyringOf(settings, database.pool)
+    if (what === 'rotate') return [ofHistory('node', await rotateKey('node', keyring))]
+    const shown: Shown[] = []
+    for (const name of keyNames) shown.push(ofHistory(name, await openKey(name, keyring)))
+    return shown
+  } finally {
+    await stops.run()
+  }
+}
+
+function ofHistory(name: string, history: KeyHistory): Shown {
+  return { name, keys: history.map(publicPart) }
+}
+
+function ofFile({ kind, keys }: KeyFile): Shown {
+  return { name: kind, keys: keys.map(publicPart) }
+}
+
+function publicPart({ identityKey, createdMs, succession }: ShownKey): ShownKey {
+  return { identityKey, createdMs, ...(succession !== undefined && { succession }) }
+}
+
+function inWords(shown: readonly Shown[], json: boolean): string {
+  if (json) return JSON.stringify(shown, undefined, 2)
+  return shown
+    .flatMap(({ name, keys }) =>
+      [...keys]
+        .reverse()
+        .map(
+          ({ identityKey, createdMs }, age) =>
+            `${(age === 0 ? name : '').padEnd(9)}${identityKey}  since ${new Date(createdMs).toISOString()}${age === 0 ? '' : ', handed over'}`,
+        ),
+    )
+    .join('\n')
+}
