@@ -19,6 +19,21 @@ export {
   eventBatchToken,
   readEventBatch,
 } from './event-batch.ts'
+export {
+  HOST_ADDRESS_CHARS_MAX,
+  type HostAddress,
+  readContentUrl,
+  readHostAddress,
+} from './host-address.ts'
+export {
+  type HostAdvert,
+  type HostAdvertKind,
+  hostAdvertKindOf,
+  hostAdvertKinds,
+  hostAdvertScript,
+  hostAdvertSpendingKey,
+  readHostAdvert,
+} from './host-advert.ts'
 export { judgeBeef, readHistory } from './judge-beef.ts'
 export { anyoneSigningKey, anyoneVerifyingKey, signDetached, verifyDetached } from './keys.ts'
 export {
@@ -58,6 +73,15 @@ export {
   tokenScript,
 } from './tokens.ts'
 export { buildTransaction, readTransaction, type Transaction } from './transaction.ts'
+export {
+  meansUhrpAdvert,
+  readUhrpAdvert,
+  UHRP_LOCATION_CHARS_MAX,
+  type UhrpAdvert,
+  uhrpAdvertScript,
+  uhrpAdvertSpendingKey,
+} from './uhrp-advert.ts'
+export { hashInUhrpUrl, uhrpUrlOf } from './uhrp-url.ts'
 export {
   exitCodeOf,
   type HeaderChain,
