@@ -3,6 +3,7 @@ import { overlay } from './001-overlay.ts'
 import { localChain } from './002-local-chain.ts'
 import { eventsIndex } from './003-events-index.ts'
 import { bans } from './004-bans.ts'
+import { discoveryIndexes } from './006-discovery-indexes.ts'
 import { keys } from './011-keys.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
@@ -14,4 +15,11 @@ export type Migration = {
 }
 
 /** In order. A released one is never edited, renamed or moved; a change to the database is another one at the end. */
-export const migrations: readonly Migration[] = [overlay, localChain, eventsIndex, bans, keys]
+export const migrations: readonly Migration[] = [
+  overlay,
+  localChain,
+  eventsIndex,
+  bans,
+  discoveryIndexes,
+  keys,
+]

@@ -2,7 +2,7 @@
 export type HostAddress = {
   /** In the one spelling of all that mean it: lower case, no default port, no slash at the end. */
   readonly base: string
-  /** Nobody else's to reach: on the host's own machine, or without TLS. */
+  /** Nobody else's to reach: on the host's own machine or network, or without TLS. What names stand for is not asked. */
   readonly isLocal: boolean
 }
 
@@ -22,7 +22,7 @@ export function readHostAddress(domain: string): HostAddress | undefined {
   const isPlain = plainSchemes.has(scheme)
   const url = parsed(`${isPlain ? 'http' : 'https'}://${authority}`)
   if (url === undefined) return undefined
-  return { base: `${scheme}://${url.host}`, isLocal: isPlain || isLoopback(url.hostname) }
+  return { base: `${scheme}://${url.host}`, isLocal: isPlain || isInside(url.hostname) }
 }
 
 /** A URL whose bytes can be fetched, of a host that others can reach unless it says otherwise. */
@@ -31,7 +31,7 @@ export function readContentUrl(
 ): { readonly origin: string; readonly isLocal: boolean } | undefined {
   const url = /^https?:\/\/[^/]/.test(text) ? parsed(text) : undefined
   if (url === undefined || url.username !== '' || url.password !== '') return undefined
-  return { origin: url.origin, isLocal: url.protocol === 'http:' || isLoopback(url.hostname) }
+  return { origin: url.origin, isLocal: url.protocol === 'http:' || isInside(url.hostname) }
 }
 
 const secureSchemes: ReadonlySet<string> = new Set([
@@ -49,14 +49,24 @@ function parsed(text: string): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined
 }
 
-/** Names and numbers of one's own machine, as the URL parser spells them. */
-function isLoopback(hostname: string): boolean {
-  const name = hostname.replace(/\.$/, '')
-  return (
-    /(?:^|\.)localhost$/.test(name) ||
-    /^(?:127|0)\.\d+\.\d+\.\d+$/.test(name) ||
-    /^\[::(?:1|ffff:7f[0-9a-f]{2}:[0-9a-f]+|ffff:0:[0-9a-f]+)?\]$/.test(name)
-  )
+/** Names and numbers of one's own machine or network, as the URL parser spells them. */
+function isInside(hostname: string): boolean {
+  if (/(?:^|\.)localhost\.?$/.test(hostname)) return true
+  const [, high, low] = /^\[::ffff:([0-9a-f]+):([0-9a-f]+)\]$/.exec(hostname) ?? []
+  if (high !== undefined && low !== undefined) return isInside(mappedAddress(high, low))
+  if (hostname.startsWith('[')) return insideVersion6.test(hostname)
+  return /^\d+\.\d+\.\d+\.\d+$/.test(hostname) && insideVersion4.test(hostname)
+}
+
+/** This machine, private networks, carriers' networks, and what a machine gives itself. */
+const insideVersion4 =
+  /^(?:0|10|127|169\.254|192\.168|172\.(?:1[6-9]|2\d|3[01])|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\./
+const insideVersion6 = /^\[(?:::1?\]|f[cd][0-9a-f]{2}:|fe[89ab][0-9a-f]:)/
+
+/** An address of version 4 in the clothes of version 6. */
+function mappedAddress(high: string, low: string): string {
+  const bits = [Number.parseInt(high, 16), Number.parseInt(low, 16)]
+  return bits.flatMap(word => [word >> 8, word & 0xff]).join('.')
 }
 
 /** A place, how far it is heard from there, and on what frequency. */

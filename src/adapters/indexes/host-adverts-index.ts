@@ -1,0 +1,145 @@
+import type { Pool } from 'pg'
+import type { HostAdvertsIndex, HostAdvertsQuery } from '../../../lookup-services/host-adverts-index.ts'
+import type { HostAdvertKind } from '../../contract/host-advert.ts'
+import type { Outpoint } from '../../core/rounds/pipeline.ts'
+import { writeWithAdmission } from '../overlay/index-writes.ts'
+import { bytea } from '../postgres/sql.ts'
+
+export type PostgresHostAdvertsIndex = HostAdvertsIndex & {
+  /** Hosts that say they host this topic and that nobody has banned, the latest first; each once. */
+  hostsOf(topic: string): Promise<AdvertisedHost[]>
+  /** A page of all adverts, banned ones and repetitions included, the latest first. */
+  listRecords(page: RecordsPage): Promise<{ records: HostRecord[]; total: number }>
+  /** Resolves once the index of this kind is empty, to be filled again from admitted outputs. */
+  reset(kind: HostAdvertKind): Promise<void>
+}
+
+export type AdvertisedHost = Outpoint & { readonly identityKey: string; readonly domain: string }
+
+export type RecordsPage = {
+  readonly kind: HostAdvertKind
+  /** From 1. */
+  readonly page: number
+  readonly limit: number
+  /** Part of a domain, a name, an identity key or a txid. */
+  readonly search?: string | undefined
+}
+
+export type HostRecord = {
+  readonly txid: string
+  readonly outputIndex: number
+  readonly identityKey: string
+  readonly domain: string
+  readonly name: string
+  /** ISO 8601; when it was admitted. */
+  readonly createdAt: string
+}
+
+/** More hosts than this are no help to anybody who wants to tell one of them. */
+export const HOSTS_OF_TOPIC_MAX = 1000
+
+/** Its writes take effect with the admission that is being judged. */
+export function postgresHostAdvertsIndex(pool: Pool): PostgresHostAdvertsIndex {
+  return {
+    async put({ txid, vout, kind, identityKey, domain, base, name }) {
+      const row = { txid, vout, kind, identity_key: identityKey, domain, base, name }
+      writeWithAdmission({ index, sql: record, row })
+    },
+    async remove({ txid, vout }) {
+      writeWithAdmission({ index, sql: remove, row: { txid, vout } })
+    },
+    async find(query) {
+      const { rows } = await pool.query<Outpoint>(findStatement(query))
+      return rows
+    },
+    async hostsOf(topic) {
+      const query = {
+        kind: 'SHIP',
+        names: [topic],
+        order: 'desc',
+        limit: HOSTS_OF_TOPIC_MAX,
+        skip: 0,
+      } as const
+      const { rows } = await pool.query<AdvertisedHost>(findStatement(query))
+      return rows.map(({ identityKey, domain, txid, vout }) => ({ identityKey, domain, txid, vout }))
+    },
+    async listRecords({ kind, page, limit, search = '' }) {
+      const [records, counted] = await Promise.all([
+        pool.query<Omit<HostRecord, 'createdAt'> & { admittedMs: number }>(listing, [
+          kind,
+          search,
+          limit,
+          (page - 1) * limit,
+        ]),
+        pool.query<{ total: number }>(counting, [kind, search]),
+      ])
+      return {
+        records: records.rows.map(({ admittedMs, ...said }) => ({
+          ...said,
+          createdAt: new Date(admittedMs).toISOString(),
+        })),
+        total: counted.rows[0]?.total ?? 0,
+      }
+    },
+    async reset(kind) {
+      await pool.query('delete from host_adverts where kind = $1', [kind])
+    },
+  }
+}
+
+const index = 'host_adverts'
+
+const record = `
+  insert into host_adverts (txid, vout, kind, identity_key, domain, base, name, admitted_ms)
+  select decode(txid, 'hex'), vout, kind, decode(identity_key, 'hex'), domain, base, name, $now::bigint
+  from jsonb_to_recordset($rows::jsonb) as given (txid text, vout bigint, kind text, identity_key text, domain text,
+    base text, name text)
+  order by 1, 2
+  on conflict (txid, vout) do nothing`
+
+const remove = `
+  delete from host_adverts as listed using jsonb_to_recordset($rows::jsonb) as given (txid text, vout bigint)
+  where listed.txid = decode(given.txid, 'hex') and listed.vout = given.vout`
+
+/** An owner may have banned part of what an advert of it repeats: so only what may answer makes another one redundant. */
+export function findStatement(query: HostAdvertsQuery): { text: string; values: unknown[] } {
+  const values: unknown[] = []
+  const given = (value: unknown) => `$${values.push(value)}`
+  const { kind, identityKey, base, names, order, limit, skip } = query
+  const conditions = [`listed.kind = ${given(kind)}`, mayAnswer('listed')]
+  if (identityKey !== undefined) conditions.push(`listed.identity_key = ${given(bytea(identityKey))}`)
+  if (base !== undefined) conditions.push(`listed.base = ${given(base)}`)
+  if (names !== undefined) conditions.push(`listed.name = any (${given(names)}::text[])`)
+  // Qualified, because the answer has a column `txid` of its own, which is text.
+  const by = ['admitted_ms', 'txid', 'vout'].map(column => `listed.${column} ${order}`).join(', ')
+  const text = `select encode(listed.txid, 'hex') as txid, listed.vout, encode(identity_key, 'hex') as "identityKey", domain
+    from host_adverts as listed
+    where ${conditions.join(' and ')} and not exists (
+      select from host_adverts as later
+        where later.kind = listed.kind and later.identity_key = listed.identity_key and later.base = listed.base
+          and later.name = listed.name
+          and (later.admitted_ms, later.txid, later.vout) > (listed.admitted_ms, listed.txid, listed.vout)
+          and ${mayAnswer('later')})
+    order by ${by} limit ${given(limit)} offset ${given(skip)}`
+  return { text, values }
+}
+
+function mayAnswer(advert: string): string {
+  return `not exists (select from bans
+      where bans.type = 'domain' and bans.value in (${advert}.base, rtrim(${advert}.domain, '/')))
+    and not exists (select from bans
+      where bans.type = 'outpoint' and bans.value = encode(${advert}.txid, 'hex') || '.' || ${advert}.vout)`
+}
+
+const matching = `
+  from host_adverts as listed
+  where kind = $1 and ($2 = '' or strpos(lower(domain), lower($2)) > 0 or strpos(name, lower($2)) > 0
+    or strpos(encode(identity_key, 'hex'), lower($2)) > 0 or strpos(encode(listed.txid, 'hex'), lower($2)) > 0)`
+
+const listing = `
+  select encode(listed.txid, 'hex') as txid, vout as "outputIndex", encode(identity_key, 'hex') as "identityKey",
+    domain, name, admitted_ms as "admittedMs"
+  ${matching}
+  order by listed.admitted_ms desc, listed.txid desc, listed.vout desc limit $3 offset $4`
+
+const counting = `select count(*) as total ${matching}`
