@@ -5,6 +5,7 @@ import { eventsIndex } from './003-events-index.ts'
 import { bans } from './004-bans.ts'
 import { discoveryIndexes } from './006-discovery-indexes.ts'
 import { keys } from './011-keys.ts'
+import { ownAdverts } from './012-own-adverts.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
 export type Migration = {
@@ -22,4 +23,5 @@ export const migrations: readonly Migration[] = [
   bans,
   discoveryIndexes,
   keys,
+  ownAdverts,
 ]

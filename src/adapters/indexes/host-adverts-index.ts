@@ -6,7 +6,7 @@ import { writeWithAdmission } from '../overlay/index-writes.ts'
 import { bytea } from '../postgres/sql.ts'
 
 export type PostgresHostAdvertsIndex = HostAdvertsIndex & {
-  /** Hosts that say they host this topic and that nobody has banned, the latest first; each once. */
+  /** Hosts that say they host this topic and that nobody has banned and that have not fallen silent, the latest first; each once. */
   hostsOf(topic: string): Promise<AdvertisedHost[]>
   /** A page of all adverts, banned ones and repetitions included, the latest first. */
   listRecords(page: RecordsPage): Promise<{ records: HostRecord[]; total: number }>
@@ -35,6 +35,8 @@ export type HostRecord = {
   readonly createdAt: string
 }
 
+/** After so many checks in a row without an answer, a host is left out of what this node tells others. */
+export const HOST_FAILURES_MAX = 3
 /** More hosts than this are no help to anybody who wants to tell one of them. */
 export const HOSTS_OF_TOPIC_MAX = 1000
 
@@ -128,7 +130,9 @@ function mayAnswer(advert: string): string {
   return `not exists (select from bans
       where bans.type = 'domain' and bans.value in (${advert}.base, rtrim(${advert}.domain, '/')))
     and not exists (select from bans
-      where bans.type = 'outpoint' and bans.value = encode(${advert}.txid, 'hex') || '.' || ${advert}.vout)`
+      where bans.type = 'outpoint' and bans.value = encode(${advert}.txid, 'hex') || '.' || ${advert}.vout)
+    and not exists (select from host_checks
+      where host_checks.domain = ${advert}.base and host_checks.failures >= ${HOST_FAILURES_MAX})`
 }
 
 const matching = `

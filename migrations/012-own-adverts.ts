@@ -1,0 +1,38 @@
+import type { Knex } from 'knex'
+
+/** What this node says of itself in public, and which other hosts have stopped answering. */
+export const ownAdverts = {
+  name: '012-own-adverts',
+
+  async up(knex: Knex): Promise<void> {
+    await knex.raw(`
+      create table own_adverts (
+        id bigint generated always as identity primary key,
+        kind text not null check (kind in ('SHIP', 'SLAP')),
+        name text not null,
+        domain text not null,
+        identity_key bytea not null check (octet_length(identity_key) = 33),
+        -- Where it stands, and what it takes to withdraw it.
+        txid bytea not null check (octet_length(txid) = 32),
+        vout bigint not null,
+        script bytea not null,
+        made_ms bigint not null,
+        withdrawn_ms bigint
+      );
+      -- Two nodes of one database never advertise the same thing twice.
+      create unique index own_adverts_standing on own_adverts (kind, name, domain, identity_key)
+        where withdrawn_ms is null;
+
+      create table host_checks (
+        domain text primary key,
+        -- In a row, up to the last check.
+        failures integer not null,
+        checked_ms bigint not null
+      );
+    `)
+  },
+
+  async down(knex: Knex): Promise<void> {
+    await knex.raw('drop table host_checks, own_adverts')
+  },
+}

@@ -1,0 +1,161 @@
+import type { Pool } from 'pg'
+import { type HostAdvert, hostAdvertScript, hostAdvertSpendingKey } from '../../contract/host-advert.ts'
+import { baseTopics } from '../../contract/names.ts'
+import type { Spend } from '../../contract/spend.ts'
+import type { Issuer } from '../../contract/tokens.ts'
+import type { Output } from '../../contract/transaction.ts'
+import { u64be } from '../../core/bytes.ts'
+import { digestHex } from '../../core/digest.ts'
+import { accepted, FaultError, type Outcome } from '../../core/fault.ts'
+import type { Fuel } from '../fuel/fuel.ts'
+import { bytea, inTransaction, type Queryable } from '../postgres/sql.ts'
+
+export type AdvertiseDeps = {
+  readonly pool: Pool
+  readonly fuel: Pick<Fuel, 'write'>
+  /** Every identity that this node has had, the one in use last: what an old one advertised, it alone withdraws. */
+  readonly identities: readonly Issuer[]
+  now(): number
+}
+
+/** All that this host hosts, under one address. */
+export function advertsOf(
+  { managers, services }: { readonly managers: object; readonly services: object },
+  domain: string,
+  identityKey: string,
+): HostAdvert[] {
+  const said = (kind: HostAdvert['kind'], names: string[]) =>
+    names.map(name => ({ kind, name, domain, identityKey }))
+  return [...said('SHIP', Object.keys(managers)), ...said('SLAP', Object.keys(services))]
+}
+
+export type Advertised = { readonly made: number; readonly withdrawn: number }
+
+/**
+ * Makes the adverts that are wanted and not there, and withdraws those that are there and not wanted. What is written
+ * down here and the transaction that does it are stored together, so a node that is killed has done both or neither.
+ */
+export async function advertise(
+  wanted: readonly HostAdvert[],
+  deps: AdvertiseDeps,
+): Promise<Outcome<Advertised>> {
+  try {
+    return accepted(await inTransaction(deps.pool, db => reconcile(wanted, deps, db)))
+  } catch (error) {
+    // Thrown so that nothing of it is kept; whoever called can do without, and asks again.
+    if (error instanceof FaultError) return { ok: false, fault: error.fault }
+    throw error
+  }
+}
+
+async function reconcile(
+  wanted: readonly HostAdvert[],
+  deps: AdvertiseDeps,
+  db: Queryable,
+): Promise<Advertised> {
+  // One at a time, or two nodes of one database would both make what is missing.
+  await db.query('lock table own_adverts in share row exclusive mode')
+  const standing = await readStanding(db)
+  const missing = wanted.filter(advert => !standing.some(there => isSame(there, advert)))
+  const superfluous = standing.filter(there => !wanted.some(advert => isSame(there, advert)))
+  if (missing.length > 0) await make(missing, deps, db)
+  if (superfluous.length > 0) await withdraw(superfluous, deps, db)
+  return { made: missing.length, withdrawn: superfluous.length }
+}
+
+async function make(adverts: readonly HostAdvert[], deps: AdvertiseDeps, db: Queryable): Promise<void> {
+  const scripts = adverts.map(({ kind, identityKey, domain, name }) =>
+    hostAdvertScript(kind, issuerOf(identityKey, deps), domain, name),
+  )
+  const ids = await nextIds(adverts.length, db)
+  const written = await deps.fuel.write(
+    { subject: digestHex('assay:host-adverts:1', ...ids.map(u64be)), stage: 'advertise', rebuild: 0 },
+    { spends: [], outputs: scripts.map(toOutput), topics: topicsOf(adverts) },
+    db,
+  )
+  if (!written.ok) throw new FaultError(written.fault)
+  const { txid } = written.value
+  for (const [vout, advert] of adverts.entries())
+    await db.query({
+      text: `insert into own_adverts (id, kind, name, domain, identity_key, txid, vout, script, made_ms)
+        overriding system value values ($1, $2, $3, $4, decode($5, 'hex'), $6, $7, $8, $9)`,
+      values: [
+        ids[vout],
+        advert.kind,
+        advert.name,
+        advert.domain,
+        advert.identityKey,
+        bytea(txid),
+        vout,
+        Buffer.from(scripts[vout] ?? []),
+        deps.now(),
+      ],
+    })
+}
+
+async function withdraw(adverts: readonly Standing[], deps: AdvertiseDeps, db: Queryable): Promise<void> {
+  const ids = adverts.map(({ id }) => id)
+  const spends = adverts.map(
+    ({ kind, identityKey, txid, vout, script }): Spend => ({
+      txid,
+      vout,
+      spent: toOutput(script),
+      privateKey: hostAdvertSpendingKey(kind, issuerOf(identityKey, deps).privateKey),
+    }),
+  )
+  const written = await deps.fuel.write(
+    { subject: digestHex('assay:host-adverts:1', ...ids.map(u64be)), stage: 'withdraw', rebuild: 0 },
+    { spends, outputs: [], topics: topicsOf(adverts) },
+    db,
+  )
+  if (!written.ok) throw new FaultError(written.fault)
+  await db.query({
+    text: 'update own_adverts set withdrawn_ms = $2 where id = any ($1)',
+    values: [ids, deps.now()],
+  })
+}
+
+type Standing = HostAdvert & {
+  readonly id: number
+  readonly txid: string
+  readonly vout: number
+  readonly script: Uint8Array
+}
+
+async function readStanding(db: Queryable): Promise<Standing[]> {
+  const { rows } = await db.query<Standing & { script: Buffer }>(
+    `select id, kind, name, domain, encode(identity_key, 'hex') as "identityKey", encode(txid, 'hex') as txid, vout, script
+      from own_adverts where withdrawn_ms is null order by id`,
+  )
+  return rows
+}
+
+async function nextIds(count: number, db: Queryable): Promise<number[]> {
+  const { rows } = await db.query<{ id: number }>({
+    text: `select nextval(pg_get_serial_sequence('own_adverts', 'id')) as id from generate_series(1, $1)`,
+    values: [count],
+  })
+  return rows.map(({ id }) => id)
+}
+
+function isSame(a: HostAdvert, b: HostAdvert): boolean {
+  return a.kind === b.kind && a.name === b.name && a.domain === b.domain && a.identityKey === b.identityKey
+}
+
+function issuerOf(identityKey: string, { identities }: AdvertiseDeps): Issuer {
+  const issuer = identities.find(each => each.identityKey === identityKey)
+  if (issuer === undefined)
+    throw new Error(
+      `an advert of ${identityKey} stands, and this node has not got that key: restore it, or withdraw the advert elsewhere`,
+    )
+  return issuer
+}
+
+function toOutput(script: Uint8Array): Output {
+  return { satoshis: 1, script }
+}
+
+function topicsOf(adverts: readonly HostAdvert[]): string[] {
+  const topics = { SHIP: baseTopics.ship, SLAP: baseTopics.slap }
+  return [...new Set(adverts.map(({ kind }) => topics[kind]))]
+}
