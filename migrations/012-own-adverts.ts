@@ -17,11 +17,14 @@ export const ownAdverts = {
         vout bigint not null,
         script bytea not null,
         made_ms bigint not null,
-        withdrawn_ms bigint
+        -- What spends it, or nothing where it never came to stand.
+        withdrawn_by bytea check (octet_length(withdrawn_by) = 32),
+        withdrawn_ms bigint,
+        -- How often a transaction was written to withdraw it.
+        withdrawals integer not null default 0
       );
-      -- Two nodes of one database never advertise the same thing twice.
-      create unique index own_adverts_standing on own_adverts (kind, name, domain, identity_key)
-        where withdrawn_ms is null;
+      create index own_adverts_standing on own_adverts (id) where withdrawn_ms is null;
+      create index own_adverts_withdrawn on own_adverts (withdrawn_by) where withdrawn_by is not null;
 
       create table host_checks (
         domain text primary key,

@@ -8,11 +8,11 @@ import { u64be } from '../../core/bytes.ts'
 import { digestHex } from '../../core/digest.ts'
 import { accepted, FaultError, type Outcome } from '../../core/fault.ts'
 import type { Fuel } from '../fuel/fuel.ts'
-import { bytea, inTransaction, type Queryable } from '../postgres/sql.ts'
+import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
 
 export type AdvertiseDeps = {
   readonly pool: Pool
-  readonly fuel: Pick<Fuel, 'write'>
+  readonly fuel: Pick<Fuel, 'write' | 'dead'>
   /** Every identity that this node has had, the one in use last: what an old one advertised, it alone withdraws. */
   readonly identities: readonly Issuer[]
   now(): number
@@ -55,6 +55,7 @@ async function reconcile(
 ): Promise<Advertised> {
   // One at a time, or two nodes of one database would both make what is missing.
   await db.query('lock table own_adverts in share row exclusive mode')
+  await forgetDead(deps, db)
   const standing = await readStanding(db)
   const missing = wanted.filter(advert => !standing.some(there => isSame(there, advert)))
   const superfluous = standing.filter(there => !wanted.some(advert => isSame(there, advert)))
@@ -104,14 +105,38 @@ async function withdraw(adverts: readonly Standing[], deps: AdvertiseDeps, db: Q
     }),
   )
   const written = await deps.fuel.write(
-    { subject: digestHex('assay:host-adverts:1', ...ids.map(u64be)), stage: 'withdraw', rebuild: 0 },
+    {
+      subject: digestHex('assay:host-adverts:1', ...ids.map(u64be)),
+      stage: 'withdraw',
+      rebuild: Math.max(...adverts.map(({ withdrawals }) => withdrawals)),
+    },
     { spends, outputs: [], topics: topicsOf(adverts) },
     db,
   )
   if (!written.ok) throw new FaultError(written.fault)
   await db.query({
-    text: 'update own_adverts set withdrawn_ms = $2 where id = any ($1)',
-    values: [ids, deps.now()],
+    text: `update own_adverts set withdrawn_ms = $2, withdrawn_by = $3, withdrawals = withdrawals + 1
+      where id = any ($1)`,
+    values: [ids, deps.now(), bytea(written.value.txid)],
+  })
+}
+
+/** What the network has refused, or let go in a reorganisation, neither made nor withdrew anything. */
+async function forgetDead({ fuel, now }: AdvertiseDeps, db: Queryable): Promise<void> {
+  const { rows } = await db.query<{ txid: string }>(
+    `select encode(txid, 'hex') as txid from own_adverts where withdrawn_ms is null
+      union select encode(withdrawn_by, 'hex') from own_adverts where withdrawn_by is not null`,
+  )
+  const dead = byteas(
+    await fuel.dead(
+      rows.map(({ txid }) => txid),
+      db,
+    ),
+  )
+  await db.query({
+    text: `update own_adverts set withdrawn_by = null, withdrawn_ms = case when txid = any ($1) then $2::bigint end
+      where txid = any ($1) or withdrawn_by = any ($1)`,
+    values: [dead, now()],
   })
 }
 
@@ -120,11 +145,13 @@ type Standing = HostAdvert & {
   readonly txid: string
   readonly vout: number
   readonly script: Uint8Array
+  readonly withdrawals: number
 }
 
 async function readStanding(db: Queryable): Promise<Standing[]> {
   const { rows } = await db.query<Standing & { script: Buffer }>(
-    `select id, kind, name, domain, encode(identity_key, 'hex') as "identityKey", encode(txid, 'hex') as txid, vout, script
+    `select id, kind, name, domain, encode(identity_key, 'hex') as "identityKey", encode(txid, 'hex') as txid, vout, script,
+      withdrawals
       from own_adverts where withdrawn_ms is null order by id`,
   )
   return rows
