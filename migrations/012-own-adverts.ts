@@ -16,7 +16,8 @@ export const ownAdverts = {
         txid bytea not null check (octet_length(txid) = 32),
         vout bigint not null,
         script bytea not null,
-        made_ms bigint not null,
+        -- When a node last wanted it.
+        wanted_ms bigint not null,
         -- What spends it, or nothing where it never came to stand.
         withdrawn_by bytea check (octet_length(withdrawn_by) = 32),
         withdrawn_ms bigint,

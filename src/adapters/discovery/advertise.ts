@@ -29,10 +29,16 @@ export function advertsOf(
   return [...said('SHIP', Object.keys(managers)), ...said('SLAP', Object.keys(services))]
 }
 
+/**
+ * So long nobody may have wanted an advert before it is withdrawn: other nodes of the same database have addresses of
+ * their own, and in the middle of an upgrade they host other things.
+ */
+export const UNWANTED_MS_MAX = 5 * 60_000
+
 export type Advertised = { readonly made: number; readonly withdrawn: number }
 
 /**
- * Makes the adverts that are wanted and not there, and withdraws those that are there and not wanted. What is written
+ * Makes the adverts that are wanted and not there, and withdraws those that no node wants any more. What is written
  * down here and the transaction that does it are stored together, so a node that is killed has done both or neither.
  */
 export async function advertise(
@@ -58,10 +64,21 @@ async function reconcile(
   await forgetDead(deps, db)
   const standing = await readStanding(db)
   const missing = wanted.filter(advert => !standing.some(there => isSame(there, advert)))
-  const superfluous = standing.filter(there => !wanted.some(advert => isSame(there, advert)))
+  const isWanted = (there: HostAdvert) => wanted.some(advert => isSame(there, advert))
+  await renew(standing.filter(isWanted), deps, db)
+  const superfluous = standing.filter(
+    there => !isWanted(there) && there.wantedMs < deps.now() - UNWANTED_MS_MAX,
+  )
   if (missing.length > 0) await make(missing, deps, db)
   if (superfluous.length > 0) await withdraw(superfluous, deps, db)
   return { made: missing.length, withdrawn: superfluous.length }
+}
+
+async function renew(adverts: readonly Standing[], { now }: AdvertiseDeps, db: Queryable): Promise<void> {
+  await db.query({
+    text: 'update own_adverts set wanted_ms = $2 where id = any ($1)',
+    values: [adverts.map(({ id }) => id), now()],
+  })
 }
 
 async function make(adverts: readonly HostAdvert[], deps: AdvertiseDeps, db: Queryable): Promise<void> {
@@ -78,7 +95,7 @@ async function make(adverts: readonly HostAdvert[], deps: AdvertiseDeps, db: Que
   const { txid } = written.value
   for (const [vout, advert] of adverts.entries())
     await db.query({
-      text: `insert into own_adverts (id, kind, name, domain, identity_key, txid, vout, script, made_ms)
+      text: `insert into own_adverts (id, kind, name, domain, identity_key, txid, vout, script, wanted_ms)
         overriding system value values ($1, $2, $3, $4, decode($5, 'hex'), $6, $7, $8, $9)`,
       values: [
         ids[vout],
@@ -146,12 +163,13 @@ type Standing = HostAdvert & {
   readonly vout: number
   readonly script: Uint8Array
   readonly withdrawals: number
+  readonly wantedMs: number
 }
 
 async function readStanding(db: Queryable): Promise<Standing[]> {
   const { rows } = await db.query<Standing & { script: Buffer }>(
     `select id, kind, name, domain, encode(identity_key, 'hex') as "identityKey", encode(txid, 'hex') as txid, vout, script,
-      withdrawals
+      withdrawals, wanted_ms as "wantedMs"
       from own_adverts where withdrawn_ms is null order by id`,
   )
   return rows
