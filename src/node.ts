@@ -1,5 +1,6 @@
 import { migrations } from '../migrations/index.ts'
 import { installNativeCurve } from './adapters/bsv/native-curve.ts'
+import { openOutgoing } from './adapters/outgoing/outgoing.ts'
 import { type Overlay, openOverlay } from './adapters/overlay/overlay.ts'
 import { postToPeer } from './adapters/overlay/post-to-peer.ts'
 import { migrate } from './adapters/postgres/migrate.ts'
@@ -44,7 +45,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       hosted,
       now: Date.now,
       peers: settings.ASSAY_PEERS,
-      post: postToPeer,
+      post: postToPeer(openOutgoing({ network: settings.ASSAY_NETWORK, isVouchedFor: true })),
       events: overlayEvents(log, metrics),
     })
     // Before it starts, as its start may fail half-way.

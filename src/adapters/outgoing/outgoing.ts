@@ -17,6 +17,8 @@ export type OutgoingRequest = {
   readonly answerBytesMax?: number
   /** From the call to the last byte of the answer, finding the host included. */
   readonly answerMsMax?: number
+  /** The caller has no more use for the answer. */
+  readonly stop?: AbortSignal
 }
 
 /** Whatever its status; a redirection is none, and throws, as nothing is followed. */
@@ -93,13 +95,24 @@ export function openOutgoing({
     const against = isIP(hostname) === 0 ? undefined : againstAddress(hostname, isPlain)
     if (against !== undefined) throw new OutgoingError(host, `is not called: it is ${hostname}, ${against}`)
     refuseRequest(host, request)
-    const { answerMsMax = ANSWER_MS_MAX } = request
-    const tooLong = AbortSignal.timeout(answerMsMax)
+    const { answerMsMax = ANSWER_MS_MAX, stop } = request
+    const ended = new AbortController()
+    const end = () => ended.abort()
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      end()
+    }, answerMsMax)
+    stop?.addEventListener('abort', end)
+    if (stop?.aborted === true) end()
     try {
-      return await exchange(target.url, request, isPlain ? agents.http : agents.https, tooLong)
+      return await exchange(target.url, request, isPlain ? agents.http : agents.https, ended.signal)
     } catch (error) {
-      const why = tooLong.aborted ? `no whole answer within ${answerMsMax} ms` : reasonOf(error)
+      const why = isLate ? `no whole answer within ${answerMsMax} ms` : reasonOf(error)
       throw new OutgoingError(host, why, { cause: error })
+    } finally {
+      clearTimeout(timer)
+      stop?.removeEventListener('abort', end)
     }
   }
 }

@@ -27,8 +27,7 @@ export type Changes = {
   readonly transactions: readonly BeefTransaction[]
   readonly admitted: readonly Place[]
   readonly removed: readonly Place[]
-  readonly told: readonly { readonly txid: string; readonly target: string }[]
-  readonly topics: readonly string[]
+  readonly told: readonly Telling[]
   readonly offChainValues: Uint8Array | undefined
   /** Whose answers rest on the off-chain values. */
   readonly valuesOf: readonly { readonly txid: string; readonly topic: string }[]
@@ -36,6 +35,7 @@ export type Changes = {
 
 export type CoinState = Outpoint & Coin
 export type Place = Outpoint & { readonly topic: string }
+export type Telling = { readonly txid: string; readonly target: string; readonly topics: readonly string[] }
 type Answer = Applied & { readonly txid: string; readonly topic: string }
 
 /**
@@ -128,10 +128,13 @@ export function admissionStatement(
       order by txid, topic)`,
     `to_tell as (
       insert into outbox (txid, target, topics, due_ms)
-      select txid, target, ${$list(changes.topics, 'text')}, ${now} from guard, unnest(${$txids(told)}, ${$list(
+      select txid, target, topics::text[], ${now} from guard, unnest(${$txids(told)}, ${$list(
         told.map(({ target }) => target),
         'text',
-      )}) as fresh (txid, target)
+      )}, ${$list(
+        told.map(({ topics }) => textArray(topics)),
+        'text',
+      )}) as fresh (txid, target, topics)
       order by txid, target
       on conflict (txid, target) do update set due_ms = excluded.due_ms, topics = array (
         select distinct unnest(outbox.topics || excluded.topics) order by 1))`,
@@ -186,6 +189,11 @@ function proofBytes({ txid, proof }: BeefTransaction): Buffer | null {
 
 function arrayText(numbers: readonly number[]): string {
   return `{${numbers.join(',')}}`
+}
+
+/** An array within an array, whose lengths would otherwise have to be equal. */
+function textArray(texts: readonly string[]): string {
+  return `{${texts.map(text => JSON.stringify(text)).join(',')}}`
 }
 
 /** Rows for one index go into one statement part, in the order they were written. */

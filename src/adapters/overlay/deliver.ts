@@ -1,21 +1,38 @@
 import { type BeefTransaction, writeBeef } from '../../contract/beef.ts'
 import type { Chain } from '../chain/chain.ts'
 import type { Queryable } from '../postgres/sql.ts'
-import { type Delivery, NETWORK } from './outbox.ts'
+import type { Delivery } from './outbox.ts'
 import { readAncestry } from './read-ancestry.ts'
+import { baseOfAdvertised, NETWORK } from './targets.ts'
 
-/** Hands a BEEF to another overlay host. Resolves once it has answered with a STEAK; throws otherwise. */
+/**
+ * Hands a BEEF to another overlay host. Resolves once it has answered with a STEAK; throws otherwise, a PeerRefusal where
+ * it has answered something else.
+ */
 export type PeerPost = (
   host: string,
   beef: Uint8Array,
   topics: readonly string[],
   offChainValues: Uint8Array | undefined,
+  stop: AbortSignal,
 ) => Promise<void>
+
+/** Hosts that say of themselves which topics they have. */
+export type AdvertisedHosts = {
+  /** Targets, from memory. */
+  targetsOf(topic: string): readonly string[]
+  /** What the target advertises now; undefined while that is not known. */
+  topicsOf(target: string): ReadonlySet<string> | undefined
+  /** For addresses that nobody here has vouched for. */
+  readonly post: PeerPost
+}
 
 export type DeliverDeps = {
   readonly db: Queryable
   readonly chain: Pick<Chain, 'broadcast'>
   readonly post: PeerPost
+  readonly advertised: Pick<AdvertisedHosts, 'topicsOf' | 'post'>
+  readonly stop: AbortSignal
   evict(txid: string, reason: string): Promise<unknown>
   /** For the day that the network comes back to ours. */
   keepReplaced(ours: string, theirs: string): Promise<void>
@@ -26,8 +43,7 @@ export async function deliverTo({ txid, target, topics }: Delivery, deps: Delive
   const history = (await readAncestry(deps.db, [txid])).historyOf(txid)
   // Evicted since, or between two blocks: the one is done with, the other is told again.
   if (history === undefined) throw new Error(`${txid} cannot be sent: it or one of its parents is not here`)
-  if (target !== NETWORK)
-    return deps.post(target, writeBeef(history), topics, await readValues(txid, topics, deps.db))
+  if (target !== NETWORK) return tellPeer(target, txid, history, topics, deps)
 
   const unproven = history.filter(({ proof }) => proof === undefined)
   // Mined since: told by a process that died before it could say so, or as another one's ancestor.
@@ -36,6 +52,22 @@ export async function deliverTo({ txid, target, topics }: Delivery, deps: Delive
     const answer = await deps.chain.broadcast(slice)
     if (answer.kind === 'rejected') return evictRefused(slice, deps)
   }
+}
+
+async function tellPeer(
+  target: string,
+  txid: string,
+  history: readonly BeefTransaction[],
+  topics: readonly string[],
+  { db, post, advertised, stop }: DeliverDeps,
+): Promise<void> {
+  const base = baseOfAdvertised(target)
+  const hosted = base === undefined ? undefined : advertised.topicsOf(target)
+  const told = hosted === undefined ? topics : topics.filter(topic => hosted.has(topic))
+  // It has withdrawn them since.
+  if (told.length === 0) return
+  const values = await readValues(txid, told, db)
+  await (base === undefined ? post : advertised.post)(base ?? target, writeBeef(history), told, values, stop)
 }
 
 /** So many, and so many bytes of them, any network takes at once. */

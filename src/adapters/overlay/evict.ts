@@ -4,12 +4,14 @@ import { admittedOutput } from './admitted-output.ts'
 import type { Hosted } from './hosted.ts'
 import { collectIndexWrites, type IndexWrite } from './index-writes.ts'
 import { runIndexWrites } from './run-index-writes.ts'
+import type { Targets } from './targets.ts'
 import { wasOvertaken } from './was-overtaken.ts'
 
 export type EvictDeps = {
   readonly pool: Pool
   readonly services: Hosted['services']
-  readonly targets: readonly string[]
+  readonly topics: readonly string[]
+  readonly targets: Targets
   now(): number
 }
 
@@ -33,7 +35,7 @@ const ATTEMPTS_MAX = 5
 async function evictOnce(
   txid: string,
   reason: string,
-  { pool, services, targets, now }: EvictDeps,
+  { pool, services, topics, targets, now }: EvictDeps,
 ): Promise<readonly string[]> {
   return inTransaction(pool, async db => {
     // First, so that an admission under way either comes before all this, or sees that it has to be judged again.
@@ -60,7 +62,14 @@ async function evictOnce(
           for (const service of all)
             await service.outputAdmittedByTopic(await admittedOutput(service, coin, db))
         })
-    await db.query({ text: tellOfParents, values: [byteas(gone), targets, now()] })
+    const told = [
+      ...targets.always.map(target => ({ target, topic: null })),
+      ...topics.flatMap(topic => targets.of(topic).map(target => ({ target, topic }))),
+    ]
+    await db.query({
+      text: tellOfParents,
+      values: [byteas(gone), told.map(({ target }) => target), told.map(({ topic }) => topic), now()],
+    })
     for (const text of removals) await db.query({ text, values: [byteas(gone)] })
     await restore(coins.rows, db)
     await db.query({ text: moveToEvicted, values: [byteas(gone), reason, now()] })
@@ -104,11 +113,12 @@ const coinsFreedBy = `
 // They were to be told of together with what goes; nobody may have been told yet.
 const tellOfParents = `
   insert into outbox (txid, target, topics, due_ms)
-  select parent.txid, target, array_agg(distinct topic), $3::bigint
+  select parent.txid, target, array_agg(distinct applied.topic), $4::bigint
     from coins
     join transactions as parent on parent.txid = coins.txid and parent.proof is null
     join applied on applied.txid = parent.txid
-    cross join unnest($2::text[]) as each_target (target)
+    join unnest($2::text[], $3::text[]) as told (target, topic)
+      on told.topic is null or told.topic = applied.topic
     where spender = any ($1) and not coins.txid = any ($1)
     group by parent.txid, target
   on conflict do nothing`

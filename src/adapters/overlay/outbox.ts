@@ -1,4 +1,8 @@
 import type { Queryable } from '../postgres/sql.ts'
+import { backOff } from './back-off.ts'
+import { HostRests } from './host-rests.ts'
+import { NETWORK } from './targets.ts'
+import { wakeable } from './wakeable.ts'
 
 /** One thing to tell somebody. */
 export type Delivery = {
@@ -11,115 +15,235 @@ export type Delivery = {
 export type OutboxDeps = {
   readonly db: Queryable
   now(): number
-  /** Each is told at its own pace: one that is silent keeps nobody else waiting. */
-  readonly targets: readonly string[]
   /** Resolves once it needs not be told again; throws where it must be. */
-  deliver(delivery: Delivery): Promise<void>
+  deliver(delivery: Delivery, stop: AbortSignal): Promise<void>
+  /** Whether this target is to be told anything at all any more. */
+  isWanted(target: string): boolean
   /** Told of every delivery that failed, and whether it will be tried again. */
   onFailure(delivery: Delivery, error: unknown, again: boolean): void
 }
 
+export type Outbox = {
+  wake(): void
+  /** It has not answered for long, and so much waits for it that nothing more should. */
+  isFull(target: string): boolean
+  stop(): Promise<void>
+}
+
+/** The host has answered: it is this one transaction that it does not take. */
+export class PeerRefusal extends Error {}
+
 /** So long nobody else takes up a delivery that is under way; longer than any delivery may take. */
 const LEASE_MS = 60_000
-const AT_ONCE = 8
 const IDLE_MS = 1000
-const BACK_OFF_MS = 500
-const BACK_OFF_MS_MAX = 5 * 60_000
+const NETWORK_AT_ONCE = 8
+const HOST_AT_ONCE = 8
+/** Of all hosts that have answered last time. */
+const ANSWERING_AT_ONCE = 32
+/** Of all others, one call each: what they keep waiting is only each other. */
+const DOUBTFUL_AT_ONCE = 16
 /** A peer that cannot be told for so long (about two days) has other ways to catch up. The network never counts as such. */
 export const PEER_ATTEMPTS_MAX = 600
-export const NETWORK = 'network'
+/** What waits for one host while it does not answer. Beyond that it has to ask for what it missed. */
+export const WAITING_PER_HOST_MAX = 10_000
 
 /** Delivers what is due until it is stopped; any number of processes may do so side by side. */
 export function startOutbox(deps: OutboxDeps): Outbox {
-  // Also whoever was a target once, or is one of another process.
-  const rounds = [...deps.targets, undefined].map(target => startRound(target, deps))
+  const stopping = new AbortController()
+  const peers = new PeerRounds(deps, stopping.signal)
+  const network = wakeable(IDLE_MS, stopping.signal, () => tellNetwork(deps, stopping.signal))
+  const others = wakeable(IDLE_MS, stopping.signal, () => peers.round())
+  peers.onRoom = others.wake
   return {
     wake() {
-      for (const round of rounds) round.wake()
+      network.wake()
+      others.wake()
     },
+    isFull: target => peers.isFull(target),
     async stop() {
-      await Promise.all(rounds.map(round => round.stop()))
+      stopping.abort()
+      await Promise.all([network.done, others.done])
+      await peers.done()
     },
   }
 }
 
-export type Outbox = { wake(): void; stop(): Promise<void> }
+/** Resolves with whether there may be more to do at once. */
+async function tellNetwork(deps: OutboxDeps, stop: AbortSignal): Promise<boolean> {
+  try {
+    const due = await lease([{ target: NETWORK, room: NETWORK_AT_ONCE }], deps)
+    await Promise.all(due.map(each => deliverOne(each, deps, stop)))
+    return due.length === NETWORK_AT_ONCE
+  } catch (error) {
+    deps.onFailure(nothing, error, true)
+    return false
+  }
+}
 
-/** Of one target; undefined: of all others. */
-function startRound(target: string | undefined, deps: OutboxDeps): Outbox {
-  let stopping = false
-  let wake = () => {}
-  const run = async () => {
-    while (!stopping) {
-      // Made before looking: what is written meanwhile must not wait out the pause.
-      const pause = new Promise<void>(resolve => {
-        const timer = setTimeout(resolve, IDLE_MS)
-        wake = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
-      const delivered = await deliverDue(target, deps)
-      if (delivered === AT_ONCE) wake()
-      await pause
+/**
+ * All other targets share a few places. Each host has its own rest after a failure, and a host that has not answered
+ * last time takes no place from those that have; so one that is silent or slow keeps nobody else waiting.
+ */
+class PeerRounds {
+  onRoom = () => {}
+  readonly #deps: OutboxDeps
+  readonly #stop: AbortSignal
+  readonly #rests: HostRests
+  readonly #underWay = new Map<Promise<void>, { target: string; isDoubtful: boolean }>()
+  readonly #full = new Set<string>()
+  /** Whose turn was longest ago goes first. */
+  readonly #turns = new Map<string, number>()
+  #turn = 0
+
+  constructor(deps: OutboxDeps, stop: AbortSignal) {
+    this.#deps = deps
+    this.#stop = stop
+    this.#rests = new HostRests(deps.now)
+  }
+
+  isFull(target: string): boolean {
+    return this.#full.has(target)
+  }
+
+  async done(): Promise<void> {
+    await Promise.all(this.#underWay.keys())
+  }
+
+  async round(): Promise<boolean> {
+    const { db, now, isWanted, onFailure } = this.#deps
+    try {
+      const due = await targetsDue(db, now())
+      const unwanted = due.filter(target => !isWanted(target))
+      if (unwanted.length > 0) await forget(unwanted, db)
+      const places = this.#places(due.filter(target => isWanted(target)))
+      if (places.length === 0) return false
+      const leased = await lease(places, this.#deps)
+      for (const delivery of leased) this.#begin(delivery)
+      return leased.length > 0
+    } catch (error) {
+      onFailure(nothing, error, true)
+      return false
     }
   }
-  const running = run()
-  return {
-    wake: () => wake(),
-    async stop() {
-      stopping = true
-      wake()
-      await running
-    },
+
+  /** Who is told in this round, and of how much. */
+  #places(due: readonly string[]): Place[] {
+    const busy = (isDoubtful: boolean) =>
+      [...this.#underWay.values()].filter(each => each.isDoubtful === isDoubtful).length
+    const room = { answering: ANSWERING_AT_ONCE - busy(false), doubtful: DOUBTFUL_AT_ONCE - busy(true) }
+    const turnOf = (target: string) => this.#turns.get(target) ?? 0
+    const places: Place[] = []
+    for (const target of [...due].sort((a, b) => turnOf(a) - turnOf(b))) {
+      if (this.#rests.isResting(target)) continue
+      const pool = this.#rests.hasAnswered(target) ? 'answering' : 'doubtful'
+      const own = (pool === 'doubtful' ? 1 : HOST_AT_ONCE) - this.#busyWith(target)
+      const given = Math.min(own, room[pool])
+      if (given <= 0) continue
+      room[pool] -= given
+      places.push({ target, room: given })
+    }
+    return places
+  }
+
+  #busyWith(target: string): number {
+    return [...this.#underWay.values()].filter(each => each.target === target).length
+  }
+
+  #begin(delivery: Leased): void {
+    const { target } = delivery
+    this.#turn += 1
+    this.#turns.set(target, this.#turn)
+    if (this.#turns.size > TURNS_REMEMBERED_MAX) this.#turns.clear()
+    const running = deliverOne(delivery, this.#deps, this.#stop, this.#rests)
+      .then(() => this.#judgeRoom(target))
+      .finally(() => {
+        this.#underWay.delete(running)
+        this.onRoom()
+      })
+    this.#underWay.set(running, { target, isDoubtful: !this.#rests.hasAnswered(target) })
+  }
+
+  async #judgeRoom(target: string): Promise<void> {
+    if (this.#rests.failures(target) < FAILURES_BEFORE_COUNTING) {
+      this.#full.delete(target)
+      return
+    }
+    try {
+      if (await isOverfull(target, this.#deps.db)) this.#full.add(target)
+    } catch (error) {
+      this.#deps.onFailure(nothing, error, true)
+    }
   }
 }
 
-/** Resolves with how many were taken up. */
-async function deliverDue(target: string | undefined, deps: OutboxDeps): Promise<number> {
-  const due = await lease(target, deps)
-  await Promise.all(due.map(each => deliverOne(each, deps)))
-  return due.length
-}
+const TURNS_REMEMBERED_MAX = 10_000
+const FAILURES_BEFORE_COUNTING = 5
 
+type Place = { readonly target: string; readonly room: number }
 type Leased = Delivery & { readonly id: number }
 
-async function lease(
-  target: string | undefined,
-  { db, now, targets, onFailure }: OutboxDeps,
-): Promise<Leased[]> {
-  try {
-    const { rows } = await db.query<Leased>({
-      name: 'lease-outbox',
-      text: `update outbox set due_ms = $1::bigint + $2, attempts = attempts + 1
-        where id in (
-          select id from outbox where due_ms <= $1 and (target = $4 or ($4::text is null and target <> all ($5)))
-            order by due_ms, id limit $3 for update skip locked)
-        returning id, encode(txid, 'hex') as txid, target, topics, attempts`,
-      values: [now(), LEASE_MS, AT_ONCE, target ?? null, targets],
-    })
-    return rows
-  } catch (error) {
-    onFailure({ txid: '', target: 'outbox', topics: [], attempts: 0 }, error, true)
-    return []
-  }
+const nothing: Delivery = { txid: '', target: 'outbox', topics: [], attempts: 0 }
+
+/** One look at the index for each target there is, however much waits for it. */
+async function targetsDue(db: Queryable, nowMs: number): Promise<string[]> {
+  const { rows } = await db.query<{ target: string }>({
+    name: 'targets-due',
+    text: `with recursive first (target, due_ms) as (
+        (select target, due_ms from outbox order by target, due_ms limit 1)
+        union all
+        select next.target, next.due_ms from first cross join lateral
+          (select target, due_ms from outbox where target > first.target order by target, due_ms limit 1) as next
+      )
+      select target from first where due_ms <= $1 and target <> $2`,
+    values: [nowMs, NETWORK],
+  })
+  return rows.map(({ target }) => target)
 }
 
-async function deliverOne(delivery: Leased, deps: OutboxDeps): Promise<void> {
-  const { db, now } = deps
+async function lease(places: readonly Place[], { db, now }: OutboxDeps): Promise<Leased[]> {
+  const { rows } = await db.query<Leased>({
+    name: 'lease-outbox',
+    text: `update outbox set due_ms = $1::bigint + $2, attempts = attempts + 1
+      where id in (
+        select due.id from unnest($3::text[], $4::integer[]) as place (target, room) cross join lateral
+          (select id from outbox where target = place.target and due_ms <= $1
+            order by due_ms, id limit place.room for update skip locked) as due)
+      returning id, encode(txid, 'hex') as txid, target, topics, attempts`,
+    values: [now(), LEASE_MS, places.map(({ target }) => target), places.map(({ room }) => room)],
+  })
+  return rows
+}
+
+async function forget(targets: readonly string[], db: Queryable): Promise<void> {
+  await db.query({ text: 'delete from outbox where target = any ($1)', values: [targets] })
+}
+
+async function isOverfull(target: string, db: Queryable): Promise<boolean> {
+  const { rows } = await db.query<{ n: number }>({
+    text: 'select count(*)::int as n from (select from outbox where target = $1 limit $2) as waiting',
+    values: [target, WAITING_PER_HOST_MAX],
+  })
+  return rows[0]?.n === WAITING_PER_HOST_MAX
+}
+
+async function deliverOne(
+  delivery: Leased,
+  deps: OutboxDeps,
+  stop: AbortSignal,
+  rests?: HostRests,
+): Promise<void> {
+  const { db } = deps
+  const { id, target } = delivery
   try {
     try {
-      await deps.deliver(delivery)
-      await db.query({ name: 'delivered', text: 'delete from outbox where id = $1', values: [delivery.id] })
+      await deps.deliver(delivery, stop)
+      rests?.answered(target)
+      await db.query({ name: 'delivered', text: 'delete from outbox where id = $1', values: [id] })
     } catch (error) {
-      const again = delivery.target === NETWORK || delivery.attempts < PEER_ATTEMPTS_MAX
-      deps.onFailure(delivery, error, again)
-      if (again)
-        await db.query({
-          text: 'update outbox set due_ms = $2, last_error = $3 where id = $1',
-          values: [delivery.id, now() + backOff(delivery.attempts), String(error).slice(0, 500)],
-        })
-      else await db.query({ text: 'delete from outbox where id = $1', values: [delivery.id] })
+      if (stop.aborted) return await takeBack(delivery, deps)
+      if (error instanceof PeerRefusal) rests?.answered(target)
+      else rests?.failed(target)
+      await putOff(delivery, error, deps)
     }
   } catch (error) {
     // The database does not answer: the lease runs out, and somebody delivers it again.
@@ -127,6 +251,22 @@ async function deliverOne(delivery: Leased, deps: OutboxDeps): Promise<void> {
   }
 }
 
-export function backOff(attempts: number): number {
-  return Math.min(BACK_OFF_MS * 2 ** Math.min(attempts - 1, 20), BACK_OFF_MS_MAX)
+/** Whatever runs next takes it up at once. */
+async function takeBack({ id }: Leased, { db, now }: OutboxDeps): Promise<void> {
+  await db.query({
+    text: 'update outbox set due_ms = $2, attempts = attempts - 1 where id = $1',
+    values: [id, now()],
+  })
+}
+
+async function putOff(delivery: Leased, error: unknown, { db, now, onFailure }: OutboxDeps): Promise<void> {
+  const { id, target, attempts } = delivery
+  const again = target === NETWORK || attempts < PEER_ATTEMPTS_MAX
+  onFailure(delivery, error, again)
+  if (again)
+    await db.query({
+      text: 'update outbox set due_ms = $2, last_error = $3 where id = $1',
+      values: [id, now() + backOff(attempts), String(error).slice(0, 500)],
+    })
+  else await db.query({ text: 'delete from outbox where id = $1', values: [id] })
 }

@@ -6,7 +6,7 @@ import { takeTurns } from '../../runtime/take-turns.ts'
 import { VerifiedMemory } from '../bsv/verified-memory.ts'
 import { verifyBeef } from '../bsv/verify-beef.ts'
 import type { Chain } from '../chain/chain.ts'
-import { deliverTo, type PeerPost } from './deliver.ts'
+import { type AdvertisedHosts, deliverTo, type PeerPost } from './deliver.ts'
 import { keepDoubleSpend, keepReplaced } from './double-spends.ts'
 import { hostEngine } from './engine-host.ts'
 import { evict } from './evict.ts'
@@ -14,7 +14,7 @@ import { followChain } from './follow-chain.ts'
 import { NewcomerGuess } from './guess-new.ts'
 import type { Hosted } from './hosted.ts'
 import { type Found, lookup } from './lookup.ts'
-import { NETWORK, startOutbox } from './outbox.ts'
+import { startOutbox } from './outbox.ts'
 import type { OverlayEvents } from './overlay-events.ts'
 import { takeProof } from './proofs.ts'
 import { readAncestry } from './read-ancestry.ts'
@@ -23,6 +23,7 @@ import { readOffChainValues } from './read-off-chain-values.ts'
 import { readRaw, readUnspent, type UnspentOutput } from './read-unspent.ts'
 import type { Steak, Submission } from './submission.ts'
 import { type SubmitDeps, submit } from './submit.ts'
+import { baseOfAdvertised, NETWORK, type Targets } from './targets.ts'
 
 export type OverlayDeps = {
   /** Of openDatabase, which reads big integers as numbers and listens for lost connections. */
@@ -33,6 +34,8 @@ export type OverlayDeps = {
   /** Other hosts, by base URL, that are told of everything new. */
   readonly peers: readonly string[]
   readonly post: PeerPost
+  /** Others still, that are told of what they advertise. */
+  readonly advertised?: AdvertisedHosts
   readonly events: OverlayEvents
 }
 
@@ -53,15 +56,29 @@ export type Overlay = {
   stop(): Promise<void>
 }
 
-export function openOverlay({ pool, chain, hosted, now, peers, post, events }: OverlayDeps): Overlay {
+export function openOverlay({
+  pool,
+  chain,
+  hosted,
+  now,
+  peers,
+  post,
+  advertised = nobody(post),
+  events,
+}: OverlayDeps): Overlay {
   const { engine, hear } = hostEngine(hosted)
   const verified = new VerifiedMemory()
   const stops: (() => Promise<void>)[] = []
-  const targets = [NETWORK, ...peers]
   let wakeOutbox = () => {}
+  let isFull = (_target: string) => false
+  const topics = Object.keys(hosted.managers)
+  const targets: Targets = {
+    always: [NETWORK, ...peers],
+    of: topic => advertised.targetsOf(topic).filter(target => !isFull(target)),
+  }
 
   const evictOne = async (txid: string, reason: string) => {
-    const gone = await evict(txid, reason, { pool, services: hosted.services, targets, now })
+    const gone = await evict(txid, reason, { pool, services: hosted.services, topics, targets, now })
     if (gone.length > 0) events.onEvicted(gone, reason)
     return gone
   }
@@ -85,7 +102,7 @@ export function openOverlay({ pool, chain, hosted, now, peers, post, events }: O
       const transactions = [...byTxid.values()]
       return {
         transactions,
-        known: await readKnown(pool, { beef: { transactions }, topics: Object.keys(hosted.managers) }),
+        known: await readKnown(pool, { beef: { transactions }, topics }),
         offChainValues: await readOffChainValues(pool, txids),
       }
     },
@@ -112,12 +129,21 @@ export function openOverlay({ pool, chain, hosted, now, peers, post, events }: O
       const outbox = startOutbox({
         db: pool,
         now,
-        targets,
-        deliver: delivery =>
-          deliverTo(delivery, { db: pool, chain, post, evict: evictOne, keepReplaced: keepOurs }),
+        deliver: (delivery, stop) =>
+          deliverTo(delivery, {
+            db: pool,
+            chain,
+            post,
+            advertised,
+            stop,
+            evict: evictOne,
+            keepReplaced: keepOurs,
+          }),
+        isWanted: target => baseOfAdvertised(target) === undefined || advertised.topicsOf(target)?.size !== 0,
         onFailure: events.onUndelivered,
       })
       wakeOutbox = outbox.wake
+      isFull = outbox.isFull
       stops.push(outbox.stop)
       const following = await followChain({
         db: pool,
@@ -134,4 +160,8 @@ export function openOverlay({ pool, chain, hosted, now, peers, post, events }: O
       for (const stop of stops.splice(0)) await stop()
     },
   }
+}
+
+function nobody(post: PeerPost): AdvertisedHosts {
+  return { targetsOf: () => [], topicsOf: () => undefined, post }
 }

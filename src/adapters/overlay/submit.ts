@@ -9,6 +9,7 @@ import type { NewcomerGuess } from './guess-new.ts'
 import { type JudgeDeps, type Judged, judgeSubmission } from './judge.ts'
 import { type Known, readKnown } from './read-known.ts'
 import { type Applied, isFinal, type Steak, type Submission } from './submission.ts'
+import type { Targets } from './targets.ts'
 import { wasOvertaken } from './was-overtaken.ts'
 import { writeAdmission } from './write-admission.ts'
 
@@ -17,7 +18,7 @@ export type SubmitDeps = Omit<JudgeDeps, 'rest'> & {
   readonly guess: NewcomerGuess
   now(): number
   /** Whom to tell of what is new; the outbox is woken once it is written. */
-  readonly targets: readonly string[]
+  readonly targets: Targets
   wakeOutbox(): void
   /** One submission's part in the time that all of them share. */
   takeTurn(): Rest

@@ -1,6 +1,6 @@
 import type { Chain } from '../chain/chain.ts'
 import { byteas, type Queryable } from '../postgres/sql.ts'
-import { NETWORK } from './outbox.ts'
+import { NETWORK } from './targets.ts'
 
 /** How many the network is asked about at once. */
 const STATUS_BATCH = 1000

@@ -3,19 +3,25 @@ import { type Beef, type BeefTransaction, parentsFirst } from '../../contract/be
 import { nowhere, outpointText } from '../../contract/transaction.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
 import { inTransaction, type Queryable } from '../postgres/sql.ts'
-import { admissionStatement, type Changes, type CoinState, type Place } from './admission-statement.ts'
+import {
+  admissionStatement,
+  type Changes,
+  type CoinState,
+  type Place,
+  type Telling,
+} from './admission-statement.ts'
 import type { IndexWrite } from './index-writes.ts'
 import type { Judged, Judgement } from './judge.ts'
-import { NETWORK } from './outbox.ts'
 import { runIndexWrites } from './run-index-writes.ts'
 import type { Submission } from './submission.ts'
+import { NETWORK, type Targets } from './targets.ts'
 
 export type Admission = {
   readonly submission: Submission
   readonly judged: Judged
   readonly nowMs: number
   /** Who is to be told of each transaction that is new here. */
-  readonly targets: readonly string[]
+  readonly targets: Targets
 }
 
 /**
@@ -52,7 +58,7 @@ function oneKindEach(writes: readonly IndexWrite[]): boolean {
 /** What has to be written, and what it is all based on. */
 function changesOf({ submission, judged, nowMs, targets }: Admission): Changes {
   const { applied, known } = judged
-  const { beef, topics, offChainValues } = submission
+  const { beef, offChainValues } = submission
   const wanted = closure(applied, beef)
   const fresh = wanted.filter(({ txid }) => known.stored(txid) === undefined)
   const freshTxids = new Set(fresh.map(({ txid }) => txid))
@@ -77,30 +83,49 @@ function changesOf({ submission, judged, nowMs, targets }: Admission): Changes {
     ),
     admitted: placesAdmitted(applied, removed),
     removed,
-    told: tellings(judged, beef, targets),
-    topics,
+    told: tellings(judged, submission, targets),
     offChainValues,
     valuesOf: answers.filter(({ txid, admitted }) => txid === beef.subject.txid && admitted.length > 0),
   }
 }
 
-/** Who is to be told of what: of every answer that is news, and the network of nothing that it has mined. */
+/**
+ * Who is to be told of what: of every answer that is news, and the network of nothing that it has mined. A host that
+ * advertises topics is told of those, and of no other.
+ */
 function tellings(
   { applied, known }: Judged,
-  { byTxid }: Beef,
-  targets: readonly string[],
-): { readonly txid: string; readonly target: string }[] {
+  { beef: { byTxid }, topics }: Submission,
+  { always, of }: Targets,
+): Telling[] {
   const news = applied.filter(({ transaction, topic, admitted }) => {
     const before = known.applied(transaction.txid, topic)
     return byTxid.has(transaction.txid) && (before === undefined || before.admitted.length < admitted.length)
   })
   const unproven = news.filter(({ transaction }) => transaction.proof === undefined)
-  return targets.flatMap(target =>
-    lastOf((target === NETWORK ? unproven : news).map(({ transaction }) => transaction)).map(({ txid }) => ({
+  const told = (target: string, ofThese: readonly Judgement[], itsTopics: readonly string[]) =>
+    lastOf(ofThese.map(({ transaction }) => transaction)).map(({ txid }) => ({
       txid,
       target,
-    })),
-  )
+      topics: itsTopics,
+    }))
+  const topicsOf = new Map<string, string[]>()
+  for (const topic of topics)
+    for (const target of of(topic)) {
+      const others = topicsOf.get(target)
+      if (others === undefined) topicsOf.set(target, [topic])
+      else others.push(topic)
+    }
+  return [
+    ...always.flatMap(target => told(target, target === NETWORK ? unproven : news, topics)),
+    ...[...topicsOf].flatMap(([target, its]) =>
+      told(
+        target,
+        news.filter(({ topic }) => its.includes(topic)),
+        its,
+      ),
+    ),
+  ]
 }
 
 /** Those that none of the others spends: whoever is told of one is told of all that it descends from. */

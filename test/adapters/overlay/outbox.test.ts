@@ -1,7 +1,7 @@
 import { LockingScript, P2PKH, PrivateKey, Transaction as StockTransaction } from '@bsv/sdk'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { backOff } from '../../../src/adapters/overlay/back-off.ts'
 import type { HostedManager } from '../../../src/adapters/overlay/hosted.ts'
-import { backOff } from '../../../src/adapters/overlay/outbox.ts'
 import { readBeef } from '../../../src/contract/beef.ts'
 import { eventBatchToken } from '../../../src/contract/event-batch.ts'
 import { baseTopics } from '../../../src/contract/names.ts'
