@@ -1,14 +1,13 @@
 import { migrations } from '../migrations/index.ts'
 import { installNativeCurve } from './adapters/bsv/native-curve.ts'
-import { openOutgoing } from './adapters/outgoing/outgoing.ts'
 import { type Overlay, openOverlay } from './adapters/overlay/overlay.ts'
-import { postToPeer } from './adapters/overlay/post-to-peer.ts'
 import { migrate } from './adapters/postgres/migrate.ts'
 import { openDoors } from './node/doors.ts'
 import { hostedTopics } from './node/hosted-topics.ts'
 import { openNodeChain } from './node/node-chain.ts'
 import { dataDirOf, openNodeDatabase } from './node/node-database.ts'
 import { openNodeKeys } from './node/node-keys.ts'
+import { openNodePeers } from './node/node-peers.ts'
 import type { Log } from './runtime/log.ts'
 import { openMetrics } from './runtime/metrics.ts'
 import { overlayEvents } from './runtime/overlay-events.ts'
@@ -39,18 +38,30 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const keys = await openNodeKeys(settings, database.pool)
     const { chain, local } = await openNodeChain(settings, database, log, stops)
     const hosted = hostedTopics(database)
+    const { peers, post, startSync } = await openNodePeers(settings, {
+      topics: Object.keys(hosted.managers),
+      // No topic of adverts is hosted yet.
+      hostsOf: async () => [],
+      self: { addresses: [] },
+      pool: database.pool,
+      log,
+      metrics,
+      stops,
+    })
     const overlay = openOverlay({
       pool: database.pool,
       chain,
       hosted,
       now: Date.now,
       peers: settings.ASSAY_PEERS,
-      post: postToPeer(openOutgoing({ network: settings.ASSAY_NETWORK, isVouchedFor: true })),
+      post,
+      advertised: peers,
       events: overlayEvents(log, metrics),
     })
     // Before it starts, as its start may fail half-way.
     stops.add('overlay', () => overlay.stop())
     await overlay.start()
+    startSync(overlay)
 
     const http = await openDoors(settings, {
       log,

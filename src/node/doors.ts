@@ -1,6 +1,7 @@
 import type { Request } from 'express'
 import type { Chain } from '../adapters/chain/chain.ts'
 import type { LocalChain } from '../adapters/chain/local-chain.ts'
+import { readSyncPage } from '../adapters/discovery/sync-feed.ts'
 import { inUse } from '../adapters/keys/keyring.ts'
 import type { Overlay } from '../adapters/overlay/overlay.ts'
 import type { Database } from '../adapters/postgres/database.ts'
@@ -11,6 +12,7 @@ import { type HealthCheck, healthRoutes } from '../http/health-routes.ts'
 import { identityRoutes, type NodeIdentity } from '../http/identity-routes.ts'
 import { overlayRoutes } from '../http/overlay-routes.ts'
 import { httpLimits, listen } from '../http/server.ts'
+import { syncRoutes } from '../http/sync-routes.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import type { Settings } from '../runtime/settings.ts'
@@ -33,7 +35,7 @@ export async function openDoors(
   settings: Settings,
   doors: Doors,
 ): Promise<{ url: string; stop(): Promise<void> }> {
-  const { log, metrics, overlay, local, keys, startedAtMs, signer, isServing } = doors
+  const { log, metrics, overlay, local, database, keys, startedAtMs, signer, isServing } = doors
   const {
     ASSAY_NETWORK: network,
     ASSAY_NODE_NAME: name,
@@ -74,6 +76,11 @@ export async function openDoors(
       overlayRoutes({
         overlay,
         ...(arcCallbackToken !== undefined && { arcCallbackToken }),
+        onFailure,
+      }),
+      syncRoutes({
+        topics: Object.keys(overlay.hosted.managers),
+        readPage: question => readSyncPage(database.pool, question),
         onFailure,
       }),
       ...(local === undefined

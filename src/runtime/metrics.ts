@@ -29,6 +29,12 @@ export function openMetrics() {
       'deliveries that failed, by whether they are tried again',
       ['again'],
     ),
+    synced: counter(
+      'assay_sync_transactions_total',
+      'transactions that peers sent when asked for what was missed, by what came of them',
+      ['outcome'],
+    ),
+    syncFailures: counter('assay_sync_failures_total', 'times that a peer could not be asked'),
     proofs: counter('assay_overlay_proofs_total', 'block proofs taken in'),
     reorganisations: counter(
       'assay_chain_reorganisations_total',

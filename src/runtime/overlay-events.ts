@@ -1,9 +1,11 @@
 import type { OverlayEvents } from '../adapters/overlay/overlay-events.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
+import { openSeldom } from './seldom.ts'
 
 /** What the overlay does by itself, told to the log and the metrics. */
 export function overlayEvents(log: Log, metrics: Metrics): OverlayEvents {
+  const seldom = openSeldom()
   return {
     onEvicted(txids, reason) {
       metrics.evictions.inc(txids.length)
@@ -15,7 +17,9 @@ export function overlayEvents(log: Log, metrics: Metrics): OverlayEvents {
     },
     onUndelivered({ txid, target, attempts }, error, again) {
       metrics.undelivered.inc({ again: String(again) })
-      log.warn({ err: error, txid, target, attempts, again }, 'a delivery failed')
+      seldom(`delivery ${target} ${again}`, leftOut =>
+        log.warn({ err: error, txid, target, attempts, again, leftOut }, 'a delivery failed'),
+      )
     },
     onReorganisation(forkHeight, proofsDropped) {
       metrics.reorganisations.inc()
@@ -26,7 +30,9 @@ export function overlayEvents(log: Log, metrics: Metrics): OverlayEvents {
       log.debug({ count }, 'block proofs taken in')
     },
     onFollowFailure(error) {
-      log.error({ err: error }, 'a change of the chain could not be worked in; it is tried again')
+      seldom('chain', leftOut =>
+        log.error({ err: error, leftOut }, 'a change of the chain could not be worked in; it is tried again'),
+      )
     },
   }
 }

@@ -43,6 +43,16 @@ const settings = {
     '',
     'overlay hosts that are told of everything new, separated by commas',
   ),
+  ASSAY_PEERS_PER_TOPIC_MAX: setting(
+    wholeNumber(0, 1000),
+    '32',
+    'hosts that are told of a topic because they advertise it',
+  ),
+  ASSAY_SYNC_MS: setting(
+    wholeNumber(100, 86_400_000),
+    '60000',
+    'pause between two looks at what a peer has that this node has missed',
+  ),
   ARC_CALLBACK_TOKEN: secret(
     z.string().min(16),
     'bearer token that block proofs posted to /arc-ingest must carry',

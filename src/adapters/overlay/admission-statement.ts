@@ -161,7 +161,7 @@ export function admissionStatement(
     conditions.push(`(select count(*) from same_answers) = ${$(answers.expected.length, 'bigint')}`)
     parts.push(`other_answers as (
       update applied set admitted = other.admitted::integer[], retained = other.retained::integer[],
-          removed = other.removed::integer[], applied_ms = ${now}
+          removed = other.removed::integer[], applied_ms = ${now}, written = pg_current_xact_id()
         from guard, unnest(${$answers(answers.changed)}) as other (txid, topic, admitted, retained, removed)
         where applied.txid = other.txid and applied.topic = other.topic)`)
   }

@@ -1,0 +1,84 @@
+import type { Pool } from 'pg'
+import { type HostsOf, openPeers, type Peers } from '../adapters/discovery/peers.ts'
+import { syncWithPeers } from '../adapters/discovery/sync-with-peers.ts'
+import { openOutgoing } from '../adapters/outgoing/outgoing.ts'
+import type { PeerPost } from '../adapters/overlay/deliver.ts'
+import type { Overlay } from '../adapters/overlay/overlay.ts'
+import { postToPeer } from '../adapters/overlay/post-to-peer.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Metrics } from '../runtime/metrics.ts'
+import { openSeldom } from '../runtime/seldom.ts'
+import type { Settings } from '../runtime/settings.ts'
+import type { Stops } from '../runtime/stops.ts'
+
+export type NodePeers = {
+  readonly peers: Peers
+  /** To those that the operator names. */
+  readonly post: PeerPost
+  /** Asks them for what this node has missed, from now on. */
+  startSync(overlay: Overlay): void
+}
+
+/** The hosts beside this one: those that the operator names, and those that advertise the topics that it hosts. */
+export async function openNodePeers(
+  settings: Settings,
+  {
+    topics,
+    hostsOf,
+    self,
+    pool,
+    log,
+    metrics,
+    stops,
+  }: {
+    readonly topics: readonly string[]
+    readonly hostsOf: HostsOf
+    /** Who this node says it is. */
+    readonly self: { readonly identityKey?: string; readonly addresses: readonly string[] }
+    readonly pool: Pool
+    readonly log: Log
+    readonly metrics: Metrics
+    readonly stops: Stops
+  },
+): Promise<NodePeers> {
+  const network = settings.ASSAY_NETWORK
+  const callNamed = openOutgoing({ network, isVouchedFor: true })
+  const seldom = openSeldom()
+  const peers = openPeers({
+    network,
+    topics,
+    hostsOf,
+    self,
+    named: settings.ASSAY_PEERS,
+    callNamed,
+    call: openOutgoing({ network }),
+    peersMax: settings.ASSAY_PEERS_PER_TOPIC_MAX,
+    onTrouble: error =>
+      seldom('adverts', leftOut => log.warn({ err: error, leftOut }, 'the adverts of hosts cannot be read')),
+  })
+  await peers.start()
+  stops.add('peers', () => peers.stop())
+  return {
+    peers,
+    post: postToPeer(callNamed),
+    startSync(overlay) {
+      const syncing = syncWithPeers({
+        pool,
+        now: Date.now,
+        submit: overlay.submit,
+        peers: peers.all,
+        intervalMs: settings.ASSAY_SYNC_MS,
+        onJudged(_, judgements) {
+          for (const { kind } of judgements) metrics.synced.inc({ outcome: kind })
+        },
+        onFailure(peer, error) {
+          metrics.syncFailures.inc()
+          seldom(peer, leftOut =>
+            log.warn({ err: error, peer, leftOut }, 'a peer could not be asked for what was missed'),
+          )
+        },
+      })
+      stops.add('sync', syncing.stop)
+    },
+  }
+}
