@@ -4,6 +4,7 @@ import { localChain } from './002-local-chain.ts'
 import { eventsIndex } from './003-events-index.ts'
 import { bans } from './004-bans.ts'
 import { discoveryIndexes } from './006-discovery-indexes.ts'
+import { fuel } from './007-fuel.ts'
 import { sync } from './010-sync.ts'
 import { keys } from './011-keys.ts'
 import { ownAdverts } from './012-own-adverts.ts'
@@ -23,6 +24,7 @@ export const migrations: readonly Migration[] = [
   eventsIndex,
   bans,
   discoveryIndexes,
+  fuel,
   sync,
   keys,
   ownAdverts,

@@ -47,6 +47,8 @@ export const faultCodes = [
   'headers-invalid',
   'proof-unreadable',
   'proof-invalid',
+  'fuel-exhausted',
+  'budget-exhausted',
 ] as const
 
 export function isFaultCode(text: unknown): text is FaultCode {

@@ -41,5 +41,6 @@ export type FuelLevel = {
   /** How long they last at the rate that the settings plan for. */
   readonly seconds: number
   readonly spentTodaySatoshis: number
-  readonly budgetSatoshis: number
+  /** Of a day; null where there is no such bound. */
+  readonly budgetSatoshis: number | null
 }

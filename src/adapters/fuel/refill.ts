@@ -1,0 +1,148 @@
+import type { Pool } from 'pg'
+import { type Spend, signTransaction } from '../../contract/spend.ts'
+import type { Issuer } from '../../contract/tokens.ts'
+import type { Output } from '../../contract/transaction.ts'
+import { bytea, inTransaction, type Queryable } from '../postgres/sql.ts'
+import type { Coin } from './coins.ts'
+import { decideRefill, isDust, type RefillState, sliceSatoshis } from './decide-refill.ts'
+import type { FuelSettings } from './fuel-settings.ts'
+import { type Made, recordWritten } from './record.ts'
+import { changeOf, spendOf } from './write.ts'
+
+export type RefillDeps = {
+  readonly pool: Pool
+  readonly key: Issuer
+  readonly lock: Uint8Array
+  readonly settings: FuelSettings
+  now(): number
+}
+
+export type Refilled = {
+  /** Transactions that have been signed and stored. */
+  readonly transactions: number
+  readonly missingSatoshis: number
+}
+
+/** In one database transaction; the next one goes on. */
+const TRANSACTIONS_AT_ONCE = 50
+/** Whoever refills holds it, so that two processes do not both make what is missing. */
+const REFILL_LOCK = 0x6173_6601
+/** A coin whose transaction has died so often is left alone; whoever runs the node has been told each time. */
+const REBUILDS_MAX = 3
+
+/** Signs and stores what brings the pool back to its size. Undefined where another process is doing so. */
+export async function refill(deps: RefillDeps, wantedParents = 0): Promise<Refilled | undefined> {
+  return inTransaction(deps.pool, async db => {
+    const { rows } = await db.query<{ locked: boolean }>(
+      `select pg_try_advisory_xact_lock(${REFILL_LOCK}) as locked`,
+    )
+    if (rows[0]?.locked !== true) return undefined
+    const state = await readState(db, deps)
+    const plan = decideRefill(state, deps.settings, deps.lock, wantedParents)
+    let transactions = 0
+    const store = async (split: Split) => {
+      if (transactions < TRANSACTIONS_AT_ONCE && (await storeSplit(split, db, deps))) transactions += 1
+    }
+    const slice = sliceSatoshis(deps.settings, deps.lock)
+    if (plan.gathered.length > 0) await store({ coins: plan.gathered, outputs: 0, each: 0, kind: 'treasury' })
+    for (const { coin, outputs } of plan.branches)
+      await store({ coins: [coin], outputs, each: slice, kind: 'treasury' })
+    for (const coin of plan.fanOuts)
+      await store({
+        coins: [coin],
+        outputs: deps.settings.fanout,
+        each: deps.settings.coinSatoshis,
+        kind: 'fuel',
+      })
+    return { transactions, missingSatoshis: plan.missingSatoshis }
+  })
+}
+
+type Split = {
+  readonly coins: readonly Coin[]
+  readonly outputs: number
+  readonly each: number
+  readonly kind: Made['kind']
+}
+
+/** Named after the first coin it spends, which no other transaction spends: so none is made twice. */
+async function storeSplit(
+  { coins, outputs, each, kind }: Split,
+  db: Queryable,
+  deps: RefillDeps,
+): Promise<boolean> {
+  const [first] = coins
+  if (first === undefined) return false
+  const stage = `split ${first.vout}`
+  const rebuild = await countBuilt(first.txid, stage, db)
+  if (rebuild > REBUILDS_MAX) return false
+  const { key, lock, settings } = deps
+  const spends: Spend[] = coins.map(coin => spendOf(coin, lock, key.privateKey))
+  const parts: Output[] = Array.from({ length: outputs }, () => ({ satoshis: each, script: lock }))
+  const rest = changeOf(spends, parts, lock, settings.satsPerKb)
+  const all = rest === undefined ? parts : [...parts, rest]
+  if (all.length === 0) return false
+  const transaction = signTransaction(spends, all)
+  const made = all.map(
+    ({ satoshis }, vout): Made => ({
+      vout,
+      satoshis,
+      kind: vout < outputs ? kind : 'treasury',
+    }),
+  )
+  const outcome = await recordWritten(
+    db,
+    { transaction, purpose: { subject: first.txid, stage, rebuild }, topics: [], spent: coins, made },
+    { owner: key.identityKey, nowMs: deps.now(), satsPerDayMax: settings.satsPerDayMax },
+  )
+  return outcome === 'recorded'
+}
+
+async function countBuilt(subject: string, stage: string, db: Queryable): Promise<number> {
+  const { rows } = await db.query<{ built: number }>({
+    name: 'fuel-built',
+    text: 'select count(*)::int as built from fuel_transactions where subject = $1 and stage = $2',
+    values: [bytea(subject), stage],
+  })
+  return rows[0]?.built ?? 0
+}
+
+/** Coins that may be spent are locked, so that nobody else takes them meanwhile. */
+async function readState(db: Queryable, { key, settings }: RefillDeps): Promise<RefillState> {
+  const owner = bytea(key.identityKey)
+  const fuel = await db.query<{ free: number; coming: number }>({
+    name: 'fuel-pool',
+    text: `select
+        (select count(*)::int from fuel_coins
+          where kind = 'fuel' and spent_by is null and mined_height is not null and owner = $1) as free,
+        (select count(*)::int from fuel_coins join fuel_transactions using (txid)
+          where kind = 'fuel' and spent_by is null and mined_height is null and owner = $1
+            and state in ('stored', 'seen')) as coming`,
+    values: [owner],
+  })
+  const coins = await db.query<Coin>({
+    name: 'fuel-treasury',
+    text: `select encode(txid, 'hex') as txid, vout, satoshis from fuel_coins
+      where kind in ('treasury', 'change') and claimed_for is null and spent_by is null and mined_height is not null
+        and owner = $1
+      order by satoshis desc, txid, vout limit $2 for update skip locked`,
+    values: [owner, COINS_READ_MAX],
+  })
+  const coming = await db.query<{ satoshis: number }>({
+    name: 'fuel-treasury-coming',
+    text: `select satoshis from fuel_coins join fuel_transactions using (txid)
+      where kind in ('treasury', 'change') and spent_by is null and mined_height is null and owner = $1
+        and state in ('stored', 'seen')
+      order by satoshis desc limit $2`,
+    values: [owner, COINS_READ_MAX],
+  })
+  const [{ free, coming: comingFuel } = { free: 0, coming: 0 }] = fuel.rows
+  return {
+    free,
+    coming: comingFuel,
+    coins: coins.rows.filter(({ satoshis }) => !isDust(satoshis, settings)),
+    comingCoins: coming.rows,
+  }
+}
+
+const COINS_READ_MAX = 2000

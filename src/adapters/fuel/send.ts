@@ -1,0 +1,147 @@
+import type { Pool } from 'pg'
+import type { BeefTransaction } from '../../contract/beef.ts'
+import { readTransaction } from '../../contract/transaction.ts'
+import { type FaultCode, FaultError, type Outcome, orThrow } from '../../core/fault.ts'
+import type { BroadcastAnswer, Chain } from '../chain/chain.ts'
+import type { Steak, Submission } from '../overlay/submission.ts'
+import { bytea } from '../postgres/sql.ts'
+import { bury, type Death } from './bury.ts'
+import { readHistory } from './read-history.ts'
+
+export type SendDeps = {
+  readonly pool: Pool
+  readonly chain: Pick<Chain, 'broadcast'>
+  readonly overlay: { submit(submission: Submission): Promise<Outcome<Steak>> } | undefined
+  onDead(txid: string, reason: string): void
+}
+
+export type Unsent = {
+  readonly txid: string
+  readonly topics: readonly string[]
+  readonly offChainValues: Uint8Array | undefined
+  /** Coins came with it; where its own come from, nobody here knows. */
+  readonly fromOutside: boolean
+}
+
+/**
+ * Sends what is stored, byte by byte as it is stored: to our own overlay, and to the network. Resolves once the
+ * network has it, or will not have it; throws where there is no word yet.
+ */
+export async function send(unsent: Unsent, deps: SendDeps): Promise<void> {
+  const { txid } = unsent
+  if (unsent.fromOutside) return sendAlone(txid, deps)
+  const history = await readHistory(deps.pool, txid)
+  if (history === undefined)
+    throw new Error(`${txid} cannot be sent: what it descends from has no block proof at the moment`)
+  const { beef, unproven, ours, deadAncestor } = history
+  if (deadAncestor !== undefined)
+    return die(txid, { reason: `it descends from ${deadAncestor}, which is dead`, rivals: [] }, deps)
+  const refusal = await submit({ ...unsent, beef }, deps)
+  if (refusal !== undefined) return die(txid, refusal, deps)
+
+  for (const slice of slices(unproven)) {
+    const answer = await deps.chain.broadcast(slice)
+    if (answer.kind === 'rejected') return judgeRefusal(txid, unproven, ours, deps)
+  }
+  await markSeen(txid, deps)
+}
+
+async function sendAlone(txid: string, deps: SendDeps): Promise<void> {
+  const { rows } = await deps.pool.query<{ raw: Buffer }>({
+    text: 'select raw from fuel_transactions where txid = $1',
+    values: [bytea(txid)],
+  })
+  const transactions = rows.map(({ raw }) => orThrow(readTransaction(raw)))
+  await judgeRefusal(txid, transactions, new Set([txid]), deps)
+}
+
+/** What our own overlay has against it, for good. */
+async function submit(
+  { txid, topics, offChainValues, beef }: Unsent & Pick<Submission, 'beef'>,
+  { overlay }: SendDeps,
+): Promise<Death | undefined> {
+  if (topics.length === 0) return undefined
+  if (overlay === undefined) throw new Error(`${txid} is for topics, and this process has no overlay`)
+  const verdict = await overlay.submit({ beef, topics, ...(offChainValues && { offChainValues }) })
+  if (!verdict.ok) {
+    const { code, detail } = verdict.fault
+    // What a moment ago was a block, or a topic that this process does not host, says nothing about it.
+    if (!finalCodes.has(code)) throw new FaultError(verdict.fault)
+    return { reason: `our overlay refused it: ${detail}`, rivals: code === 'double-spend' ? 'unknown' : [] }
+  }
+  const saysNothing = Object.values(verdict.value).every(
+    ({ outputsToAdmit, coinsRemoved, coinsToRetain }) =>
+      outputsToAdmit.length + coinsRemoved.length + coinsToRetain.length === 0,
+  )
+  return saysNothing
+    ? {
+        reason: `none of ${topics.join(', ')} took anything of it; this node's own rules refuse it`,
+        rivals: [],
+      }
+    : undefined
+}
+
+const finalCodes: ReadonlySet<FaultCode> = new Set<FaultCode>([
+  'script-invalid',
+  'double-spend',
+  'not-admitted',
+  'token-invalid',
+])
+
+/** The first of them that the network refuses takes all that descend from it along, ours at the end included. */
+async function judgeRefusal(
+  txid: string,
+  unproven: readonly BeefTransaction[],
+  ours: ReadonlySet<string>,
+  deps: SendDeps,
+): Promise<void> {
+  for (const transaction of unproven) {
+    const answer = await deps.chain.broadcast([transaction])
+    if (answer.kind === 'accepted') continue
+    // No verdict: a block may be on its way back into the mempool, or the time has not come.
+    if (answer.reason === 'orphan' || answer.reason === 'not-final') throw new Error(answer.detail)
+    const reason = `the network refused it: ${answer.detail}`
+    if (ours.has(transaction.txid)) await die(transaction.txid, { reason, rivals: rivalsIn(answer) }, deps)
+    // Nobody competes with what descends from it, so the coins of that are free.
+    if (transaction.txid !== txid)
+      await die(txid, { reason: `it descends from ${transaction.txid}: ${reason}`, rivals: [] }, deps)
+    return
+  }
+  await markSeen(txid, deps)
+}
+
+function rivalsIn({ reason, competing }: Extract<BroadcastAnswer, { kind: 'rejected' }>): Death['rivals'] {
+  return reason === 'double-spend' && competing.length === 0 ? 'unknown' : competing
+}
+
+async function die(txid: string, death: Death, deps: SendDeps): Promise<void> {
+  if (await bury(txid, death, deps)) deps.onDead(txid, death.reason)
+}
+
+async function markSeen(txid: string, { pool }: SendDeps): Promise<void> {
+  await pool.query({
+    name: 'fuel-seen',
+    text: `update fuel_transactions set state = 'seen', last_error = null where txid = $1 and state = 'stored'`,
+    values: [bytea(txid)],
+  })
+}
+
+/** So many, and so many bytes of them, any network takes at once. */
+const SLICE_TRANSACTIONS = 500
+const SLICE_BYTES = 1024 * 1024
+
+/** Parents first, as they came. */
+function slices(transactions: readonly BeefTransaction[]): BeefTransaction[][] {
+  const all: BeefTransaction[][] = []
+  let bytes = 0
+  for (const transaction of transactions) {
+    const last = all.at(-1)
+    bytes += transaction.raw.length
+    if (last !== undefined && last.length < SLICE_TRANSACTIONS && bytes <= SLICE_BYTES) last.push(transaction)
+    else {
+      all.push([transaction])
+      bytes = transaction.raw.length
+    }
+  }
+  return all
+}
