@@ -1,11 +1,13 @@
 import { migrations } from '../migrations/index.ts'
 import { installNativeCurve } from './adapters/bsv/native-curve.ts'
+import { inUse } from './adapters/keys/keyring.ts'
 import { type Overlay, openOverlay } from './adapters/overlay/overlay.ts'
 import { migrate } from './adapters/postgres/migrate.ts'
 import { openDoors } from './node/doors.ts'
 import { hostedTopics } from './node/hosted-topics.ts'
 import { openNodeChain } from './node/node-chain.ts'
 import { dataDirOf, openNodeDatabase } from './node/node-database.ts'
+import { fuelEvents, openNodeFuel } from './node/node-fuel.ts'
 import { openNodeKeys } from './node/node-keys.ts'
 import { openNodePeers } from './node/node-peers.ts'
 import type { Log } from './runtime/log.ts'
@@ -62,6 +64,16 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     stops.add('overlay', () => overlay.stop())
     await overlay.start()
     startSync(overlay)
+    const fuel = openNodeFuel(settings, {
+      database,
+      chain,
+      local,
+      key: inUse(keys.fuel),
+      overlay,
+      events: fuelEvents(log, metrics),
+    })
+    stops.add('fuel', () => fuel.stop())
+    await fuel.start()
 
     const http = await openDoors(settings, {
       log,
@@ -71,6 +83,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       local,
       database,
       keys,
+      fuel,
       startedAtMs,
       signer,
       isServing: stops.isServing,

@@ -2,6 +2,7 @@ import type { Request } from 'express'
 import type { Chain } from '../adapters/chain/chain.ts'
 import type { LocalChain } from '../adapters/chain/local-chain.ts'
 import { readSyncPage } from '../adapters/discovery/sync-feed.ts'
+import type { OpenFuel } from '../adapters/fuel/open-fuel.ts'
 import { inUse } from '../adapters/keys/keyring.ts'
 import type { Overlay } from '../adapters/overlay/overlay.ts'
 import type { Database } from '../adapters/postgres/database.ts'
@@ -16,6 +17,7 @@ import { syncRoutes } from '../http/sync-routes.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import type { Settings } from '../runtime/settings.ts'
+import { fuelHealth, fuelMetrics } from './node-fuel.ts'
 import type { NodeKeys } from './node-keys.ts'
 
 export type Doors = {
@@ -26,6 +28,7 @@ export type Doors = {
   readonly local?: LocalChain | undefined
   readonly database: Database
   readonly keys: NodeKeys
+  readonly fuel: OpenFuel
   readonly startedAtMs: number
   readonly signer: 'native' | 'portable'
   isServing(): boolean
@@ -35,7 +38,7 @@ export async function openDoors(
   settings: Settings,
   doors: Doors,
 ): Promise<{ url: string; stop(): Promise<void> }> {
-  const { log, metrics, overlay, local, database, keys, startedAtMs, signer, isServing } = doors
+  const { log, metrics, overlay, local, database, keys, fuel, startedAtMs, signer, isServing } = doors
   const {
     ASSAY_NETWORK: network,
     ASSAY_NODE_NAME: name,
@@ -47,6 +50,7 @@ export async function openDoors(
     'transactions whose scripts are not run again',
     overlay.verifiedCount,
   )
+  fuelMetrics(fuel, metrics)
   const service = {
     name,
     advertisableFQDN: null,
@@ -69,7 +73,7 @@ export async function openDoors(
         startedAtMs,
         now: Date.now,
         isServing,
-        checks: healthChecks(doors),
+        checks: [...healthChecks(doors), fuelHealth(fuel, settings)],
         context: () => ({ signer }),
       }),
       identityRoutes(identityOf(keys, network)),

@@ -40,6 +40,8 @@ export function openMetrics() {
       'assay_chain_reorganisations_total',
       'changes of the best chain that took proofs back',
     ),
+    fuelDead: counter('assay_fuel_dead_transactions_total', 'transactions of ours that will not be had'),
+    fuelUnsent: counter('assay_fuel_failed_sends_total', 'sends that brought no word, and are tried again'),
     errors: counter('assay_http_errors_total', 'requests that failed through no fault of the client'),
   }
 }

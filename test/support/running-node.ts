@@ -18,6 +18,8 @@ export async function runningNode(env: Readonly<Record<string, string>> = {}): P
     LOCAL_BLOCK_MS: '50',
     DATABASE_URL: database.url,
     ASSAY_MASTER_KEY: '11'.repeat(32),
+    // Blocks come when a test makes something to mine, and not before.
+    FUEL_HORIZON_S: '0',
     ...env,
   })
   const node = await startNode(settings, silentLog)

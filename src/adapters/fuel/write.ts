@@ -150,7 +150,7 @@ async function findWritten(
     values: [bytea(subject), stage, rebuild],
   })
   const [row] = rows
-  return row && orThrow(readTransaction(row.raw))
+  return row && orThrow(readTransaction(Uint8Array.from(row.raw)))
 }
 
 async function exhausted(
