@@ -29,7 +29,7 @@ export type RecordDeps = {
 
 /**
  * Stores it with all that goes with it, in one statement, which writes everything or nothing:
- * `known`: somebody has written one for the same purpose; `over-budget`: the day has no room for what it costs.
+ * `known`: there is one for the same purpose, or the very same transaction; `over-budget`: the day has no room for what it costs.
  */
 export async function recordWritten(
   db: Queryable,
@@ -81,7 +81,7 @@ const record = `
         (txid, raw, state, subject, stage, rebuild, topics, off_chain_values, cost, written_ms, due_ms)
       select $4::bytea, $5::bytea, 'stored', $6::bytea, $7::text, $8::int, $9::text[], $10::bytea, $2, $11::bigint, $11
         where exists (select from day)
-      on conflict (subject, stage, rebuild) do nothing
+      on conflict do nothing
       returning 1
   ), spent as (
     update fuel_coins set spent_by = $4 from unnest($12::bytea[], $13::bigint[]) as coin (txid, vout)

@@ -78,7 +78,9 @@ async function storeSplit(
   if (rebuild > REBUILDS_MAX) return false
   const { key, lock, settings } = deps
   const spends: Spend[] = coins.map(coin => spendOf(coin, lock, key.privateKey))
-  const parts: Output[] = Array.from({ length: outputs }, () => ({ satoshis: each, script: lock }))
+  // Fewer each time: the same outputs would be the same transaction, which is dead.
+  const count = Math.max(0, outputs - rebuild)
+  const parts: Output[] = Array.from({ length: count }, () => ({ satoshis: each, script: lock }))
   const rest = changeOf(spends, parts, lock, settings.satsPerKb)
   const all = rest === undefined ? parts : [...parts, rest]
   if (all.length === 0) return false
@@ -87,7 +89,7 @@ async function storeSplit(
     ({ satoshis }, vout): Made => ({
       vout,
       satoshis,
-      kind: vout < outputs ? kind : 'treasury',
+      kind: vout < count ? kind : 'treasury',
     }),
   )
   const outcome = await recordWritten(

@@ -28,14 +28,16 @@ export async function writeTransaction(
   plan: Plan,
   deps: WriteDeps,
 ): Promise<Outcome<Transaction>> {
+  const avoided: Coin[] = []
   for (;;) {
     const known = await findWritten(purpose, deps.pool)
     if (known !== undefined) return accepted(known)
-    const tried = await inTransaction(deps.pool, db => tryToWrite(purpose, plan, db, deps), {
+    const tried = await inTransaction(deps.pool, db => tryToWrite(purpose, plan, avoided, db, deps), {
       keep: ({ kind }) => kind === 'written',
     })
     if (tried.kind === 'written') return accepted(tried.transaction)
     if (tried.kind === 'refused') return { ok: false, fault: tried.fault }
+    avoided.push(...tried.spent)
   }
 }
 
@@ -46,27 +48,38 @@ export async function writeWithin(
   plan: Plan,
   deps: WriteDeps,
 ): Promise<Outcome<Transaction>> {
+  const avoided: Coin[] = []
   for (;;) {
     const known = await findWritten(purpose, db)
     if (known !== undefined) return accepted(known)
     await db.query('savepoint fuel')
-    const tried = await tryToWrite(purpose, plan, db, deps)
+    const tried = await tryToWrite(purpose, plan, avoided, db, deps)
     await db.query(tried.kind === 'written' ? 'release fuel' : 'rollback to fuel; release fuel')
     if (tried.kind === 'written') return accepted(tried.transaction)
     if (tried.kind === 'refused') return { ok: false, fault: tried.fault }
+    avoided.push(...tried.spent)
   }
 }
 
 type Tried =
   | { readonly kind: 'written'; readonly transaction: Transaction }
   | { readonly kind: 'refused'; readonly fault: Fault }
-  /** Somebody else was faster, and has committed: theirs can be read now. */
-  | { readonly kind: 'overtaken' }
+  /**
+   * Somebody else was faster, and theirs can be read now. Or the very same bytes are dead: the same coins to the same
+   * outputs are the same transaction, and what is dead is never sent again, so it takes other coins.
+   */
+  | { readonly kind: 'overtaken'; readonly spent: readonly Coin[] }
 
-async function tryToWrite(purpose: Purpose, plan: Plan, db: Queryable, deps: WriteDeps): Promise<Tried> {
+async function tryToWrite(
+  purpose: Purpose,
+  plan: Plan,
+  avoided: readonly Coin[],
+  db: Queryable,
+  deps: WriteDeps,
+): Promise<Tried> {
   const { key, settings } = deps
   const nowMs = deps.now()
-  const paid = await pay(purpose, plan, db, { ...deps, nowMs })
+  const paid = await pay(purpose, plan, avoided, db, { ...deps, nowMs })
   if (!paid.ok) return { kind: 'refused', fault: paid.fault }
   const { transaction, spent, made } = paid.value
   const outcome = await recordWritten(
@@ -74,7 +87,7 @@ async function tryToWrite(purpose: Purpose, plan: Plan, db: Queryable, deps: Wri
     { transaction, purpose, topics: plan.topics, offChainValues: plan.offChainValues, spent, made },
     { owner: key.identityKey, nowMs, satsPerDayMax: settings.satsPerDayMax },
   )
-  if (outcome === 'known') return { kind: 'overtaken' }
+  if (outcome === 'known') return { kind: 'overtaken', spent }
   if (outcome === 'over-budget') return { kind: 'refused', fault: await overBudget(db, nowMs, settings) }
   return { kind: 'written', transaction }
 }
@@ -89,6 +102,7 @@ type Paid = {
 async function pay(
   purpose: Purpose,
   plan: Plan,
+  avoided: readonly Coin[],
   db: Queryable,
   { key, lock, settings, nowMs }: WriteDeps & { nowMs: number },
 ): Promise<Outcome<Paid>> {
@@ -107,7 +121,7 @@ async function pay(
       return accepted({ transaction: signTransaction(spends, outputs), spent, made })
     }
     if (spent.length === COINS_PER_TRANSACTION_MAX) return tooLarge(-left, settings)
-    if (offered.length === 0) offered = await takeCoins(db, request, spent)
+    if (offered.length === 0) offered = await takeCoins(db, request, [...avoided, ...spent])
     const coin = offered.shift()
     if (coin === undefined) return exhausted(db, -left, settings)
     spent.push(coin)
