@@ -63,7 +63,6 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     // Before it starts, as its start may fail half-way.
     stops.add('overlay', () => overlay.stop())
     await overlay.start()
-    startSync(overlay)
     const fuel = openNodeFuel(settings, {
       database,
       chain,
@@ -74,6 +73,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     })
     stops.add('fuel', () => fuel.stop())
     await fuel.start()
+    startSync(overlay, chain)
 
     const http = await openDoors(settings, {
       log,

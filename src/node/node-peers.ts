@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import type { Chain } from '../adapters/chain/chain.ts'
 import { type HostsOf, openPeers, type Peers } from '../adapters/discovery/peers.ts'
 import { syncWithPeers } from '../adapters/discovery/sync-with-peers.ts'
 import { openOutgoing } from '../adapters/outgoing/outgoing.ts'
@@ -16,7 +17,7 @@ export type NodePeers = {
   /** To those that the operator names. */
   readonly post: PeerPost
   /** Asks them for what this node has missed, from now on. */
-  startSync(overlay: Overlay): void
+  startSync(overlay: Overlay, chain: Pick<Chain, 'rootAt'>): void
 }
 
 /** The hosts beside this one: those that the operator names, and those that advertise the topics that it hosts. */
@@ -61,11 +62,12 @@ export async function openNodePeers(
   return {
     peers,
     post: postToPeer(callNamed),
-    startSync(overlay) {
+    startSync(overlay, chain) {
       const syncing = syncWithPeers({
         pool,
         now: Date.now,
         submit: overlay.submit,
+        rootAt: height => chain.rootAt(height),
         peers: peers.all,
         intervalMs: settings.ASSAY_SYNC_MS,
         onJudged(_, judgements) {

@@ -13,6 +13,7 @@ import { healthRoutes } from '../../src/http/health-routes.ts'
 import { identityRoutes } from '../../src/http/identity-routes.ts'
 import { overlayErrorCodes } from '../../src/http/overlay-error.ts'
 import { overlayRoutes } from '../../src/http/overlay-routes.ts'
+import { syncRoutes } from '../../src/http/sync-routes.ts'
 import { batchTransaction } from '../support/event-batches.ts'
 import { party } from '../support/pipeline.ts'
 import { runningNode, type TestNode } from '../support/running-node.ts'
@@ -74,6 +75,7 @@ describe('docs/openapi.yaml', () => {
         }),
         identityRoutes({ network: 'local', nodeKey: '', successions: [], logKey: '' }),
         overlayRoutes({ overlay: node.overlay, onFailure: () => undefined }),
+        syncRoutes({ topics: [], readPage: unread, onFailure: () => undefined }),
       ],
     })
     expect(routesOf(app.router).sort()).toEqual(
@@ -140,6 +142,10 @@ function undocumented({ answers }: Operation, { status, headers, body }: HttpAns
 function shown({ path, headers, body }: Sent, answer: HttpAnswer): string {
   const sent = body instanceof Uint8Array ? Buffer.from(body).toString('utf8', 0, 200) : '…'
   return `${path} ${JSON.stringify(headers)} ${sent} → ${answer.body.toString('utf8', 0, 300)}`
+}
+
+async function unread(): Promise<never> {
+  throw new Error('nobody asks')
 }
 
 type Layer = {
@@ -216,6 +222,7 @@ function examplesWith({ submitted, rival, txid, merklePath, neighbour }: Materia
       toJson('/arc-ingest', { txid, merklePath }, bearer(token)),
       toJson('/arc-ingest', { txid: neighbour, merklePath }, bearer(token)),
     ],
+    sync: [{ path: `/sync?topic=${baseTopics.ingest}`, headers: {} }],
     requestSyncResponse: [
       toJson('/requestSyncResponse', { version: 1, since: 0 }, { 'x-bsv-topic': baseTopics.ingest }),
     ],
@@ -351,6 +358,22 @@ function callsWith({ submitted, rival, txid, merklePath, neighbour }: Material):
         ],
       },
     ),
+    sync: fc.record({
+      path: fc
+        .record(
+          {
+            topic: fc.oneof(fc.constant<string>(baseTopics.ingest), fc.string()),
+            after: fc.oneof(
+              fc.string(),
+              someTxid.map(each => `${'0'.repeat(36)}-1.7.${each}`),
+            ),
+            limit: fc.integer({ min: -1, max: 66 }).map(String),
+          },
+          { requiredKeys: [] },
+        )
+        .map(query => `/sync?${new URLSearchParams(query)}`),
+      headers: fc.constant({}),
+    }),
     requestSyncResponse: json(
       '/requestSyncResponse',
       {

@@ -1,11 +1,9 @@
 import type { Pool } from 'pg'
 import { parseJson } from '../../core/canonical-json.ts'
-import type { Outcome } from '../../core/fault.ts'
 import { orThrow } from '../../core/fault.ts'
 import { PeerRefusal } from '../overlay/outbox.ts'
-import type { Steak, Submission } from '../overlay/submission.ts'
 import type { Peer } from './peers.ts'
-import { judgeItem, readAnswered } from './sync-judge.ts'
+import { type JudgeDeps, judgeItem, readAnswered } from './sync-judge.ts'
 import { SYNC_ANSWER_BYTES_MAX, SYNC_ITEMS_MAX, type SyncPage, syncPage } from './sync-page.ts'
 import {
   countRetries,
@@ -18,10 +16,9 @@ import {
   writeProgress,
 } from './sync-progress.ts'
 
-export type SyncDeps = {
+export type SyncDeps = JudgeDeps & {
   readonly pool: Pool
   now(): number
-  submit(submission: Submission): Promise<Outcome<Steak>>
   /** Told after each page, and after each thing that was tried again. */
   onJudged(peer: string, judgements: readonly Judgement[]): void
   readonly stop: AbortSignal
@@ -91,10 +88,10 @@ async function takePage(
   { items }: SyncPage,
   from: string | undefined,
   topic: string,
-  { pool, submit }: SyncDeps,
+  deps: SyncDeps,
 ): Promise<{ judgements: Judgement[]; left: Unsettled[] }> {
   const answered = await readAnswered(
-    pool,
+    deps.pool,
     topic,
     items.map(({ txid }) => txid),
   )
@@ -104,7 +101,7 @@ async function takePage(
   for (const item of items) {
     const judgement: Judgement = answered.has(item.txid)
       ? { kind: 'known' }
-      : await judgeItem(item, topic, submit)
+      : await judgeItem(item, topic, deps)
     judgements.push(judgement)
     if ('reason' in judgement) left.push({ txid: item.txid, after, attempts: 1, judgement })
     after = item.cursor
@@ -115,7 +112,7 @@ async function takePage(
 
 /** Asks once more for what could not be taken when it was sent. Resolves with whether any of it was news. */
 async function tryAgain(peer: Peer, topic: string, deps: SyncDeps, isOver: () => boolean): Promise<boolean> {
-  const { pool, now, submit } = deps
+  const { pool, now } = deps
   const { due } = await readRetries(pool, peer.name, topic, now(), RETRIES_PER_TURN)
   let isNews = false
   for (const { txid, after, attempts } of due) {
@@ -124,8 +121,7 @@ async function tryAgain(peer: Peer, topic: string, deps: SyncDeps, isOver: () =>
       items: [item],
     } = await askFor(peer, topic, after, 1, deps.stop)
     // Gone, or written anew and then further on in the order.
-    const judgement: Judgement =
-      item?.txid === txid ? await judgeItem(item, topic, submit) : { kind: 'known' }
+    const judgement: Judgement = item?.txid === txid ? await judgeItem(item, topic, deps) : { kind: 'known' }
     const left = 'reason' in judgement ? { txid, after, attempts: attempts + 1, judgement } : undefined
     await settle(pool, { peer: peer.name, topic }, txid, left, now())
     deps.onJudged(peer.name, [judgement])

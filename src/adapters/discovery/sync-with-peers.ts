@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { HostRests } from '../overlay/host-rests.ts'
 import { PeerRefusal } from '../overlay/outbox.ts'
 import { wakeable } from '../overlay/wakeable.ts'
@@ -28,6 +29,8 @@ const NOTHING_NEW_PAUSE_MS = 5000
 export function syncWithPeers(deps: SyncWithPeersDeps): SyncWithPeers {
   const { peers, now, onFailure, intervalMs = SYNC_INTERVAL_MS } = deps
   const stopping = new AbortController()
+  // Every call under way listens.
+  setMaxListeners(0, stopping.signal)
   const rests = new HostRests(now)
   const dueMs = new Map<string, number>()
   const promising = new Set<string>()

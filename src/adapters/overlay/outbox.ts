@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Queryable } from '../postgres/sql.ts'
 import { backOff } from './back-off.ts'
 import { HostRests } from './host-rests.ts'
@@ -50,6 +51,8 @@ export const WAITING_PER_HOST_MAX = 10_000
 /** Delivers what is due until it is stopped; any number of processes may do so side by side. */
 export function startOutbox(deps: OutboxDeps): Outbox {
   const stopping = new AbortController()
+  // Every call under way listens.
+  setMaxListeners(0, stopping.signal)
   const peers = new PeerRounds(deps, stopping.signal)
   const network = wakeable(IDLE_MS, stopping.signal, () => tellNetwork(deps, stopping.signal))
   const others = wakeable(IDLE_MS, stopping.signal, () => peers.round())
