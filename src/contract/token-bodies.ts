@@ -23,11 +23,7 @@ const hash = hexBytes(32)
 const signature = bytes(DER_BYTES_MIN, DER_BYTES_MAX)
 const word = z.string().regex(/^[a-z]{1,32}$/, 'not a word of 1 to 32 lower-case letters')
 // Of all Unicode this one character no database can hold as text, and a name must not stop what writes it down.
-const name = z
-  .string()
-  .min(1)
-  .max(256)
-  .refine(text => !text.includes('\0'), 'a name with the character U+0000')
+const name = z.string().min(1).max(256).refine(hasNoNull, 'a name with the character U+0000')
 const url = z
   .string()
   .max(TOKEN_URL_CHARS_MAX)
@@ -128,7 +124,7 @@ const advert = {
   packetsMax: uint(ROUND_PACKETS_MAX).min(1),
   bytesMax: uint().min(1),
   satoshisPerThousandEvents: uint(),
-  region: z.string().min(1).max(64).optional(),
+  region: z.string().min(1).max(64).refine(hasNoNull, 'a region with the character U+0000').optional(),
   expiresMs: milliseconds,
 }
 export const advertBody = bodyCodec(advert, z.strictObject(advert))
@@ -157,6 +153,10 @@ export type TokenBodies = {
   readonly GDA1: Decoded<typeof advertBody>
 }
 type Decoded<Codec> = Codec extends BodyCodec<infer Body> ? Body : never
+
+function hasNoNull(text: string): boolean {
+  return !text.includes('\0')
+}
 
 function isAscending(numbers: readonly number[]): boolean {
   return numbers.every((number, i) => i === 0 || number > (numbers[i - 1] ?? 0))

@@ -434,6 +434,12 @@ describe('what a token says against itself', () => {
     })
   })
 
+  test('an advert whose region no database can hold is refused', () => {
+    expect(() =>
+      tokenScript('GDA1', agent, agentSubject(agent.identityKey), { ...advertBody, region: 'eu\0west' }),
+    ).toThrow(/U\+0000/)
+  })
+
   test('events that are not what the subject names are refused; events elsewhere are not looked at', () => {
     const publisher = party('publisher')
     const subject = sha256Hex(batch)
