@@ -1,5 +1,6 @@
 import type { Carried } from '../src/contract/event-batch.ts'
 import type { Outpoint } from '../src/core/rounds/pipeline.ts'
+import type { ListPosition } from './cursor.ts'
 
 /**
  * What `ls_gitdata_events` looks things up in. A host that is in the middle of recording an admission may have a
@@ -47,6 +48,3 @@ export type EventsQuery = {
   readonly limit: number
   readonly after?: ListPosition | undefined
 }
-
-/** Place of a batch in the list of all: no two have the same. */
-export type ListPosition = Outpoint & { readonly admittedMs: number }

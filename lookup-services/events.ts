@@ -1,17 +1,19 @@
 import { carriedBy, readEventBatch } from '../src/contract/event-batch.ts'
 import { baseLookupServices, baseTopics } from '../src/contract/names.ts'
 import { utf8 } from '../src/core/bytes.ts'
+import { cursorOf } from './cursor.ts'
 import { eventsLookupDocumentation } from './events-documentation.ts'
 import type { EventBatchEntry, EventsIndex, ListedBatch } from './events-index.ts'
-import { cursorOf, readEventsQuery } from './events-query.ts'
-import type {
-  AdmittedOutput,
-  LookupFormula,
-  LookupMetaData,
-  LookupQuestion,
-  LookupService,
-  OutputSpend,
-  UnspentOutput,
+import { readEventsQuery } from './events-query.ts'
+import {
+  type AdmittedOutput,
+  type LookupFormula,
+  type LookupMetaData,
+  type LookupQuestion,
+  type LookupService,
+  type OutputSpend,
+  scriptOf,
+  type UnspentOutput,
 } from './lookup-service.ts'
 
 /** `ls_gitdata_events`: finds admitted batches by publisher, stream, source, hash and time. */
@@ -74,8 +76,7 @@ const service = baseLookupServices.events
 
 function batchIn(output: AdmittedOutput): EventBatchEntry | undefined {
   if (output.mode !== 'locking-script' || output.topic !== topic) return undefined
-  const binary = output.lockingScript.toBinary()
-  const token = readEventBatch(binary instanceof Uint8Array ? binary : Uint8Array.from(binary))
+  const token = readEventBatch(scriptOf(output))
   if (token === undefined) return undefined
   const { issuer, subject, body } = token
   const { streamId, sourceId, count } = body

@@ -36,6 +36,12 @@ export type AdmittedOutput =
   /** What a service that asks for scripts is never told. */
   | { readonly mode: 'whole-tx' }
 
+/** The very bytes that the host gives, where it gives bytes: whoever has judged them knows them again. */
+export function scriptOf({ lockingScript }: Extract<AdmittedOutput, { mode: 'locking-script' }>): Uint8Array {
+  const binary = lockingScript.toBinary()
+  return binary instanceof Uint8Array ? binary : Uint8Array.from(binary)
+}
+
 export type OutputSpend =
   | {
       readonly mode: 'txid'

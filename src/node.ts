@@ -1,5 +1,6 @@
 import { migrations } from '../migrations/index.ts'
 import { installNativeCurve } from './adapters/bsv/native-curve.ts'
+import { postgresHostAdvertsIndex } from './adapters/indexes/host-adverts-index.ts'
 import { inUse } from './adapters/keys/keyring.ts'
 import { type Overlay, openOverlay } from './adapters/overlay/overlay.ts'
 import { migrate } from './adapters/postgres/migrate.ts'
@@ -39,12 +40,11 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     await migrate(database, migrations)
     const keys = await openNodeKeys(settings, database.pool)
     const { chain, local } = await openNodeChain(settings, database, log, stops)
-    const hosted = hostedTopics(database)
+    const hosted = hostedTopics(database, { network: settings.ASSAY_NETWORK })
     const { peers, post, startSync } = await openNodePeers(settings, {
       topics: Object.keys(hosted.managers),
-      // No topic of adverts is hosted yet.
-      hostsOf: async () => [],
-      self: { addresses: [] },
+      hostsOf: postgresHostAdvertsIndex(database.pool).hostsOf,
+      self: { identityKey: inUse(keys.node).identityKey, addresses: [] },
       pool: database.pool,
       log,
       metrics,

@@ -25,13 +25,24 @@ export function readHostAddress(domain: string): HostAddress | undefined {
   return { base: `${scheme}://${url.host}`, isLocal: isPlain || isInside(url.hostname) }
 }
 
-/** A URL whose bytes can be fetched, of a host that others can reach unless it says otherwise. */
-export function readContentUrl(
-  text: string,
-): { readonly origin: string; readonly isLocal: boolean } | undefined {
-  const url = /^https?:\/\/[^/]/.test(text) ? parsed(text) : undefined
+/** The host of a URL that content is fetched from. */
+export function readContentUrl(text: string): UrlHost | undefined {
+  return /^https?:\/\/[^/]/.test(text) ? hostIn(text) : undefined
+}
+
+/** The host of a URL that an agent is reached at: over HTTP or a WebSocket. */
+export function readEndpoint(text: string): UrlHost | undefined {
+  return /^(?:https?|wss?):\/\/[^/]/.test(text) ? hostIn(text) : undefined
+}
+
+export type UrlHost = { readonly origin: string; readonly isLocal: boolean }
+
+/** A user or a password in a URL that everybody reads is either a mistake or a trap. */
+function hostIn(text: string): UrlHost | undefined {
+  const url = parsed(text)
   if (url === undefined || url.username !== '' || url.password !== '') return undefined
-  return { origin: url.origin, isLocal: url.protocol === 'http:' || isInside(url.hostname) }
+  const isPlain = url.protocol === 'http:' || url.protocol === 'ws:'
+  return { origin: url.origin, isLocal: isPlain || isInside(url.hostname) }
 }
 
 const secureSchemes: ReadonlySet<string> = new Set([

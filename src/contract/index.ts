@@ -1,6 +1,7 @@
 /** What crosses a process boundary, for whoever writes an agent, a coordinator or a reader of their own. */
 
 export { signer } from '#curve'
+export { agentAdvertIn } from './agent-advert.ts'
 export {
   ancestry,
   type Beef,
@@ -23,7 +24,9 @@ export {
   HOST_ADDRESS_CHARS_MAX,
   type HostAddress,
   readContentUrl,
+  readEndpoint,
   readHostAddress,
+  type UrlHost,
 } from './host-address.ts'
 export {
   type HostAdvert,

@@ -1,17 +1,61 @@
+import { AgentsLookupService } from '../../lookup-services/agents.ts'
 import { EventsLookupService } from '../../lookup-services/events.ts'
+import { HostAdvertsLookupService } from '../../lookup-services/host-adverts.ts'
+import { UhrpLookupService } from '../../lookup-services/uhrp.ts'
+import { AgentsTopicManager } from '../../topic-managers/agents.ts'
 import { EventsIngestTopicManager } from '../../topic-managers/events-ingest.ts'
+import { HostAdvertsTopicManager } from '../../topic-managers/host-adverts.ts'
+import { UhrpTopicManager } from '../../topic-managers/uhrp.ts'
+import { postgresAgentsIndex } from '../adapters/indexes/agents-index.ts'
 import { postgresEventsIndex } from '../adapters/indexes/events-index.ts'
-import type { Hosted } from '../adapters/overlay/hosted.ts'
+import { postgresHostAdvertsIndex } from '../adapters/indexes/host-adverts-index.ts'
+import { postgresUhrpIndex } from '../adapters/indexes/uhrp-index.ts'
+import type { Hosted, HostedService } from '../adapters/overlay/hosted.ts'
 import type { Database } from '../adapters/postgres/database.ts'
 import { baseLookupServices, baseTopics } from '../contract/names.ts'
+import type { Network } from '../core/network.ts'
+
+export type HostedTopicsOptions = {
+  /** On `local`, adverts may name addresses that nobody else can reach. */
+  readonly network?: Network
+  now?(): number
+}
 
 /** What this node hosts. */
-export function hostedTopics({ pool }: Database): Hosted {
-  const index = postgresEventsIndex(pool)
+export function hostedTopics(
+  { pool }: Pick<Database, 'pool'>,
+  { network = 'local', now = Date.now }: HostedTopicsOptions = {},
+): Hosted {
+  const adverts = { allowLocal: network === 'local' }
+  const events = postgresEventsIndex(pool)
+  const hosts = postgresHostAdvertsIndex(pool)
+  const content = postgresUhrpIndex(pool)
+  const agents = postgresAgentsIndex(pool)
   return {
-    managers: { [baseTopics.ingest]: new EventsIngestTopicManager() },
+    managers: {
+      [baseTopics.ingest]: new EventsIngestTopicManager(),
+      [baseTopics.ship]: new HostAdvertsTopicManager('SHIP', adverts),
+      [baseTopics.slap]: new HostAdvertsTopicManager('SLAP', adverts),
+      [baseTopics.uhrp]: new UhrpTopicManager(adverts),
+      [baseTopics.agents]: new AgentsTopicManager(adverts),
+    },
     services: {
-      [baseLookupServices.events]: Object.assign(new EventsLookupService(index), { reset: index.reset }),
+      [baseLookupServices.events]: resettable(new EventsLookupService(events), events.reset),
+      [baseLookupServices.ship]: resettable(new HostAdvertsLookupService('SHIP', hosts), () =>
+        hosts.reset('SHIP'),
+      ),
+      [baseLookupServices.slap]: resettable(new HostAdvertsLookupService('SLAP', hosts), () =>
+        hosts.reset('SLAP'),
+      ),
+      [baseLookupServices.uhrp]: resettable(new UhrpLookupService(content, { now }), content.reset),
+      [baseLookupServices.agents]: resettable(new AgentsLookupService(agents, { now }), agents.reset),
     },
   }
+}
+
+function resettable<Service extends HostedService>(
+  service: Service,
+  reset: () => Promise<void>,
+): HostedService {
+  return Object.assign(service, { reset })
 }

@@ -2,6 +2,7 @@ import type { Pool } from 'pg'
 import type { EventsIndex, EventsQuery, ListedBatch } from '../../../lookup-services/events-index.ts'
 import { knownHex } from '../../core/bytes.ts'
 import { writeWithAdmission } from '../overlay/index-writes.ts'
+import { removeOutputs } from './remove-outputs.ts'
 
 export type PostgresEventsIndex = EventsIndex & {
   /** Resolves once the index is empty, to be filled again from admitted outputs. */
@@ -72,9 +73,7 @@ const takeSpendBack = `
   where listed.txid = decode(given.txid, 'hex') and listed.vout = given.vout
     and listed.spent_by = decode(given.spent_by, 'hex')`
 
-const remove = `
-  delete from gitdata_events as listed using jsonb_to_recordset($rows::jsonb) as given (txid text, vout bigint)
-  where listed.txid = decode(given.txid, 'hex') and listed.vout = given.vout`
+const remove = removeOutputs(index)
 
 export function findStatement(query: EventsQuery): { text: string; values: unknown[] } {
   const values: unknown[] = []

@@ -4,6 +4,8 @@ import type { HostAdvertKind } from '../../contract/host-advert.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
 import { writeWithAdmission } from '../overlay/index-writes.ts'
 import { bytea } from '../postgres/sql.ts'
+import { notBanned } from './not-banned.ts'
+import { removeOutputs } from './remove-outputs.ts'
 
 export type PostgresHostAdvertsIndex = HostAdvertsIndex & {
   /** Hosts that say they host this topic and that nobody has banned and that have not fallen silent, the latest first; each once. */
@@ -99,11 +101,9 @@ const record = `
   order by 1, 2
   on conflict (txid, vout) do nothing`
 
-const remove = `
-  delete from host_adverts as listed using jsonb_to_recordset($rows::jsonb) as given (txid text, vout bigint)
-  where listed.txid = decode(given.txid, 'hex') and listed.vout = given.vout`
+const remove = removeOutputs(index)
 
-/** An owner may have banned part of what an advert of it repeats: so only what may answer makes another one redundant. */
+/** Only what may answer itself makes an earlier one redundant: the operator may have banned the later one alone. */
 export function findStatement(query: HostAdvertsQuery): { text: string; values: unknown[] } {
   const values: unknown[] = []
   const given = (value: unknown) => `$${values.push(value)}`
@@ -127,10 +127,7 @@ export function findStatement(query: HostAdvertsQuery): { text: string; values: 
 }
 
 function mayAnswer(advert: string): string {
-  return `not exists (select from bans
-      where bans.type = 'domain' and bans.value in (${advert}.base, rtrim(${advert}.domain, '/')))
-    and not exists (select from bans
-      where bans.type = 'outpoint' and bans.value = encode(${advert}.txid, 'hex') || '.' || ${advert}.vout)
+  return `${notBanned(advert, [`${advert}.base`, `rtrim(${advert}.domain, '/')`])}
     and not exists (select from host_checks
       where host_checks.domain = ${advert}.base and host_checks.failures >= ${HOST_FAILURES_MAX})`
 }
