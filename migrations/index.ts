@@ -3,6 +3,7 @@ import { overlay } from './001-overlay.ts'
 import { localChain } from './002-local-chain.ts'
 import { eventsIndex } from './003-events-index.ts'
 import { bans } from './004-bans.ts'
+import { auth } from './005-auth.ts'
 import { discoveryIndexes } from './006-discovery-indexes.ts'
 import { fuel } from './007-fuel.ts'
 import { sync } from './010-sync.ts'
@@ -23,6 +24,7 @@ export const migrations: readonly Migration[] = [
   localChain,
   eventsIndex,
   bans,
+  auth,
   discoveryIndexes,
   fuel,
   sync,

@@ -26,6 +26,12 @@ export const overlayErrorCodes = [
   'ERR_NOT_FOUND',
   'ERR_AUTH_UNAUTHORIZED',
   'ERR_AUTH_FORBIDDEN',
+  // Without the prefix, as the published vectors and the stock middleware have it.
+  'UNAUTHORIZED',
+  'ERR_AUTH_FAILED',
+  'ERR_AUTH_INVALID_NONCE',
+  'ERR_AUTH_IDENTITY_KEY_MISMATCH',
+  'ERR_AUTH_SESSION_EXPIRED',
   'ERR_REQUEST_INVALID',
   'ERR_REQUEST_TOO_LARGE',
   'ERR_REQUEST_TIMEOUT',

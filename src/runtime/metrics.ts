@@ -42,6 +42,16 @@ export function openMetrics() {
     ),
     fuelDead: counter('assay_fuel_dead_transactions_total', 'transactions of ours that will not be had'),
     fuelUnsent: counter('assay_fuel_failed_sends_total', 'sends that brought no word, and are tried again'),
+    handshakes: counter(
+      'assay_auth_handshakes_total',
+      'handshakes, by whether there was room for a session',
+      ['outcome'],
+    ),
+    unproven: counter(
+      'assay_auth_refused_total',
+      'requests whose caller proved nothing, by the code of the answer',
+      ['code'],
+    ),
     errors: counter('assay_http_errors_total', 'requests that failed through no fault of the client'),
   }
 }

@@ -1,0 +1,7 @@
+/** What metrics and the log are told. */
+export type AuthEvents = {
+  onHandshake(outcome: 'done' | 'full'): void
+  /** `code`: of the answer. */
+  onRefused(code: string): void
+  onSweepFailure(error: unknown): void
+}
