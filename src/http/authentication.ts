@@ -122,15 +122,14 @@ export function openAuthentication(deps: AuthenticationDeps): OpenAuthentication
   }
 
   const prove = async (request: Request, response: Response, { session, nonce }: Claim) => {
-    try {
-      await proveRequest(wallet, request, response, session)
-    } catch {
-      // Whatever the SDK had against it: the wallet fails at nothing else.
-      return void refuse(response, authRefusals.signature)
-    }
-    // Only now, so that nobody without the key can use nonces up; what is refused from here on is signed too.
+    const unsign = await proveRequest(wallet, request, response, session).catch(() => undefined)
+    // Whatever the SDK had against it: the wallet fails at nothing else.
+    if (unsign === undefined) return void refuse(response, authRefusals.signature)
+    // Only now, so that nobody without the key can use nonces up.
     const use = await sessions.use(session.sessionNonce, nonce)
     if (use === 'fresh') return session.identityKey
+    // Stock clients begin another session where they are told so without a signature, and only there.
+    unsign()
     return void refuse(response, use === 'ended' ? authRefusals.ended : authRefusals.repeated)
   }
 

@@ -37,10 +37,10 @@ const NONCE_BYTES_MIN = 8
 const NONCE_BYTES_MAX = 96
 
 const anyMessage = z.looseObject({
-  version: z.unknown(),
+  version: z.unknown().optional(),
   messageType: z.string(),
-  identityKey: z.unknown(),
-  initialNonce: z.unknown(),
+  identityKey: z.unknown().optional(),
+  initialNonce: z.unknown().optional(),
 })
 
 function isMissing(value: unknown): boolean {

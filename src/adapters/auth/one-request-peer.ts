@@ -36,13 +36,18 @@ export function shakeHands(
   })
 }
 
-/** Resolves where the request, with its body in bytes, is signed in this session; from then on, so is the answer. */
+/**
+ * Resolves where the request, with its body in bytes, is signed in this session; from then on, so is the answer, unless
+ * what this resolves with is called.
+ */
 export function proveRequest(
   wallet: WalletInterface,
   request: Request,
   response: Response,
   { sessionNonce, identityKey, peerNonce }: AuthSession,
-): Promise<void> {
+): Promise<() => void> {
+  const { status, set, json, send, end, sendFile } = response
+  const unsign = () => void Object.assign(response, { status, set, json, send, end, sendFile })
   return new Promise((resolve, reject) => {
     const sessions = new SessionManager()
     sessions.addSession({
@@ -59,7 +64,7 @@ export function proveRequest(
       response,
       failOn(reject, () => {
         keepHeaders(response)
-        resolve()
+        resolve(unsign)
       }),
     )
   })

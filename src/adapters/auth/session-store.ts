@@ -47,13 +47,12 @@ export function openSessionStore(
   now: () => number,
   limits: SessionLimits = sessionLimits,
 ): SessionStore {
-  let counted = 0
+  const rows = countOf(pool)
   return {
     async add({ sessionNonce, identityKey, peerNonce }) {
-      if (counted >= limits.sessionsMax) return 'full'
-      counted += 1
+      if (rows.count() >= limits.sessionsMax) return 'full'
       const nowMs = now()
-      await pool.query({
+      const added = pool.query({
         name: 'auth-add',
         text: addSession,
         values: [
@@ -65,14 +64,16 @@ export function openSessionStore(
           limits.sessionsPerPeerMax,
         ],
       })
+      await rows.add(added)
       return 'added'
     },
 
     async find(sessionNonce) {
       const { rows } = await pool.query<{ identity: Buffer; peerNonce: string }>({
         name: 'auth-find',
-        text: 'select identity, peer_nonce as "peerNonce" from auth_sessions where session = $1 and expires_ms > $2',
-        values: [fromBase64(sessionNonce), now()],
+        text: `select identity, peer_nonce as "peerNonce" from auth_sessions
+          where session = $1 and expires_ms > $2 and requests < $3`,
+        values: [fromBase64(sessionNonce), now(), limits.requestsPerSessionMax],
       })
       const [found] = rows
       return found && { sessionNonce, identityKey: hexOf(found.identity), peerNonce: found.peerNonce }
@@ -97,11 +98,36 @@ export function openSessionStore(
 
     async sweep() {
       await pool.query('delete from auth_sessions where expires_ms <= $1', [now()])
-      const { rows } = await pool.query<{ count: number }>('select count(*) from auth_sessions')
-      counted = rows[0]?.count ?? 0
+      await rows.recount()
     },
 
-    count: () => counted,
+    count: rows.count,
+  }
+}
+
+/** How many there are, without asking each time: as counted last, and what has been added here since. */
+function countOf(pool: Pool) {
+  let counted = 0
+  let added = 0
+  let underWay = 0
+  return {
+    count: () => counted + added,
+    async add(adding: Promise<unknown>) {
+      added += 1
+      underWay += 1
+      try {
+        await adding
+      } finally {
+        underWay -= 1
+      }
+    },
+    async recount() {
+      // What is under way may be counted twice until the next time, but never not at all.
+      const included = added - underWay
+      const { rows } = await pool.query<{ count: number }>('select count(*) from auth_sessions')
+      counted = rows[0]?.count ?? 0
+      added -= included
+    },
   }
 }
 
