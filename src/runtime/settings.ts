@@ -81,6 +81,15 @@ const settings = {
     wholeNumber(1, 100_000_000_000_000),
     'what may be spent in a day (UTC), in satoshis; without it there is no such bound',
   ),
+  ADMIN_TOKEN: secret(
+    z.string().min(16),
+    'bearer token that lets in to /admin; without it nobody is let in by one',
+  ),
+  ADMIN_IDENTITY_KEYS: setting(
+    list(z.string().regex(/^0[23][0-9a-f]{64}$/, 'not compressed public keys in lower-case hex')),
+    '',
+    'identities that /admin lets in where they prove it (BRC-104), separated by commas',
+  ),
   LOG_LEVEL: setting(
     z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
     'info',
