@@ -15,6 +15,7 @@ export type Operation = {
   readonly id: string
   readonly method: string
   readonly path: string
+  readonly tag: string
   readonly answers: ReadonlyMap<string, DocumentedAnswer>
 }
 
@@ -84,7 +85,7 @@ export function readApiDocument(): ApiDocument {
         {
           operationId,
           responses,
-          tags: [tag],
+          tags: [tag = ''],
         },
       ]) => {
         if (!tags.some(({ name }) => name === tag)) throw new Error(`${operationId} has an unknown tag`)
@@ -92,6 +93,7 @@ export function readApiDocument(): ApiDocument {
           id: operationId,
           method: method.toUpperCase(),
           path,
+          tag,
           answers: new Map(Object.entries(responses).map(([status, each]) => [status, documented(each)])),
         }
       },

@@ -14,6 +14,7 @@ import { identityRoutes } from '../../src/http/identity-routes.ts'
 import { overlayErrorCodes } from '../../src/http/overlay-error.ts'
 import { overlayRoutes } from '../../src/http/overlay-routes.ts'
 import { syncRoutes } from '../../src/http/sync-routes.ts'
+import { type AdminApp, adminApp } from '../support/admin-app.ts'
 import { batchTransaction } from '../support/event-batches.ts'
 import { party } from '../support/pipeline.ts'
 import { runningNode, type TestNode } from '../support/running-node.ts'
@@ -32,19 +33,24 @@ const notHere = ['408', '500', '503']
 
 describe('docs/openapi.yaml', () => {
   let node: TestNode
+  let admin: AdminApp
   let client: HttpClient
+  let adminClient: HttpClient
   let calls: Calls
   let examples: Readonly<Record<string, readonly Sent[]>>
   beforeAll(async () => {
     node = await runningNode({ ARC_CALLBACK_TOKEN: token })
-    const port = Number(new URL(node.url).port)
-    client = new HttpClient(port)
+    admin = await adminApp(node, { token })
+    client = new HttpClient(Number(new URL(node.url).port))
+    adminClient = new HttpClient(Number(new URL(admin.url).port))
     const stored = await material(node)
     calls = callsWith(stored)
     examples = examplesWith(stored)
   }, 60_000)
   afterAll(async () => {
     client.close()
+    adminClient.close()
+    await admin.stop()
     await node.end()
   })
 
@@ -76,6 +82,7 @@ describe('docs/openapi.yaml', () => {
         identityRoutes({ network: 'local', nodeKey: '', successions: [], logKey: '' }),
         overlayRoutes({ overlay: node.overlay, onFailure: () => undefined }),
         syncRoutes({ topics: [], readPage: unread, onFailure: () => undefined }),
+        ...admin.routes,
       ],
     })
     expect(routesOf(app.router).sort()).toEqual(
@@ -100,9 +107,10 @@ describe('docs/openapi.yaml', () => {
     // Every kind of failure, with one example of it, rather than the first of them.
     const failures = new Map<string, string>()
     const all = [...(examples[operation.id] ?? []), ...fc.sample(call, REQUESTS_EACH)].values()
+    const isHere = ['identity', 'admin'].includes(operation.tag)
     const sendRest = async () => {
       for (const sent of all) {
-        const answer = await client.send({ ...sent, method: operation.method })
+        const answer = await (isHere ? adminClient : client).send({ ...sent, method: operation.method })
         seen.add(String(answer.status))
         for (const failure of undocumented(operation, answer)) failures.set(failure, shown(sent, answer))
       }
@@ -211,7 +219,45 @@ function examplesWith({ submitted, rival, txid, merklePath, neighbour }: Materia
     headers: { ...submitHeaders, ...headers },
     body,
   })
+  const long64 = Buffer.alloc(70_000, 0x20)
+  const admin = (path: string, value: unknown): Sent[] => {
+    const right = toJson(path, value, bearer(token))
+    return [
+      right,
+      toJson(path, value),
+      toJson(path, value, bearer('somebody-else')),
+      { ...right, body: long64 },
+      { ...right, headers: { ...right.headers, 'content-encoding': 'br' } },
+      toJson(path, [], bearer(token)),
+    ]
+  }
+  const handshake = {
+    version: '0.1',
+    messageType: 'initialRequest',
+    identityKey: party('who shakes hands').identityKey,
+    initialNonce: 'AAAAAAAAAAAAAAAA',
+  }
+  const shakeHands = admin('/.well-known/auth', handshake)
+  const ban = { type: 'domain', value: 'bad.example' }
   return {
+    handshake: [...shakeHands, toJson('/.well-known/auth', { ...handshake, identityKey: '' })],
+    ...Object.fromEntries(
+      adminViews.map(([id, path]) => [
+        id,
+        [bearer(token), {}, bearer('other')].flatMap(headers => [
+          { path, headers },
+          { path: `${path}?page=0`, headers },
+        ]),
+      ]),
+    ),
+    adminBan: admin('/admin/ban', ban),
+    adminUnban: admin('/admin/unban', ban),
+    adminEvictOutpoint: admin('/admin/evictOutpoint', { txid: neighbour, outputIndex: 0 }),
+    adminRemoveToken: admin('/admin/remove-token', { txid: neighbour, outputIndex: 0, banDomain: true }),
+    adminHealthCheck: admin('/admin/health-check', { url: 'http://127.0.0.1:9' }),
+    adminJanitor: admin('/admin/janitor', {}),
+    adminSyncAdvertisements: admin('/admin/syncAdvertisements', {}),
+    adminStartSync: admin('/admin/startGASPSync', {}),
     submit: [submit(submitted), submit(rival), submit(submitted, { 'content-encoding': 'br' }), submit(long)],
     lookup: ['yes', 'no'].map(form =>
       toJson('/lookup', { service: baseLookupServices.events, query: { txid } }, { 'x-aggregation': form }),
@@ -231,6 +277,14 @@ function examplesWith({ submitted, rival, txid, merklePath, neighbour }: Materia
     ],
   }
 }
+
+const adminViews = [
+  ['adminConfig', '/admin/config'],
+  ['adminStats', '/admin/stats'],
+  ['adminShipRecords', '/admin/ship-records'],
+  ['adminSlapRecords', '/admin/slap-records'],
+  ['adminBans', '/admin/bans'],
+] as const
 
 type Calls = Readonly<Record<string, fc.Arbitrary<Sent>>>
 
@@ -258,7 +312,68 @@ function callsWith({ submitted, rival, txid, merklePath, neighbour }: Material):
     { weight: 5, arbitrary: fc.constant([baseTopics.ingest]) },
     fc.array(fc.oneof(fc.constant(baseTopics.ingest), fc.string()), { maxLength: 40 }),
   )
+  const operator = { authorization: [`Bearer ${token}`, `Bearer ${token}`, `Bearer ${token}`, 'Bearer x'] }
+  const adminView = (path: string) =>
+    fc.record({
+      path: fc
+        .record(
+          {
+            page: fc.constantFrom('1', '2', '0', 'x'),
+            limit: fc.constantFrom('1', '200', '201'),
+            search: fc.string(),
+            type: fc.constantFrom('domain', 'outpoint', 'other'),
+          },
+          { requiredKeys: [] },
+        )
+        .map(query => `${path}?${new URLSearchParams(query)}`),
+      headers: headersOf(operator),
+    })
+  const ban = {
+    type: fc.constantFrom('domain', 'outpoint'),
+    value: fc.oneof(
+      fc.constant('bad.example'),
+      someTxid.map(each => `${each}.1`),
+      fc.string(),
+    ),
+    reason: fc.string(),
+  }
+  const output = {
+    txid: someTxid,
+    outputIndex: fc.integer({ min: -1, max: 3 }),
+    service: fc.constantFrom(undefined, baseLookupServices.events, 'ls_other', 'constructor'),
+  }
   return {
+    handshake: json('/.well-known/auth', {
+      version: fc.constantFrom('0.1', '0.1', '0.1', '1'),
+      messageType: fc.constantFrom(
+        'initialRequest',
+        'initialRequest',
+        'initialRequest',
+        'certificateRequest',
+      ),
+      identityKey: fc.oneof(
+        fc.constant(party('who shakes hands').identityKey),
+        anyTxid.map(hex => `02${hex}`),
+      ),
+      initialNonce: fc.uint8Array({ maxLength: 130 }).map(bytes => Buffer.from(bytes).toString('base64')),
+    }),
+    ...Object.fromEntries(adminViews.map(([id, path]) => [id, adminView(path)])),
+    adminBan: json('/admin/ban', ban, operator),
+    adminUnban: json('/admin/unban', ban, operator),
+    adminEvictOutpoint: json('/admin/evictOutpoint', output, operator),
+    adminRemoveToken: json(
+      '/admin/remove-token',
+      { ...output, ban: fc.boolean(), banDomain: fc.boolean() },
+      operator,
+    ),
+    adminHealthCheck: json(
+      '/admin/health-check',
+      { url: fc.oneof(fc.constant('http://127.0.0.1:9'), fc.string()) },
+      operator,
+    ),
+    adminJanitor: json('/admin/janitor', {}, operator),
+    adminSyncAdvertisements: json('/admin/syncAdvertisements', {}, operator),
+    adminStartSync: json('/admin/startGASPSync', {}, operator),
     submit: fc.record({
       path: fc.constant('/submit'),
       headers: fc

@@ -1,3 +1,4 @@
+import type { Router } from 'express'
 import { Registry } from 'prom-client'
 import { openDatabase } from '../../src/adapters/postgres/database.ts'
 import type { AdminActions } from '../../src/http/admin-actions.ts'
@@ -12,6 +13,7 @@ import type { TestNode } from './running-node.ts'
 import { silentLog } from './silent-log.ts'
 
 export type AdminApp = {
+  readonly routes: readonly Router[]
   readonly url: string
   /** What was written to the log, as it was written. */
   readonly logged: readonly string[]
@@ -59,6 +61,7 @@ export async function adminApp(
   const http = await listen(app, 0, '127.0.0.1')
   return {
     url: `http://127.0.0.1:${http.port}`,
+    routes: [authentication.routes, routes],
     logged,
     done,
     async stop() {
