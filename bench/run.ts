@@ -8,6 +8,7 @@ type Suite = (options: BenchOptions) => Promise<Report>
 
 const suites: ReadonlyMap<string, Suite> = new Map<string, Suite>([
   ['core', async () => (await import('./core.ts')).reportCore()],
+  ['auth', async options => (await import('./auth.ts')).measureAuth(options)],
   ['submit', async options => (await import('./submit.ts')).measureSubmit(options)],
 ])
 
