@@ -10,12 +10,17 @@ import {
   type WalletProtocol,
 } from '@bsv/sdk'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { reindex } from '../../src/adapters/overlay/reindex.ts'
+import { openDatabase } from '../../src/adapters/postgres/database.ts'
 import type { HostAdvertKind } from '../../src/contract/host-advert.ts'
 import { baseLookupServices, baseTopics } from '../../src/contract/names.ts'
 import { sha256Hex } from '../../src/core/sha256.node.ts'
+import { hostedTopics } from '../../src/node/hosted-topics.ts'
 import { agent, agentAdvertScript } from '../support/agent-adverts.ts'
+import { findDisagreements } from '../support/check-overlay.ts'
 import { type Party, party } from '../support/pipeline.ts'
 import { runningNode, type TestNode } from '../support/running-node.ts'
+import { silentLog } from '../support/silent-log.ts'
 import {
   hostProtocols,
   stockHostAdvert,
@@ -275,6 +280,22 @@ describe('a node that wallets with the stock SDK look for', () => {
       expect([query, response.status]).toEqual([query, 400])
       expect(said).toContain('ERR_LOOKUP_INVALID_QUERY')
       expect(said).toContain(pointer)
+    }
+  })
+
+  test('has indexes that say what its outputs do, also when they are built again', async () => {
+    const database = await openDatabase({ url: node.databaseUrl, log: silentLog, applicationName: 'test' })
+    const answers = async () =>
+      Promise.all([found('ls_ship', 'findAll'), found('ls_slap', 'findAll'), found('ls_uhrp', 'findAll')])
+    try {
+      expect(await findDisagreements(database.pool)).toEqual([])
+      const before = await answers()
+      for (const service of Object.values(hostedTopics(database).services))
+        await reindex(service, database.pool)
+      expect(await answers()).toEqual(before)
+      expect(await findDisagreements(database.pool)).toEqual([])
+    } finally {
+      await database.close()
     }
   })
 })

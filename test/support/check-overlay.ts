@@ -43,6 +43,10 @@ export async function findDisagreements(pool: Pool): Promise<string[]> {
   return wrong
 }
 
+const adverts = [baseTopics.ship, baseTopics.slap, baseTopics.uhrp, baseTopics.agents]
+  .map(topic => `'${topic}'`)
+  .join(', ')
+
 const mustBeEmpty = {
   'an output is held that no answer admitted': `
     select encode(o.txid, 'hex') as txid, o.vout, o.topic from outputs o
@@ -75,6 +79,17 @@ const mustBeEmpty = {
       left join (coins s join applied a on a.txid = s.spender and a.topic = '${baseTopics.ingest}')
         on s.txid = e.txid and s.vout = e.vout
       where e.spent_by is distinct from s.spender`,
+  'an index of adverts lacks an output, or has one too many': `
+    select encode(coalesce(o.txid, i.txid), 'hex') as txid, coalesce(o.vout, i.vout) as vout,
+        coalesce(o.topic, i.topic) as topic
+      from (select * from outputs where topic in (${adverts})) o
+      full join (
+        select txid, vout, admitted_ms, case kind when 'SHIP' then '${baseTopics.ship}' else '${baseTopics.slap}' end
+          as topic from host_adverts
+        union all select txid, vout, admitted_ms, '${baseTopics.uhrp}' from uhrp_adverts
+        union all select txid, vout, admitted_ms, '${baseTopics.agents}' from gitdata_agents
+      ) i on i.txid = o.txid and i.vout = o.vout and i.topic = o.topic
+      where o.txid is null or i.txid is null or o.admitted_ms <> i.admitted_ms`,
   'a delivery is of nothing that is stored': `
     select encode(o.txid, 'hex') as txid from outbox o left join transactions t on t.txid = o.txid where t.txid is null`,
 }

@@ -1,20 +1,47 @@
 import { Engine } from '@bsv/overlay'
 import type { ChainTracker } from '@bsv/sdk'
+import { AgentsLookupService } from '../../lookup-services/agents.ts'
 import { EventsLookupService } from '../../lookup-services/events.ts'
+import { HostAdvertsLookupService } from '../../lookup-services/host-adverts.ts'
+import { UhrpLookupService } from '../../lookup-services/uhrp.ts'
 import { baseLookupServices, baseTopics } from '../../src/contract/names.ts'
 import { hashText } from '../../src/contract/transaction.ts'
+import { AgentsTopicManager } from '../../topic-managers/agents.ts'
 import { EventsIngestTopicManager } from '../../topic-managers/events-ingest.ts'
+import { HostAdvertsTopicManager } from '../../topic-managers/host-adverts.ts'
+import { UhrpTopicManager } from '../../topic-managers/uhrp.ts'
+import {
+  inMemoryAgentsIndex,
+  inMemoryHostAdvertsIndex,
+  inMemoryUhrpIndex,
+} from '../lookup-services/in-memory-advert-indexes.ts'
 import { inMemoryEventsIndex } from '../lookup-services/in-memory-events-index.ts'
 import type { PrivateChain } from '../support/private-chain.ts'
 
 type HostStorage = Engine['storage']
 type HostOutput = Parameters<HostStorage['insertOutput']>[0]
 
-/** An overlay node of somebody else: the stock engine, a storage and an index of its own, and ours mounted. */
+/** An overlay node of somebody else: the stock engine, a storage and indexes of its own, and ours mounted. */
 export function foreignHost(chain: PrivateChain, now: () => number): Engine {
+  const hosts = inMemoryHostAdvertsIndex(now)
+  const managers = {
+    [baseTopics.ingest]: new EventsIngestTopicManager(),
+    [baseTopics.ship]: new HostAdvertsTopicManager('SHIP'),
+    [baseTopics.slap]: new HostAdvertsTopicManager('SLAP'),
+    [baseTopics.uhrp]: new UhrpTopicManager(),
+    [baseTopics.agents]: new AgentsTopicManager(),
+  }
+  const services = {
+    [baseLookupServices.events]: new EventsLookupService(inMemoryEventsIndex(now)),
+    [baseLookupServices.ship]: new HostAdvertsLookupService('SHIP', hosts),
+    [baseLookupServices.slap]: new HostAdvertsLookupService('SLAP', hosts),
+    [baseLookupServices.uhrp]: new UhrpLookupService(inMemoryUhrpIndex(), { now }),
+    [baseLookupServices.agents]: new AgentsLookupService(inMemoryAgentsIndex(now), { now }),
+  }
+  const noSync = Object.fromEntries(Object.keys(managers).map((topic): [string, false] => [topic, false]))
   return new Engine(
-    { [baseTopics.ingest]: new EventsIngestTopicManager() },
-    { [baseLookupServices.events]: new EventsLookupService(inMemoryEventsIndex(now)) },
+    managers,
+    services,
     hostStorage(),
     trackerOf(chain),
     undefined,
@@ -22,7 +49,7 @@ export function foreignHost(chain: PrivateChain, now: () => number): Engine {
     undefined,
     undefined,
     undefined,
-    { [baseTopics.ingest]: false },
+    noSync,
   )
 }
 

@@ -54,7 +54,7 @@ export function postgresHostAdvertsIndex(pool: Pool): PostgresHostAdvertsIndex {
     },
     async find(query) {
       const { rows } = await pool.query<Outpoint>(findStatement(query))
-      return rows
+      return rows.map(({ txid, vout }) => ({ txid, vout }))
     },
     async hostsOf(topic) {
       const query = {
