@@ -42,7 +42,7 @@ const HOST_AT_ONCE = 8
 /** Of all hosts that have answered last time. */
 const ANSWERING_AT_ONCE = 32
 /** Of all others, one call each: what they keep waiting is only each other. */
-const DOUBTFUL_AT_ONCE = 16
+const DOUBTFUL_AT_ONCE = 64
 /** A peer that cannot be told for so long (about two days) has other ways to catch up. The network never counts as such. */
 export const PEER_ATTEMPTS_MAX = 600
 /** What waits for one host while it does not answer. Beyond that it has to ask for what it missed. */
