@@ -4,15 +4,11 @@ import { readBeef } from '../../../src/contract/beef.ts'
 import { baseTopics } from '../../../src/contract/names.ts'
 import { p2pkhLock } from '../../../src/contract/script.ts'
 import { signTransaction } from '../../../src/contract/spend.ts'
-import { tokenScript } from '../../../src/contract/tokens.ts'
 import type { Transaction } from '../../../src/contract/transaction.ts'
-import { utf8 } from '../../../src/core/bytes.ts'
 import { orThrow } from '../../../src/core/fault.ts'
-import { sha256Hex } from '../../../src/core/sha256.node.ts'
-import { party } from '../../support/pipeline.ts'
 import { until } from '../../support/until.ts'
 import { auditFuel } from './audit-fuel.ts'
-import { type FuelBed, fuelBed, payer, plainPlan, purpose, written } from './fuel-bed.ts'
+import { batchPlan, type FuelBed, fuelBed, payer, plainPlan, purpose, written } from './fuel-bed.ts'
 
 const beds: FuelBed[] = []
 afterEach(async () => {
@@ -29,19 +25,6 @@ async function withBed(...args: Parameters<typeof fuelBed>): Promise<FuelBed> {
   beds.push(made)
   return made
 }
-const publisher = party('publisher')
-
-/** A batch of events: a transaction that our overlay takes. */
-function batchPlan(text: string) {
-  const bytes = utf8(text)
-  const body = { streamId: 's', sourceId: 'roof', count: 1, bytes }
-  return {
-    spends: [],
-    outputs: [{ satoshis: 1, script: tokenScript('GDE1', publisher, sha256Hex(bytes), body) }],
-    topics: [baseTopics.ingest],
-  }
-}
-
 async function stateOf({ bed }: FuelBed, txid: string) {
   const { rows } = await bed.database.pool.query<{
     state: string

@@ -3,8 +3,11 @@ import type { FuelEvents } from '../../../src/adapters/fuel/fuel-events.ts'
 import type { FuelSettings } from '../../../src/adapters/fuel/fuel-settings.ts'
 import { ownFaucet } from '../../../src/adapters/fuel/local-faucet.ts'
 import { type FuelDeps, type OpenFuel, openFuel } from '../../../src/adapters/fuel/open-fuel.ts'
+import { baseTopics } from '../../../src/contract/names.ts'
 import { p2pkhLock } from '../../../src/contract/script.ts'
+import { tokenScript } from '../../../src/contract/tokens.ts'
 import type { Output, Transaction } from '../../../src/contract/transaction.ts'
+import { utf8 } from '../../../src/core/bytes.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { sha256Hex } from '../../../src/core/sha256.node.ts'
 import { type OverlayBed, overlayBed } from '../../support/overlay-bed.ts'
@@ -103,4 +106,17 @@ export function plainPlan(satoshis = 100, outputs = 1) {
 
 export async function written(fuel: OpenFuel, name: string, stage?: string): Promise<Transaction> {
   return orThrow(await fuel.write(purpose(name, stage), plainPlan()))
+}
+
+const publisher = party('publisher')
+
+/** A batch of events: a transaction that our overlay takes. */
+export function batchPlan(text: string) {
+  const bytes = utf8(text)
+  const body = { streamId: 's', sourceId: 'roof', count: 1, bytes }
+  return {
+    spends: [],
+    outputs: [{ satoshis: 1, script: tokenScript('GDE1', publisher, sha256Hex(bytes), body) }],
+    topics: [baseTopics.ingest],
+  }
 }
