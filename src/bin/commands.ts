@@ -43,6 +43,13 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
     },
   ],
   [
+    'wallet',
+    {
+      summary: 'show, fund and split what pays for transactions',
+      run: async args => (await import('./wallet.ts')).wallet(args),
+    },
+  ],
+  [
     'verify',
     {
       summary: 'check a proof file offline: assay verify <file.assay.json>',

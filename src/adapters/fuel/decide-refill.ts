@@ -54,6 +54,8 @@ export function decideRefill(
   const small = state.coins.filter(({ satoshis }) => satoshis < slice)
 
   const fanOuts = slices.slice(0, needed)
+  // One more needs no branch.
+  if (needed === fanOuts.length + 1) fanOuts.push(...large.splice(0, 1))
   const comingSlices = state.comingCoins.filter(({ satoshis }) => satoshis >= slice).length
   let short = needed - fanOuts.length - comingSlices
   const reserve = needed === 0 ? 0 : Math.ceil((target * LOW_WATER) / fanout)

@@ -20,6 +20,8 @@ export type RefillDeps = {
 export type Refilled = {
   /** Transactions that have been signed and stored. */
   readonly transactions: number
+  /** Coins for transactions among their outputs; the others are for fan-outs, once a block holds them. */
+  readonly coins: number
   readonly missingSatoshis: number
 }
 
@@ -40,8 +42,11 @@ export async function refill(deps: RefillDeps, wantedParents = 0): Promise<Refil
     const state = await readState(db, deps)
     const plan = decideRefill(state, deps.settings, deps.lock, wantedParents)
     let transactions = 0
+    let coins = 0
     const store = async (split: Split) => {
-      if (transactions < TRANSACTIONS_AT_ONCE && (await storeSplit(split, db, deps))) transactions += 1
+      if (transactions === TRANSACTIONS_AT_ONCE || !(await storeSplit(split, db, deps))) return
+      transactions += 1
+      if (split.kind === 'fuel') coins += split.outputs
     }
     const slice = sliceSatoshis(deps.settings, deps.lock)
     if (plan.gathered.length > 0) await store({ coins: plan.gathered, outputs: 0, each: 0, kind: 'treasury' })
@@ -54,7 +59,7 @@ export async function refill(deps: RefillDeps, wantedParents = 0): Promise<Refil
         each: deps.settings.coinSatoshis,
         kind: 'fuel',
       })
-    return { transactions, missingSatoshis: plan.missingSatoshis }
+    return { transactions, coins, missingSatoshis: plan.missingSatoshis }
   })
 }
 
