@@ -6,6 +6,7 @@ import { bans } from './004-bans.ts'
 import { auth } from './005-auth.ts'
 import { discoveryIndexes } from './006-discovery-indexes.ts'
 import { fuel } from './007-fuel.ts'
+import { uhrpObjects } from './008-uhrp-objects.ts'
 import { sync } from './010-sync.ts'
 import { keys } from './011-keys.ts'
 import { ownAdverts } from './012-own-adverts.ts'
@@ -27,6 +28,7 @@ export const migrations: readonly Migration[] = [
   auth,
   discoveryIndexes,
   fuel,
+  uhrpObjects,
   sync,
   keys,
   ownAdverts,

@@ -1,0 +1,121 @@
+import { pause } from '../../runtime/pause.ts'
+import { backOff } from '../overlay/back-off.ts'
+import type { Queryable } from '../postgres/sql.ts'
+import type { Adverts } from './adverts.ts'
+
+export type AdvertiseDeps = {
+  readonly db: Queryable
+  readonly adverts: Adverts
+  now(): number
+  /** Where an object is served. */
+  urlOf(sha256: string): string
+  onFailure(sha256: string, error: unknown): void
+}
+
+/** So long nobody else takes up what is under way. */
+const LEASE_MS = 60_000
+const AT_ONCE = 8
+const IDLE_MS = 1000
+
+/**
+ * Tells the overlay what is written down that it shall be told, until it is stopped. What a process stored or removed
+ * and then died over is told by the next one; any number of processes may do so side by side.
+ */
+export function startAdvertising(deps: AdvertiseDeps): () => Promise<void> {
+  const stop = new AbortController()
+  const run = async () => {
+    while (!stop.signal.aborted) {
+      const done = await advertiseDue(deps).catch(error => {
+        deps.onFailure('', error)
+        return 0
+      })
+      if (done < AT_ONCE) await pause(IDLE_MS, stop.signal)
+    }
+  }
+  const running = run()
+  return async () => {
+    stop.abort()
+    await running
+  }
+}
+
+/** Resolves with how many were taken up. */
+export async function advertiseDue(deps: AdvertiseDeps): Promise<number> {
+  const { db, now } = deps
+  const { rows } = await db.query<Due>({
+    name: 'uhrp-lease-adverts',
+    text: `update uhrp_adverts set due_ms = $1::bigint + $2, attempts = attempts + 1
+      where sha256 in (
+        select sha256 from uhrp_adverts where state in ('wanted', 'unwanted') and due_ms <= $1
+          order by due_ms, sha256 limit $3 for update skip locked)
+      returning encode(sha256, 'hex') as sha256, length, expires_ms as "expiresMs", state, version, advert, attempts`,
+    values: [now(), LEASE_MS, AT_ONCE],
+  })
+  await Promise.all(rows.map(each => tell(each, deps)))
+  return rows.length
+}
+
+type Due = {
+  readonly sha256: string
+  readonly length: number
+  readonly expiresMs: number
+  readonly state: 'wanted' | 'unwanted'
+  readonly version: number
+  readonly advert: string | null
+  readonly attempts: number
+}
+
+async function tell(due: Due, deps: AdvertiseDeps): Promise<void> {
+  const { db, now, onFailure } = deps
+  try {
+    if (due.state === 'wanted') await advertise(due, deps)
+    else await withdraw(due, deps)
+  } catch (error) {
+    onFailure(due.sha256, error)
+    await db
+      .query({
+        text: `update uhrp_adverts set due_ms = $2, last_error = $3
+          where sha256 = decode($1, 'hex') and version = $4 and state = $5`,
+        values: [
+          due.sha256,
+          now() + backOff(due.attempts),
+          String(error).slice(0, 500),
+          due.version,
+          due.state,
+        ],
+      })
+      // The database does not answer: the lease runs out, and somebody tells it again.
+      .catch((again: unknown) => onFailure(due.sha256, again))
+  }
+}
+
+async function advertise(due: Due, { db, adverts, now, urlOf }: AdvertiseDeps): Promise<void> {
+  const { sha256, length, version, advert: earlier } = due
+  const advert = await adverts.advertise({
+    sha256,
+    length,
+    version,
+    url: urlOf(sha256),
+    expirySeconds: Math.floor(due.expiresMs / 1000),
+    ...(earlier !== null && { replaces: earlier }),
+  })
+  await db.query({
+    name: 'uhrp-advertised',
+    // Where something else is wanted since, this is still the advert that has to be replaced or taken back.
+    text: `update uhrp_adverts set advert = $2, advertised_ms = $3, last_error = null,
+        state = case when version = $4 and state = 'wanted' then 'advertised' else state end
+      where sha256 = decode($1, 'hex')`,
+    values: [sha256, advert, now(), version],
+  })
+}
+
+async function withdraw({ sha256, version, advert }: Due, { db, adverts }: AdvertiseDeps): Promise<void> {
+  if (advert !== null) await adverts.withdraw({ sha256, version, advert })
+  await db.query({
+    name: 'uhrp-withdrawn',
+    text: `update uhrp_adverts set advert = case when advert = $3 then null else advert end,
+        state = case when version = $2 and state = 'unwanted' then 'withdrawn' else state end
+      where sha256 = decode($1, 'hex')`,
+    values: [sha256, version, advert],
+  })
+}

@@ -1,0 +1,97 @@
+import type { Pool } from 'pg'
+import type { Audience } from '../../core/audience.ts'
+import { accepted, type Outcome, refused } from '../../core/fault.ts'
+import { errorCode } from '../../runtime/error-code.ts'
+import { byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
+import { wantAdvert } from './adverts.ts'
+import type { Folder } from './folder.ts'
+import type { Holder } from './holder.ts'
+import type { Received } from './receive-content.ts'
+
+/** Why an object is kept. */
+export type Retention = {
+  readonly holder: Holder
+  readonly retainUntilMs: number
+  readonly audience: Audience
+  /** Identity keys, in hex, that may read it where it is restricted. */
+  readonly readers: readonly string[]
+  readonly contentType: string
+}
+
+/**
+ * Gives a received file its name and the row that names it, in this order, and nobody sees the one without the other:
+ * whoever adds or removes a file holds the lock of its hash.
+ */
+export async function keepObject(
+  { incoming, sha256, length }: Received,
+  retention: Retention,
+  { pool, folder, nowMs }: { pool: Pool; folder: Folder; nowMs: number },
+): Promise<Outcome<true>> {
+  try {
+    return await underLock(pool, sha256, async db => {
+      if (await holdsAnother(db, retention.holder, sha256)) return seatTaken
+      // Also over a file that is there: whatever has become of that one, these bytes are the right ones.
+      await folder.settle(incoming, sha256)
+      await writeRows(db, sha256, length, retention, nowMs)
+      if (retention.audience === 'public') await wantAdvert(db, sha256, nowMs)
+      return accepted(true)
+    })
+  } catch (error) {
+    // Another object of this seat came first, at the same moment; no row names our file, so the sweep removes it.
+    if (errorCode(error) === uniqueViolation) return seatTaken
+    throw error
+  }
+}
+
+/** Runs `work` in a transaction that nobody else adds or removes this object in. */
+export function underLock<T>(pool: Pool, sha256: string, work: (db: Queryable) => Promise<T>): Promise<T> {
+  if (!/^[0-9a-f]{64}$/.test(sha256)) throw new Error('an object is named by 64 lower-case hex digits')
+  const begin = `begin; select pg_advisory_xact_lock(hashtextextended('assay: uhrp ${sha256}', 0))`
+  return inTransaction(pool, work, { begin })
+}
+
+/** Whether it is a seat that an object is stored for already; every other holder may have as many as it likes. */
+export async function holdsAnother(db: Queryable, holder: Holder, sha256: string): Promise<boolean> {
+  if (!holder.startsWith('seat ')) return false
+  const { rows } = await db.query({
+    name: 'uhrp-holds-another',
+    text: `select from uhrp_retentions where holder = $1 and sha256 <> decode($2, 'hex')`,
+    values: [holder, sha256],
+  })
+  return rows.length > 0
+}
+
+export const seatTaken = refused(
+  'upload-taken',
+  'another object is stored for this outpoint already, and it has room for one; nothing was changed',
+)
+
+const uniqueViolation = '23505'
+
+async function writeRows(
+  db: Queryable,
+  sha256: string,
+  length: number,
+  { holder, audience, readers, contentType, retainUntilMs }: Retention,
+  nowMs: number,
+): Promise<void> {
+  await db.query({
+    name: 'uhrp-write-object',
+    text: `insert into uhrp_objects (sha256, length, state, checked_ms) values (decode($1, 'hex'), $2, 'held', $3)
+      on conflict (sha256) do update set state = 'held', checked_ms = $3`,
+    values: [sha256, length, nowMs],
+  })
+  await db.query({
+    name: 'uhrp-write-retention',
+    // What was shared with more, or for longer, stays so: to store it again takes nothing back.
+    text: `insert into uhrp_retentions as r
+        (sha256, holder, audience, readers, content_type, stored_ms, retain_until_ms)
+        values (decode($1, 'hex'), $2, $3, $4, $5, $6, $7)
+      on conflict (sha256, holder) do update set
+        audience = case when r.audience = 'public' then r.audience else excluded.audience end,
+        readers = array(select distinct unnest(r.readers || excluded.readers)),
+        content_type = excluded.content_type,
+        retain_until_ms = greatest(r.retain_until_ms, excluded.retain_until_ms)`,
+    values: [sha256, holder, audience, byteas(readers), contentType, nowMs, retainUntilMs],
+  })
+}
