@@ -36,6 +36,11 @@ export const overlayErrorCodes = [
   'ERR_REQUEST_TOO_LARGE',
   'ERR_REQUEST_TIMEOUT',
   'ERR_CONTENT_TYPE',
+  'ERR_UHRP_CONTENT',
+  'ERR_UHRP_CONFLICT',
+  'ERR_UHRP_EXPIRED',
+  'ERR_UHRP_RANGE',
+  'ERR_UHRP_STORAGE_FULL',
   'ERR_BUSY',
   'ERR_INTERNAL',
 ] as const
@@ -66,4 +71,8 @@ const toldAs: Partial<Record<FaultCode, [number, OverlayErrorCode]>> = {
   'service-unknown': [400, 'ERR_LOOKUP_SERVICE_NOT_FOUND'],
   'query-invalid': [400, 'ERR_LOOKUP_INVALID_QUERY'],
   'answer-too-large': [400, 'ERR_LOOKUP_TOO_LARGE'],
+  'content-invalid': [400, 'ERR_UHRP_CONTENT'],
+  'content-too-large': [413, 'ERR_REQUEST_TOO_LARGE'],
+  'upload-taken': [409, 'ERR_UHRP_CONFLICT'],
+  'storage-full': [507, 'ERR_UHRP_STORAGE_FULL'],
 }

@@ -100,7 +100,7 @@ export async function openContentStore(deps: ContentStoreDeps): Promise<ContentS
       }
     },
     async open(sha256, reader) {
-      const entry = await readEntry(pool, sha256, reader)
+      const entry = await readEntry(pool, sha256, reader, now())
       if (entry === undefined || entry.state === 'lost' || entry.state === 'corrupt') return { kind: 'none' }
       if (entry.state === 'expired' || entry.retainUntilMs <= now()) return { kind: 'expired' }
       const file = await openHeld(folder, sha256, entry.length)

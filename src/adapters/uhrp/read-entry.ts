@@ -17,15 +17,23 @@ export type Entry = {
 
 export type ObjectState = 'held' | 'expired' | 'lost' | 'corrupt'
 
-/** What is known of an object through the retention that gives this reader most; undefined where none gives anything. */
-export async function readEntry(db: Queryable, sha256: string, reader: Reader): Promise<Entry | undefined> {
+/**
+ * What is known of an object through the oldest retention that gives it to this reader now, or gave it once; undefined
+ * where none ever did. The oldest: who stores the same bytes later does not change what they are called.
+ */
+export async function readEntry(
+  db: Queryable,
+  sha256: string,
+  reader: Reader,
+  nowMs: number,
+): Promise<Entry | undefined> {
   const { rows } = await db.query<Entry>({
     name: 'uhrp-read-entry',
     text: `select o.length, o.state, r.audience, r.content_type as "contentType", r.retain_until_ms as "retainUntilMs"
       from uhrp_objects o join uhrp_retentions r using (sha256)
       where o.sha256 = decode($1, 'hex') and (r.audience = 'public' or $2::bytea = any (r.readers) or $3)
-      order by r.retain_until_ms desc, r.stored_ms limit 1`,
-    values: [sha256, typeof reader === 'string' ? null : bytea(reader.identityKey), reader === 'node'],
+      order by r.retain_until_ms > $4 desc, r.stored_ms, r.holder limit 1`,
+    values: [sha256, typeof reader === 'string' ? null : bytea(reader.identityKey), reader === 'node', nowMs],
   })
   return rows[0]
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
+import path from 'node:path'
 import type { Pool } from 'pg'
 import { errorCode } from '../../runtime/error-code.ts'
 import { pause } from '../../runtime/pause.ts'
@@ -162,7 +163,7 @@ async function removeAbandoned({ folder, bounds, now, onSwept }: SweepDeps): Pro
       const file = await statOf(at)
       if (file === undefined || Math.max(file.mtimeMs, file.ctimeMs) > now() - keepMs) continue
       await rm(at, { force: true })
-      onSwept('abandoned', at.slice(at.length - 64))
+      onSwept('abandoned', path.basename(at))
     }
 }
 
