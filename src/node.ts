@@ -11,6 +11,7 @@ import { dataDirOf, openNodeDatabase } from './node/node-database.ts'
 import { fuelEvents, openNodeFuel } from './node/node-fuel.ts'
 import { openNodeKeys } from './node/node-keys.ts'
 import { openNodePeers } from './node/node-peers.ts'
+import { openNodeStorage } from './node/node-storage.ts'
 import type { Log } from './runtime/log.ts'
 import { openMetrics } from './runtime/metrics.ts'
 import { overlayEvents } from './runtime/overlay-events.ts'
@@ -75,6 +76,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     await fuel.start()
     startSync(overlay, chain)
 
+    const storage = await openNodeStorage(settings, database, { log, metrics, stops })
+
     const http = await openDoors(settings, {
       log,
       metrics,
@@ -84,6 +87,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       database,
       keys,
       fuel,
+      storage,
       startedAtMs,
       signer,
       isServing: stops.isServing,

@@ -72,9 +72,15 @@ function partOf(request: Request, { sha256, length }: OpenObject): Part | 'none'
   const condition = request.get('if-range')
   if (condition !== undefined && condition !== `"${sha256}"`) return undefined
   const ranges = request.range(length, { combine: true })
-  if (ranges === -1) return 'none'
+  if (ranges === -1) return isLongSuffix(request, length) ? undefined : 'none'
   if (ranges === undefined || ranges === -2 || ranges.type !== 'bytes') return undefined
   return ranges.length === 1 ? ranges[0] : undefined
+}
+
+/** "The last n bytes" of fewer are all of them (RFC 9110, 14.1.2); the parser takes that for unsatisfiable. */
+function isLongSuffix(request: Request, length: number): boolean {
+  const [, suffix] = /^bytes=-(\d+)$/.exec(request.get('range') ?? '') ?? []
+  return suffix !== undefined && length > 0 && Number(suffix) > length
 }
 
 const CHUNK_BYTES = 256 * 1024

@@ -6,7 +6,7 @@ import type { MayUpload } from '../adapters/uhrp/may-upload.ts'
 import type { Reader } from '../adapters/uhrp/read-entry.ts'
 import { issueTicket, redeemTicket, type TicketBounds, ticketBounds } from '../adapters/uhrp/read-tickets.ts'
 import { type UploadUrlBounds, uploadUrlBounds } from '../adapters/uhrp/upload-urls.ts'
-import { hashOfUhrpUrl } from '../contract/uhrp-url.ts'
+import { hashInUhrpUrl } from '../contract/uhrp-url.ts'
 import type { Authentication, Caller } from './authentication.ts'
 import { limitAtOnce } from './limit-at-once.ts'
 import { type OverlayError, sendError } from './overlay-error.ts'
@@ -134,7 +134,7 @@ async function sendSigned(
 /** 64 lower-case hex digits, or a UHRP URL. */
 function readName(name: unknown): string | undefined {
   if (typeof name !== 'string') return undefined
-  return /^[0-9a-f]{64}$/.test(name) ? name : hashOfUhrpUrl(name)
+  return /^[0-9a-f]{64}$/.test(name) ? name : hashInUhrpUrl(name)
 }
 
 /** One answer to whatever cannot be had: from what is restricted nobody learns that it is here. */

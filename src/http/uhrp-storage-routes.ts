@@ -5,7 +5,7 @@ import type { ContentStore } from '../adapters/uhrp/content-store.ts'
 import { identityHolder } from '../adapters/uhrp/holder.ts'
 import { issueUpload, type UploadUrlBounds } from '../adapters/uhrp/upload-urls.ts'
 import { uploadsOf } from '../adapters/uhrp/uploads-of.ts'
-import { hashOfUhrpUrl, uhrpUrlOf } from '../contract/uhrp-url.ts'
+import { hashInUhrpUrl, uhrpUrlOf } from '../contract/uhrp-url.ts'
 import { fromUtf8 } from '../core/bytes.ts'
 import type { Authentication, Caller } from './authentication.ts'
 import { type OverlayError, overlayError, sendError } from './overlay-error.ts'
@@ -160,7 +160,7 @@ function parse(body: Uint8Array): unknown {
 }
 
 function readUrl(url: unknown): string | undefined {
-  return typeof url === 'string' ? hashOfUhrpUrl(url) : undefined
+  return typeof url === 'string' ? hashInUhrpUrl(url) : undefined
 }
 
 function seconds(ms: number): number {

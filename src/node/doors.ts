@@ -19,6 +19,7 @@ import type { Metrics } from '../runtime/metrics.ts'
 import type { Settings } from '../runtime/settings.ts'
 import { fuelHealth, fuelMetrics } from './node-fuel.ts'
 import type { NodeKeys } from './node-keys.ts'
+import type { NodeStorage } from './node-storage.ts'
 
 export type Doors = {
   readonly log: Log
@@ -29,6 +30,7 @@ export type Doors = {
   readonly database: Database
   readonly keys: NodeKeys
   readonly fuel: OpenFuel
+  readonly storage: NodeStorage
   readonly startedAtMs: number
   readonly signer: 'native' | 'portable'
   isServing(): boolean
@@ -38,7 +40,8 @@ export async function openDoors(
   settings: Settings,
   doors: Doors,
 ): Promise<{ url: string; stop(): Promise<void> }> {
-  const { log, metrics, overlay, local, database, keys, fuel, startedAtMs, signer, isServing } = doors
+  const { log, metrics, overlay, local, database, keys, fuel, storage, startedAtMs, signer, isServing } =
+    doors
   const {
     ASSAY_NETWORK: network,
     ASSAY_NODE_NAME: name,
@@ -63,6 +66,7 @@ export async function openDoors(
     metrics.errors.inc()
     log.error({ err: error, method, path: originalUrl.replace(/\?.*/, '') }, 'a request failed')
   }
+  let url = ''
   const app = nodeApp({
     network,
     onFailure,
@@ -87,6 +91,7 @@ export async function openDoors(
         readPage: question => readSyncPage(database.pool, question),
         onFailure,
       }),
+      storage.routes({ listeningUrl: () => url, onFailure }),
       ...(local === undefined
         ? []
         : [
@@ -100,7 +105,8 @@ export async function openDoors(
   const http = await listen(app, settings.PORT, host, { ...httpLimits, headers: standingHeaders(network) })
   service.port = http.port
   log.info({ host, port: http.port, network, signer }, 'listening')
-  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`, stop: http.stop }
+  url = `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`
+  return { url, stop: http.stop }
 }
 
 function identityOf({ node, log }: NodeKeys, network: Network): NodeIdentity {

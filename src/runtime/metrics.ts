@@ -52,6 +52,13 @@ export function openMetrics() {
       'requests whose caller proved nothing, by the code of the answer',
       ['code'],
     ),
+    uhrpSwept: counter('assay_uhrp_swept_total', 'objects that were removed, or found missing or damaged', [
+      'what',
+    ]),
+    uhrpUnadvertised: counter(
+      'assay_uhrp_failed_adverts_total',
+      'adverts of content that are to be tried again',
+    ),
     errors: counter('assay_http_errors_total', 'requests that failed through no fault of the client'),
   }
 }

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
 import * as z from 'zod'
 
+/** What a number holds exactly. */
+const MAX_BYTES = 999_999_999_999_999
+
 /**
  * Every setting, read from the environment once. The name is the variable; docs/settings.md lists the same, and a
  * test holds the two together. A secret may also stand in a file, named by the variable with _FILE behind it.
@@ -52,6 +55,26 @@ const settings = {
     wholeNumber(100, 86_400_000),
     '60000',
     'pause between two looks at what a peer has that this node has missed',
+  ),
+  UHRP_DIR: optional(
+    z.string().min(1),
+    'folder of stored content, shared by all nodes of one database; uhrp in ASSAY_DATA_DIR without it',
+  ),
+  UHRP_PUBLIC_URL: optional(
+    z.url({ protocol: /^https?$/ }),
+    'where others reach the stored content; the address that this node listens on without it',
+  ),
+  UHRP_UPLOADERS: setting(
+    list(z.string().regex(/^(?:any|0[23][0-9a-f]{64})$/, 'neither any nor an identity key of 66 hex digits')),
+    '',
+    'identity keys that may store content, separated by commas; or any, for everybody who has one',
+  ),
+  UHRP_QUOTA_BYTES: setting(wholeNumber(0, MAX_BYTES), '1073741824', 'what one identity may keep stored'),
+  UHRP_OBJECT_BYTES_MAX: setting(wholeNumber(1, MAX_BYTES), '1073741824', 'what one stored object may have'),
+  UHRP_FREE_BYTES_MIN: setting(
+    wholeNumber(0, MAX_BYTES),
+    '268435456',
+    'what stays free of the disk; content that would leave less is refused',
   ),
   ARC_CALLBACK_TOKEN: secret(
     z.string().min(16),

@@ -1,0 +1,91 @@
+import path from 'node:path'
+import type { Request, Router } from 'express'
+import type { Database } from '../adapters/postgres/database.ts'
+import { startAdvertising } from '../adapters/uhrp/advertise-wanted.ts'
+import type { Adverts } from '../adapters/uhrp/adverts.ts'
+import { type ContentStore, openContentStore } from '../adapters/uhrp/content-store.ts'
+import { seatInOverlay } from '../adapters/uhrp/may-upload.ts'
+import { type Swept, startSweep, sweepBounds } from '../adapters/uhrp/sweep.ts'
+import type { Authentication } from '../http/authentication.ts'
+import { uhrpRoutes } from '../http/uhrp-routes.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Metrics } from '../runtime/metrics.ts'
+import type { Settings } from '../runtime/settings.ts'
+import type { Stops } from '../runtime/stops.ts'
+
+/** Content by its hash: the store, what keeps it in order, and its routes. */
+export type NodeStorage = {
+  readonly store: ContentStore
+  routes(doors: StorageDoors): Router
+  /** Tells the overlay what is stored here, from now on until the node stops. */
+  advertise(adverts: Adverts, listeningUrl: () => string): void
+}
+
+export type StorageDoors = {
+  readonly authentication?: Authentication
+  /** Where this node listens; UHRP_PUBLIC_URL comes before it. */
+  listeningUrl(): string
+  onFailure(error: unknown, request: Request): void
+}
+
+export async function openNodeStorage(
+  settings: Settings,
+  { pool }: Database,
+  { log, metrics, stops }: { log: Log; metrics: Metrics; stops: Stops },
+): Promise<NodeStorage> {
+  const onSwept = (what: Swept, sha256: string) => {
+    metrics.uhrpSwept.inc({ what })
+    const isTrouble = what === 'lost' || what === 'corrupt'
+    if (isTrouble)
+      log.error({ sha256, what }, 'a stored object cannot be served any more; store it again to heal it')
+    else log.info({ sha256, what }, 'removed from the store')
+  }
+  const store = await openContentStore({
+    pool,
+    directory: settings.UHRP_DIR ?? path.join(settings.ASSAY_DATA_DIR, 'uhrp'),
+    bounds: {
+      objectBytesMax: settings.UHRP_OBJECT_BYTES_MAX,
+      freeBytesMin: settings.UHRP_FREE_BYTES_MIN,
+    },
+    now: Date.now,
+    onTrouble: (sha256, trouble) => onSwept(trouble, sha256),
+  })
+  const stopSweep = startSweep(
+    { pool, folder: store.folder, bounds: sweepBounds, now: Date.now, onSwept },
+    error => log.error({ err: error }, 'the store could not be swept; it is tried again'),
+  )
+  stops.add('sweep of stored content', stopSweep)
+  return {
+    store,
+    routes: ({ authentication, listeningUrl, onFailure }) =>
+      uhrpRoutes({
+        pool,
+        store,
+        mayUpload: seatInOverlay(pool),
+        ...(authentication && { authentication }),
+        uploaders: settings.UHRP_UPLOADERS.includes('any') ? 'any' : new Set(settings.UHRP_UPLOADERS),
+        quotaBytes: settings.UHRP_QUOTA_BYTES,
+        limits: { objectBytesMax: settings.UHRP_OBJECT_BYTES_MAX },
+        publicUrl: () => publicUrlOf(settings, listeningUrl),
+        now: Date.now,
+        onFailure,
+      }),
+    advertise(adverts, listeningUrl) {
+      const stop = startAdvertising({
+        db: pool,
+        adverts,
+        now: Date.now,
+        urlOf: sha256 => `${publicUrlOf(settings, listeningUrl)}/uhrp/${sha256}`,
+        onFailure(sha256, error) {
+          metrics.uhrpUnadvertised.inc()
+          log.warn({ err: error, sha256 }, 'an advert of stored content failed; it is tried again')
+        },
+      })
+      stops.add('adverts of stored content', stop)
+    },
+  }
+}
+
+function publicUrlOf({ UHRP_PUBLIC_URL }: Settings, listeningUrl: () => string): string {
+  return (UHRP_PUBLIC_URL ?? listeningUrl()).replace(/\/+$/, '')
+}
