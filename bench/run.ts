@@ -10,6 +10,7 @@ const suites: ReadonlyMap<string, Suite> = new Map<string, Suite>([
   ['core', async () => (await import('./core.ts')).reportCore()],
   ['auth', async options => (await import('./auth.ts')).measureAuth(options)],
   ['submit', async options => (await import('./submit.ts')).measureSubmit(options)],
+  ['uhrp', async options => (await import('./uhrp.ts')).measureUhrp(options)],
 ])
 
 /** `assay bench <suite> [--json FILE] [--quick]`; resolves to the exit code. */

@@ -13,9 +13,9 @@ export type ApiDocument = {
 
 export type Operation = {
   readonly id: string
+  readonly tag: string
   readonly method: string
   readonly path: string
-  readonly tag: string
   readonly answers: ReadonlyMap<string, DocumentedAnswer>
 }
 
@@ -38,7 +38,7 @@ const answer = z.strictObject({
 })
 const parameter = z.strictObject({
   name: z.string(),
-  in: z.enum(['query', 'header']),
+  in: z.enum(['query', 'header', 'path']),
   required: z.boolean().optional(),
   description: z.string().optional(),
   schema: z.unknown(),
@@ -65,7 +65,7 @@ const document = z.strictObject({
   servers: z.array(z.strictObject({ url: z.url(), description: z.string() })),
   security: z.array(z.never()),
   tags: z.array(z.strictObject({ name: z.string(), description: z.string() })),
-  paths: z.record(z.string().startsWith('/'), z.partialRecord(z.enum(['get', 'post']), operation)),
+  paths: z.record(z.string().startsWith('/'), z.partialRecord(z.enum(['get', 'post', 'put']), operation)),
   components: z.looseObject({
     schemas: z.looseObject({
       Error: z.looseObject({
@@ -91,9 +91,9 @@ export function readApiDocument(): ApiDocument {
         if (!tags.some(({ name }) => name === tag)) throw new Error(`${operationId} has an unknown tag`)
         return {
           id: operationId,
+          tag,
           method: method.toUpperCase(),
           path,
-          tag,
           answers: new Map(Object.entries(responses).map(([status, each]) => [status, documented(each)])),
         }
       },

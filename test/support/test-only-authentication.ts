@@ -12,8 +12,8 @@ export function testOnlyAuthentication(): Authentication {
       (handle, { bodyBytesMax = 64 * 1024 } = {}) =>
       (request, response) =>
         withBody(request, response, bodyBytesMax, body => {
-          const identityKey = request.get(testOnlyIdentityHeader)
-          if (identityKey !== undefined && body instanceof Uint8Array)
+          const identityKey = request.get(testOnlyIdentityHeader) ?? ''
+          if (/^[0-9a-f]{66}$/.test(identityKey) && body instanceof Uint8Array)
             return handle(request, response, { identityKey, body })
           sendError(response, {
             status: 401,
