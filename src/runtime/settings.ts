@@ -19,7 +19,7 @@ const settings = {
   ASSAY_DATA_DIR: setting(
     z.string().min(1),
     '.assay',
-    'folder of the embedded database, the master key and what is stored for others',
+    'folder of the embedded database, of stored content and of the master key',
   ),
   ASSAY_MASTER_KEY: secret(
     z.string().regex(/^[0-9a-f]{64}$/, 'not 64 lower-case hex digits'),
