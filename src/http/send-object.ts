@@ -96,7 +96,9 @@ async function stream(
   const silence = setTimeout(cutOff, silenceMsMax)
   const tooSlow = setTimeout(cutOff, silenceMsMax + (1000 * (end - start + 1)) / readBytesPerSecondMin)
   try {
-    let [filling, sending] = [Buffer.allocUnsafe(CHUNK_BYTES), Buffer.allocUnsafe(CHUNK_BYTES)]
+    const length = end + 1 - start
+    let filling = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, length))
+    let sending = Buffer.allocUnsafe(length > CHUNK_BYTES ? CHUNK_BYTES : 0)
     let sent = Promise.resolve(true)
     for (let at = start; at <= end; ) {
       const { bytesRead } = await file.read(filling, 0, Math.min(CHUNK_BYTES, end + 1 - at), at)

@@ -148,9 +148,10 @@ describe("an agent's output", () => {
     expect(answers.map(answerOf)).toEqual([[408, 'ERR_REQUEST_TIMEOUT']])
     const leaving = connect(served.port, '127.0.0.1')
     leaving.write(`${head}never`)
-    await until(async () => (await served.files()).some(each => each.path.includes('incoming')))
+    const arriving = async () => (await served.store.folder.leftovers('incoming')).length > 0
+    await until(arriving)
     leaving.destroy()
-    await until(async () => !(await served.files()).some(each => each.path.includes('incoming')))
+    await until(async () => !(await arriving()))
     await leavesNothing()
     expect(answerOf(await put(path(), fresh))).toBe(200)
   })
