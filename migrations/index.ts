@@ -7,6 +7,7 @@ import { auth } from './005-auth.ts'
 import { discoveryIndexes } from './006-discovery-indexes.ts'
 import { fuel } from './007-fuel.ts'
 import { uhrpObjects } from './008-uhrp-objects.ts'
+import { headers } from './009-headers.ts'
 import { sync } from './010-sync.ts'
 import { keys } from './011-keys.ts'
 import { ownAdverts } from './012-own-adverts.ts'
@@ -29,6 +30,7 @@ export const migrations: readonly Migration[] = [
   discoveryIndexes,
   fuel,
   uhrpObjects,
+  headers,
   sync,
   keys,
   ownAdverts,

@@ -20,13 +20,25 @@ export const HEADERS_FILE_BYTES_MAX = 2 * 80 * 1_000_000 + 1024
 
 /** Reads `{"network", "firstHeight", "headers"}`, the headers as one run of hex, 80 bytes each. */
 export function readHeadersFile(text: string): Outcome<HeaderChain> {
+  const file = parseHeadersFile(text)
+  return file.ok ? headerChain(file.value.headers, file.value.firstHeight, file.value.network) : file
+}
+
+/** The same file, its headers not looked at yet. */
+export function parseHeadersFile(text: string): Outcome<HeadersFile> {
   const json = parseJson(text, HEADERS_FILE_BYTES_MAX)
   if (!json.ok) return json
   const file = bySchema(headersFile, json.value, 'headers-invalid', 'not a headers file')
   if (!file.ok) return file
-  const bytes = fromHex(file.value.headers)
-  if (bytes === undefined) return refused('headers-invalid', 'wanted lower-case hex', '/headers')
-  return headerChain(bytes, file.value.firstHeight, file.value.network)
+  const headers = fromHex(file.value.headers)
+  if (headers === undefined) return refused('headers-invalid', 'wanted lower-case hex', '/headers')
+  return accepted({ ...file.value, headers })
+}
+
+export type HeadersFile = {
+  readonly network: Network
+  readonly firstHeight: number
+  readonly headers: Uint8Array
 }
 
 /**
@@ -78,14 +90,20 @@ const headersFile = z.strictObject({
 })
 
 /** The hash, as a little-endian number, must not exceed the target that the header's `bits` spell. */
-function hasWork(hash: Uint8Array, header: Uint8Array): boolean {
-  const exponent = header[75] ?? 0
-  const mantissa = (header[72] ?? 0) | ((header[73] ?? 0) << 8) | ((header[74] ?? 0) << 16)
-  // The top bit is a sign, and a target of zero or beyond 256 bits is no target.
-  if (mantissa === 0 || mantissa > 0x7fffff || exponent < 3 || exponent > 34) return false
-  const target = BigInt(mantissa) << BigInt(8 * (exponent - 3))
-  if (target >> 256n !== 0n) return false
+export function hasWork(hash: Uint8Array, header: Uint8Array): boolean {
+  const target = targetOf(header)
+  if (target === undefined) return false
   let value = 0n
   for (let i = 31; i >= 0; i--) value = (value << 8n) | BigInt(hash[i] ?? 0)
   return value <= target
+}
+
+/** Undefined where the header's `bits` spell none. */
+export function targetOf(header: Uint8Array): bigint | undefined {
+  const exponent = header[75] ?? 0
+  const mantissa = (header[72] ?? 0) | ((header[73] ?? 0) << 8) | ((header[74] ?? 0) << 16)
+  // The top bit is a sign, and a target of zero or beyond 256 bits is no target.
+  if (mantissa === 0 || mantissa > 0x7fffff || exponent < 3 || exponent > 34) return undefined
+  const target = BigInt(mantissa) << BigInt(8 * (exponent - 3))
+  return target >> 256n === 0n ? target : undefined
 }

@@ -129,7 +129,7 @@ export function u32le(value: number): Uint8Array {
   return u32be(value).reverse()
 }
 
-function u64le(value: number): Uint8Array {
+export function u64le(value: number): Uint8Array {
   return u64be(value).reverse()
 }
 
@@ -148,7 +148,8 @@ function inputBytes(input: Input): Uint8Array {
   return concat(outpointBytes(input), varInt(input.script.length), input.script, u32le(input.sequence))
 }
 
-function outputBytes(output: Output): Uint8Array {
+/** As in a transaction. */
+export function outputBytes(output: Output): Uint8Array {
   return concat(u64le(output.satoshis), varInt(output.script.length), output.script)
 }
 

@@ -99,7 +99,7 @@ async function sendTransaction(chain: LocalChain, request: Request, response: Re
 }
 
 function shown(status: TransactionStatus) {
-  if (status.kind === 'seen') return { status: status.kind }
+  if (status.kind !== 'mined') return { status: status.kind }
   const { proof } = status
   return {
     status: status.kind,

@@ -45,4 +45,8 @@ export type BroadcastAnswer =
       readonly competing: readonly string[]
     }
 
-export type TransactionStatus = { readonly kind: 'seen' } | { readonly kind: 'mined'; readonly proof: Bump }
+export type TransactionStatus =
+  | { readonly kind: 'seen' }
+  | { readonly kind: 'mined'; readonly proof: Bump }
+  /** It has turned it down since it took it. Whoever hands it over once more is told why. */
+  | { readonly kind: 'refused'; readonly detail: string }

@@ -4,6 +4,9 @@ import { rootOf } from './block.ts'
 import type { Tip } from './chain.ts'
 import type { HeaderRun } from './header-run.ts'
 
+/** Where a chain keeps its headers: the local chain with its blocks, the others by themselves. */
+export type HeaderTable = 'chain_blocks' | 'headers'
+
 const HEADERS_PER_QUERY = 2_000
 /** How many of the last blocks are tried first, second and third for one that is still on the best chain. */
 const LOOKING_BACK = [1, 128, Number.POSITIVE_INFINITY] as const
@@ -16,14 +19,15 @@ export async function catchUp(
   client: Queryable,
   run: HeaderRun,
   headersKept: number,
+  table: HeaderTable = 'chain_blocks',
 ): Promise<number | undefined> {
   let lowest: number | undefined
   for (;;) {
-    const news = await readNews(client, run)
+    const news = await readNews(client, run, table)
     if (news === undefined) {
       // Empty, or so far behind that no block of the run is left: begin again near the tip.
-      run.reset(await firstKept(client, headersKept))
-      const begun = await readStoredHeaders(client, run.firstHeight(), HEADERS_PER_QUERY)
+      run.reset(await firstKept(client, headersKept, table))
+      const begun = await readStoredHeaders(client, run.firstHeight(), HEADERS_PER_QUERY, table)
       if (begun.length === 0)
         throw new Error('the database holds no block; was its chain taken away meanwhile?')
       run.replaceAbove(run.firstHeight() - 1, begun)
@@ -41,6 +45,7 @@ export async function catchUp(
 async function readNews(
   client: Queryable,
   run: HeaderRun,
+  table: HeaderTable,
 ): Promise<{ fork: number; headers: Uint8Array } | undefined> {
   const tip = run.tip()
   if (tip === undefined) return undefined
@@ -48,10 +53,10 @@ async function readNews(
     const lowest = Math.max(run.firstHeight(), tip.height - back + 1)
     const hashes = Array.from({ length: tip.height - lowest + 1 }, (_, i) => run.hashAt(lowest + i) ?? '')
     const { rows } = await client.query<{ fork: number | null; header: Buffer | null }>({
-      name: 'chain-news',
-      text: `WITH fork AS (SELECT max(height) AS height FROM chain_blocks WHERE best AND hash = ANY ($1::bytea[]))
+      name: `${table}-news`,
+      text: `WITH fork AS (SELECT max(height) AS height FROM ${table} WHERE best AND hash = ANY ($1::bytea[]))
              SELECT fork.height AS fork, b.header FROM fork
-             LEFT JOIN chain_blocks b ON b.best AND b.height > fork.height
+             LEFT JOIN ${table} b ON b.best AND b.height > fork.height
              ORDER BY b.height LIMIT $2`,
       values: [byteas(hashes), HEADERS_PER_QUERY],
     })
@@ -63,34 +68,47 @@ async function readNews(
   return undefined
 }
 
-async function firstKept(client: Queryable, headersKept: number): Promise<number> {
+async function firstKept(client: Queryable, headersKept: number, table: HeaderTable): Promise<number> {
   const { rows } = await client.query<{ height: number | null }>(
-    'SELECT max(height) AS height FROM chain_blocks WHERE best',
+    `SELECT max(height) AS height FROM ${table} WHERE best`,
   )
   return Math.max(0, (rows[0]?.height ?? 0) - headersKept + 1)
 }
 
 /** From the database: for heights that the run has forgotten. */
-export async function readStoredHeaders(client: Queryable, from: number, count: number): Promise<Uint8Array> {
+export async function readStoredHeaders(
+  client: Queryable,
+  from: number,
+  count: number,
+  table: HeaderTable = 'chain_blocks',
+): Promise<Uint8Array> {
   const { rows } = await client.query<{ header: Buffer }>(
-    'SELECT header FROM chain_blocks WHERE best AND height >= $1 AND height < $1 + $2 ORDER BY height',
+    `SELECT header FROM ${table} WHERE best AND height >= $1 AND height < $1 + $2 ORDER BY height`,
     [from, count],
   )
   return concatAll(rows.map(({ header }) => header))
 }
 
-export async function readStoredRoot(client: Queryable, height: number): Promise<string | undefined> {
-  const header = await readStoredHeaders(client, height, 1)
+export async function readStoredRoot(
+  client: Queryable,
+  height: number,
+  table: HeaderTable = 'chain_blocks',
+): Promise<string | undefined> {
+  const header = await readStoredHeaders(client, height, 1, table)
   return header.length === 0 ? undefined : rootOf(header)
 }
 
 /** How far a branch that was left behind is shared with the best chain; -1 where the block was never seen. */
-export async function forkBelow(client: Queryable, { hash }: Tip): Promise<number> {
+export async function forkBelow(
+  client: Queryable,
+  { hash }: Tip,
+  table: HeaderTable = 'chain_blocks',
+): Promise<number> {
   const { rows } = await client.query<{ height: number }>(
     `WITH RECURSIVE back AS (
-       SELECT previous, height, best FROM chain_blocks WHERE hash = $1
+       SELECT previous, height, best FROM ${table} WHERE hash = $1
        UNION ALL
-       SELECT b.previous, b.height, b.best FROM back JOIN chain_blocks b ON b.hash = back.previous
+       SELECT b.previous, b.height, b.best FROM back JOIN ${table} b ON b.hash = back.previous
        WHERE NOT back.best
      )
      SELECT height FROM back WHERE best`,

@@ -28,8 +28,9 @@ export type FollowDeps = {
 /** No reorganisation is expected to go deeper. What was missed while no node ran is looked for so far back. */
 const REORGANISATION_DEPTH_MAX = 1000
 
-/** How long after a failure it is tried again, whether or not another block has come. */
+/** How long after a failure it is tried again, whether or not another block has come; twice as long each time. */
 const AGAIN_MS = 500
+const AGAIN_MS_MAX = 30_000
 
 /**
  * Keeps what is stored in step with the chain: proofs that a reorganisation took are taken back, new ones are
@@ -49,7 +50,7 @@ export async function followChain(deps: FollowDeps): Promise<() => Promise<void>
     if (change.forkHeight < height) deps.onReorganisation()
     height = change.tip.height
     // The last block for a long time must not leave its transactions without their proofs.
-    while (!stopped.signal.aborted) {
+    for (let againMs = AGAIN_MS; !stopped.signal.aborted; againMs = Math.min(2 * againMs, AGAIN_MS_MAX)) {
       try {
         await catchUp(change, deps)
         return
@@ -58,7 +59,7 @@ export async function followChain(deps: FollowDeps): Promise<() => Promise<void>
       } finally {
         haveTried()
       }
-      await pause(AGAIN_MS, stopped.signal)
+      await pause(againMs, stopped.signal)
     }
   }
   const stop = chain.follow(workIn)

@@ -12,6 +12,7 @@ import { hostEngine } from './engine-host.ts'
 import { evict } from './evict.ts'
 import { followChain } from './follow-chain.ts'
 import { NewcomerGuess } from './guess-new.ts'
+import { type Heard, hearOf, type Report } from './hear-of.ts'
 import type { Hosted } from './hosted.ts'
 import { type Found, lookup } from './lookup.ts'
 import { startOutbox } from './outbox.ts'
@@ -46,6 +47,8 @@ export type Overlay = {
   submit(submission: Submission): Promise<Outcome<Steak>>
   lookup(service: string, query: unknown): Promise<Outcome<Found>>
   takeProof(txid: string, proof: Bump): ReturnType<typeof takeProof>
+  /** What a transaction processor has to say of a transaction. */
+  hearOf(txid: string, report: Report): Promise<Outcome<Heard>>
   evict(txid: string, reason: string): Promise<readonly string[]>
   unspentSince(topic: string, sinceMs: number, limit: number): Promise<readonly UnspentOutput[]>
   raw(txid: string): ReturnType<typeof readRaw>
@@ -121,6 +124,7 @@ export function openOverlay({
     submit: submitNow,
     lookup: (service, query) => lookup(service, query, { services: hosted.services, db: pool }),
     takeProof: (txid, proof) => takeProof(txid, proof, { db: pool, chain }),
+    hearOf: (txid, report) => hearOf(txid, report, { db: pool, chain, now, wakeOutbox: () => wakeOutbox() }),
     evict: evictOne,
     unspentSince: (topic, sinceMs, limit) => readUnspent(pool, topic, sinceMs, limit),
     raw: txid => readRaw(pool, txid),

@@ -2,6 +2,7 @@ import { type Bump, computeRoot, trimBump, writeBump } from '../../contract/bump
 import { accepted, type Outcome, refused } from '../../core/fault.ts'
 import type { Chain } from '../chain/chain.ts'
 import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
+import { tellNetwork } from './tell-again.ts'
 
 /** A proof for a stored transaction, checked against the headers. Resolves with whether it was news. */
 export async function takeProof(
@@ -62,10 +63,14 @@ export async function dropDeadProofs(
 /** How many transactions the network is asked about at once. */
 const STATUS_BATCH = 1000
 
-/** Asks the network about every transaction without a proof, oldest first. Resolves with how many it has proven. */
+/**
+ * Asks the network about every transaction without a proof, oldest first. Resolves with how many it has proven. What
+ * it has turned down meanwhile is told to it once more, and goes for the reason that it gives then.
+ */
 export async function findProofs(deps: {
   db: Queryable
   chain: Pick<Chain, 'rootAt' | 'statusOf'>
+  now(): number
 }): Promise<number> {
   let found = 0
   let after = { storedMs: -1, txid: '' }
@@ -80,6 +85,8 @@ export async function findProofs(deps: {
     if (last === undefined) return found
     after = last
     const statuses = await deps.chain.statusOf(rows.map(({ txid }) => txid))
+    const refused = [...statuses].flatMap(([txid, { kind }]) => (kind === 'refused' ? [txid] : []))
+    if (refused.length > 0) await tellNetwork(refused, deps)
     for (const [txid, status] of statuses) {
       if (status.kind !== 'mined') continue
       const taken = await takeProof(txid, status.proof, deps)

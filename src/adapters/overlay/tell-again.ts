@@ -22,11 +22,23 @@ export async function tellAgain({
   for (let at = 0; at < rows.length; at += STATUS_BATCH) {
     const asked = rows.slice(at, at + STATUS_BATCH).map(({ txid }) => txid)
     const known = await chain.statusOf(asked)
-    await db.query({
-      text: `insert into outbox (txid, target, topics, due_ms)
-        select txid, $2, array_agg(distinct topic), $3 from applied where txid = any ($1) group by txid
-        on conflict do nothing`,
-      values: [byteas(asked.filter(txid => !known.has(txid))), NETWORK, now()],
-    })
+    await tellNetwork(
+      asked.filter(txid => !known.has(txid)),
+      { db, now },
+    )
   }
+}
+
+/** Has the network told of these, at once: who waits for another try waits no longer. Resolves with how many are told. */
+export async function tellNetwork(
+  txids: readonly string[],
+  { db, now }: { readonly db: Queryable; now(): number },
+): Promise<number> {
+  const { rowCount } = await db.query({
+    text: `insert into outbox (txid, target, topics, due_ms)
+      select txid, $2, array_agg(distinct topic), $3::bigint from applied where txid = any ($1) group by txid
+      on conflict (txid, target) do update set due_ms = least(outbox.due_ms, excluded.due_ms)`,
+    values: [byteas(txids), NETWORK, now()],
+  })
+  return rowCount ?? 0
 }
