@@ -12,6 +12,7 @@ import { fuelEvents, openNodeFuel } from './node/node-fuel.ts'
 import { openNodeKeys } from './node/node-keys.ts'
 import { openNodePeers } from './node/node-peers.ts'
 import { openNodeStorage } from './node/node-storage.ts'
+import type { PublicChainOptions } from './node/public-chain.ts'
 import type { Log } from './runtime/log.ts'
 import { openMetrics } from './runtime/metrics.ts'
 import { overlayEvents } from './runtime/overlay-events.ts'
@@ -28,7 +29,11 @@ export type RunningNode = {
 }
 
 /** Database, chain, overlay, doors: in this order, and back in the other. */
-export async function startNode(settings: Settings, log: Log): Promise<RunningNode> {
+export async function startNode(
+  settings: Settings,
+  log: Log,
+  options: PublicChainOptions = {},
+): Promise<RunningNode> {
   const stops = openStops(log)
   try {
     const startedAtMs = Date.now()
@@ -40,7 +45,8 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
     const database = await openNodeDatabase(settings, log, stops)
     await migrate(database, migrations)
     const keys = await openNodeKeys(settings, database.pool)
-    const { chain, local } = await openNodeChain(settings, database, log, stops)
+    const nodeChain = await openNodeChain(settings, database, log, stops, options)
+    const { chain, local } = nodeChain
     const hosted = hostedTopics(database, { network: settings.ASSAY_NETWORK })
     const { peers, post, startSync } = await openNodePeers(settings, {
       topics: Object.keys(hosted.managers),
@@ -82,8 +88,7 @@ export async function startNode(settings: Settings, log: Log): Promise<RunningNo
       log,
       metrics,
       overlay,
-      chain,
-      local,
+      nodeChain,
       database,
       keys,
       fuel,

@@ -1,6 +1,4 @@
 import type { Request } from 'express'
-import type { Chain } from '../adapters/chain/chain.ts'
-import type { LocalChain } from '../adapters/chain/local-chain.ts'
 import { readSyncPage } from '../adapters/discovery/sync-feed.ts'
 import type { OpenFuel } from '../adapters/fuel/open-fuel.ts'
 import { inUse } from '../adapters/keys/keyring.ts'
@@ -17,6 +15,7 @@ import { syncRoutes } from '../http/sync-routes.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import type { Settings } from '../runtime/settings.ts'
+import type { NodeChain } from './node-chain.ts'
 import { fuelHealth, fuelMetrics } from './node-fuel.ts'
 import type { NodeKeys } from './node-keys.ts'
 import type { NodeStorage } from './node-storage.ts'
@@ -25,8 +24,7 @@ export type Doors = {
   readonly log: Log
   readonly metrics: Metrics
   readonly overlay: Overlay
-  readonly chain: Chain
-  readonly local?: LocalChain | undefined
+  readonly nodeChain: NodeChain
   readonly database: Database
   readonly keys: NodeKeys
   readonly fuel: OpenFuel
@@ -40,8 +38,9 @@ export async function openDoors(
   settings: Settings,
   doors: Doors,
 ): Promise<{ url: string; stop(): Promise<void> }> {
-  const { log, metrics, overlay, local, database, keys, fuel, storage, startedAtMs, signer, isServing } =
+  const { log, metrics, overlay, nodeChain, database, keys, fuel, storage, startedAtMs, signer, isServing } =
     doors
+  const { local } = nodeChain
   const {
     ASSAY_NETWORK: network,
     ASSAY_NODE_NAME: name,
@@ -118,7 +117,7 @@ function identityOf({ node, log }: NodeKeys, network: Network): NodeIdentity {
   }
 }
 
-function healthChecks({ database, chain }: Doors): HealthCheck[] {
+function healthChecks({ database, nodeChain }: Doors): HealthCheck[] {
   return [
     {
       name: 'database',
@@ -128,6 +127,6 @@ function healthChecks({ database, chain }: Doors): HealthCheck[] {
         return undefined
       },
     },
-    { name: 'chain', critical: true, run: async () => `height ${(await chain.tip()).height}` },
+    ...nodeChain.checks,
   ]
 }

@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs'
 import * as z from 'zod'
+import { type PrivateKeyText, readPrivateKey } from '../contract/private-key.ts'
+import { networks } from '../core/network.ts'
+import { againstNetwork } from './network-settings.ts'
 
 /** What a number holds exactly. */
 const MAX_BYTES = 999_999_999_999_999
@@ -12,9 +15,9 @@ const settings = {
   PORT: setting(wholeNumber(0, 65_535), '8080', 'port of the HTTP server; 0 takes a free one'),
   ASSAY_HOST: setting(z.string().min(1), '127.0.0.1', 'address to listen on; 0.0.0.0 for every one'),
   ASSAY_NETWORK: setting(
-    z.literal('local', 'this version works on the local chain only'),
+    z.enum(networks, `none of ${networks.join(', ')}`),
     'local',
-    'chain to work on; local is a private one, without economic finality',
+    'chain to work on: local, testnet or mainnet; local is a private one, without economic finality',
   ),
   ASSAY_DATA_DIR: setting(
     z.string().min(1),
@@ -76,9 +79,31 @@ const settings = {
     '268435456',
     'what stays free of the disk; content that would leave less is refused',
   ),
+  ARC_URL: optional(
+    z.url({ protocol: /^https?$/ }),
+    'transaction processor of the public network, without the /v1; needed there',
+  ),
+  ARC_API_KEY: secret(z.string().min(1), 'what it wants to see as a bearer token'),
+  ARC_CALLBACK_URL: optional(
+    z.url({ protocol: /^https?$/ }),
+    'where ARC reaches this node’s /arc-ingest; without it, proofs are asked for with each block',
+  ),
   ARC_CALLBACK_TOKEN: secret(
     z.string().min(16),
-    'bearer token that block proofs posted to /arc-ingest must carry',
+    'bearer token that what is posted to /arc-ingest must carry',
+  ),
+  HEADERS_URL: optional(
+    z.url({ protocol: /^https?$/ }),
+    'Block Headers Service of the public network, without the /api/v1; needed there, or HEADERS_FILE',
+  ),
+  HEADERS_TOKEN: secret(z.string().min(1), 'what that service wants to see as a bearer token'),
+  HEADERS_FILE: optional(
+    z.string().min(1),
+    'file of headers from the first one on, read again whenever it changes; instead of HEADERS_URL',
+  ),
+  WALLET_KEY: secret(
+    walletKey(),
+    'private key that pays on the public network, as 64 hex digits or WIF; needed there',
   ),
   FUEL_HORIZON_S: optional(
     wholeNumber(0, 604_800),
@@ -164,8 +189,14 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     }
     return [name, read.data]
   })
+  const read = Object.fromEntries(entries)
+  complaints.push(...againstNetwork(read, name => isSet(name, env)))
   if (complaints.length > 0) throw new SettingsError(complaints)
-  return Object.fromEntries(entries)
+  return read
+}
+
+function isSet(name: string, env: Readonly<Record<string, string | undefined>>): boolean {
+  return [env[name], env[`${name}_FILE`]].some(text => text !== undefined && text !== '')
 }
 
 /** Set to nothing counts as not set: that is what an empty line in a file of settings means. */
@@ -197,6 +228,15 @@ function optional<S extends z.ZodType>(schema: S, about: string) {
 
 function secret<S extends z.ZodType>(schema: S, about: string) {
   return { schema: schema.optional(), fallback: undefined, about, isSecret: true }
+}
+
+function walletKey(): z.ZodType<PrivateKeyText, string> {
+  return z.string().transform((text, context) => {
+    const key = readPrivateKey(text)
+    if (key !== undefined) return key
+    context.addIssue('not a private key as 64 hex digits or WIF')
+    return z.NEVER
+  })
 }
 
 function wholeNumber(min: number, max: number) {

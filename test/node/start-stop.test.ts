@@ -109,7 +109,7 @@ describe('a node that cannot start', () => {
     const { start, dataDir } = await home()
     const node = start({
       PORT: 'eighty',
-      ASSAY_NETWORK: 'mainnet',
+      ASSAY_NETWORK: 'moonnet',
       DATABASE_URL: 'mysql://user:hidden-word@host/name',
       LOCAL_BLOCK_MS: '1',
       ARC_CALLBACK_TOKEN: 'short',

@@ -51,10 +51,6 @@ describe('the settings', () => {
     expect(complaintsAbout({ ARC_CALLBACK_TOKEN_FILE: file })[0]).toContain('ARC_CALLBACK_TOKEN_FILE')
   })
 
-  test('refuse a network that this version has no way to', () => {
-    expect(complaintsAbout({ ASSAY_NETWORK: 'mainnet' })[0]).toContain('ASSAY_NETWORK')
-  })
-
   test('are listed in docs/settings.md, each with its default', () => {
     const lines = fs
       .readFileSync(path.join(import.meta.dirname, '../../docs/settings.md'), 'utf8')

@@ -1,3 +1,4 @@
+import type { PublicChainOptions } from '../../src/node/public-chain.ts'
 import { type RunningNode, startNode } from '../../src/node.ts'
 import { readSettings } from '../../src/runtime/settings.ts'
 import { temporaryDatabase } from './database.ts'
@@ -11,18 +12,21 @@ export type TestNode = RunningNode & {
 }
 
 /** A whole node in this process, on a free port and a database of its own. */
-export async function runningNode(env: Readonly<Record<string, string>> = {}): Promise<TestNode> {
+export async function runningNode(
+  env: Readonly<Record<string, string>> = {},
+  options: PublicChainOptions = {},
+): Promise<TestNode> {
   const database = await temporaryDatabase()
   const settings = readSettings({
     PORT: '0',
-    LOCAL_BLOCK_MS: '50',
-    DATABASE_URL: database.url,
     ASSAY_MASTER_KEY: '11'.repeat(32),
     // Blocks come when a test makes something to mine, and not before.
     FUEL_HORIZON_S: '0',
+    DATABASE_URL: database.url,
+    ...((env['ASSAY_NETWORK'] ?? 'local') === 'local' && { LOCAL_BLOCK_MS: '50' }),
     ...env,
   })
-  const node = await startNode(settings, silentLog)
+  const node = await startNode(settings, silentLog, options)
   return {
     ...node,
     databaseUrl: database.url,
