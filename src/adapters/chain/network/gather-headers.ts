@@ -12,6 +12,8 @@ export type GatherDeps = {
   readonly anchor: Anchor
   /** Our best tip, as the database has it now. */
   tip(): Promise<Tip>
+  /** Told what the source says its tip is, before anything of it is believed. */
+  onClaim(there: Tip): void
   /** Told after every page that was kept. */
   onPage(): Promise<void>
   readonly signal: AbortSignal
@@ -25,10 +27,11 @@ const LOOKING_BACK = [0, 16, 256, HEADERS_PER_PAGE - 1] as const
  * Brings in what the source has and the database has not: page after page, each header judged as a stranger's. What
  * was kept stays kept, also where this throws: over a header that is wrong, or one that leads nowhere.
  */
-export async function gatherHeaders(deps: GatherDeps): Promise<Tip> {
+export async function gatherHeaders(deps: GatherDeps): Promise<void> {
   const { pool, source, signal } = deps
   const there = await source.tip(signal)
-  if ((await findPlaced(pool, [there.hash])).size > 0) return there
+  deps.onClaim(there)
+  if ((await findPlaced(pool, [there.hash])).size > 0) return
 
   let from = await firstPage(there, deps)
   while (from <= there.height && (await keepPage(from, deps)).touches) from += HEADERS_PER_PAGE
@@ -36,7 +39,6 @@ export async function gatherHeaders(deps: GatherDeps): Promise<Tip> {
     throw new Error(
       `${source.name} says that its tip is ${there.hash} at height ${there.height}, and none of its headers lead there from what is known`,
     )
-  return there
 }
 
 /**

@@ -30,7 +30,7 @@ export type Standing = {
   readonly tipMs: number
   /** When the source last answered, and all of it held. */
   readonly heardMs: number | undefined
-  /** How many blocks the source said it had that are not here; undefined before it said anything. */
+  /** How many blocks the source says it has that are not here; undefined while it says nothing that holds. */
   readonly behind: number | undefined
   /** What went wrong since. */
   readonly trouble: string | undefined
@@ -95,18 +95,22 @@ export async function openNetworkChain({
   async function syncOnce(): Promise<void> {
     await refresh()
     try {
-      const there = await gatherHeaders({
+      await gatherHeaders({
         pool,
         source,
         anchor,
         tip: async () => tip(),
+        onClaim: ({ height }) => {
+          claimedHeight = height
+        },
         onPage: refresh,
         signal: closed.signal,
       })
-      claimedHeight = there.height
       heardMs = now()
       trouble = undefined
     } catch (error) {
+      // Nor is it a reason to think that we are behind.
+      claimedHeight = undefined
       trouble = error instanceof Error ? error.message : String(error)
       throw error
     }
