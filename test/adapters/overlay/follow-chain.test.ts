@@ -89,7 +89,7 @@ describe('what is admitted', () => {
     const ours = batchChain(publisher, coin, 3)
     await bed.overlay.submit(bed.submissionOf(ours[2] ?? one(ours), ...ours))
     await until(async () => (await found()).length === 0)
-    expect(bed.reports.some(({ what }) => what === 'onEvicted')).toBe(true)
+    await until(() => bed.reports.some(({ what }) => what === 'onEvicted'))
   })
 })
 
