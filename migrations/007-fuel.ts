@@ -59,10 +59,14 @@ export const fuel = {
 
       -- What each day (UTC, since the epoch) has cost so far.
       create table fuel_days (day bigint primary key, satoshis bigint not null);
+
+      -- A refill begins when the pool is low, takes several blocks, and ends when it is full.
+      create table fuel_refill (one boolean primary key default true check (one), under_way boolean not null);
+      insert into fuel_refill (under_way) values (false);
     `)
   },
 
   async down(knex: Knex): Promise<void> {
-    await knex.raw('drop table fuel_days, fuel_coins, fuel_transactions')
+    await knex.raw('drop table fuel_refill, fuel_days, fuel_coins, fuel_transactions')
   },
 }

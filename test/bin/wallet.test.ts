@@ -13,6 +13,9 @@ import { party } from '../support/pipeline.ts'
 import { runningNode, type TestNode } from '../support/running-node.ts'
 import { until } from '../support/until.ts'
 
+/** A dozen processes, one after the other, on a busy machine. */
+const STARTS_MS_MAX = 240_000
+
 let node: TestNode
 let folder: string
 beforeAll(async () => {
@@ -61,7 +64,9 @@ async function paid(lockingScript: string, satoshis: number): Promise<string> {
 }
 
 describe('assay wallet, beside a running node', () => {
-  test('takes in a BEEF, splits it, and shows what there is, to people and to programs', async () => {
+  test('takes in a BEEF, splits it, and shows what there is, to people and to programs', {
+    timeout: STARTS_MS_MAX,
+  }, async () => {
     const before = await ask('show')
     expect(before).toMatchObject({ did: null, level: { outputs: 0, budgetSatoshis: 5_000_000 } })
     const file = join(folder, 'money.beef')
@@ -100,7 +105,9 @@ describe('assay wallet, beside a running node', () => {
     server.close()
   })
 
-  test('refuses what pays somebody else, what is no BEEF, and what it does not understand', async () => {
+  test('refuses what pays somebody else, what is no BEEF, and what it does not understand', {
+    timeout: STARTS_MS_MAX,
+  }, async () => {
     const file = join(folder, 'odd.beef')
     writeFileSync(file, await paid(toHex(p2pkhLock(party('somebody').publicKey)), 1000))
     expect(await run('fund', '--beef', file)).toMatchObject({

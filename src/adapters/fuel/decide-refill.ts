@@ -7,6 +7,8 @@ export type RefillState = {
   /** Fuel that is mined and free, and fuel that waits for a block. */
   readonly free: number
   readonly coming: number
+  /** Begun when the pool was low, and not at its end yet. */
+  readonly underWay: boolean
   /** Treasury and change that is mined and free; the largest first. */
   readonly coins: readonly Coin[]
   /** Coins of treasury and change that wait for a block. */
@@ -14,6 +16,7 @@ export type RefillState = {
 }
 
 export type RefillPlan = {
+  readonly underWay: boolean
   /** Each is spent by a transaction with a parent's worth of fuel. */
   readonly fanOuts: readonly Coin[]
   /** Each is spent by a transaction whose outputs are spent by fan-outs, later. */
@@ -44,7 +47,8 @@ export function decideRefill(
   const { fanout, satsPerKb } = settings
   const target = poolTarget(settings)
   const have = state.free + state.coming
-  const needed = Math.max(wanted, have < target * LOW_WATER ? Math.ceil((target - have) / fanout) : 0)
+  const underWay = have < target && (state.underWay || have < target * LOW_WATER)
+  const needed = Math.max(wanted, underWay ? Math.ceil((target - have) / fanout) : 0)
   const slice = sliceSatoshis(settings, lock)
   const branchOf = (outputs: number) => feeFor(1, outputs + 1, lock, satsPerKb) + outputs * slice
 
@@ -71,6 +75,7 @@ export function decideRefill(
     gathered.length === GATHERED_COINS_MAX || (short > 0 && gathered.length > 1 && sum(gathered) >= slice)
   const comingLarge = sum(state.comingCoins.filter(({ satoshis }) => satoshis >= slice))
   return {
+    underWay,
     fanOuts,
     branches,
     gathered: worthIt ? gathered : [],

@@ -4,8 +4,8 @@ import type { Issuer } from '../../contract/tokens.ts'
 import type { Output } from '../../contract/transaction.ts'
 import { bytea, inTransaction, type Queryable } from '../postgres/sql.ts'
 import type { Coin } from './coins.ts'
-import { decideRefill, isDust, type RefillState, sliceSatoshis } from './decide-refill.ts'
-import type { FuelSettings } from './fuel-settings.ts'
+import { decideRefill, isDust, type RefillPlan, type RefillState, sliceSatoshis } from './decide-refill.ts'
+import { type FuelSettings, poolTarget } from './fuel-settings.ts'
 import { type Made, recordWritten } from './record.ts'
 import { changeOf, spendOf } from './write.ts'
 
@@ -39,8 +39,13 @@ export async function refill(deps: RefillDeps, wantedParents = 0): Promise<Refil
       `select pg_try_advisory_xact_lock(${REFILL_LOCK}) as locked`,
     )
     if (rows[0]?.locked !== true) return undefined
-    const state = await readState(db, deps)
+    const seen = await readState(db, deps)
+    if (isIdle(decideRefill(seen, deps.settings, deps.lock, wantedParents), seen)) return nothingToDo
+    // Once more, now that nobody else can take what is there: mostly there is nothing to do, and nothing to lock.
+    const state = await readState(db, deps, 'for update skip locked')
     const plan = decideRefill(state, deps.settings, deps.lock, wantedParents)
+    if (plan.underWay !== state.underWay)
+      await db.query('update fuel_refill set under_way = $1', [plan.underWay])
     let transactions = 0
     let coins = 0
     const store = async (split: Split) => {
@@ -61,6 +66,16 @@ export async function refill(deps: RefillDeps, wantedParents = 0): Promise<Refil
       })
     return { transactions, coins, missingSatoshis: plan.missingSatoshis }
   })
+}
+
+const nothingToDo: Refilled = { transactions: 0, coins: 0, missingSatoshis: 0 }
+
+function isIdle(
+  { underWay, fanOuts, branches, gathered, missingSatoshis }: RefillPlan,
+  state: RefillState,
+): boolean {
+  const transactions = fanOuts.length + branches.length + gathered.length
+  return underWay === state.underWay && transactions === 0 && missingSatoshis === 0
 }
 
 type Split = {
@@ -114,26 +129,31 @@ async function countBuilt(subject: string, stage: string, db: Queryable): Promis
   return rows[0]?.built ?? 0
 }
 
-/** Coins that may be spent are locked, so that nobody else takes them meanwhile. */
-async function readState(db: Queryable, { key, settings }: RefillDeps): Promise<RefillState> {
+async function readState(
+  db: Queryable,
+  { key, settings }: RefillDeps,
+  locking: '' | 'for update skip locked' = '',
+): Promise<RefillState> {
+  const coinsMax = COINS_READ_MIN + Math.ceil((2 * poolTarget(settings)) / settings.fanout)
   const owner = bytea(key.identityKey)
-  const fuel = await db.query<{ free: number; coming: number }>({
+  const fuel = await db.query<{ free: number; coming: number; underWay: boolean }>({
     name: 'fuel-pool',
     text: `select
         (select count(*)::int from fuel_coins
           where kind = 'fuel' and spent_by is null and mined_height is not null and owner = $1) as free,
         (select count(*)::int from fuel_coins join fuel_transactions using (txid)
           where kind = 'fuel' and spent_by is null and mined_height is null and owner = $1
-            and state in ('stored', 'seen')) as coming`,
+            and state in ('stored', 'seen')) as coming,
+        (select under_way from fuel_refill) as "underWay"`,
     values: [owner],
   })
   const coins = await db.query<Coin>({
-    name: 'fuel-treasury',
+    name: `fuel-treasury ${locking}`,
     text: `select encode(txid, 'hex') as txid, vout, satoshis from fuel_coins
       where kind in ('treasury', 'change') and claimed_for is null and spent_by is null and mined_height is not null
         and owner = $1
-      order by satoshis desc, txid, vout limit $2 for update skip locked`,
-    values: [owner, COINS_READ_MAX],
+      order by satoshis desc, txid, vout limit $2 ${locking}`,
+    values: [owner, coinsMax],
   })
   const coming = await db.query<{ satoshis: number }>({
     name: 'fuel-treasury-coming',
@@ -141,15 +161,17 @@ async function readState(db: Queryable, { key, settings }: RefillDeps): Promise<
       where kind in ('treasury', 'change') and spent_by is null and mined_height is null and owner = $1
         and state in ('stored', 'seen')
       order by satoshis desc limit $2`,
-    values: [owner, COINS_READ_MAX],
+    values: [owner, coinsMax],
   })
-  const [{ free, coming: comingFuel } = { free: 0, coming: 0 }] = fuel.rows
+  const [{ free, coming: comingFuel, underWay } = { free: 0, coming: 0, underWay: false }] = fuel.rows
   return {
     free,
     coming: comingFuel,
+    underWay,
     coins: coins.rows.filter(({ satoshis }) => !isDust(satoshis, settings)),
     comingCoins: coming.rows,
   }
 }
 
-const COINS_READ_MAX = 2000
+/** Besides all slices of a pool and its reserve. */
+const COINS_READ_MIN = 1000

@@ -49,6 +49,8 @@ function faultsIn(
   const read = new Map(rows.map(row => [row.txid, orThrow(readTransaction(row.raw))]))
   const byTxid = new Map(rows.map(row => [row.txid, row]))
   const coinAt = new Map(coins.map(coin => [outpointText(coin), coin]))
+  const coinsOf = new Map<string, CoinRow[]>()
+  for (const coin of coins) coinsOf.set(coin.txid, [...(coinsOf.get(coin.txid) ?? []), coin])
   const isLive = (txid: string) => byTxid.get(txid)?.state !== 'dead'
 
   const spenders = new Map<string, string>()
@@ -60,7 +62,7 @@ function faultsIn(
     if (transaction?.txid !== row.txid) faults.push(`${row.txid} is stored with the bytes of another one`)
     if (row.proof !== null && !orThrow(readBump(row.proof)).leaves.has(row.txid))
       faults.push(`${row.txid} has a proof that is not its own`)
-    const mine = coins.filter(({ txid }) => txid === row.txid)
+    const mine = coinsOf.get(row.txid) ?? []
     for (const { vout, satoshis, height } of mine) {
       if (transaction?.outputs[vout]?.satoshis !== satoshis)
         faults.push(`${row.txid}.${vout} is a coin of other satoshis than its output`)
