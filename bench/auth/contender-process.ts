@@ -26,14 +26,18 @@ export async function runContender(setting: Setting): Promise<RunningContender> 
   }
 }
 
-async function tell(child: ChildProcess, message: object): Promise<unknown> {
-  const ended = once(child, 'exit').then(([code]) => {
-    throw new Error(`the process of a contender ended (${code})`)
+function tell(child: ChildProcess, message: object): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const onExit = (code: number | null) => {
+      child.off('message', onMessage)
+      reject(new Error(`the process of a contender ended (${code})`))
+    }
+    const onMessage = (said: unknown) => {
+      child.off('exit', onExit)
+      resolve(said)
+    }
+    child.once('exit', onExit)
+    child.once('message', onMessage)
+    child.send(message)
   })
-  // It ends when it is told to, also after this.
-  ended.catch(() => undefined)
-  const answer = once(child, 'message')
-  child.send(message)
-  const [said] = await Promise.race([answer, ended])
-  return said
 }

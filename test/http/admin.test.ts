@@ -77,6 +77,14 @@ describe('the admin routes', () => {
     expect((await authFetchOf(stranger).fetch(url)).status).toBe(403)
   })
 
+  test('count handshakes, and those who proved nothing', async () => {
+    await authFetchOf(operator).fetch(`${admin.url}/admin/stats`)
+    await fetch(`${admin.url}/admin/stats`, { headers: { 'x-bsv-auth-version': '0.1' } })
+    const metrics = await (await fetch(`${admin.url}/metrics`)).text()
+    expect(metrics).toContain('assay_auth_handshakes_total{outcome="done"}')
+    expect(metrics).toContain('assay_auth_refused_total{code="UNAUTHORIZED"}')
+  })
+
   test('let nobody in where nothing is configured', async () => {
     const closed = await adminApp(node)
     const of = (headers: Record<string, string>) => fetch(`${closed.url}/admin/stats`, { headers })

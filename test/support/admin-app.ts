@@ -1,12 +1,13 @@
 import type { Router } from 'express'
-import { Registry } from 'prom-client'
 import { openDatabase } from '../../src/adapters/postgres/database.ts'
 import type { AdminActions } from '../../src/http/admin-actions.ts'
 import { adminRoutes } from '../../src/http/admin-routes.ts'
 import { nodeApp } from '../../src/http/app.ts'
 import { openAuthentication } from '../../src/http/authentication.ts'
 import { listen } from '../../src/http/server.ts'
+import { authEvents } from '../../src/runtime/auth-events.ts'
 import { openLog } from '../../src/runtime/log.ts'
+import { openMetrics } from '../../src/runtime/metrics.ts'
 import { fetchOutgoing } from './fetch-outgoing.ts'
 import { party } from './pipeline.ts'
 import type { TestNode } from './running-node.ts'
@@ -29,13 +30,14 @@ export async function adminApp(
 ): Promise<AdminApp> {
   const database = await openDatabase({ url: node.databaseUrl, log: silentLog, applicationName: 'test' })
   const [logged, done]: [string[], string[]] = [[], []]
+  const metrics = openMetrics()
   const onFailure = (error: unknown) => void logged.push(String(error))
   const authentication = openAuthentication({
     identity: party('a node with an operator'),
     pool: database.pool,
     now: Date.now,
     onFailure,
-    events: { onHandshake: () => undefined, onRefused: () => undefined, onSweepFailure: onFailure },
+    events: authEvents(silentLog, metrics),
   })
   const routes = adminRoutes({
     authentication,
@@ -54,7 +56,7 @@ export async function adminApp(
   })
   const app = nodeApp({
     routes: [authentication.routes, routes],
-    metrics: new Registry(),
+    metrics: metrics.registry,
     network: 'local',
     onFailure,
   })

@@ -29,7 +29,7 @@ class QuietWallet extends ProtoWallet {
   constructor({ identityKey, privateKey }: Issuer) {
     super(PrivateKey.fromHex(toHex(privateKey)))
     this.#identityKey = identityKey
-    this.#nonceKey = hmacSha256(privateKey, utf8('assay:auth-nonce:1'))
+    this.#nonceKey = hmacSha256(privateKey, utf8('nonces of sessions'))
   }
 
   override async getPublicKey(args: Parameters<ProtoWallet['getPublicKey']>[0]) {
