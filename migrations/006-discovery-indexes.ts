@@ -24,6 +24,14 @@ export const discoveryIndexes = {
       create index host_adverts_by_name on host_adverts (kind, name, admitted_ms, txid, vout);
       create index host_adverts_by_base on host_adverts (kind, base, admitted_ms, txid, vout);
 
+      -- Whether an advertised host answers; by base.
+      create table host_checks (
+        domain text primary key,
+        -- In a row, up to the last check.
+        failures integer not null,
+        checked_ms bigint not null
+      );
+
       create table uhrp_adverts (
         txid bytea not null check (octet_length(txid) = 32),
         vout bigint not null check (vout between 0 and 4294967295),
@@ -69,6 +77,6 @@ export const discoveryIndexes = {
   },
 
   async down(knex: Knex): Promise<void> {
-    await knex.raw('drop table gitdata_agents, uhrp_adverts, host_adverts')
+    await knex.raw('drop table gitdata_agents, uhrp_adverts, host_checks, host_adverts')
   },
 }

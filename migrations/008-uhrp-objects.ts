@@ -59,7 +59,7 @@ export const uhrpObjects = {
       create index uhrp_read_tickets_by_end on uhrp_read_tickets (expires_ms);
 
       -- What the overlay shall be told, and what it has been told. Outlives its object until that is taken back.
-      create table uhrp_adverts (
+      create table uhrp_own_adverts (
         sha256 bytea primary key check (octet_length(sha256) = 32),
         length bigint not null,
         expires_ms bigint not null,
@@ -73,13 +73,13 @@ export const uhrpObjects = {
         due_ms bigint not null,
         last_error text
       );
-      create index uhrp_adverts_due on uhrp_adverts (due_ms) where state in ('wanted', 'unwanted');
+      create index uhrp_own_adverts_due on uhrp_own_adverts (due_ms) where state in ('wanted', 'unwanted');
     `)
   },
 
   async down(knex: Knex): Promise<void> {
     await knex.raw(`
-      drop table uhrp_adverts, uhrp_read_tickets, uhrp_upload_urls, uhrp_retentions, uhrp_objects, uhrp_store
+      drop table uhrp_own_adverts, uhrp_read_tickets, uhrp_upload_urls, uhrp_retentions, uhrp_objects, uhrp_store
     `)
   },
 }

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex'
 
-/** What this node says of itself in public, and which other hosts have stopped answering. */
+/** What this node says of itself in public. */
 export const ownAdverts = {
   name: '012-own-adverts',
 
@@ -26,17 +26,10 @@ export const ownAdverts = {
       );
       create index own_adverts_standing on own_adverts (id) where withdrawn_ms is null;
       create index own_adverts_withdrawn on own_adverts (withdrawn_by) where withdrawn_by is not null;
-
-      create table host_checks (
-        domain text primary key,
-        -- In a row, up to the last check.
-        failures integer not null,
-        checked_ms bigint not null
-      );
     `)
   },
 
   async down(knex: Knex): Promise<void> {
-    await knex.raw('drop table host_checks, own_adverts')
+    await knex.raw('drop table own_adverts')
   },
 }

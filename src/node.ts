@@ -4,14 +4,17 @@ import { postgresHostAdvertsIndex } from './adapters/indexes/host-adverts-index.
 import { inUse } from './adapters/keys/keyring.ts'
 import { type Overlay, openOverlay } from './adapters/overlay/overlay.ts'
 import { migrate } from './adapters/postgres/migrate.ts'
+import { fuelAdverts } from './adapters/uhrp/fuel-adverts.ts'
 import { openDoors } from './node/doors.ts'
 import { hostedTopics } from './node/hosted-topics.ts'
 import { openNodeChain } from './node/node-chain.ts'
 import { dataDirOf, openNodeDatabase } from './node/node-database.ts'
+import { openNodeDiscovery } from './node/node-discovery.ts'
 import { fuelEvents, openNodeFuel } from './node/node-fuel.ts'
 import { openNodeKeys } from './node/node-keys.ts'
 import { openNodePeers } from './node/node-peers.ts'
 import { openNodeStorage } from './node/node-storage.ts'
+import { publicAddressOf } from './node/public-address.ts'
 import type { PublicChainOptions } from './node/public-chain.ts'
 import type { Log } from './runtime/log.ts'
 import { openMetrics } from './runtime/metrics.ts'
@@ -44,8 +47,8 @@ export async function startNode(
 
     const database = await openNodeDatabase(settings, log, stops)
     await migrate(database, migrations)
-    const keys = await openNodeKeys(settings, database.pool)
     const nodeChain = await openNodeChain(settings, database, log, stops, options)
+    const keys = await openNodeKeys(settings, database.pool)
     const { chain, local } = nodeChain
     const hosted = hostedTopics(database, { network: settings.ASSAY_NETWORK })
     const { peers, post, startSync } = await openNodePeers(settings, {
@@ -74,15 +77,17 @@ export async function startNode(
       database,
       chain,
       local,
-      key: inUse(keys.fuel),
+      key: keys.fuel,
       overlay,
       events: fuelEvents(log, metrics),
     })
     stops.add('fuel', () => fuel.stop())
     await fuel.start()
-    startSync(overlay, chain)
+    const syncing = startSync(overlay, chain)
 
     const storage = await openNodeStorage(settings, database, { log, metrics, stops })
+
+    const discovery = openNodeDiscovery(settings, { database, hosted, fuel, keys, log, metrics, stops })
 
     const http = await openDoors(settings, {
       log,
@@ -93,11 +98,22 @@ export async function startNode(
       keys,
       fuel,
       storage,
+      actions: {
+        ...discovery.actions,
+        startSync: async () => syncing.wake(),
+      },
+      stops,
       startedAtMs,
       signer,
-      isServing: stops.isServing,
     })
     stops.add('HTTP', http.stop)
+    const address = publicAddressOf(settings, http.port)
+    if (address === undefined)
+      log.warn('ASSAY_PUBLIC_URL is not set: nothing that this node hosts is advertised, so nobody finds it')
+    else {
+      discovery.start(address)
+      storage.advertise(fuelAdverts({ fuel, identities: keys.node }), address)
+    }
     return {
       url: http.url,
       overlay,

@@ -8,7 +8,6 @@ import type { FuelEvents } from '../adapters/fuel/fuel-events.ts'
 import { poolTarget } from '../adapters/fuel/fuel-settings.ts'
 import type { Holdings, Purse } from '../adapters/fuel/level.ts'
 import type { OpenFuel } from '../adapters/fuel/open-fuel.ts'
-import { inUse } from '../adapters/keys/keyring.ts'
 import { migrate } from '../adapters/postgres/migrate.ts'
 import { fromHex, fromUtf8, toHex } from '../core/bytes.ts'
 import { orThrow } from '../core/fault.ts'
@@ -153,7 +152,7 @@ async function onFuel<T>(work: (fuel: OpenFuel, settings: Settings) => Promise<T
       database,
       chain,
       local,
-      key: inUse(keys.fuel),
+      key: keys.fuel,
       // What is for topics is left to the nodes.
       overlay: undefined,
       events: complaints,

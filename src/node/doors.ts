@@ -2,23 +2,30 @@ import type { Request } from 'express'
 import { readSyncPage } from '../adapters/discovery/sync-feed.ts'
 import type { OpenFuel } from '../adapters/fuel/open-fuel.ts'
 import { inUse } from '../adapters/keys/keyring.ts'
+import { openOutgoing } from '../adapters/outgoing/outgoing.ts'
 import type { Overlay } from '../adapters/overlay/overlay.ts'
 import type { Database } from '../adapters/postgres/database.ts'
 import type { Network } from '../core/network.ts'
+import type { AdminActions } from '../http/admin-actions.ts'
+import { adminRoutes } from '../http/admin-routes.ts'
 import { nodeApp, standingHeaders } from '../http/app.ts'
+import { openAuthentication } from '../http/authentication.ts'
 import { chainRoutes } from '../http/chain-routes.ts'
 import { type HealthCheck, healthRoutes } from '../http/health-routes.ts'
 import { identityRoutes, type NodeIdentity } from '../http/identity-routes.ts'
 import { overlayRoutes } from '../http/overlay-routes.ts'
 import { httpLimits, listen } from '../http/server.ts'
 import { syncRoutes } from '../http/sync-routes.ts'
+import { authEvents } from '../runtime/auth-events.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import type { Settings } from '../runtime/settings.ts'
+import type { Stops } from '../runtime/stops.ts'
 import type { NodeChain } from './node-chain.ts'
 import { fuelHealth, fuelMetrics } from './node-fuel.ts'
 import type { NodeKeys } from './node-keys.ts'
 import type { NodeStorage } from './node-storage.ts'
+import { listeningAddress, publicAddressOf } from './public-address.ts'
 
 export type Doors = {
   readonly log: Log
@@ -29,17 +36,17 @@ export type Doors = {
   readonly keys: NodeKeys
   readonly fuel: OpenFuel
   readonly storage: NodeStorage
+  readonly actions: AdminActions
+  readonly stops: Stops
   readonly startedAtMs: number
   readonly signer: 'native' | 'portable'
-  isServing(): boolean
 }
 
 export async function openDoors(
   settings: Settings,
   doors: Doors,
-): Promise<{ url: string; stop(): Promise<void> }> {
-  const { log, metrics, overlay, nodeChain, database, keys, fuel, storage, startedAtMs, signer, isServing } =
-    doors
+): Promise<{ url: string; port: number; stop(): Promise<void> }> {
+  const { log, metrics, overlay, nodeChain, database, keys, fuel, storage, startedAtMs, signer } = doors
   const { local } = nodeChain
   const {
     ASSAY_NETWORK: network,
@@ -65,7 +72,16 @@ export async function openDoors(
     metrics.errors.inc()
     log.error({ err: error, method, path: originalUrl.replace(/\?.*/, '') }, 'a request failed')
   }
-  let url = ''
+  const outgoing = openOutgoing({ network })
+  const authentication = openAuthentication({
+    identity: inUse(keys.node),
+    pool: database.pool,
+    now: Date.now,
+    onFailure,
+    events: authEvents(log, metrics),
+  })
+  doors.stops.add('authentication', authentication.stop)
+  metrics.gauge('assay_auth_sessions', 'sessions of proven callers', authentication.sessionCount)
   const app = nodeApp({
     network,
     onFailure,
@@ -75,7 +91,7 @@ export async function openDoors(
         service,
         startedAtMs,
         now: Date.now,
-        isServing,
+        isServing: doors.stops.isServing,
         checks: [...healthChecks(doors), fuelHealth(fuel, settings)],
         context: () => ({ signer }),
       }),
@@ -90,7 +106,27 @@ export async function openDoors(
         readPage: question => readSyncPage(database.pool, question),
         onFailure,
       }),
-      storage.routes({ listeningUrl: () => url, onFailure }),
+      authentication.routes,
+      storage.routes({
+        authentication,
+        address: () => publicAddressOf(settings, service.port) ?? listeningAddress(host, service.port),
+        onFailure,
+      }),
+      adminRoutes({
+        authentication,
+        token: settings.ADMIN_TOKEN,
+        identityKeys: settings.ADMIN_IDENTITY_KEYS,
+        nodeName: name,
+        network,
+        startedAtMs,
+        now: Date.now,
+        pool: database.pool,
+        hosted: overlay.hosted,
+        actions: doors.actions,
+        outgoing,
+        log,
+        onFailure,
+      }),
       ...(local === undefined
         ? []
         : [
@@ -104,8 +140,7 @@ export async function openDoors(
   const http = await listen(app, settings.PORT, host, { ...httpLimits, headers: standingHeaders(network) })
   service.port = http.port
   log.info({ host, port: http.port, network, signer }, 'listening')
-  url = `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`
-  return { url, stop: http.stop }
+  return { url: listeningAddress(host, http.port), port: http.port, stop: http.stop }
 }
 
 function identityOf({ node, log }: NodeKeys, network: Network): NodeIdentity {
@@ -113,7 +148,7 @@ function identityOf({ node, log }: NodeKeys, network: Network): NodeIdentity {
     network,
     nodeKey: inUse(node).identityKey,
     successions: node.flatMap(({ succession }) => succession ?? []),
-    logKey: inUse(log).identityKey,
+    logKey: log.identityKey,
   }
 }
 

@@ -1,20 +1,27 @@
 import path from 'node:path'
 import type { Pool } from 'pg'
-import { type KeyHistory, type KeyringDeps, openKey } from '../adapters/keys/keyring.ts'
+import { inUse, type KeyHistory, type KeyringDeps, openKey } from '../adapters/keys/keyring.ts'
 import { keepMasterKey } from '../adapters/keys/master-key.ts'
+import { issuerOf } from '../adapters/keys/new-key.ts'
+import type { Issuer } from '../contract/tokens.ts'
 import { knownHex } from '../core/bytes.ts'
 import type { Settings } from '../runtime/settings.ts'
 
-/** What the nodes of this database sign with; the last of each is in use. */
-export type NodeKeys = { readonly node: KeyHistory; readonly log: KeyHistory; readonly fuel: KeyHistory }
+/** What the nodes of this database sign with; of `node` the last is in use. */
+export type NodeKeys = { readonly node: KeyHistory; readonly log: Issuer; readonly fuel: Issuer }
 
 export async function openNodeKeys(settings: Settings, pool: Pool): Promise<NodeKeys> {
   const deps = await keyringOf(settings, pool)
   return {
     node: await openKey('node', deps),
-    log: await openKey('log', deps),
-    fuel: await openKey('fuel', deps),
+    log: inUse(await openKey('log', deps)),
+    fuel: await openFuelKey(settings, deps),
   }
+}
+
+/** On a public network it is the operator's own; on the local one there is nothing to lose. */
+async function openFuelKey({ WALLET_KEY }: Settings, deps: KeyringDeps): Promise<Issuer> {
+  return WALLET_KEY === undefined ? inUse(await openKey('fuel', deps)) : issuerOf(WALLET_KEY.privateKey)
 }
 
 export async function keyringOf(settings: Settings, pool: Pool): Promise<KeyringDeps> {

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import type { Chain } from '../adapters/chain/chain.ts'
 import { type HostsOf, openPeers, type Peers } from '../adapters/discovery/peers.ts'
-import { syncWithPeers } from '../adapters/discovery/sync-with-peers.ts'
+import { type SyncWithPeers, syncWithPeers } from '../adapters/discovery/sync-with-peers.ts'
 import { openOutgoing } from '../adapters/outgoing/outgoing.ts'
 import type { PeerPost } from '../adapters/overlay/deliver.ts'
 import type { Overlay } from '../adapters/overlay/overlay.ts'
@@ -17,7 +17,7 @@ export type NodePeers = {
   /** To those that the operator names. */
   readonly post: PeerPost
   /** Asks them for what this node has missed, from now on. */
-  startSync(overlay: Overlay, chain: Pick<Chain, 'rootAt'>): void
+  startSync(overlay: Overlay, chain: Pick<Chain, 'rootAt'>): SyncWithPeers
 }
 
 /** The hosts beside this one: those that the operator names, and those that advertise the topics that it hosts. */
@@ -81,6 +81,7 @@ export async function openNodePeers(
         },
       })
       stops.add('sync', syncing.stop)
+      return syncing
     },
   }
 }

@@ -17,14 +17,14 @@ import type { Stops } from '../runtime/stops.ts'
 export type NodeStorage = {
   readonly store: ContentStore
   routes(doors: StorageDoors): Router
-  /** Tells the overlay what is stored here, from now on until the node stops. */
-  advertise(adverts: Adverts, listeningUrl: () => string): void
+  /** Tells the overlay what is stored here, and served at this address, from now on until the node stops. */
+  advertise(adverts: Adverts, address: string): void
 }
 
 export type StorageDoors = {
-  readonly authentication?: Authentication
-  /** Where this node listens; UHRP_PUBLIC_URL comes before it. */
-  listeningUrl(): string
+  readonly authentication: Authentication
+  /** Where others reach this node. */
+  address(): string
   onFailure(error: unknown, request: Request): void
 }
 
@@ -57,25 +57,25 @@ export async function openNodeStorage(
   stops.add('sweep of stored content', stopSweep)
   return {
     store,
-    routes: ({ authentication, listeningUrl, onFailure }) =>
+    routes: ({ authentication, address, onFailure }) =>
       uhrpRoutes({
         pool,
         store,
         mayUpload: seatInOverlay(pool),
-        ...(authentication && { authentication }),
+        authentication,
         uploaders: settings.UHRP_UPLOADERS.includes('any') ? 'any' : new Set(settings.UHRP_UPLOADERS),
         quotaBytes: settings.UHRP_QUOTA_BYTES,
         limits: { objectBytesMax: settings.UHRP_OBJECT_BYTES_MAX },
-        publicUrl: () => publicUrlOf(settings, listeningUrl),
+        publicUrl: address,
         now: Date.now,
         onFailure,
       }),
-    advertise(adverts, listeningUrl) {
+    advertise(adverts, address) {
       const stop = startAdvertising({
         db: pool,
         adverts,
         now: Date.now,
-        urlOf: sha256 => `${publicUrlOf(settings, listeningUrl)}/uhrp/${sha256}`,
+        urlOf: sha256 => `${address}/uhrp/${sha256}`,
         onFailure(sha256, error) {
           metrics.uhrpUnadvertised.inc()
           log.warn({ err: error, sha256 }, 'an advert of stored content failed; it is tried again')
@@ -84,8 +84,4 @@ export async function openNodeStorage(
       stops.add('adverts of stored content', stop)
     },
   }
-}
-
-function publicUrlOf({ UHRP_PUBLIC_URL }: Settings, listeningUrl: () => string): string {
-  return (UHRP_PUBLIC_URL ?? listeningUrl()).replace(/\/+$/, '')
 }

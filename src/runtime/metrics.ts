@@ -40,6 +40,7 @@ export function openMetrics() {
       'assay_chain_reorganisations_total',
       'changes of the best chain that took proofs back',
     ),
+    silentHosts: counter('assay_discovery_silent_hosts_total', 'advertised hosts that have fallen silent'),
     fuelDead: counter('assay_fuel_dead_transactions_total', 'transactions of ours that will not be had'),
     fuelUnsent: counter('assay_fuel_failed_sends_total', 'sends that brought no word, and are tried again'),
     handshakes: counter(

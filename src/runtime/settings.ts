@@ -28,6 +28,10 @@ const settings = {
     z.string().regex(/^[0-9a-f]{64}$/, 'not 64 lower-case hex digits'),
     'what the keys in the database are sealed with; without it the file master.key in the data folder, made at the first start',
   ),
+  ASSAY_PUBLIC_URL: optional(
+    z.url({ protocol: /^https?$/ }),
+    'where others reach this node; without it, the local network is told the address that it listens on, and public ones are told nothing',
+  ),
   ASSAY_NODE_NAME: setting(z.string().min(1).max(64), 'assay', 'name in health reports'),
   DATABASE_URL: secret(
     z.string().regex(/^postgres(ql)?:\/\//, 'not a URL like postgresql://user:password@host:5432/name'),
@@ -62,10 +66,6 @@ const settings = {
   UHRP_DIR: optional(
     z.string().min(1),
     'folder of stored content, shared by all nodes of one database; uhrp in ASSAY_DATA_DIR without it',
-  ),
-  UHRP_PUBLIC_URL: optional(
-    z.url({ protocol: /^https?$/ }),
-    'where others reach the stored content; the address that this node listens on without it',
   ),
   UHRP_UPLOADERS: setting(
     list(z.string().regex(/^(?:any|0[23][0-9a-f]{64})$/, 'neither any nor an identity key of 66 hex digits')),

@@ -204,7 +204,7 @@ describe('the stock StorageUploader', () => {
 
   test('has it advertised until it expires, and its renewal too', async () => {
     const { rows } = await served.database.pool.query(
-      `select a.state, a.expires_ms = r.retain_until_ms as fits from uhrp_adverts a join uhrp_retentions r using (sha256)
+      `select a.state, a.expires_ms = r.retain_until_ms as fits from uhrp_own_adverts a join uhrp_retentions r using (sha256)
         where encode(sha256, 'hex') = $1`,
       [sha256Hex(data)],
     )

@@ -77,7 +77,7 @@ export async function uhrpBed(bounds: Partial<ContentStoreBounds> = {}): Promise
       passedMs = 0
       troubles.length = 0
       await database.pool.query(
-        'truncate uhrp_adverts, uhrp_read_tickets, uhrp_upload_urls, uhrp_retentions, uhrp_objects',
+        'truncate uhrp_own_adverts, uhrp_read_tickets, uhrp_upload_urls, uhrp_retentions, uhrp_objects',
       )
       await rm(store.folder.root, { recursive: true, force: true })
     },

@@ -13,7 +13,11 @@ export type SyncWithPeersDeps = Omit<SyncDeps, 'stop'> & {
   readonly intervalMs?: number
 }
 
-export type SyncWithPeers = { stop(): Promise<void> }
+export type SyncWithPeers = {
+  /** Asks them all, without waiting until they are due. */
+  wake(): void
+  stop(): Promise<void>
+}
 
 export const SYNC_INTERVAL_MS = 60_000
 const LOOK_MS = 500
@@ -84,6 +88,10 @@ export function syncWithPeers(deps: SyncWithPeersDeps): SyncWithPeers {
   const forgotten = forgetOldProgress(deps.pool, now()).catch(error => onFailure('nobody', error))
 
   return {
+    wake() {
+      dueMs.clear()
+      looking.wake()
+    },
     async stop() {
       stopping.abort()
       await forgotten

@@ -11,6 +11,8 @@ export type Fuel = {
    * is stored in the caller's own transaction, and gone with it. It is sent by itself once that has been committed.
    */
   write(purpose: Purpose, plan: Plan, db?: Queryable): Promise<Outcome<Transaction>>
+  /** One of these transactions, where it is not dead. */
+  find(txid: string): Promise<Transaction | undefined>
   /** Which of these the network will not have; they are never sent again, and what they were for is to be done anew. */
   dead(txids: readonly string[], db?: Queryable): Promise<string[]>
   level(): Promise<FuelLevel>

@@ -6,7 +6,6 @@ import type { Transaction } from '../../contract/transaction.ts'
 import type { Outcome } from '../../core/fault.ts'
 import { pause } from '../../runtime/pause.ts'
 import type { Chain, ChainChange } from '../chain/chain.ts'
-import { readDead } from './dead.ts'
 import type { Fuel } from './fuel.ts'
 import type { FuelEvents } from './fuel-events.ts'
 import type { FuelSettings } from './fuel-settings.ts'
@@ -17,6 +16,7 @@ import { type Refilled, refill } from './refill.ts'
 import { type SendDeps, send } from './send.ts'
 import { type SenderDeps, sendDue, startSender } from './sender.ts'
 import { writeTransaction, writeWithin } from './write.ts'
+import { findWritten, readDead } from './written.ts'
 
 export type FuelDeps = {
   /** Of openDatabase. */
@@ -122,6 +122,7 @@ export function openFuel(deps: FuelDeps): OpenFuel {
       wake('soon')
       return written
     },
+    find: txid => findWritten(pool, txid),
     dead: (txids, db = pool) => readDead(db, txids),
     level: () => readLevel(pool, { owner, settings, now }),
     holdings: () => readHoldings(pool, owner),

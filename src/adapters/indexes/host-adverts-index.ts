@@ -12,6 +12,8 @@ export type PostgresHostAdvertsIndex = HostAdvertsIndex & {
   hostsOf(topic: string): Promise<AdvertisedHost[]>
   /** A page of all adverts, banned ones and repetitions included, the latest first. */
   listRecords(page: RecordsPage): Promise<{ records: HostRecord[]; total: number }>
+  /** The host that an admitted advert names. */
+  domainOf(txid: string, vout: number): Promise<string | undefined>
   /** Resolves once the index of this kind is empty, to be filled again from admitted outputs. */
   reset(kind: HostAdvertKind): Promise<void>
 }
@@ -20,8 +22,7 @@ export type AdvertisedHost = Outpoint & { readonly identityKey: string; readonly
 
 export type RecordsPage = {
   readonly kind: HostAdvertKind
-  /** From 1. */
-  readonly page: number
+  readonly offset: number
   readonly limit: number
   /** Part of a domain, a name, an identity key or a txid. */
   readonly search?: string | undefined
@@ -33,8 +34,8 @@ export type HostRecord = {
   readonly identityKey: string
   readonly domain: string
   readonly name: string
-  /** ISO 8601; when it was admitted. */
-  readonly createdAt: string
+  /** When it was admitted. */
+  readonly createdMs: number
 }
 
 /** After so many checks in a row without an answer, a host is left out of what this node tells others. */
@@ -67,23 +68,22 @@ export function postgresHostAdvertsIndex(pool: Pool): PostgresHostAdvertsIndex {
       const { rows } = await pool.query<AdvertisedHost>(findStatement(query))
       return rows.map(({ identityKey, domain, txid, vout }) => ({ identityKey, domain, txid, vout }))
     },
-    async listRecords({ kind, page, limit, search = '' }) {
+    async listRecords({ kind, offset, limit, search = '' }) {
       const [records, counted] = await Promise.all([
-        pool.query<Omit<HostRecord, 'createdAt'> & { admittedMs: number }>(listing, [
-          kind,
-          search,
-          limit,
-          (page - 1) * limit,
-        ]),
+        pool.query<HostRecord>(listing, [kind, search, limit, offset]),
         pool.query<{ total: number }>(counting, [kind, search]),
       ])
       return {
-        records: records.rows.map(({ admittedMs, ...said }) => ({
-          ...said,
-          createdAt: new Date(admittedMs).toISOString(),
-        })),
+        records: records.rows,
         total: counted.rows[0]?.total ?? 0,
       }
+    },
+    async domainOf(txid, vout) {
+      const { rows } = await pool.query<{ domain: string }>(
+        'select domain from host_adverts where txid = $1 and vout = $2',
+        [bytea(txid), vout],
+      )
+      return rows[0]?.domain
     },
     async reset(kind) {
       await pool.query('delete from host_adverts where kind = $1', [kind])
@@ -139,7 +139,7 @@ const matching = `
 
 const listing = `
   select encode(listed.txid, 'hex') as txid, vout as "outputIndex", encode(identity_key, 'hex') as "identityKey",
-    domain, name, admitted_ms as "admittedMs"
+    domain, name, admitted_ms as "createdMs"
   ${matching}
   order by listed.admitted_ms desc, listed.txid desc, listed.vout desc limit $3 offset $4`
 

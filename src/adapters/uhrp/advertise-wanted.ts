@@ -44,9 +44,9 @@ export async function advertiseDue(deps: AdvertiseDeps): Promise<number> {
   const { db, now } = deps
   const { rows } = await db.query<Due>({
     name: 'uhrp-lease-adverts',
-    text: `update uhrp_adverts set due_ms = $1::bigint + $2, attempts = attempts + 1
+    text: `update uhrp_own_adverts set due_ms = $1::bigint + $2, attempts = attempts + 1
       where sha256 in (
-        select sha256 from uhrp_adverts where state in ('wanted', 'unwanted') and due_ms <= $1
+        select sha256 from uhrp_own_adverts where state in ('wanted', 'unwanted') and due_ms <= $1
           order by due_ms, sha256 limit $3 for update skip locked)
       returning encode(sha256, 'hex') as sha256, length, expires_ms as "expiresMs", state, version, advert, attempts`,
     values: [now(), LEASE_MS, AT_ONCE],
@@ -74,7 +74,7 @@ async function tell(due: Due, deps: AdvertiseDeps): Promise<void> {
     onFailure(due.sha256, error)
     await db
       .query({
-        text: `update uhrp_adverts set due_ms = $2, last_error = $3
+        text: `update uhrp_own_adverts set due_ms = $2, last_error = $3
           where sha256 = decode($1, 'hex') and version = $4 and state = $5`,
         values: [
           due.sha256,
@@ -102,7 +102,7 @@ async function advertise(due: Due, { db, adverts, now, urlOf }: AdvertiseDeps): 
   await db.query({
     name: 'uhrp-advertised',
     // Where something else is wanted since, this is still the advert that has to be replaced or taken back.
-    text: `update uhrp_adverts set advert = $2, advertised_ms = $3, last_error = null,
+    text: `update uhrp_own_adverts set advert = $2, advertised_ms = $3, last_error = null,
         state = case when version = $4 and state = 'wanted' then 'advertised' else state end
       where sha256 = decode($1, 'hex')`,
     values: [sha256, advert, now(), version],
@@ -113,7 +113,7 @@ async function withdraw({ sha256, version, advert }: Due, { db, adverts }: Adver
   if (advert !== null) await adverts.withdraw({ sha256, version, advert })
   await db.query({
     name: 'uhrp-withdrawn',
-    text: `update uhrp_adverts set advert = case when advert = $3 then null else advert end,
+    text: `update uhrp_own_adverts set advert = case when advert = $3 then null else advert end,
         state = case when version = $2 and state = 'unwanted' then 'withdrawn' else state end
       where sha256 = decode($1, 'hex')`,
     values: [sha256, version, advert],

@@ -39,7 +39,7 @@ export async function wantAdvert(db: Queryable, sha256: string, nowMs: number): 
         from uhrp_objects o join uhrp_retentions r using (sha256)
         where sha256 = decode($1, 'hex') and o.state = 'held' and r.audience = 'public' and r.retain_until_ms > $2
         group by o.length)
-      insert into uhrp_adverts as a (sha256, length, expires_ms, state, due_ms)
+      insert into uhrp_own_adverts as a (sha256, length, expires_ms, state, due_ms)
         select decode($1, 'hex'), length, until, 'wanted', $2 from public
       on conflict (sha256) do update
         set length = excluded.length, expires_ms = excluded.expires_ms, state = 'wanted', attempts = 0,
@@ -51,7 +51,7 @@ export async function wantAdvert(db: Queryable, sha256: string, nowMs: number): 
   })
   await db.query({
     name: 'uhrp-unwant-advert',
-    text: `update uhrp_adverts set state = 'unwanted', attempts = 0, due_ms = $2
+    text: `update uhrp_own_adverts set state = 'unwanted', attempts = 0, due_ms = $2
       where sha256 = decode($1, 'hex') and state in ('wanted', 'advertised') and not exists (
         select from uhrp_objects o join uhrp_retentions r using (sha256)
         where o.sha256 = decode($1, 'hex') and o.state = 'held' and r.audience = 'public' and r.retain_until_ms > $2)`,

@@ -149,7 +149,7 @@ async function forgetOld({ pool, bounds, now, onSwept }: SweepDeps): Promise<voi
   }
   for (const table of ['uhrp_upload_urls', 'uhrp_read_tickets'])
     await pool.query(`delete from ${table} where expires_ms <= $1`, [now()])
-  await pool.query(`delete from uhrp_adverts where state = 'withdrawn' and expires_ms <= $1`, [
+  await pool.query(`delete from uhrp_own_adverts where state = 'withdrawn' and expires_ms <= $1`, [
     now() - bounds.rememberMs,
   ])
 }

@@ -57,7 +57,7 @@ const store = async (hours: number, audience: 'public' | 'restricted' = 'public'
   return Math.floor(retainUntilMs / 1000)
 }
 const states = async () => {
-  const { rows } = await bed.database.pool.query<{ state: string }>('select state from uhrp_adverts')
+  const { rows } = await bed.database.pool.query<{ state: string }>('select state from uhrp_own_adverts')
   return rows.map(({ state }) => state)
 }
 
@@ -101,7 +101,7 @@ describe('what is stored publicly', () => {
     const never: Adverts = { advertise: () => new Promise(() => {}), withdraw: async () => {} }
     void advertiseDue(deps(never))
     await until(async () => {
-      const { rows } = await bed.database.pool.query('select from uhrp_adverts where attempts = 1')
+      const { rows } = await bed.database.pool.query('select from uhrp_own_adverts where attempts = 1')
       return rows.length === 1
     })
     const { said, adverts } = notebook()

@@ -171,7 +171,7 @@ describe('what is restricted', () => {
     expect(await read('node')).toBe('what is worth keeping\n')
     expect(await read({ identityKey: party('stranger').identityKey })).toBe('none')
     expect(await read()).toBe('none')
-    const { rows } = await bed.database.pool.query('select from uhrp_adverts')
+    const { rows } = await bed.database.pool.query('select from uhrp_own_adverts')
     expect(rows).toEqual([])
   })
 
