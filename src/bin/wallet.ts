@@ -117,7 +117,7 @@ async function doIt(asked: Asked, fuel: OpenFuel, settings: Settings): Promise<s
       done.coins < outputs && done.transactions > 0
         ? '; the treasury is split first: ask again once a block holds that'
         : ''
-    return `${done.coins} coins are made by ${done.transactions} transactions, and pay once a block holds them${later}${short}`
+    return `${done.coins} coins are made by ${done.transactions} transaction(s), and pay once a block holds them${later}${short}`
   }
   const bytes =
     'beef' in asked

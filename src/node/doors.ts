@@ -62,7 +62,8 @@ export async function openDoors(
   fuelMetrics(fuel, metrics)
   const service = {
     name,
-    advertisableFQDN: null,
+    advertisableFQDN:
+      settings.ASSAY_PUBLIC_URL === undefined ? null : new URL(settings.ASSAY_PUBLIC_URL).hostname,
     port: settings.PORT,
     network,
     topicManagerCount: Object.keys(overlay.hosted.managers).length,

@@ -6,11 +6,12 @@ import { inUse } from '../adapters/keys/keyring.ts'
 import { openOutgoing } from '../adapters/outgoing/outgoing.ts'
 import type { Hosted } from '../adapters/overlay/hosted.ts'
 import type { Database } from '../adapters/postgres/database.ts'
-import { orThrow } from '../core/fault.ts'
+import { FaultError, orThrow } from '../core/fault.ts'
 import type { AdminActions } from '../http/admin-actions.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import { repeat } from '../runtime/repeat.ts'
+import { openSeldom } from '../runtime/seldom.ts'
 import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
 import type { NodeKeys } from './node-keys.ts'
@@ -49,6 +50,7 @@ export function openNodeDiscovery(
 ): NodeDiscovery {
   const index = postgresHostAdvertsIndex(pool)
   const outgoing = openOutgoing({ network: settings.ASSAY_NETWORK })
+  const seldom = openSeldom()
   let address: string | undefined
 
   async function advertiseAll(): Promise<Advertised> {
@@ -86,7 +88,12 @@ export function openNodeDiscovery(
       const advertising = repeat(advertiseAll, {
         everyMs: ADVERTISE_MS,
         againMs: ADVERTISE_AGAIN_MS,
-        onFailure: error => log.warn({ err: error }, 'this node cannot be advertised; it is tried again'),
+        onFailure: error =>
+          seldom('advertise', leftOut =>
+            error instanceof FaultError
+              ? log.info({ why: error.fault.detail, leftOut }, 'this node waits to be advertised')
+              : log.warn({ err: error, leftOut }, 'this node cannot be advertised; it is tried again'),
+          ),
       })
       const janitor = repeat(runJanitor, {
         everyMs: JANITOR_MS,
