@@ -75,7 +75,7 @@ describe('assay wallet, beside a running node', () => {
     expect((await ask('fund', '--beef', file)).did).toContain('counts once')
     await until(async () => (await ask('show')).holdings.free.treasury.coins === 1)
     const split = await ask('split', '--outputs', '24')
-    expect(split.did).toContain('24 coins are made by 1 transactions')
+    expect(split.did).toContain('24 coins are made by 1 transaction(s)')
     const after = await until(async () => {
       const shown = await ask('show')
       return shown.level.outputs === 24 && shown
