@@ -16,7 +16,7 @@ const RECHECKED_BLOCKS = 100
 /**
  * Brings our transactions into step with the chain: what a reorganisation took out of its block is no longer mined,
  * and its coins wait again; what is in a block has its proof, and its coins pay; what the network has forgotten
- * is sent again. Resolves with how many lost their block.
+ * or turned down since is sent again, and dies of what it says then. Resolves with how many lost their block.
  */
 export async function catchUpWith({ forkHeight, tip }: ChainChange, deps: ProofDeps): Promise<number> {
   const dropped = await dropDeadProofs(Math.min(forkHeight, tip.height - RECHECKED_BLOCKS), deps)
@@ -70,19 +70,19 @@ async function askForUnproven({ db, chain, now }: ProofDeps): Promise<void> {
     if (last === undefined) return
     after = last
     const statuses = await chain.statusOf(rows.map(({ txid }) => txid))
-    const forgotten: string[] = []
+    const toldAgain: string[] = []
     for (const { txid, state } of rows) {
       const status = statuses.get(txid)
       if (status?.kind === 'mined') {
         if (state === 'dead') await takeBackCoins(txid, db)
         await takeProof(txid, status.proof, { db, chain })
       }
-      if (status === undefined && state === 'seen') forgotten.push(txid)
+      if ((status === undefined || status.kind === 'refused') && state === 'seen') toldAgain.push(txid)
     }
-    if (forgotten.length > 0)
+    if (toldAgain.length > 0)
       await db.query({
         text: `update fuel_transactions set state = 'stored', due_ms = $2 where txid = any ($1::bytea[]) and state = 'seen'`,
-        values: [byteas(forgotten), now()],
+        values: [byteas(toldAgain), now()],
       })
   }
 }

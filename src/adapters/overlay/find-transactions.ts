@@ -2,7 +2,7 @@ import { readTransaction, type Transaction } from '../../contract/transaction.ts
 import { orThrow } from '../../core/fault.ts'
 import { byteas, type Queryable } from '../postgres/sql.ts'
 
-/** Those of them that are stored here, in no order. */
+/** Those of them that are stored here, by the overlay or for fuel alone, in no order. */
 export async function findTransactions(
   txids: readonly string[],
   db: Queryable,
@@ -10,7 +10,8 @@ export async function findTransactions(
   if (txids.length === 0) return []
   const { rows } = await db.query<{ raw: Buffer }>({
     name: 'find-transactions',
-    text: 'select raw from transactions where txid = any ($1::bytea[])',
+    text: `select raw from transactions where txid = any ($1::bytea[])
+      union select raw from fuel_transactions where txid = any ($1::bytea[])`,
     values: [byteas(txids)],
   })
   return rows.map(({ raw }) => orThrow(readTransaction(raw)))

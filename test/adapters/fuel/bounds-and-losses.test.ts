@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import type { Chain } from '../../../src/adapters/chain/chain.ts'
 import { LEASE_MS } from '../../../src/adapters/fuel/sender.ts'
+import { findTransactions } from '../../../src/adapters/overlay/find-transactions.ts'
 import { readBeef } from '../../../src/contract/beef.ts'
 import { baseTopics } from '../../../src/contract/names.ts'
 import { p2pkhLock } from '../../../src/contract/script.ts'
@@ -142,6 +144,40 @@ describe('a coin', () => {
       return rows[0]?.count === 0
     })
     expect((await fuel.level()).outputs).toBe(39)
+  })
+})
+
+describe('what the network has taken', () => {
+  test('and turns down afterwards dies of what it says when it is asked again, and its coin is free', async () => {
+    const made = await withBed()
+    await made.fill()
+    await made.fuel.stop()
+    const { bed } = made
+    const before = await made.fuel.level()
+    const { txid } = await written(made.fuel, 'round 1')
+    await made.fuel.catchUp()
+    expect(await stateOf(made, txid)).toMatchObject({ state: 'seen' })
+    const detail = 'its fee is too low after all'
+    // As a network speaks whose miners would not have it.
+    const chain: Chain = {
+      ...bed.chain,
+      statusOf: async txids => new Map(txids.map(each => [each, { kind: 'refused', detail }])),
+      broadcast: async () => ({ kind: 'rejected', reason: 'invalid', detail, competing: [] }),
+    }
+    const fuel = made.open({ chain })
+    await fuel.catchUp()
+    await fuel.catchUp()
+    expect(await stateOf(made, txid)).toMatchObject({ state: 'dead', attempts: 2 })
+    expect(await fuel.dead([txid])).toEqual([txid])
+    expect(await fuel.level()).toEqual(before)
+  })
+
+  test('is found by who sends what spends it, though no topic has taken it', async () => {
+    const made = await withBed()
+    await made.fill()
+    const { txid } = await written(made.fuel, 'round 1')
+    const found = await findTransactions([txid], made.bed.database.pool)
+    expect(found.map(each => each.txid)).toEqual([txid])
   })
 })
 
