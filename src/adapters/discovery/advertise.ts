@@ -3,10 +3,10 @@ import { type HostAdvert, hostAdvertScript, hostAdvertSpendingKey } from '../../
 import { baseTopics } from '../../contract/names.ts'
 import type { Spend } from '../../contract/spend.ts'
 import type { Issuer } from '../../contract/tokens.ts'
-import type { Output } from '../../contract/transaction.ts'
+import type { Output, Transaction } from '../../contract/transaction.ts'
 import { u64be } from '../../core/bytes.ts'
 import { digestHex } from '../../core/digest.ts'
-import { accepted, FaultError, type Outcome } from '../../core/fault.ts'
+import { accepted, type Outcome } from '../../core/fault.ts'
 import type { Fuel } from '../fuel/fuel.ts'
 import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
 
@@ -45,20 +45,15 @@ export async function advertise(
   wanted: readonly HostAdvert[],
   deps: AdvertiseDeps,
 ): Promise<Outcome<Advertised>> {
-  try {
-    return accepted(await inTransaction(deps.pool, db => reconcile(wanted, deps, db)))
-  } catch (error) {
-    // Thrown so that nothing of it is kept; whoever called can do without, and asks again.
-    if (error instanceof FaultError) return { ok: false, fault: error.fault }
-    throw error
-  }
+  return inTransaction(deps.pool, db => reconcile(wanted, deps, db))
 }
 
+/** Where fuel refuses, the rest is kept: what is wanted is still wanted, or other nodes would withdraw it. */
 async function reconcile(
   wanted: readonly HostAdvert[],
   deps: AdvertiseDeps,
   db: Queryable,
-): Promise<Advertised> {
+): Promise<Outcome<Advertised>> {
   // One at a time, or two nodes of one database would both make what is missing.
   await db.query('lock table own_adverts in share row exclusive mode')
   await forgetDead(deps, db)
@@ -67,11 +62,22 @@ async function reconcile(
   const isWanted = (there: HostAdvert) => wanted.some(advert => isSame(there, advert))
   await renew(standing.filter(isWanted), deps, db)
   const superfluous = standing.filter(
-    there => !isWanted(there) && there.wantedMs < deps.now() - UNWANTED_MS_MAX,
+    there => !isWanted(there) && isOurs(there, deps) && there.wantedMs < deps.now() - UNWANTED_MS_MAX,
   )
-  if (missing.length > 0) await make(missing, deps, db)
-  if (superfluous.length > 0) await withdraw(superfluous, deps, db)
-  return { made: missing.length, withdrawn: superfluous.length }
+  if (missing.length > 0) {
+    const made = await make(missing, deps, db)
+    if (!made.ok) return made
+  }
+  if (superfluous.length > 0) {
+    const withdrawn = await withdraw(superfluous, deps, db)
+    if (!withdrawn.ok) return withdrawn
+  }
+  return accepted({ made: missing.length, withdrawn: superfluous.length })
+}
+
+/** A node that has not started again since its key was rotated leaves the new key's adverts to those who have. */
+function isOurs({ identityKey }: HostAdvert, { identities }: AdvertiseDeps): boolean {
+  return identities.some(each => each.identityKey === identityKey)
 }
 
 async function renew(adverts: readonly Standing[], { now }: AdvertiseDeps, db: Queryable): Promise<void> {
@@ -81,7 +87,11 @@ async function renew(adverts: readonly Standing[], { now }: AdvertiseDeps, db: Q
   })
 }
 
-async function make(adverts: readonly HostAdvert[], deps: AdvertiseDeps, db: Queryable): Promise<void> {
+async function make(
+  adverts: readonly HostAdvert[],
+  deps: AdvertiseDeps,
+  db: Queryable,
+): Promise<Outcome<Transaction>> {
   const scripts = adverts.map(({ kind, identityKey, domain, name }) =>
     hostAdvertScript(kind, issuerOf(identityKey, deps), domain, name),
   )
@@ -91,7 +101,7 @@ async function make(adverts: readonly HostAdvert[], deps: AdvertiseDeps, db: Que
     { spends: [], outputs: scripts.map(toOutput), topics: topicsOf(adverts) },
     db,
   )
-  if (!written.ok) throw new FaultError(written.fault)
+  if (!written.ok) return written
   const { txid } = written.value
   for (const [vout, advert] of adverts.entries())
     await db.query({
@@ -109,9 +119,14 @@ async function make(adverts: readonly HostAdvert[], deps: AdvertiseDeps, db: Que
         deps.now(),
       ],
     })
+  return written
 }
 
-async function withdraw(adverts: readonly Standing[], deps: AdvertiseDeps, db: Queryable): Promise<void> {
+async function withdraw(
+  adverts: readonly Standing[],
+  deps: AdvertiseDeps,
+  db: Queryable,
+): Promise<Outcome<Transaction>> {
   const ids = adverts.map(({ id }) => id)
   const spends = adverts.map(
     ({ kind, identityKey, txid, vout, script }): Spend => ({
@@ -130,18 +145,19 @@ async function withdraw(adverts: readonly Standing[], deps: AdvertiseDeps, db: Q
     { spends, outputs: [], topics: topicsOf(adverts) },
     db,
   )
-  if (!written.ok) throw new FaultError(written.fault)
+  if (!written.ok) return written
   await db.query({
     text: `update own_adverts set withdrawn_ms = $2, withdrawn_by = $3, withdrawals = withdrawals + 1
       where id = any ($1)`,
     values: [ids, deps.now(), bytea(written.value.txid)],
   })
+  return written
 }
 
 /** What the network has refused, or let go in a reorganisation, neither made nor withdrew anything. */
 async function forgetDead({ fuel, now }: AdvertiseDeps, db: Queryable): Promise<void> {
   const { rows } = await db.query<{ txid: string }>(
-    `select encode(txid, 'hex') as txid from own_adverts where withdrawn_ms is null
+    `select encode(txid, 'hex') as txid from own_adverts where withdrawn_ms is null or withdrawn_by is not null
       union select encode(withdrawn_by, 'hex') from own_adverts where withdrawn_by is not null`,
   )
   const dead = byteas(
