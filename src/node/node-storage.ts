@@ -72,7 +72,7 @@ export async function openNodeStorage(
       }),
     advertise(adverts, address) {
       const stop = startAdvertising({
-        db: pool,
+        pool,
         adverts,
         now: Date.now,
         urlOf: sha256 => `${address}/uhrp/${sha256}`,

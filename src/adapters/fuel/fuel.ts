@@ -12,7 +12,7 @@ export type Fuel = {
    */
   write(purpose: Purpose, plan: Plan, db?: Queryable): Promise<Outcome<Transaction>>
   /** One of these transactions, where it is not dead. */
-  find(txid: string): Promise<Transaction | undefined>
+  find(txid: string, db?: Queryable): Promise<Transaction | undefined>
   /** Which of these the network will not have; they are never sent again, and what they were for is to be done anew. */
   dead(txids: readonly string[], db?: Queryable): Promise<string[]>
   level(): Promise<FuelLevel>

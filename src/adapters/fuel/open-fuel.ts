@@ -122,7 +122,7 @@ export function openFuel(deps: FuelDeps): OpenFuel {
       wake('soon')
       return written
     },
-    find: txid => findWritten(pool, txid),
+    find: (txid, db = pool) => findWritten(db, txid),
     dead: (txids, db = pool) => readDead(db, txids),
     level: () => readLevel(pool, { owner, settings, now }),
     holdings: () => readHoldings(pool, owner),

@@ -1,10 +1,11 @@
+import type { Pool } from 'pg'
 import { pause } from '../../runtime/pause.ts'
 import { backOff } from '../overlay/back-off.ts'
-import type { Queryable } from '../postgres/sql.ts'
-import type { Adverts } from './adverts.ts'
+import { inTransaction, type Queryable } from '../postgres/sql.ts'
+import { type Adverts, wantLostAgain } from './adverts.ts'
 
 export type AdvertiseDeps = {
-  readonly db: Queryable
+  readonly pool: Pool
   readonly adverts: Adverts
   now(): number
   /** Where an object is served. */
@@ -16,6 +17,8 @@ export type AdvertiseDeps = {
 const LEASE_MS = 60_000
 const AT_ONCE = 8
 const IDLE_MS = 1000
+/** Between two looks at whether what was advertised still stands. */
+const LOST_MS = 60_000
 
 /**
  * Tells the overlay what is written down that it shall be told, until it is stopped. What a process stored or removed
@@ -24,11 +27,18 @@ const IDLE_MS = 1000
 export function startAdvertising(deps: AdvertiseDeps): () => Promise<void> {
   const stop = new AbortController()
   const run = async () => {
+    let lookAgainMs = 0
     while (!stop.signal.aborted) {
       const done = await advertiseDue(deps).catch(error => {
         deps.onFailure('', error)
         return 0
       })
+      if (deps.now() >= lookAgainMs) {
+        lookAgainMs = deps.now() + LOST_MS
+        await wantLostAgain({ db: deps.pool, adverts: deps.adverts }).catch(error =>
+          deps.onFailure('', error),
+        )
+      }
       if (done < AT_ONCE) await pause(IDLE_MS, stop.signal)
     }
   }
@@ -41,8 +51,8 @@ export function startAdvertising(deps: AdvertiseDeps): () => Promise<void> {
 
 /** Resolves with how many were taken up. */
 export async function advertiseDue(deps: AdvertiseDeps): Promise<number> {
-  const { db, now } = deps
-  const { rows } = await db.query<Due>({
+  const { pool, now } = deps
+  const { rows } = await pool.query<Due>({
     name: 'uhrp-lease-adverts',
     text: `update uhrp_own_adverts set due_ms = $1::bigint + $2, attempts = attempts + 1
       where sha256 in (
@@ -66,13 +76,16 @@ type Due = {
 }
 
 async function tell(due: Due, deps: AdvertiseDeps): Promise<void> {
-  const { db, now, onFailure } = deps
+  const { pool, now, onFailure } = deps
   try {
-    if (due.state === 'wanted') await advertise(due, deps)
-    else await withdraw(due, deps)
+    await inTransaction(
+      pool,
+      db => (due.state === 'wanted' ? advertise(due, db, deps) : withdraw(due, db, deps)),
+      { keep: stillDue => stillDue },
+    )
   } catch (error) {
     onFailure(due.sha256, error)
-    await db
+    await pool
       .query({
         text: `update uhrp_own_adverts set due_ms = $2, last_error = $3
           where sha256 = decode($1, 'hex') and version = $4 and state = $5`,
@@ -89,33 +102,43 @@ async function tell(due: Due, deps: AdvertiseDeps): Promise<void> {
   }
 }
 
-async function advertise(due: Due, { db, adverts, now, urlOf }: AdvertiseDeps): Promise<void> {
+/**
+ * Resolves with whether it is still what shall be told. If not, somebody else has told it, or will tell something
+ * else: two adverts in place of the same one would be one too many.
+ */
+async function advertise(due: Due, db: Queryable, { adverts, now, urlOf }: AdvertiseDeps): Promise<boolean> {
   const { sha256, length, version, advert: earlier } = due
-  const advert = await adverts.advertise({
-    sha256,
-    length,
-    version,
-    url: urlOf(sha256),
-    expirySeconds: Math.floor(due.expiresMs / 1000),
-    ...(earlier !== null && { replaces: earlier }),
-  })
-  await db.query({
+  const advert = await adverts.advertise(
+    {
+      sha256,
+      length,
+      version,
+      url: urlOf(sha256),
+      expirySeconds: Math.floor(due.expiresMs / 1000),
+      ...(earlier !== null && { replaces: earlier }),
+    },
+    db,
+  )
+  const { rowCount } = await db.query({
     name: 'uhrp-advertised',
-    // Where something else is wanted since, this is still the advert that has to be replaced or taken back.
-    text: `update uhrp_own_adverts set advert = $2, advertised_ms = $3, last_error = null,
-        state = case when version = $4 and state = 'wanted' then 'advertised' else state end
-      where sha256 = decode($1, 'hex')`,
-    values: [sha256, advert, now(), version],
+    text: `update uhrp_own_adverts set advert = $2, advertised_ms = $3, last_error = null, state = 'advertised'
+      where sha256 = decode($1, 'hex') and version = $4 and state = 'wanted' and advert is not distinct from $5`,
+    values: [sha256, advert, now(), version, earlier],
   })
+  return rowCount === 1
 }
 
-async function withdraw({ sha256, version, advert }: Due, { db, adverts }: AdvertiseDeps): Promise<void> {
-  if (advert !== null) await adverts.withdraw({ sha256, version, advert })
-  await db.query({
+async function withdraw(
+  { sha256, version, advert }: Due,
+  db: Queryable,
+  { adverts }: AdvertiseDeps,
+): Promise<boolean> {
+  if (advert !== null) await adverts.withdraw({ sha256, version, advert }, db)
+  const { rowCount } = await db.query({
     name: 'uhrp-withdrawn',
-    text: `update uhrp_own_adverts set advert = case when advert = $3 then null else advert end,
-        state = case when version = $2 and state = 'unwanted' then 'withdrawn' else state end
-      where sha256 = decode($1, 'hex')`,
+    text: `update uhrp_own_adverts set advert = null, state = 'withdrawn'
+      where sha256 = decode($1, 'hex') and version = $2 and state = 'unwanted' and advert is not distinct from $3`,
     values: [sha256, version, advert],
   })
+  return rowCount === 1
 }

@@ -1,15 +1,16 @@
 import type { Queryable } from '../postgres/sql.ts'
 
-/** How the overlay is told what is stored here. Each is asked again after a crash, and must not do it twice. */
+/** How the overlay is told what is stored here, in the transaction of whoever writes down that it was. */
 export type Adverts = {
-  /** Resolves with the advert's name, once it will stand whatever happens: for one version always the same. */
-  advertise(advert: WantedAdvert): Promise<string>
-  /** Resolves once the advert is taken back, or was before. */
-  withdraw(advert: {
-    readonly sha256: string
-    readonly version: number
-    readonly advert: string
-  }): Promise<void>
+  /** Resolves with the advert's name, once it will stand as soon as `db` commits. */
+  advertise(advert: WantedAdvert, db: Queryable): Promise<string>
+  /** Resolves once the advert is taken back as soon as `db` commits, or was before. */
+  withdraw(
+    advert: { readonly sha256: string; readonly version: number; readonly advert: string },
+    db: Queryable,
+  ): Promise<void>
+  /** Which of these will never stand after all. */
+  lost(adverts: readonly string[]): Promise<readonly string[]>
 }
 
 export type WantedAdvert = {
@@ -57,4 +58,39 @@ export async function wantAdvert(db: Queryable, sha256: string, nowMs: number): 
         where o.sha256 = decode($1, 'hex') and o.state = 'held' and r.audience = 'public' and r.retain_until_ms > $2)`,
     values: [sha256, nowMs],
   })
+}
+
+const PAGE = 1000
+/** So long after an advert its object is not advertised again because that one was lost: what refused it may last. */
+export const LOST_PAUSE_MS = 10 * 60_000
+
+/** What was advertised, and the network would not have, is wanted again. Resolves with how many are. */
+export async function wantLostAgain({
+  db,
+  adverts,
+}: {
+  readonly db: Queryable
+  readonly adverts: Pick<Adverts, 'lost'>
+}): Promise<number> {
+  let count = 0
+  for (let after = ''; ; ) {
+    const { rows } = await db.query<{ sha256: string; advert: string }>({
+      name: 'uhrp-advertised-page',
+      text: `select encode(sha256, 'hex') as sha256, advert from uhrp_own_adverts
+        where state = 'advertised' and advert is not null and sha256 > decode($1, 'hex') order by sha256 limit $2`,
+      values: [after, PAGE],
+    })
+    const last = rows.at(-1)
+    if (last === undefined) return count
+    after = last.sha256
+    const lost = await adverts.lost(rows.map(({ advert }) => advert))
+    const wanted = await db.query({
+      name: 'uhrp-want-lost',
+      text: `update uhrp_own_adverts
+        set state = 'wanted', version = version + 1, advert = null, attempts = 0, due_ms = advertised_ms + $2
+        where state = 'advertised' and advert = any ($1)`,
+      values: [lost, LOST_PAUSE_MS],
+    })
+    count += wanted.rowCount ?? 0
+  }
 }

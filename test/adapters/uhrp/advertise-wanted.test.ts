@@ -39,13 +39,14 @@ function notebook(trouble: { next?: Error } = {}) {
       said.push(`withdraw ${advert}`)
       fail()
     },
+    lost: async () => [],
   }
   return { said, adverts }
 }
 
 const failures: unknown[] = []
 const deps = (adverts: Adverts) => ({
-  db: bed.database.pool,
+  pool: bed.database.pool,
   adverts,
   now: bed.now,
   urlOf: (name: string) => `https://node.example/uhrp/${name}`,
@@ -59,6 +60,11 @@ const store = async (hours: number, audience: 'public' | 'restricted' = 'public'
 const states = async () => {
   const { rows } = await bed.database.pool.query<{ state: string }>('select state from uhrp_own_adverts')
   return rows.map(({ state }) => state)
+}
+
+const advertNames = async () => {
+  const { rows } = await bed.database.pool.query<{ advert: string }>('select advert from uhrp_own_adverts')
+  return rows.map(({ advert }) => advert)
 }
 
 describe('what is stored publicly', () => {
@@ -98,8 +104,15 @@ describe('what is stored publicly', () => {
 
   test('gives up a lease that its process died over', async () => {
     await store(2)
-    const never: Adverts = { advertise: () => new Promise(() => {}), withdraw: async () => {} }
-    void advertiseDue(deps(never))
+    let wakeUp = (_advert: string) => {}
+    const asleep: Adverts = {
+      ...notebook().adverts,
+      advertise: () =>
+        new Promise(resolve => {
+          wakeUp = resolve
+        }),
+    }
+    const late = advertiseDue(deps(asleep))
     await until(async () => {
       const { rows } = await bed.database.pool.query('select from uhrp_own_adverts where attempts = 1')
       return rows.length === 1
@@ -109,6 +122,9 @@ describe('what is stored publicly', () => {
     bed.pass(61_000)
     await advertiseDue(deps(adverts))
     expect(said).toHaveLength(1)
+    wakeUp('an advert too late')
+    await late
+    expect(await advertNames()).toEqual(['advert 0'])
   })
 
   test('is withdrawn when it expires, or cannot be served any more, and advertised again when it is stored anew', async () => {
