@@ -1,9 +1,11 @@
-import { open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
 import * as z from 'zod'
 import { leadsTo, readSuccession, signSuccession } from '../../contract/key-succession.ts'
 import type { Issuer } from '../../contract/tokens.ts'
 import { fromHex, knownHex, toHex } from '../../core/bytes.ts'
 import { errorCode } from '../../runtime/error-code.ts'
+import { syncFolder } from '../../runtime/sync-folder.ts'
 import { issuerOf, newKey } from './new-key.ts'
 
 /** Whose key lives in a file, because its owner has no database. */
@@ -30,36 +32,43 @@ const keyFile = z.strictObject({
 /** Never over a file that is there: it may hold the only copy of a key. */
 export async function createKeyFile(file: string, kind: KeyFileKind, nowMs: number): Promise<KeyFile> {
   const made: KeyFile = { kind, keys: [filed(newKey(), nowMs)] }
-  try {
-    await writeDurably(file, made)
-  } catch (error) {
+  const handle = await open(file, 'wx', OWNER_ONLY).catch(error => {
     if (errorCode(error) === 'EEXIST')
       throw new Error(`${file} is there already, and a key is never written over. Name another file.`)
     throw error
-  }
+  })
+  await writeDurably(handle, made)
+  await syncFolder(path.dirname(file))
   return made
 }
 
 export async function rotateKeyFile(file: string, nowMs: number): Promise<KeyFile> {
-  const { kind, keys } = await readKeyFile(file)
-  const heir = newKey()
-  const succession = signSuccession(kind, keyInUse({ kind, keys }), heir, nowMs)
-  const rotated: KeyFile = { kind, keys: [...keys, { ...filed(heir, nowMs), succession }] }
+  // Taken before the file is read: of two that had read the same one, the later would write over the other's heir.
   const unfinished = `${file}.rotating`
-  try {
-    await writeDurably(unfinished, rotated)
-  } catch (error) {
+  const handle = await open(unfinished, 'wx', OWNER_ONLY).catch(error => {
     if (errorCode(error) === 'EEXIST')
       throw new Error(
         `${unfinished} is there already: another rotation is under way, or was cut short. Remove it if none is, and rotate again.`,
       )
     throw error
-  }
-  await rename(unfinished, file).catch(async error => {
+  })
+  try {
+    const rotated = withHeir(await readKeyFile(file), nowMs)
+    await writeDurably(handle, rotated)
+    await rename(unfinished, file)
+    await syncFolder(path.dirname(file))
+    return rotated
+  } catch (error) {
+    await handle.close()
     await rm(unfinished, { force: true })
     throw error
-  })
-  return rotated
+  }
+}
+
+function withHeir({ kind, keys }: KeyFile, nowMs: number): KeyFile {
+  const heir = newKey()
+  const succession = signSuccession(kind, keyInUse({ kind, keys }), heir, nowMs)
+  return { kind, keys: [...keys, { ...filed(heir, nowMs), succession }] }
 }
 
 export async function readKeyFile(file: string): Promise<KeyFile> {
@@ -98,8 +107,9 @@ async function refuseReadable(file: string): Promise<void> {
     )
 }
 
-async function writeDurably(file: string, { kind, keys }: KeyFile): Promise<void> {
-  const handle = await open(file, 'wx', 0o600)
+const OWNER_ONLY = 0o600
+
+async function writeDurably(handle: FileHandle, { kind, keys }: KeyFile): Promise<void> {
   try {
     await handle.writeFile(`${JSON.stringify({ v: 1, kind, keys }, undefined, 2)}\n`)
     await handle.sync()

@@ -3,6 +3,7 @@ import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { fromHex, toHex } from '../../core/bytes.ts'
 import { errorCode } from '../../runtime/error-code.ts'
+import { syncFolder } from '../../runtime/sync-folder.ts'
 
 /**
  * The key in this file, made where there is none. Processes that come at once end with the same one: the file appears
@@ -21,6 +22,8 @@ export async function keepMasterKey(file: string): Promise<Uint8Array> {
     await link(unfinished, file).catch(error => {
       if (errorCode(error) !== 'EEXIST') throw error
     })
+    // Whoever came second may be first to seal something with it.
+    await syncFolder(path.dirname(file))
   } finally {
     await rm(unfinished, { force: true })
   }

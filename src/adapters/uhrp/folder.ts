@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import { errorCode } from '../../runtime/error-code.ts'
+import { syncFolder } from '../../runtime/sync-folder.ts'
 
 /**
  * Where objects are files: `<aa>/<sha256>`, with what is still arriving beside them. A file under its hash is whole,
@@ -73,15 +74,6 @@ async function makeFolder(folder: string): Promise<void> {
   // The name of each new folder is in the one above it.
   for (let at = folder; at !== path.dirname(created); at = path.dirname(at))
     await syncFolder(path.dirname(at))
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 async function namesIn(folder: string): Promise<string[]> {

@@ -37,6 +37,26 @@ describe('a key file', () => {
     expect(await readdir(folder)).toEqual(['agent.key'])
   })
 
+  test('keeps every heir that anybody was told of, however many rotate it at once', async () => {
+    await createKeyFile(file, 'agent', 1)
+    const rotations = await Promise.allSettled(Array.from({ length: 20 }, () => rotateKeyFile(file, 2)))
+    const heirs = rotations.flatMap(each =>
+      each.status === 'fulfilled' ? [keyInUse(each.value).identityKey] : [],
+    )
+    const kept = (await readKeyFile(file)).keys.slice(1).map(({ identityKey }) => identityKey)
+    expect(heirs.sort()).toEqual(kept.sort())
+    expect(heirs.length).toBeGreaterThan(0)
+    expect(await readdir(folder)).toEqual(['agent.key'])
+  })
+
+  test('that cannot be read is left as it is, and rotated once it can', async () => {
+    await createKeyFile(file, 'agent', 1)
+    await chmod(file, 0o644)
+    await expect(rotateKeyFile(file, 2)).rejects.toThrow('chmod 600')
+    await chmod(file, 0o600)
+    expect((await rotateKeyFile(file, 2)).keys).toHaveLength(2)
+  })
+
   test('that others can read is refused', async () => {
     await createKeyFile(file, 'agent', 1)
     await chmod(file, 0o644)
