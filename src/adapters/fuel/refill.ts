@@ -97,8 +97,9 @@ async function storeSplit(
   const rebuild = await countBuilt(first.txid, stage, db)
   if (rebuild > REBUILDS_MAX) return false
   const { key, lock, settings } = deps
-  const spends: Spend[] = coins.map(coin => spendOf(coin, lock, key.privateKey))
-  // Fewer each time: the same outputs would be the same transaction, which is dead.
+  // Fewer each time: the same coins to the same outputs would be the same transaction, which is dead.
+  const spent = outputs > 0 ? coins : coins.slice(0, coins.length - rebuild)
+  const spends: Spend[] = spent.map(coin => spendOf(coin, lock, key.privateKey))
   const count = Math.max(0, outputs - rebuild)
   const parts: Output[] = Array.from({ length: count }, () => ({ satoshis: each, script: lock }))
   const rest = changeOf(spends, parts, lock, settings.satsPerKb)
@@ -112,11 +113,14 @@ async function storeSplit(
       kind: vout < count ? kind : 'treasury',
     }),
   )
+  await db.query('savepoint split')
   const outcome = await recordWritten(
     db,
-    { transaction, purpose: { subject: first.txid, stage, rebuild }, topics: [], spent: coins, made },
+    { transaction, purpose: { subject: first.txid, stage, rebuild }, topics: [], spent, made },
     { owner: key.identityKey, nowMs: deps.now(), satsPerDayMax: settings.satsPerDayMax },
   )
+  // What was not stored must not count for the day either.
+  await db.query(outcome === 'recorded' ? 'release split' : 'rollback to split; release split')
   return outcome === 'recorded'
 }
 

@@ -247,3 +247,33 @@ describe('a budget', () => {
     expect(await fuel.write(purpose('round 0 of the next day'), plainPlan(300))).toMatchObject({ ok: true })
   })
 })
+
+describe('small coins that are made into one', () => {
+  test('are gathered anew where the network would not have it, and nothing counts for the day that was not stored', async () => {
+    const made = await withBed({ horizonSeconds: 0 }, { faucet: async () => refuse() })
+    const { fuel, bed } = made
+    const paid = await bed.chain.pay({ lockingScript: fuel.lock, satoshis: 900, outputs: 10 })
+    if (paid.kind !== 'funded') throw new Error(paid.detail)
+    await bed.mine()
+    orThrow(await fuel.fund((await bed.chain.beefOf(paid.transaction.txid)) ?? new Uint8Array()))
+    const detail = 'no'
+    const chain: Chain = {
+      ...bed.chain,
+      broadcast: async () => ({ kind: 'rejected', reason: 'invalid', detail, competing: [] }),
+    }
+    const refused = made.open({ chain, faucet: async () => refuse() })
+    for (let n = 0; n < 6; n++) {
+      await refused.split(1).catch(() => undefined)
+      await refused.catchUp()
+      expect((await fuel.level()).spentTodaySatoshis).toBe(0)
+    }
+    const { rows } = await bed.database.pool.query<{ state: string }>(
+      'select state from fuel_transactions where subject is not null',
+    )
+    expect(rows.map(({ state }) => state)).toEqual(['dead', 'dead', 'dead', 'dead'])
+  })
+
+  const refuse = () => {
+    throw new Error('this faucet is dry')
+  }
+})
