@@ -93,15 +93,18 @@ function place(
     else siblings.push(header)
   }
   const placed: PlacedHeader[] = []
+  const faults: string[] = []
   const open = [...known.values()]
+  // Also past one that is refused: on a branch that nobody follows, it must not keep us from the others.
   for (let parent = open.shift(); parent !== undefined; parent = open.shift()) {
     for (const header of childrenOf.get(parent.hash) ?? []) {
       const judged = judgeHeader(header, parent, anchor)
-      if (!judged.ok) return { headers: placed, fault: judged.fault.detail }
-      placed.push(judged.value)
-      open.push(judged.value)
+      if (judged.ok) {
+        placed.push(judged.value)
+        open.push(judged.value)
+      } else faults.push(judged.fault.detail)
     }
     childrenOf.delete(parent.hash)
   }
-  return { headers: placed }
+  return { headers: placed, ...(faults[0] !== undefined && { fault: faults[0] }) }
 }

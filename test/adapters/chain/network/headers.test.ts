@@ -229,6 +229,17 @@ describe('a header service that', () => {
     expect(await chain.tip()).toEqual({ height: 4, hash: headerHash(good) })
   })
 
+  test('has a bad header beside a good one is followed along the good one', async () => {
+    const { network } = bed
+    network.mineSeveral(3)
+    const chain = await bed.open()
+    const good = madeHeader(hashOf(), root, EASY)
+    const next = madeHeader(headerHash(good), root, EASY)
+    bed.headers.instead = pageOf([madeHeader(hashOf(), root, EASY, false), good, next])
+    await until(async () => (await chain.tip()).hash === headerHash(next))
+    await until(() => bed.troubles.some(trouble => trouble.includes('height 4 lacks the work')))
+  })
+
   test.each<[string, string, RegExp]>([
     ['calls a header by another hash', '[{"hash"', /whose hash is/],
     ['answers with a page', '<html>', /not JSON/],
