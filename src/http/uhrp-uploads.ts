@@ -4,7 +4,7 @@ import type { ContentStore, Wishes } from '../adapters/uhrp/content-store.ts'
 import { identityHolder, seatHolder } from '../adapters/uhrp/holder.ts'
 import { holdsAnother, seatTaken } from '../adapters/uhrp/keep-object.ts'
 import type { MayUpload } from '../adapters/uhrp/may-upload.ts'
-import { redeemUpload } from '../adapters/uhrp/upload-urls.ts'
+import { endUpload, redeemUpload } from '../adapters/uhrp/upload-urls.ts'
 import { readWorkUpload } from '../contract/messages.ts'
 import { verifyUpload } from '../contract/work.ts'
 import { knownHex } from '../core/bytes.ts'
@@ -56,16 +56,24 @@ export async function takeAgentUpload(request: Request, response: Response, deps
 
 /** What an identity was given an upload URL for: public from the moment that it is stored. */
 export async function takeUpload(request: Request, response: Response, deps: UploadDeps): Promise<void> {
-  const redeemed = await redeemUpload(deps.pool, String(request.params['token']), deps.now())
+  const { pool, now, limits } = deps
+  const token = String(request.params['token'])
+  const redeemed = await redeemUpload(pool, token, now(), length => uploadMsMax(length, limits))
   if (redeemed.kind !== 'leave') return sendError(response, refusals[redeemed.kind])
   const { identityKey, length, retainMs } = redeemed.leave
-  await take(request, response, deps, {
+  const wishes: Wishes = {
     expected: { length },
     holder: identityHolder(identityKey),
     audience: 'public',
-    retainUntilMs: deps.now() + retainMs,
+    retainUntilMs: now() + retainMs,
     ...contentTypeOf(request),
-  })
+  }
+  await take(request, response, deps, wishes, () => endUpload(pool, token))
+}
+
+/** By then it has ended, one way or the other. */
+function uploadMsMax(length: number, { silenceMsMax, uploadBytesPerSecondMin }: UhrpLimits): number {
+  return silenceMsMax + Math.ceil((1000 * length) / uploadBytesPerSecondMin)
 }
 
 const refusals = {
@@ -91,11 +99,16 @@ async function take(
   response: Response,
   { store, limits }: UploadDeps,
   wishes: Wishes,
+  /** Before the answer: whoever has it may ask for the next upload at once. */
+  end = async () => {},
 ): Promise<void> {
   const against = againstHeaders(request, wishes.expected?.length)
-  if (against !== undefined) return sendError(response, against)
+  if (against !== undefined) {
+    await end()
+    return sendError(response, against)
+  }
   try {
-    const stored = await store.put(requestBytes(request, limits.silenceMsMax), wishes)
+    const stored = await store.put(requestBytes(request, limits.silenceMsMax), wishes).finally(end)
     // Whatever still comes is let go by, or the client would never read the answer.
     request.resume()
     if (stored.ok) response.json({ status: 'success', ...stored.value })

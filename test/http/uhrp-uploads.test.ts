@@ -252,6 +252,23 @@ describe('an upload URL', () => {
     expect(headers['content-type']).toBe('application/octet-stream')
   })
 
+  test('takes its room of the quota while it is used, and gives it back where nothing comes of it', async () => {
+    const one = party('one who uploads a lot at once').identityKey
+    const wish = { fileSize: 700_000, retentionPeriod: 60 }
+    const read = z.object({ uploadURL: z.string() })
+    const { uploadURL } = read.parse(JSON.parse((await ask('/upload', wish, one)).body.toString()))
+    const uploading = connect(served.port, '127.0.0.1')
+    uploading.write(
+      `PUT ${new URL(uploadURL).pathname} HTTP/1.1\r\nHost: x\r\nContent-Length: 700000\r\n\r\nfirst`,
+    )
+    const arriving = async () => (await served.store.folder.leftovers('incoming')).length > 0
+    await until(arriving)
+    expect((await ask('/upload', wish, one)).status).toBe(413)
+    uploading.destroy()
+    await until(async () => (await ask('/upload', wish, one)).status === 200)
+    await leavesNothing()
+  })
+
   test('expires, and cannot be guessed', async () => {
     const path = await urlFor(bytes.length)
     served.pass(16 * MINUTE_MS)

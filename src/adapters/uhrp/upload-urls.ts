@@ -22,7 +22,7 @@ export type UploadUrlBounds = {
 
 export const uploadUrlBounds = { urlMsMax: 15 * 60_000, urlsMax: 100 }
 
-/** The token that an upload URL holds; what it allows counts as used until it has expired. */
+/** The token that an upload URL holds; what it allows counts as used until it has expired, or its upload has ended. */
 export function issueUpload(
   pool: Pool,
   leave: UploadLeave,
@@ -63,8 +63,16 @@ export type Redeemed =
   | { readonly kind: 'leave'; readonly leave: UploadLeave }
   | { readonly kind: 'used' | 'expired' | 'unknown' }
 
-/** Uses the token up: whatever becomes of the upload, the URL is good for no other. */
-export async function redeemUpload(db: Queryable, token: string, nowMs: number): Promise<Redeemed> {
+/**
+ * Uses the token up: whatever becomes of the upload, the URL is good for no other. Its room stays taken while the bytes
+ * come, for `uploadMsMax` at most, or one identity could begin more uploads than it has room for.
+ */
+export async function redeemUpload(
+  db: Queryable,
+  token: string,
+  nowMs: number,
+  uploadMsMax: (length: number) => number,
+): Promise<Redeemed> {
   if (!isToken(token)) return { kind: 'unknown' }
   type Row = { holder: string; length: number; retainMs: number; expiresMs: number; used: boolean }
   const { rows } = await db.query<Row>({
@@ -80,7 +88,20 @@ export async function redeemUpload(db: Queryable, token: string, nowMs: number):
   if (row.used) return { kind: 'used' }
   if (row.expiresMs <= nowMs) return { kind: 'expired' }
   const { holder, length, retainMs } = row
+  await db.query({
+    text: 'update uhrp_upload_urls set expires_ms = greatest(expires_ms, $2) where token_hash = $1',
+    values: [tokenHash(token), nowMs + uploadMsMax(length)],
+  })
   return { kind: 'leave', leave: { identityKey: holder.slice('identity '.length), length, retainMs } }
+}
+
+/** What was stored is counted as such from now on, and what was not takes no room. */
+export async function endUpload(db: Queryable, token: string): Promise<void> {
+  await db.query({
+    name: 'uhrp-end-upload',
+    text: 'update uhrp_upload_urls set length = 0 where token_hash = $1 and used',
+    values: [tokenHash(token)],
+  })
 }
 
 async function readUse(
@@ -93,7 +114,7 @@ async function readUse(
         select o.length, false as is_url from uhrp_retentions r join uhrp_objects o using (sha256)
           where r.holder = $1 and r.retain_until_ms > $2
         union all
-        select length, true from uhrp_upload_urls where holder = $1 and expires_ms > $2 and not used) mine`,
+        select length, not used from uhrp_upload_urls where holder = $1 and expires_ms > $2) mine`,
     values: [identityHolder(identityKey), nowMs],
   })
   return rows[0] ?? { kept: 0, urls: 0 }
