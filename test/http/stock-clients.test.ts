@@ -1,10 +1,23 @@
-import { LookupResolver, TopicBroadcaster, Transaction } from '@bsv/sdk'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import {
+  LookupResolver,
+  StorageDownloader,
+  StorageUploader,
+  StorageUtils,
+  TopicBroadcaster,
+  Transaction,
+} from '@bsv/sdk'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
+import { sha256Hex } from '#sha256'
 import { baseLookupServices, baseTopics } from '../../src/contract/names.ts'
 import { party } from '../support/pipeline.ts'
 import { runningNode, type TestNode } from '../support/running-node.ts'
-import { faucetMoney, headersOf, stockBatch } from '../support/stock-wallet.ts'
+import { stockUhrpAdvert } from '../support/stock-adverts.ts'
+import { authFetchOf, stockWallet } from '../support/stock-auth.ts'
+import { faucetMoney, headersOf, stockBatch, stockSpend } from '../support/stock-wallet.ts'
 import { until } from '../support/until.ts'
 
 const outputList = z.object({
@@ -110,4 +123,80 @@ describe('the stock SDK with its local preset', () => {
     await faucetMoney(url, publisher)
     await until(async () => (await height()) > before)
   }
+})
+
+describe('a whole node with fuel, to the stock SDK', () => {
+  const admin = party('stock admin')
+  let node: TestNode
+  let directory: string
+  beforeAll(async () => {
+    directory = await mkdtemp(path.join(os.tmpdir(), 'assay-stock-'))
+    node = await runningNode({
+      PORT: '8080',
+      FUEL_HORIZON_S: '30',
+      UHRP_UPLOADERS: 'any',
+      UHRP_DIR: directory,
+      ADMIN_IDENTITY_KEYS: admin.identityKey,
+    })
+  })
+  afterAll(async () => {
+    await node.end()
+    await rm(directory, { recursive: true, force: true })
+  })
+
+  const uploader = () => new StorageUploader({ storageURL: url, wallet: stockWallet(publisher) })
+  const downloader = () => new StorageDownloader({ networkPreset: 'local' })
+  const isAdvertised = (uhrpUrl: string) =>
+    until(async () => (await downloader().resolve(uhrpUrl)).length > 0)
+  const publish = async (data: Uint8Array) => {
+    const { uhrpURL } = await uploader().publishFile({
+      file: { data, type: 'text/csv' },
+      retentionPeriod: 60,
+    })
+    await isAdvertised(uhrpURL)
+    return uhrpURL
+  }
+
+  test('stores a file, advertises it, and gives it back under each spelling of its URL', async () => {
+    const data = new Uint8Array(Buffer.from('celsius\n21\n'.repeat(50_000)))
+    const uhrpUrl = await publish(data)
+    for (const spelling of [uhrpUrl, `uhrp:${uhrpUrl}`, `uhrp://${uhrpUrl}`]) {
+      const downloaded = await downloader().download(spelling)
+      expect(downloaded.mimeType).toBe('text/csv')
+      expect(Buffer.from(downloaded.data).equals(data)).toBe(true)
+    }
+  })
+
+  test('whose file was damaged has it refused, until it is stored again', async () => {
+    const data = new Uint8Array(Buffer.from('celsius\n22\n'))
+    const uhrpUrl = await publish(data)
+    const files = await readdir(directory, { recursive: true, withFileTypes: true })
+    const file = files.find(each => each.name === sha256Hex(data))
+    await writeFile(path.join(file?.parentPath ?? '', sha256Hex(data)), 'celsius\n99\n')
+    await expect(downloader().download(uhrpUrl)).rejects.toThrow(/Unable to download|No one/)
+    await publish(data)
+    expect(Buffer.from((await downloader().download(uhrpUrl)).data).equals(data)).toBe(true)
+  })
+
+  test('is not asked for what an expired advert says', async () => {
+    const data = new Uint8Array(Buffer.from('celsius\n23\n'))
+    const hash = sha256Hex(data)
+    const advert = { hash, url: `${url}/uhrp/${hash}`, expirySeconds: 1_700_000_000, size: data.length }
+    const script = await stockUhrpAdvert(publisher, advert)
+    const transaction = await stockSpend(publisher, await faucetMoney(url, publisher), script)
+    const broadcaster = new TopicBroadcaster([baseTopics.uhrp], { networkPreset: 'local' })
+    expect(await broadcaster.broadcast(transaction)).toMatchObject({ status: 'success' })
+    const download = () => downloader().download(StorageUtils.getURLForFile(data))
+    await expect(download()).rejects.toThrow('No one currently hosts this file!')
+    await publish(data)
+    expect(Buffer.from((await download()).data).equals(data)).toBe(true)
+  })
+
+  test('knows who asks, and lets in those alone whom it lists', async () => {
+    const asked = async (who: typeof admin, route: string) =>
+      (await authFetchOf(who).fetch(`${url}${route}`)).status
+    expect(await asked(publisher, '/list')).toBe(200)
+    expect(await asked(admin, '/admin/stats')).toBe(200)
+    expect(await asked(publisher, '/admin/stats')).toBe(403)
+  })
 })
