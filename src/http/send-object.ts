@@ -1,12 +1,16 @@
-import type { FileHandle } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
 import type { Request, Response } from 'express'
 import type { OpenObject } from '../adapters/uhrp/content-store.ts'
 import { sendError } from './overlay-error.ts'
 import type { UhrpLimits } from './uhrp-limits.ts'
 
+/** The file does not hold the bytes that its name says. */
+export class DamagedObject extends Error {}
+
 /**
  * An object as the answer to a GET or HEAD: whole, one range of it, or "not modified". Resolves once it is sent, or its
- * reader has left or was cut off.
+ * reader has left or was cut off. Rejects with DamagedObject before the last piece of a whole object that is another
+ * one: nobody gets wrong bytes and takes them for all there is. Of a range nothing can be said but by the sweep.
  */
 export async function sendObject(
   request: Request,
@@ -34,7 +38,13 @@ export async function sendObject(
   if (part !== undefined) response.status(206).set('Content-Range', `bytes ${start}-${end}/${object.length}`)
   response.set('Content-Length', String(end - start + 1))
   if (request.method === 'HEAD') response.end()
-  else await stream(object.file, { start, end }, response, limits)
+  else await stream(object, { start, end }, response, limits)
+}
+
+/** Takes back what was said of an object that is not sent after all. */
+export function clearObjectHeaders(response: Response, object: OpenObject): void {
+  for (const name of [...Object.keys(objectHeaders(object)), 'Content-Length', 'Content-Range'])
+    response.removeHeader(name)
 }
 
 /** What a stranger uploaded may say what it is, but not run in the name of this host. */
@@ -87,7 +97,7 @@ const CHUNK_BYTES = 256 * 1024
 
 /** Reads on only as the reader takes it, so that no answer ever has more than two chunks in memory. */
 async function stream(
-  file: FileHandle,
+  { file, sha256, length: objectLength }: OpenObject,
   { start, end }: Part,
   response: Response,
   { silenceMsMax, readBytesPerSecondMin }: UhrpLimits,
@@ -97,14 +107,18 @@ async function stream(
   const tooSlow = setTimeout(cutOff, silenceMsMax + (1000 * (end - start + 1)) / readBytesPerSecondMin)
   try {
     const length = end + 1 - start
+    const hash = length === objectLength ? createHash('sha256') : undefined
     let filling = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, length))
     let sending = Buffer.allocUnsafe(length > CHUNK_BYTES ? CHUNK_BYTES : 0)
     let sent = Promise.resolve(true)
     for (let at = start; at <= end; ) {
       const { bytesRead } = await file.read(filling, 0, Math.min(CHUNK_BYTES, end + 1 - at), at)
       if (bytesRead === 0)
-        throw new Error(`a stored file has become shorter than ${end + 1} bytes while it was read`)
+        throw new DamagedObject(`a stored file has become shorter than ${end + 1} bytes while it was read`)
       at += bytesRead
+      hash?.update(filling.subarray(0, bytesRead))
+      if (at > end && hash !== undefined && hash.digest('hex') !== sha256)
+        throw new DamagedObject('a stored file does not hash to its name')
       if (!(await sent)) return
       silence.refresh()
       ;[filling, sending] = [sending, filling]

@@ -1,6 +1,7 @@
 import { buffer } from 'node:stream/consumers'
 import { type Request, type Response, Router } from 'express'
 import type { Pool } from 'pg'
+import { sha256Hex } from '#sha256'
 import type { ContentStore, OpenObject } from '../adapters/uhrp/content-store.ts'
 import type { MayUpload } from '../adapters/uhrp/may-upload.ts'
 import type { Reader } from '../adapters/uhrp/read-entry.ts'
@@ -11,7 +12,7 @@ import type { Authentication, Caller } from './authentication.ts'
 import { limitAtOnce } from './limit-at-once.ts'
 import { type OverlayError, sendError } from './overlay-error.ts'
 import { overlayFailures } from './overlay-failures.ts'
-import { objectHeaders, sendObject } from './send-object.ts'
+import { clearObjectHeaders, DamagedObject, objectHeaders, sendObject } from './send-object.ts'
 import { type UhrpLimits, uhrpLimits } from './uhrp-limits.ts'
 import { storageRoutes } from './uhrp-storage-routes.ts'
 import { takeAgentUpload, takeUpload } from './uhrp-uploads.ts'
@@ -110,6 +111,13 @@ async function withObject(
   if (opened.kind === 'expired') return sendError(response, expired)
   try {
     await send(opened.object)
+  } catch (error) {
+    if (!(error instanceof DamagedObject)) throw error
+    await store.condemn(opened.object)
+    // Half of it has been said: what is left unsaid tells the client that this is not the object.
+    if (response.headersSent) return void response.destroy()
+    clearObjectHeaders(response, opened.object)
+    sendError(response, notThere)
   } finally {
     await opened.object.file.close()
   }
@@ -127,7 +135,8 @@ async function sendSigned(
       code: 'ERR_REQUEST_TOO_LARGE',
       message: `the object has ${object.length} bytes, and a signed answer at most ${directBytesMax}; POST /uhrp/${object.sha256}/tickets, and GET the URL that it answers with`,
     })
-  const bytes = await buffer(object.file.createReadStream({ start: 0 }))
+  const bytes = await buffer(object.file.createReadStream({ start: 0, autoClose: false }))
+  if (sha256Hex(bytes) !== object.sha256) throw new DamagedObject('a stored file does not hash to its name')
   response.status(200).set(objectHeaders(object)).send(bytes)
 }
 

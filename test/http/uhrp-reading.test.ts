@@ -158,7 +158,7 @@ describe('an object', () => {
     expect([status, codeOf(body)]).toEqual([410, 'ERR_UHRP_EXPIRED'])
   })
 
-  test('whose file has another length is refused at once, and its bytes at the next sweep where they are others', async () => {
+  test('whose file has another length or other bytes is refused at once, and served again once it is stored again', async () => {
     const bytes = Buffer.from('whole and sound')
     const path = `/uhrp/${sha256Hex(bytes)}`
     const at = served.store.folder.pathOf(sha256Hex(bytes))
@@ -167,11 +167,25 @@ describe('an object', () => {
     expect((await get(path)).status).toBe(404)
     await store(bytes)
     await writeFile(at, 'whole and wrong')
-    served.pass(1)
-    expect(await served.sweep()).toContainEqual(['corrupt', sha256Hex(bytes)])
-    expect((await get(path)).status).toBe(404)
+    served.troubles.length = 0
+    const { status, headers } = await get(path)
+    expect([status, headers['etag'], headers['cache-control']]).toEqual([404, undefined, undefined])
+    expect(served.troubles).toEqual([`corrupt ${sha256Hex(bytes)}`])
     await store(bytes)
     expect((await get(path)).body.toString()).toBe('whole and sound')
+  })
+})
+
+describe('a long object whose bytes are others', () => {
+  test('is cut off before its end, and not there any more', async () => {
+    const bytes = Buffer.alloc(2_000_000, 'long and sound ')
+    const name = sha256Hex(bytes)
+    const path = `/uhrp/${name}`
+    await store(bytes)
+    bytes[1_999_999] = 0
+    await writeFile(served.store.folder.pathOf(name), bytes)
+    await expect(get(path)).rejects.toThrow()
+    expect((await get(path)).status).toBe(404)
   })
 })
 

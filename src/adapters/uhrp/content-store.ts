@@ -30,6 +30,8 @@ export type ContentStore = {
   put(content: Content, wishes: Wishes): Promise<Outcome<StoredObject>>
   /** What this reader gets to see of it; whoever opens an object closes it. */
   open(sha256: string, reader: Reader): Promise<Opened>
+  /** Stops serving an object whose open file was seen to hold other bytes. */
+  condemn(object: OpenObject): Promise<void>
   /** The end that this holder's retention has now and had before; undefined where it keeps no such object any more. */
   extend(sha256: string, holder: Holder, retainUntilMs: number): Promise<Extended | undefined>
   /** Shares what this holder keeps with more readers, or with everybody; false where it keeps no such object. */
@@ -78,6 +80,10 @@ export const DEFAULT_CONTENT_TYPE = 'application/octet-stream'
 export async function openContentStore(deps: ContentStoreDeps): Promise<ContentStore> {
   const { pool, bounds, now } = deps
   const folder = await folderOf(deps)
+  const condemned = async (sha256: string, damaged?: { readonly ino: number }) => {
+    const trouble = await condemn(sha256, { pool, folder, nowMs: now() }, damaged)
+    if (trouble !== undefined) deps.onTrouble(sha256, trouble)
+  }
   const bounded = { bytesMax: bounds.objectBytesMax, freeBytesMin: bounds.freeBytesMin }
   return {
     folder,
@@ -105,10 +111,10 @@ export async function openContentStore(deps: ContentStoreDeps): Promise<ContentS
       if (entry.state === 'expired' || entry.retainUntilMs <= now()) return { kind: 'expired' }
       const file = await openHeld(folder, sha256, entry.length)
       if (file !== undefined) return { kind: 'open', object: { ...entry, sha256, file } }
-      const trouble = await condemn(sha256, { pool, folder, nowMs: now() })
-      if (trouble !== undefined) deps.onTrouble(sha256, trouble)
+      await condemned(sha256)
       return { kind: 'none' }
     },
+    condemn: async ({ sha256, file }) => condemned(sha256, await file.stat()),
     extend: (sha256, holder, retainUntilMs) =>
       underLock(pool, sha256, async db => {
         const { rows } = await db.query<Extended>({
