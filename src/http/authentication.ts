@@ -133,7 +133,8 @@ export function openAuthentication(deps: AuthenticationDeps): OpenAuthentication
     return void refuse(response, use === 'ended' ? authRefusals.ended : authRefusals.repeated)
   }
 
-  const routes = Router({ caseSensitive: true })
+  // Strict, as the middleware takes no other spelling for a handshake, not even one with a slash behind it.
+  const routes = Router({ caseSensitive: true, strict: true })
   routes.post('/.well-known/auth', (request, response) =>
     withJson(request, response, body => handshakes(response, () => greet(request, response, body))),
   )

@@ -263,6 +263,27 @@ describe('a handshake', () => {
     for (const answer of await Promise.all(answers)) expect(answer.status).toBe(200)
   })
 
+  test('under another spelling of its path is none, and takes no place for good', async () => {
+    const few = await bed.open({ limits: { handshakesAtOnceMax: 2 } })
+    const client = new HttpClient(few.port)
+    const body = Buffer.from(
+      JSON.stringify({
+        version: '0.1',
+        messageType: 'initialRequest',
+        identityKey: caller.identityKey,
+        initialNonce: randomBytes(48).toString('base64'),
+      }),
+    )
+    const statuses: number[] = []
+    for (let n = 0; n < 3; n++)
+      statuses.push((await client.send({ path: '/.well-known/auth/', body })).status)
+    expect(statuses).toEqual([404, 404, 404])
+    expect((await client.send({ path: '/.well-known/auth?x', body })).status).toBe(200)
+    expect((await authFetchOf(caller).fetch(`${few.url}/who`)).status).toBe(200)
+    client.close()
+    await few.stop()
+  })
+
   test('gets the same nonce into two answers at once, each with its own session', async () => {
     const same = sound()
     const answers = await Promise.all([greet(app, same), greet(app, same)])

@@ -11,7 +11,10 @@ import type { AuthSession } from './session-store.ts'
 
 export type Handshake = { readonly identityKey: string; readonly initialNonce: string }
 
-/** Answers a handshake, once `keep` has resolved; rejects, with nothing answered, where that or the SDK fails. */
+/**
+ * Answers a handshake, once `keep` has resolved; rejects, with nothing answered, where that or the SDK fails. Resolves
+ * also where the middleware answers by itself or the client leaves: whoever waited for ever would keep its place.
+ */
 export function shakeHands(
   wallet: WalletInterface,
   request: Request,
@@ -20,6 +23,7 @@ export function shakeHands(
   keep: (session: AuthSession) => Promise<void>,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
+    response.once('close', resolve)
     const transport = new OneRequestTransport({
       onFailure: reject,
       async onSend(message) {
@@ -49,6 +53,9 @@ export function proveRequest(
   const { status, set, json, send, end, sendFile } = response
   const unsign = () => void Object.assign(response, { status, set, json, send, end, sendFile })
   return new Promise((resolve, reject) => {
+    response.once('close', () =>
+      reject(new Error('it was answered, or the client has left, before it was proven')),
+    )
     const sessions = new SessionManager()
     sessions.addSession({
       isAuthenticated: true,
