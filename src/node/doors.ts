@@ -13,6 +13,7 @@ import { openAuthentication } from '../http/authentication.ts'
 import { chainRoutes } from '../http/chain-routes.ts'
 import { type HealthCheck, healthRoutes } from '../http/health-routes.ts'
 import { identityRoutes, type NodeIdentity } from '../http/identity-routes.ts'
+import { loggedPath } from '../http/logged-path.ts'
 import { overlayRoutes } from '../http/overlay-routes.ts'
 import { httpLimits, listen } from '../http/server.ts'
 import { syncRoutes } from '../http/sync-routes.ts'
@@ -71,7 +72,7 @@ export async function openDoors(
   }
   const onFailure = (error: unknown, { method, originalUrl }: Request) => {
     metrics.errors.inc()
-    log.error({ err: error, method, path: originalUrl.replace(/\?.*/, '') }, 'a request failed')
+    log.error({ err: error, method, path: loggedPath(originalUrl) }, 'a request failed')
   }
   const outgoing = openOutgoing({ network })
   const authentication = openAuthentication({

@@ -12,6 +12,8 @@ describe('the log of a node at its most talkative', () => {
     const client = new HttpClient(node.port)
     const owner = party('somebody discreet')
     const { transactions } = await faucetBeef(node.url, owner, 1)
+    // Good for one upload, or one reading, whoever has it.
+    const uploadToken = 'ab'.repeat(32)
     const { bytes } = validSubmission(owner, transactions, 0, '{"diagnosis":"sEcReT-in-an-event"}\n')
     const secretly = {
       authorization: 'Bearer sEcReT-bearer',
@@ -46,12 +48,16 @@ describe('the log of a node at its most talkative', () => {
       headers: secretly,
       body: Buffer.from('{"service":"ls_gitdata_events","query":{"streamId":"sEcReT-stream"}}'),
     })
+    await client.send({ method: 'PUT', path: `/uhrp/uploads/${uploadToken}`, body: fresh })
+    await client.send({ method: 'GET', path: `/uhrp/${'0'.repeat(64)}?ticket=${uploadToken}` })
+    await until(() => node.lines.filter(line => line.includes('/uhrp/')).length === 2)
     await until(() => node.lines.some(line => line.includes('a request failed')))
     client.close()
     await node.stop()
 
     const password = new URL(node.database.url).password
-    const told = node.lines.filter(line => line.includes('sEcReT') || line.includes(`:${password}@`))
+    const secrets = ['sEcReT', `:${password}@`, uploadToken]
+    const told = node.lines.filter(line => secrets.some(secret => line.includes(secret)))
     expect(told).toEqual([])
     expect(node.lines.length).toBeGreaterThan(3)
     await node.end()
