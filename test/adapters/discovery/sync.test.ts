@@ -246,14 +246,16 @@ async function hasAll({ database }: OverlayHost, transactions: readonly Transact
   })
 }
 
+/** Of the one topic that these tests write to; a named peer is asked for every other one as well. */
 async function unsettled({ database }: OverlayHost): Promise<object[]> {
   return (
     await database.pool.query<object>(
-      `select encode(txid, 'hex') as txid, due_ms, reason from sync_unsettled`,
+      `select encode(txid, 'hex') as txid, due_ms, reason from sync_unsettled where topic = $1`,
+      [topic],
     )
   ).rows
 }
 
 async function cursors({ database }: OverlayHost): Promise<number> {
-  return (await database.pool.query('select from sync_cursors')).rowCount ?? 0
+  return (await database.pool.query('select from sync_cursors where topic = $1', [topic])).rowCount ?? 0
 }
