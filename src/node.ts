@@ -54,7 +54,7 @@ export async function startNode(
     const { peers, post, startSync } = await openNodePeers(settings, {
       topics: Object.keys(hosted.managers),
       hostsOf: postgresHostAdvertsIndex(database.pool).hostsOf,
-      self: { identityKey: inUse(keys.node).identityKey, addresses: [] },
+      identity: inUse(keys.node),
       pool: database.pool,
       log,
       metrics,

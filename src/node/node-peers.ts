@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { askIdentity } from '../adapters/auth/ask-identity.ts'
 import type { Chain } from '../adapters/chain/chain.ts'
 import { type HostsOf, openPeers, type Peers } from '../adapters/discovery/peers.ts'
 import { type SyncWithPeers, syncWithPeers } from '../adapters/discovery/sync-with-peers.ts'
@@ -6,6 +7,7 @@ import { openOutgoing } from '../adapters/outgoing/outgoing.ts'
 import type { PeerPost } from '../adapters/overlay/deliver.ts'
 import type { Overlay } from '../adapters/overlay/overlay.ts'
 import { postToPeer } from '../adapters/overlay/post-to-peer.ts'
+import type { Issuer } from '../contract/tokens.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import { openSeldom } from '../runtime/seldom.ts'
@@ -26,7 +28,7 @@ export async function openNodePeers(
   {
     topics,
     hostsOf,
-    self,
+    identity,
     pool,
     log,
     metrics,
@@ -35,7 +37,7 @@ export async function openNodePeers(
     readonly topics: readonly string[]
     readonly hostsOf: HostsOf
     /** Who this node says it is. */
-    readonly self: { readonly identityKey?: string; readonly addresses: readonly string[] }
+    readonly identity: Issuer
     readonly pool: Pool
     readonly log: Log
     readonly metrics: Metrics
@@ -49,10 +51,22 @@ export async function openNodePeers(
     network,
     topics,
     hostsOf,
-    self,
+    self: { identityKey: identity.identityKey, addresses: [] },
     named: settings.ASSAY_PEERS,
     callNamed,
     call: openOutgoing({ network }),
+    ask: askIdentity(identity, openOutgoing({ network })),
+    mayBeUnproven: settings.ASSAY_PEERS_UNPROVEN,
+    now: Date.now,
+    onImpostor(impostor) {
+      metrics.impostors.inc()
+      seldom('impostors', leftOut =>
+        log.warn(
+          { ...impostor, leftOut },
+          'an advert names a host that does not prove the key of the advert, and is no peer by it',
+        ),
+      )
+    },
     peersMax: settings.ASSAY_PEERS_PER_TOPIC_MAX,
     onTrouble: error =>
       seldom('adverts', leftOut => log.warn({ err: error, leftOut }, 'the adverts of hosts cannot be read')),

@@ -41,6 +41,10 @@ export function openMetrics() {
       'changes of the best chain that took proofs back',
     ),
     silentHosts: counter('assay_discovery_silent_hosts_total', 'advertised hosts that have fallen silent'),
+    impostors: counter(
+      'assay_discovery_impostors_total',
+      'adverts that name a host which does not prove the key of the advert',
+    ),
     fuelDead: counter('assay_fuel_dead_transactions_total', 'transactions of ours that will not be had'),
     fuelUnsent: counter('assay_fuel_failed_sends_total', 'sends that brought no word, and are tried again'),
     handshakes: counter(

@@ -58,6 +58,11 @@ const settings = {
     '32',
     'hosts that are told of a topic because they advertise it',
   ),
+  ASSAY_PEERS_UNPROVEN: setting(
+    yesOrNo(),
+    'true',
+    'whether hosts that advertise themselves are peers also where they cannot prove a key (BRC-103); one that proves another key than its advert’s never is',
+  ),
   ASSAY_SYNC_MS: setting(
     wholeNumber(100, 86_400_000),
     '60000',

@@ -69,6 +69,10 @@ export async function overlayHost(options: {
     callNamed,
     call: openOutgoing({ network }),
     refreshMs: 20,
+    ask: async () => undefined,
+    mayBeUnproven: true,
+    now: Date.now,
+    onImpostor: () => undefined,
     onTrouble: error => void failures.push(String(error)),
   })
   await peers.start()

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AuthMessage, Transport } from '@bsv/sdk'
 import type { Outgoing, OutgoingAnswer } from '../outgoing/outgoing.ts'
+import { postHandshake } from './post-handshake.ts'
 import { readInitialResponse } from './read-initial-response.ts'
 import { answerPayload, headersOfAnswer, requestPayload, type SignedRequest } from './signed-http.ts'
 
@@ -43,13 +44,8 @@ export class CallTransport implements Transport {
     else if (message.messageType === 'general') await this.#ask(message)
   }
 
-  async #shakeHands({ version, messageType, identityKey, initialNonce }: AuthMessage): Promise<void> {
-    const url = `${new URL(this.#request.url).origin}/.well-known/auth`
-    const answer = await this.#outgoing(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: Buffer.from(JSON.stringify({ version, messageType, identityKey, initialNonce })),
-    })
+  async #shakeHands(message: AuthMessage): Promise<void> {
+    const { url, answer } = await postHandshake(this.#request.url, message, this.#outgoing)
     const response = readInitialResponse(answer, url)
     this.#expectSame(url, response.identityKey)
     // The SDK begins to listen for it when this here has resolved, and not before.

@@ -16,6 +16,11 @@ export function readInitialResponse({ status, body }: OutgoingAnswer, url: strin
   return read.data
 }
 
+/** Whether it means to be one; what is wrong with it is said by reading it. */
+export function isInitialResponse({ body }: OutgoingAnswer): boolean {
+  return z.object({ messageType: z.literal('initialResponse') }).safeParse(parse(body)).success
+}
+
 const nonce = z.base64().min(4).max(128)
 const initialResponse = z.object({
   version: z.literal('0.1'),

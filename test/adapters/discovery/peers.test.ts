@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import type { Impostor } from '../../../src/adapters/discovery/host-claims.ts'
+import { DOUBTED_KEPT_MS, IDENTITY_KEPT_MS } from '../../../src/adapters/discovery/host-identities.ts'
 import {
   type AdvertisedHost,
   openPeers,
@@ -8,6 +10,7 @@ import {
 import { openOutgoing } from '../../../src/adapters/outgoing/outgoing.ts'
 import { advertisedTarget } from '../../../src/adapters/overlay/targets.ts'
 import { advertOf } from '../../support/overlay-host.ts'
+import { party } from '../../support/pipeline.ts'
 import { until } from '../../support/until.ts'
 
 const opened: Peers[] = []
@@ -108,6 +111,122 @@ describe('the peers of a node', () => {
   })
 })
 
+describe('a host that is advertised', () => {
+  const [owner, stranger] = [party('its owner'), party('a stranger')]
+  const url = 'https://one.example'
+  const hostsOf = async () => [advertOf(url, stranger.identityKey), advertOf(url, owner.identityKey)]
+
+  test('counts under the key that it proves, for the topics of that key’s own adverts', async () => {
+    const impostors: Impostor[] = []
+    const peers = await open(
+      {
+        hostsOf: async topic =>
+          topic === 'tm_a' ? [advertOf(url, stranger.identityKey)] : [advertOf(url, owner.identityKey)],
+      },
+      {
+        topics: ['tm_a', 'tm_b'],
+        ask: async () => owner.identityKey,
+        onImpostor: impostor => void impostors.push(impostor),
+      },
+    )
+    expect(peers.all().map(({ base, topics }) => ({ base, topics }))).toEqual([
+      { base: url, topics: ['tm_b'] },
+    ])
+    expect(peers.topicsOf(advertisedTarget(url))).toEqual(new Set(['tm_b']))
+    expect(impostors).toEqual([
+      { base: url, advertisedKey: stranger.identityKey, provenKey: owner.identityKey },
+    ])
+  })
+
+  test('is asked who it is once, however many say that it is theirs, and reported once', async () => {
+    let asked = 0
+    let looks = 0
+    const impostors: Impostor[] = []
+    await open(
+      {
+        async hostsOf() {
+          looks += 1
+          return Array.from({ length: 50 }, (_, n) => advertOf(url, party(`claimant ${n}`).identityKey))
+        },
+      },
+      {
+        async ask() {
+          asked += 1
+          return owner.identityKey
+        },
+        onImpostor: impostor => void impostors.push(impostor),
+      },
+    )
+    await until(() => looks >= 5)
+    expect([asked, impostors.length]).toEqual([1, 50])
+  })
+
+  test('is no peer while it has not answered, and is left alone longer and longer', async () => {
+    let asked = 0
+    let looks = 0
+    const peers = await open(
+      {
+        async hostsOf() {
+          looks += 1
+          return hostsOf()
+        },
+      },
+      {
+        async ask() {
+          asked += 1
+          throw new Error('nobody is there')
+        },
+      },
+    )
+    await until(() => looks >= 10)
+    expect(peers.all()).toEqual([])
+    expect(asked).toBeLessThan(5)
+    // Another process may have asked it, and what waits for it must not be thrown away.
+    expect(peers.topicsOf(advertisedTarget(url))).toEqual(new Set(['tm_a']))
+    await expect(post(peers)).rejects.toThrow('who it is')
+  })
+
+  test('is a peer without a key where the operator lets it, and else is none', async () => {
+    expect((await open({ hostsOf })).all()).toHaveLength(1)
+    expect((await open({ hostsOf }, { mayBeUnproven: false })).all()).toEqual([])
+  })
+
+  test('is told nothing once it proves another key, also of what was to be told before', async () => {
+    const told: string[] = []
+    let key = owner.identityKey
+    let nowMs = 0
+    const peers = await open(
+      { hostsOf: async () => [advertOf(url, owner.identityKey)] },
+      {
+        now: () => nowMs,
+        ask: async () => key,
+        async call(to) {
+          told.push(to)
+          return { status: 200, headers: new Headers(), body: new Uint8Array() }
+        },
+      },
+    )
+    await post(peers)
+    await peers.all()[0]?.call(`${url}/sync`)
+    expect(told).toEqual([`${url}/submit`, `${url}/sync`])
+    const [peer] = peers.all()
+    key = stranger.identityKey
+    nowMs += IDENTITY_KEPT_MS
+    await until(() => peers.topicsOf(advertisedTarget(url))?.size === 0)
+    await post(peers)
+    await expect(peer?.call(`${url}/sync`)).rejects.toThrow('no advert names the key that it proves')
+    expect(peers.all()).toEqual([])
+    expect(told).toHaveLength(2)
+    // Its owner is back, and need not wait for an hour.
+    key = owner.identityKey
+    nowMs += DOUBTED_KEPT_MS
+    await until(() => peers.all().length === 1)
+  })
+
+  const post = (peers: Peers) =>
+    peers.post(url, new Uint8Array(1), ['tm_a'], undefined, new AbortController().signal)
+})
+
 async function open(from: Pick<PeersDeps, 'hostsOf'>, more: Partial<PeersDeps> = {}): Promise<Peers> {
   const call = openOutgoing({ network: 'local' })
   const peers = openPeers({
@@ -117,6 +236,10 @@ async function open(from: Pick<PeersDeps, 'hostsOf'>, more: Partial<PeersDeps> =
     named: [],
     callNamed: call,
     call,
+    ask: async () => undefined,
+    mayBeUnproven: true,
+    now: Date.now,
+    onImpostor: () => undefined,
     onTrouble: () => undefined,
     refreshMs: 10,
     ...from,

@@ -118,6 +118,10 @@ describe('word of what is admitted', () => {
       call,
       peersMax: 100,
       refreshMs: 20,
+      ask: async () => undefined,
+      mayBeUnproven: true,
+      now: Date.now,
+      onImpostor: () => undefined,
       onTrouble: () => undefined,
     })
     await peers.start()
