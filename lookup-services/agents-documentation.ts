@@ -1,4 +1,5 @@
 import { AGENTS_LOOKUP_LIMIT_DEFAULT, AGENTS_LOOKUP_LIMIT_MAX } from './agents-query.ts'
+import { IN_PART } from './query-members.ts'
 
 /** What a host serves to people; docs/topics/ls_gitdata_agents.md is this page. */
 export function agentsLookupDocumentation(): string {
@@ -44,7 +45,7 @@ An output list: each output with its BEEF, and a context, which is UTF-8 JSON, s
 \`\`\`
 
 \`admittedMs\`, \`cursor\` and \`spent\` (withdrawn) are this host's word; the rest is what the signed token in the BEEF says. \`region\` is
-there where the token has one.
+there where the token has one. ${IN_PART}
 
 **Next page**: the same query with the \`cursor\` of the last output, until a page is empty. A cursor is a position in the list, so it stays
 good when adverts are added, withdrawn or evicted, and for either order.

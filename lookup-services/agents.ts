@@ -27,6 +27,7 @@ export class AgentsLookupService implements LookupService {
   readonly admissionMode = 'locking-script'
   readonly spendNotificationMode = 'txid'
   readonly takesBytes = true
+  readonly answersInPart = true
   readonly #index: AgentsIndex
   readonly #options: AgentsLookupOptions
 

@@ -4,7 +4,7 @@ import {
   HOST_LOOKUP_LIMIT_MAX,
   HOST_LOOKUP_TOPICS_MAX,
 } from './host-adverts-query.ts'
-import { SKIP_MAX } from './query-members.ts'
+import { IN_PART, SKIP_MAX } from './query-members.ts'
 
 /** What a host serves to people; docs/topics/ls_ship.md and ls_slap.md are these pages. */
 export function hostAdvertsLookupDocumentation(kind: HostAdvertKind): string {
@@ -38,6 +38,7 @@ ${example}
 
 An output list: each advert as its output, with its BEEF. Of several adverts with the same identity, domain and name the
 one admitted last answers. Withdrawn adverts are left out, and so is what the operator of this host has banned.
+${IN_PART}
 
 Each was checked when it was admitted: it is signed by the identity it names, and locked to it. Whether the host is there, and who
 it is, shows when you call it.

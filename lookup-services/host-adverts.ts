@@ -19,6 +19,7 @@ export class HostAdvertsLookupService implements LookupService {
   readonly admissionMode = 'locking-script'
   readonly spendNotificationMode = 'txid'
   readonly takesBytes = true
+  readonly answersInPart = true
   readonly #kind: HostAdvertKind
   readonly #index: HostAdvertsIndex
   readonly #informationUrl: string | undefined

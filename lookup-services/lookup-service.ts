@@ -8,6 +8,11 @@ export type LookupService = {
   readonly spendNotificationMode: 'txid'
   /** Not of the reference interface: a host may give locking scripts as bytes, where that saves it something. */
   readonly takesBytes: true
+  /**
+   * Not of the reference interface: where a host bounds the length of its answers, some of what is found is better than
+   * a refusal, which anybody could bring about with a few outputs of long history.
+   */
+  readonly answersInPart?: true
   outputAdmittedByTopic(output: AdmittedOutput): Promise<void>
   outputSpent(spend: OutputSpend): Promise<void>
   /**

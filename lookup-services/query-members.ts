@@ -40,3 +40,7 @@ export function readQuery<Schema extends z.ZodType<{ findAll?: boolean | undefin
     })
   return read.value
 }
+
+/** For the pages of services that say `answersInPart`. */
+export const IN_PART = `Where an answer would be longer than this host gives, it holds as many outputs as fit: mined ones before those that wait for
+a block, and short ones before long. With a smaller \`limit\`, all of them can be had.`

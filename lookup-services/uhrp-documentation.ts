@@ -1,4 +1,4 @@
-import { SKIP_MAX } from './query-members.ts'
+import { IN_PART, SKIP_MAX } from './query-members.ts'
 import { UHRP_LOOKUP_LIMIT_DEFAULT, UHRP_LOOKUP_LIMIT_MAX } from './uhrp-query.ts'
 
 /** What a host serves to people; docs/topics/ls_uhrp.md is this page. */
@@ -32,5 +32,6 @@ another form, is refused with \`ERR_LOOKUP_INVALID_QUERY\` and its JSON Pointer.
 An output list: each advert as its output, with its BEEF; who keeps the content longest comes first. Of several adverts
 of one host for one URL and hash, the one that expires last answers. What has expired or is withdrawn is left out, and so is
 what the operator of this host has banned.
+${IN_PART}
 `
 }

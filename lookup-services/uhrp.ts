@@ -25,6 +25,7 @@ export class UhrpLookupService implements LookupService {
   readonly admissionMode = 'locking-script'
   readonly spendNotificationMode = 'txid'
   readonly takesBytes = true
+  readonly answersInPart = true
   readonly #index: UhrpIndex
   readonly #options: UhrpLookupOptions
 

@@ -21,6 +21,8 @@ export type HostedManager = TopicManager & {
 export type HostedService = LookupService & {
   /** Takes `toBinary` of a locking script as a Uint8Array: the very bytes that the topic manager has judged. */
   readonly takesBytes?: boolean
+  /** Some of what it finds is an answer, where all of it is longer than one. */
+  readonly answersInPart?: boolean
   /** What spent the output has been evicted. */
   outputUnspent?(output: {
     readonly txid: string

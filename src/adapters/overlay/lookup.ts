@@ -3,6 +3,7 @@ import { accepted, type Outcome, refused } from '../../core/fault.ts'
 import { byteas, type Queryable } from '../postgres/sql.ts'
 import type { Hosted } from './hosted.ts'
 import { readAncestryUpTo } from './read-ancestry.ts'
+import { lengthOf, readFitting } from './read-fitting.ts'
 
 export type Found = { readonly outputs: readonly FoundOutput[] }
 
@@ -39,19 +40,41 @@ export async function lookup(
     formula.map(({ txid, outputIndex }) => ({ txid, vout: outputIndex })),
   )
   const here = formula.filter(({ txid, outputIndex }) => admitted.has(`${txid}.${outputIndex}`))
-  const ancestry = await readAncestryUpTo(db, [...new Set(here.map(({ txid }) => txid))], LOOKUP_BYTES_MAX)
-  if (ancestry === undefined) return tooLong(here.length)
-  const outputs: FoundOutput[] = []
-  let bytes = 0
-  for (const { txid, outputIndex: vout, context } of here) {
-    const history = ancestry.historyOf(txid)
-    if (history === undefined) continue
-    for (const { raw } of history) bytes += raw.length
-    // Before the next history is walked: of a long chain, each is nearly as long as the one before.
-    if (bytes > LOOKUP_BYTES_MAX) return tooLong(here.length)
-    outputs.push({ txid, vout, history, ...(context !== undefined && { context: Uint8Array.from(context) }) })
-  }
+  const histories = (await readAll(db, here)) ?? (asked.answersInPart && (await readSome(db, here)))
+  if (!histories) return tooLong(here.length)
+  const outputs = here.flatMap(({ txid, outputIndex: vout, context }): FoundOutput[] => {
+    const history = histories.get(txid)
+    if (history === undefined) return []
+    return [{ txid, vout, history, ...(context !== undefined && { context: Uint8Array.from(context) }) }]
+  })
   return accepted({ outputs })
+}
+
+type Histories = ReadonlyMap<string, readonly BeefTransaction[]>
+type Named = { readonly txid: string }
+
+/** Undefined where they are longer than an answer. */
+async function readAll(db: Queryable, outputs: readonly Named[]): Promise<Histories | undefined> {
+  const txids = [...new Set(outputs.map(({ txid }) => txid))]
+  const ancestry = await readAncestryUpTo(db, txids, LOOKUP_BYTES_MAX)
+  if (ancestry === undefined) return undefined
+  const histories = new Map<string, readonly BeefTransaction[]>()
+  let bytes = 0
+  for (const { txid } of outputs) {
+    const history = histories.get(txid) ?? ancestry.historyOf(txid)
+    if (history === undefined) continue
+    histories.set(txid, history)
+    bytes += lengthOf(history)
+    // Before the next history is walked: of a long chain, each is nearly as long as the one before.
+    if (bytes > LOOKUP_BYTES_MAX) return undefined
+  }
+  return histories
+}
+
+function readSome(db: Queryable, outputs: readonly Named[]): Promise<Histories> {
+  const counts = new Map<string, number>()
+  for (const { txid } of outputs) counts.set(txid, (counts.get(txid) ?? 0) + 1)
+  return readFitting(db, counts, LOOKUP_BYTES_MAX)
 }
 
 function tooLong(outputs: number): Outcome<never> {
