@@ -1,6 +1,6 @@
 /** Where a host says that it can be reached. */
 export type HostAddress = {
-  /** In the one spelling of all that mean it: lower case, no default port, no slash at the end. */
+  /** In the one spelling of all that mean it: lower case, no default port, no dot or slash at the end. */
   readonly base: string
   /** Nobody else's to reach: on the host's own machine or network, or without TLS. What names stand for is not asked. */
   readonly isLocal: boolean
@@ -22,7 +22,10 @@ export function readHostAddress(domain: string): HostAddress | undefined {
   const isPlain = plainSchemes.has(scheme)
   const url = parsed(`${isPlain ? 'http' : 'https'}://${authority}`)
   if (url === undefined) return undefined
-  return { base: `${scheme}://${url.host}`, isLocal: isPlain || isInside(url.hostname) }
+  // `example.` is `example`: a ban on the one is meant for both.
+  const host = url.host.replace(/\.+(?=:\d+$|$)/, '')
+  if (host === '' || host.startsWith(':')) return undefined
+  return { base: `${scheme}://${host}`, isLocal: isPlain || isInside(url.hostname) }
 }
 
 /** The host of a URL that content is fetched from. */
