@@ -24,6 +24,7 @@ import { type OverlayError, sendError } from './overlay-error.ts'
 import { overlayFailures } from './overlay-failures.ts'
 import { readJson } from './read-json.ts'
 import { bodyLimits, bodyReader } from './receive-body.ts'
+import { wrongShape } from './wrong-shape.ts'
 
 export type AdminRouteDeps = {
   readonly authentication: Authentication
@@ -69,7 +70,7 @@ export function adminRoutes(deps: AdminRouteDeps): Router {
   const asked = (work: (page: Page) => Promise<Answer>): RequestHandler =>
     asking(async request => {
       const read = readPage(request)
-      return read.success ? work(read.data) : invalid('the query', read.error)
+      return read.success ? work(read.data) : wrongShape('the query', read.error)
     })
   const acting = (action: string, work: () => Promise<Answer>): RequestHandler =>
     guard((_, response, who) =>
@@ -87,7 +88,7 @@ export function adminRoutes(deps: AdminRouteDeps): Router {
       withJson(request, response, body =>
         places(response, async () => {
           const read = shape.safeParse(body)
-          if (!read.success) return sendError(response, invalid('the body', read.error))
+          if (!read.success) return sendError(response, wrongShape('the body', read.error))
           log.info({ who, action, asked: read.data }, 'an admin has acted')
           await answer(response, () => work(read.data))
         }),
@@ -228,13 +229,5 @@ function unknownService(name = ''): OverlayError {
     status: 400,
     code: 'ERR_LOOKUP_SERVICE_NOT_FOUND',
     message: `this node does not host "${name}"; GET /listLookupServiceProviders names what it hosts`,
-  }
-}
-
-function invalid(what: string, { issues: [issue] }: z.ZodError): OverlayError {
-  return {
-    status: 400,
-    code: 'ERR_REQUEST_INVALID',
-    message: `${what}, /${issue?.path.join('/') ?? ''}: ${issue?.message ?? 'not what this route takes'}`,
   }
 }

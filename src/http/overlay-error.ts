@@ -13,6 +13,11 @@ export type OverlayError = {
   readonly retryAfterSeconds?: number
 }
 
+/** What came of reading a part of a request. */
+export type Read<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: OverlayError }
+
 export const overlayErrorCodes = [
   'ERR_OVERLAY_ADMISSION_MISSING_TOPICS_HEADER',
   'ERR_OVERLAY_ADMISSION_INVALID_TOPIC',

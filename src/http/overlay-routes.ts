@@ -12,12 +12,19 @@ import { refused } from '../core/fault.ts'
 import { bearerGuard } from './bearer-guard.ts'
 import { limitAtOnce } from './limit-at-once.ts'
 import { aggregatedAnswer, jsonAnswer } from './lookup-answer.ts'
-import { type OverlayError, type OverlayErrorCode, overlayError, sendError } from './overlay-error.ts'
+import {
+  type OverlayError,
+  type OverlayErrorCode,
+  overlayError,
+  type Read,
+  sendError,
+} from './overlay-error.ts'
 import { overlayFailures } from './overlay-failures.ts'
 import { readJson } from './read-json.ts'
 import { readTopics } from './read-topics.ts'
 import { bodyLimits, bodyReader } from './receive-body.ts'
 import { splitOffChainValues } from './split-off-chain-values.ts'
+import { wrongShape } from './wrong-shape.ts'
 
 export type OverlayRouteLimits = {
   /** A BEEF of the greatest length, with off-chain values. */
@@ -93,7 +100,7 @@ export function overlayRoutes({ overlay, arcCallbackToken, limits, onFailure }: 
     withJson(request, response, async body => {
       // What is no callback at all is told so to anybody.
       const read = (isBatch(body) ? callbackBatch : oneCallback).safeParse(body)
-      if (!read.success) return sendError(response, invalid(read.error))
+      if (!read.success) return sendError(response, wrongShape('the body', read.error))
       const against = mayCallBack(request)
       if (against !== undefined) return sendError(response, against)
       await takeCallbacks(overlay, read.data, response)
@@ -110,8 +117,6 @@ export function overlayRoutes({ overlay, arcCallbackToken, limits, onFailure }: 
   routes.use(overlayFailures(onFailure))
   return routes
 }
-
-type Read<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: OverlayError }
 
 /** Before the body is received: what these are wrong about, a megabyte cannot mend. */
 function readSubmitHeaders(overlay: Overlay, request: Request): Read<readonly string[]> {
@@ -318,7 +323,7 @@ async function syncResponse(
 ): Promise<void> {
   const topic = request.get('x-bsv-topic') ?? ''
   const read = syncRequest.safeParse(body)
-  if (!read.success) return sendError(response, invalid(read.error))
+  if (!read.success) return sendError(response, wrongShape('the body', read.error))
   if (!Object.hasOwn(overlay.hosted.managers, topic))
     return sendError(
       response,
@@ -338,7 +343,7 @@ const nodeRequest = z.object({
 
 async function foreignNode(overlay: Overlay, body: unknown, response: Response): Promise<void> {
   const read = nodeRequest.safeParse(body)
-  if (!read.success) return sendError(response, invalid(read.error))
+  if (!read.success) return sendError(response, wrongShape('the body', read.error))
   const { graphID, txid: wanted, outputIndex } = read.data
   const node = await overlay.raw(wanted)
   if (node === undefined)
@@ -348,13 +353,4 @@ async function foreignNode(overlay: Overlay, body: unknown, response: Response):
       message: `${wanted} is not stored here`,
     })
   response.json({ graphID, outputIndex, ...node })
-}
-
-function invalid(error: z.ZodError): OverlayError {
-  const [issue] = error.issues
-  return {
-    status: 400,
-    code: 'ERR_REQUEST_INVALID',
-    message: `the body, /${issue?.path.join('/') ?? ''}: ${issue?.message ?? 'not what this route takes'}`,
-  }
 }

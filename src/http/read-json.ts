@@ -14,8 +14,8 @@ export function readJson(withBody: WithBody, bytesMax: number): WithJson {
   return (request, response, use) =>
     withBody(request, response, bytesMax, body => {
       if (!(body instanceof Uint8Array)) return use(body)
-      const json = parse(body)
-      if (json !== undefined) return use(json.value)
+      const value = parseJson(body)
+      if (value !== undefined) return use(value)
       sendError(response, {
         status: 400,
         code: 'ERR_REQUEST_INVALID',
@@ -24,11 +24,12 @@ export function readJson(withBody: WithBody, bytesMax: number): WithJson {
     })
 }
 
-function parse(bytes: Uint8Array): { value: unknown } | undefined {
+/** Undefined, which JSON cannot say, where it is none in UTF-8. */
+export function parseJson(bytes: Uint8Array): unknown {
   try {
-    return { value: JSON.parse(fromUtf8(bytes) ?? '') }
+    return JSON.parse(fromUtf8(bytes) ?? '')
   } catch {
-    // Not JSON: the caller says so.
+    // Not JSON: the caller says so, or a schema, as none fits it.
     return undefined
   }
 }

@@ -5,6 +5,7 @@ import { refused } from '../core/fault.ts'
 import { limitAtOnce } from './limit-at-once.ts'
 import { overlayError, sendError } from './overlay-error.ts'
 import { overlayFailures } from './overlay-failures.ts'
+import { wrongShape } from './wrong-shape.ts'
 
 export type SyncRouteDeps = {
   /** Names of the topics that are hosted here. */
@@ -40,14 +41,7 @@ export function syncRoutes({
   const pages = limitAtOnce(pagesAtOnceMax, ANSWER_MS_MAX)
   routes.get('/sync', async (request, response) => {
     const read = question.safeParse(request.query)
-    if (!read.success) {
-      const [issue] = read.error.issues
-      return sendError(response, {
-        status: 400,
-        code: 'ERR_REQUEST_INVALID',
-        message: `the query, /${issue?.path.join('/') ?? ''}: ${issue?.message ?? 'not what this route takes'}`,
-      })
-    }
+    if (!read.success) return sendError(response, wrongShape('the query', read.error))
     if (!topics.includes(read.data.topic))
       return sendError(
         response,

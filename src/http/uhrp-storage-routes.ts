@@ -6,12 +6,12 @@ import { identityHolder } from '../adapters/uhrp/holder.ts'
 import { issueUpload, type UploadUrlBounds } from '../adapters/uhrp/upload-urls.ts'
 import { uploadsOf } from '../adapters/uhrp/uploads-of.ts'
 import { hashInUhrpUrl, uhrpUrlOf } from '../contract/uhrp-url.ts'
-import { fromUtf8 } from '../core/bytes.ts'
 import type { Authentication, Caller } from './authentication.ts'
-import { type OverlayError, overlayError, sendError } from './overlay-error.ts'
-import { readJson } from './read-json.ts'
+import { type OverlayError, overlayError, type Read, sendError } from './overlay-error.ts'
+import { parseJson, readJson } from './read-json.ts'
 import { bodyLimits, bodyReader } from './receive-body.ts'
 import type { UhrpLimits } from './uhrp-limits.ts'
+import { wrongShape } from './wrong-shape.ts'
 
 export type StorageRouteDeps = {
   readonly pool: Pool
@@ -42,7 +42,7 @@ export function storageRoutes(deps: StorageRouteDeps): Router {
   routes.post(
     '/upload',
     forUploaders(deps, async (response, { identityKey, body }) => {
-      const wish = readWish(parse(body), limits)
+      const wish = readWish(parseJson(body), limits)
       if (!wish.ok) return sendError(response, wish.error)
       const { fileSize: length, retainMs } = wish.value
       const issued = await issueUpload(pool, { identityKey, length, retainMs }, bounds, now())
@@ -86,8 +86,8 @@ export function storageRoutes(deps: StorageRouteDeps): Router {
   routes.post(
     '/renew',
     forUploaders(deps, async (response, { identityKey, body }) => {
-      const read = renewal.safeParse(parse(body))
-      if (!read.success) return sendError(response, invalid(read.error))
+      const read = renewal.safeParse(parseJson(body))
+      if (!read.success) return sendError(response, wrongShape('the body', read.error))
       const sha256 = readUrl(read.data.uhrpUrl)
       if (sha256 === undefined) return sendError(response, noUrl)
       const [found] = await uploadsOf(pool, identityKey, { nowMs: now(), limit: 1, sha256 })
@@ -130,12 +130,10 @@ const count = z.int().min(1)
 const wish = z.object({ fileSize: z.int().min(0), retentionPeriod: count })
 const renewal = z.object({ uhrpUrl: z.string().max(200), additionalMinutes: count })
 
-type Read<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: OverlayError }
-
 /** How long a file shall be kept is in minutes. */
 function readWish(body: unknown, limits: UhrpLimits): Read<{ fileSize: number; retainMs: number }> {
   const read = wish.safeParse(body)
-  if (!read.success) return { ok: false, error: invalid(read.error) }
+  if (!read.success) return { ok: false, error: wrongShape('the body', read.error) }
   const { fileSize, retentionPeriod } = read.data
   const retainMs = MINUTE_MS * retentionPeriod
   if (retainMs > limits.retentionMsMax) return { ok: false, error: tooLong(limits) }
@@ -150,30 +148,12 @@ function readWish(body: unknown, limits: UhrpLimits): Read<{ fileSize: number; r
   }
 }
 
-function parse(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(fromUtf8(body) ?? '')
-  } catch {
-    // Not JSON, which no schema fits: the schema says so.
-    return undefined
-  }
-}
-
 function readUrl(url: unknown): string | undefined {
   return typeof url === 'string' ? hashInUhrpUrl(url) : undefined
 }
 
 function seconds(ms: number): number {
   return Math.floor(ms / 1000)
-}
-
-function invalid(error: z.ZodError): OverlayError {
-  const [issue] = error.issues
-  return {
-    status: 400,
-    code: 'ERR_REQUEST_INVALID',
-    message: `the body, /${issue?.path.join('/') ?? ''}: ${issue?.message ?? 'not what this route takes'}`,
-  }
 }
 
 function tooLong({ retentionMsMax }: UhrpLimits): OverlayError {
