@@ -3,7 +3,7 @@ import { fromUtf8 } from '../core/bytes.ts'
 import { sendError } from './overlay-error.ts'
 import type { WithBody } from './receive-body.ts'
 
-type WithJson = (
+export type WithJson = (
   request: Request,
   response: Response,
   use: (value: unknown) => Promise<void> | void,
