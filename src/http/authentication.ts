@@ -10,7 +10,7 @@ import {
   sessionLimits,
 } from '../adapters/auth/session-store.ts'
 import type { Issuer } from '../contract/tokens.ts'
-import { pause } from '../runtime/pause.ts'
+import { repeat } from '../runtime/repeat.ts'
 import { isPlainTarget, readAuthHeaders } from './auth-headers.ts'
 import { authRefusals, noRoomForSessions } from './auth-refusals.ts'
 import { limitAtOnce } from './limit-at-once.ts'
@@ -140,7 +140,7 @@ export function openAuthentication(deps: AuthenticationDeps): OpenAuthentication
   )
   routes.use(failures)
 
-  const sweeping = sweepEvery(limits.sweepMs, sessions.sweep, events.onSweepFailure)
+  const sweeping = repeat(sessions.sweep, { everyMs: limits.sweepMs, onFailure: events.onSweepFailure })
   return {
     routes,
     requireIdentity(handle, { bodyBytesMax = limits.bodyBytesMax } = {}) {
@@ -175,20 +175,3 @@ const HANDSHAKE_BYTES_MAX = 16 * 1024
 class NoRoom extends Error {}
 
 type Claim = { readonly session: AuthSession; readonly nonce: string }
-
-function sweepEvery(ms: number, sweep: () => Promise<void>, onFailure: (error: unknown) => void) {
-  const stopping = new AbortController()
-  const run = async () => {
-    while (!stopping.signal.aborted) {
-      await sweep().catch(onFailure)
-      await pause(ms, stopping.signal)
-    }
-  }
-  const running = run()
-  return {
-    stop() {
-      stopping.abort()
-      return running
-    },
-  }
-}

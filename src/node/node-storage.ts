@@ -71,7 +71,7 @@ export async function openNodeStorage(
         onFailure,
       }),
     advertise(adverts, address) {
-      const stop = startAdvertising({
+      const advertising = startAdvertising({
         pool,
         adverts,
         now: Date.now,
@@ -81,7 +81,7 @@ export async function openNodeStorage(
           log.warn({ err: error, sha256 }, 'an advert of stored content failed; it is tried again')
         },
       })
-      stops.add('adverts of stored content', stop)
+      stops.add('adverts of stored content', advertising.stop)
     },
   }
 }

@@ -6,33 +6,36 @@ export type Repeating = {
 
 export type RepeatOptions = {
   readonly everyMs: number
-  /** After a failure, which is told to `onFailure`. */
-  readonly againMs: number
+  /** After a failure, which is told to `onFailure`; as after anything else where nothing is said. */
+  readonly againMs?: number
   onFailure(error: unknown): void
 }
 
-/** Does something at once, and again and again, never beside itself, until it is stopped. */
+/**
+ * Does something at once, and again and again, never beside itself, until it is stopped; without a pause in between
+ * where it resolves with 'more'.
+ */
 export function repeat(
   work: () => Promise<unknown>,
-  { everyMs, againMs, onFailure }: RepeatOptions,
+  { everyMs, againMs = everyMs, onFailure }: RepeatOptions,
 ): Repeating {
   let stopping = false
   let wake = () => {}
   const run = async () => {
     while (!stopping) {
-      let failed = false
+      let pauseMs = everyMs
       // Made before the work: what comes in meanwhile must not wait out the pause.
       const woken = new Promise<void>(resolve => {
         wake = resolve
       })
       try {
-        await work()
+        if ((await work()) === 'more') continue
       } catch (error) {
-        failed = true
+        pauseMs = againMs
         onFailure(error)
       }
       if (stopping) return
-      const timer = setTimeout(() => wake(), failed ? againMs : everyMs)
+      const timer = setTimeout(() => wake(), pauseMs)
       await woken
       clearTimeout(timer)
     }

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
+import { repeat } from '../../runtime/repeat.ts'
 import { HostRests } from '../overlay/host-rests.ts'
 import { PeerRefusal } from '../overlay/outbox.ts'
-import { wakeable } from '../overlay/wakeable.ts'
 import type { Peer } from './peers.ts'
 import { type SyncDeps, syncWithPeer, type Turn } from './sync-peer.ts'
 import { forgetOldProgress } from './sync-progress.ts'
@@ -82,9 +82,8 @@ export function syncWithPeers(deps: SyncWithPeersDeps): SyncWithPeers {
       })
       underWay.set(peer.name, { isPromising, running })
     }
-    return false
   }
-  const looking = wakeable(LOOK_MS, stopping.signal, round)
+  const looking = repeat(round, { everyMs: LOOK_MS, onFailure: error => onFailure('nobody', error) })
   const forgotten = forgetOldProgress(deps.pool, now()).catch(error => onFailure('nobody', error))
 
   return {
@@ -94,8 +93,7 @@ export function syncWithPeers(deps: SyncWithPeersDeps): SyncWithPeers {
     },
     async stop() {
       stopping.abort()
-      await forgotten
-      await looking.done
+      await Promise.all([forgotten, looking.stop()])
       await Promise.all([...underWay.values()].map(({ running }) => running))
     },
   }

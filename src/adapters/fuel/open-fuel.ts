@@ -4,7 +4,7 @@ import { p2pkhLock } from '../../contract/script.ts'
 import type { Issuer } from '../../contract/tokens.ts'
 import type { Transaction } from '../../contract/transaction.ts'
 import type { Outcome } from '../../core/fault.ts'
-import { pause } from '../../runtime/pause.ts'
+import { repeat } from '../../runtime/repeat.ts'
 import type { Chain, ChainChange } from '../chain/chain.ts'
 import type { Fuel } from './fuel.ts'
 import type { FuelEvents } from './fuel-events.ts'
@@ -101,14 +101,6 @@ export function openFuel(deps: FuelDeps): OpenFuel {
     // A large refill is stored in several pieces.
     for (let done = await refillAll(); (done?.transactions ?? 0) > 0; ) done = await refillAll()
   }
-  async function keep(stopped: AbortSignal): Promise<void> {
-    while (!stopped.aborted) {
-      const interrupt = new AbortController()
-      lookAgain = () => interrupt.abort()
-      await tick().catch(events.onTrouble)
-      await pause(tickMs, AbortSignal.any([stopped, interrupt.signal]))
-    }
-  }
 
   return {
     lock,
@@ -138,17 +130,15 @@ export function openFuel(deps: FuelDeps): OpenFuel {
       await workIn(await wholeChange())
     },
     async start() {
-      const stopped = new AbortController()
       const sender = startSender(sending)
       wake = sender.wake
       const stopFollowing = chain.follow(workIn)
       // The chain is followed from now on; what happened before is worked in here, and by the next change otherwise.
       await workIn(await wholeChange()).catch(events.onTrouble)
-      const keeping = keep(stopped.signal)
+      const keeping = repeat(tick, { everyMs: tickMs, onFailure: events.onTrouble })
+      lookAgain = keeping.wake
       stops.push(async () => {
-        stopped.abort()
-        await stopFollowing()
-        await keeping
+        await Promise.all([stopFollowing(), keeping.stop()])
         await sender.stop()
       })
     },

@@ -1,9 +1,9 @@
 import { setMaxListeners } from 'node:events'
+import { repeat } from '../../runtime/repeat.ts'
 import type { Queryable } from '../postgres/sql.ts'
 import { backOff } from './back-off.ts'
 import { HostRests } from './host-rests.ts'
 import { NETWORK } from './targets.ts'
-import { wakeable } from './wakeable.ts'
 
 /** One thing to tell somebody. */
 export type Delivery = {
@@ -54,8 +54,9 @@ export function startOutbox(deps: OutboxDeps): Outbox {
   // Every call under way listens.
   setMaxListeners(0, stopping.signal)
   const peers = new PeerRounds(deps, stopping.signal)
-  const network = wakeable(IDLE_MS, stopping.signal, () => tellNetwork(deps, stopping.signal))
-  const others = wakeable(IDLE_MS, stopping.signal, () => peers.round())
+  const pauses = { everyMs: IDLE_MS, onFailure: (error: unknown) => deps.onFailure(nothing, error, true) }
+  const network = repeat(() => tellNetwork(deps, stopping.signal), pauses)
+  const others = repeat(() => peers.round(), pauses)
   peers.onRoom = others.wake
   return {
     wake() {
@@ -65,22 +66,16 @@ export function startOutbox(deps: OutboxDeps): Outbox {
     isFull: target => peers.isFull(target),
     async stop() {
       stopping.abort()
-      await Promise.all([network.done, others.done])
+      await Promise.all([network.stop(), others.stop()])
       await peers.done()
     },
   }
 }
 
-/** Resolves with whether there may be more to do at once. */
-async function tellNetwork(deps: OutboxDeps, stop: AbortSignal): Promise<boolean> {
-  try {
-    const due = await lease([{ target: NETWORK, room: NETWORK_AT_ONCE }], deps)
-    await Promise.all(due.map(each => deliverOne(each, deps, stop)))
-    return due.length === NETWORK_AT_ONCE
-  } catch (error) {
-    deps.onFailure(nothing, error, true)
-    return false
-  }
+async function tellNetwork(deps: OutboxDeps, stop: AbortSignal): Promise<'more' | 'all'> {
+  const due = await lease([{ target: NETWORK, room: NETWORK_AT_ONCE }], deps)
+  await Promise.all(due.map(each => deliverOne(each, deps, stop)))
+  return due.length === NETWORK_AT_ONCE ? 'more' : 'all'
 }
 
 /**
@@ -112,21 +107,16 @@ class PeerRounds {
     await Promise.all(this.#underWay.keys())
   }
 
-  async round(): Promise<boolean> {
-    const { db, now, isWanted, onFailure } = this.#deps
-    try {
-      const due = await targetsDue(db, now())
-      const unwanted = due.filter(target => !isWanted(target))
-      if (unwanted.length > 0) await forget(unwanted, db)
-      const places = this.#places(due.filter(target => isWanted(target)))
-      if (places.length === 0) return false
-      const leased = await lease(places, this.#deps)
-      for (const delivery of leased) this.#begin(delivery)
-      return leased.length > 0
-    } catch (error) {
-      onFailure(nothing, error, true)
-      return false
-    }
+  async round(): Promise<'more' | 'all'> {
+    const { db, now, isWanted } = this.#deps
+    const due = await targetsDue(db, now())
+    const unwanted = due.filter(target => !isWanted(target))
+    if (unwanted.length > 0) await forget(unwanted, db)
+    const places = this.#places(due.filter(target => isWanted(target)))
+    if (places.length === 0) return 'all'
+    const leased = await lease(places, this.#deps)
+    for (const delivery of leased) this.#begin(delivery)
+    return leased.length > 0 ? 'more' : 'all'
   }
 
   /** Who is told in this round, and of how much. */

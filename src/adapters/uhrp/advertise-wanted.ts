@@ -1,5 +1,5 @@
 import type { Pool } from 'pg'
-import { pause } from '../../runtime/pause.ts'
+import { type Repeating, repeat } from '../../runtime/repeat.ts'
 import { backOff } from '../overlay/back-off.ts'
 import { inTransaction, type Queryable } from '../postgres/sql.ts'
 import { type Adverts, wantLostAgain } from './adverts.ts'
@@ -24,29 +24,17 @@ const LOST_MS = 60_000
  * Tells the overlay what is written down that it shall be told, until it is stopped. What a process stored or removed
  * and then died over is told by the next one; any number of processes may do so side by side.
  */
-export function startAdvertising(deps: AdvertiseDeps): () => Promise<void> {
-  const stop = new AbortController()
-  const run = async () => {
-    let lookAgainMs = 0
-    while (!stop.signal.aborted) {
-      const done = await advertiseDue(deps).catch(error => {
-        deps.onFailure('', error)
-        return 0
-      })
-      if (deps.now() >= lookAgainMs) {
-        lookAgainMs = deps.now() + LOST_MS
-        await wantLostAgain({ db: deps.pool, adverts: deps.adverts }).catch(error =>
-          deps.onFailure('', error),
-        )
-      }
-      if (done < AT_ONCE) await pause(IDLE_MS, stop.signal)
+export function startAdvertising(deps: AdvertiseDeps): Repeating {
+  let lookAgainMs = 0
+  const work = async () => {
+    const done = await advertiseDue(deps)
+    if (deps.now() >= lookAgainMs) {
+      lookAgainMs = deps.now() + LOST_MS
+      await wantLostAgain({ db: deps.pool, adverts: deps.adverts })
     }
+    return done === AT_ONCE ? 'more' : 'all'
   }
-  const running = run()
-  return async () => {
-    stop.abort()
-    await running
-  }
+  return repeat(work, { everyMs: IDLE_MS, onFailure: error => deps.onFailure('', error) })
 }
 
 /** Resolves with how many were taken up. */

@@ -175,9 +175,9 @@ describe('what is restricted', () => {
 describe('a node', () => {
   test('advertises what it stores by itself, until it is stopped', async () => {
     const { said, adverts } = notebook()
-    const stop = startAdvertising(deps(adverts))
+    const advertising = startAdvertising(deps(adverts))
     await store(2)
     await until(() => said.length === 1)
-    await stop()
+    await advertising.stop()
   })
 })
