@@ -1,5 +1,5 @@
 import type { Pool } from 'pg'
-import { backOff } from '../overlay/back-off.ts'
+import { backOff } from '../../runtime/back-off.ts'
 import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
 
 /** What came of one item of a peer's page. */

@@ -1,3 +1,4 @@
+import { backOff } from '../../runtime/back-off.ts'
 import { pause } from '../../runtime/pause.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
 import type { Unsent } from './send.ts'
@@ -23,7 +24,6 @@ export const LEASE_MS = 60_000
 const AT_ONCE = 8
 const IDLE_MS = 500
 const SOON_MS = 4
-const BACK_OFF_MS = 500
 const BACK_OFF_MS_MAX = 10_000
 
 /** Sends what is due until it is stopped; any number of processes may do so side by side. */
@@ -92,15 +92,15 @@ async function sendOne(leased: Leased, { db, now, send, onUnsent }: SenderDeps):
       onUnsent(leased.txid, error)
       await db.query({
         text: `update fuel_transactions set due_ms = $2, last_error = $3 where txid = $1 and state = 'stored'`,
-        values: [bytea(leased.txid), now() + backOff(leased.attempts), String(error).slice(0, 500)],
+        values: [
+          bytea(leased.txid),
+          now() + backOff(leased.attempts, { longestMs: BACK_OFF_MS_MAX }),
+          String(error).slice(0, 500),
+        ],
       })
     }
   } catch (error) {
     // The database does not answer: the lease runs out, and somebody sends it again.
     onUnsent(leased.txid, error)
   }
-}
-
-function backOff(attempts: number): number {
-  return Math.min(BACK_OFF_MS * 2 ** Math.min(attempts - 1, 20), BACK_OFF_MS_MAX)
 }

@@ -1,4 +1,4 @@
-import { backOff } from './back-off.ts'
+import { backOff } from '../../runtime/back-off.ts'
 
 /** How it goes with each host, as far as this process has seen. */
 export class HostRests {

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
+import { backOff } from '../../runtime/back-off.ts'
 import { repeat } from '../../runtime/repeat.ts'
 import type { Queryable } from '../postgres/sql.ts'
-import { backOff } from './back-off.ts'
 import { HostRests } from './host-rests.ts'
 import { NETWORK } from './targets.ts'
 

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
+import { backOff } from '../../runtime/back-off.ts'
 import { type Repeating, repeat } from '../../runtime/repeat.ts'
-import { backOff } from '../overlay/back-off.ts'
 import { inTransaction, type Queryable } from '../postgres/sql.ts'
 import { type Adverts, wantLostAgain } from './adverts.ts'
 

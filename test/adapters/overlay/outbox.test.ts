@@ -1,6 +1,5 @@
 import { LockingScript, P2PKH, PrivateKey, Transaction as StockTransaction } from '@bsv/sdk'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { backOff } from '../../../src/adapters/overlay/back-off.ts'
 import type { HostedManager } from '../../../src/adapters/overlay/hosted.ts'
 import { readBeef } from '../../../src/contract/beef.ts'
 import { eventBatchToken } from '../../../src/contract/event-batch.ts'
@@ -10,6 +9,7 @@ import { readTransaction, type Transaction } from '../../../src/contract/transac
 import { toHex, utf8 } from '../../../src/core/bytes.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { hostedTopics } from '../../../src/node/hosted-topics.ts'
+import { backOff } from '../../../src/runtime/back-off.ts'
 import { batchChain, one } from '../../support/batch-chains.ts'
 import { findDisagreements } from '../../support/check-overlay.ts'
 import { batchTransaction, offChainBatch } from '../../support/event-batches.ts'
@@ -198,7 +198,7 @@ describe('the outbox', () => {
   }
 
   test('waits longer each time, and never for ever', () => {
-    expect([1, 2, 3, 4].map(backOff)).toEqual([500, 1000, 2000, 4000])
+    expect([1, 2, 3, 4].map(failures => backOff(failures))).toEqual([500, 1000, 2000, 4000])
     expect(backOff(500)).toBe(5 * 60_000)
   })
 })

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { backOff } from '../../../runtime/back-off.ts'
 import { pause } from '../../../runtime/pause.ts'
 import { openAnnouncements } from '../announcements.ts'
 import { timeOf } from '../block.ts'
@@ -58,6 +59,7 @@ export type NetworkChainOptions = {
 }
 
 const HEADERS_KEPT = 100_000
+const BACK_OFF_MS = 1000
 const BACK_OFF_MS_MAX = 60_000
 
 export async function openNetworkChain({
@@ -139,7 +141,12 @@ export async function openNetworkChain({
         tellAgainMs = Number.POSITIVE_INFINITY
         announcements.announce(tip().height)
       }
-      await pause(failures === 0 ? pollMs : backOffMs(failures, pollMs), closed.signal)
+      // Sooner than the next look, where the first one fails; later and later after that.
+      const failedMs = backOff(failures, {
+        firstMs: Math.min(pollMs, BACK_OFF_MS),
+        longestMs: BACK_OFF_MS_MAX,
+      })
+      await pause(failures === 0 ? pollMs : failedMs, closed.signal)
     }
   }
   const first = sync()
@@ -182,11 +189,6 @@ export async function openNetworkChain({
     if (tip().hash === since.hash) return undefined
     return run.hashAt(since.height) === since.hash ? since.height : forkBelow(pool, since, 'headers')
   }
-}
-
-/** Sooner than the next look, where the first one fails; later and later after that. */
-function backOffMs(failures: number, pollMs: number): number {
-  return Math.min(Math.min(pollMs, 1000) * 2 ** Math.min(failures - 1, 20), BACK_OFF_MS_MAX)
 }
 
 function neverEmpty(): never {
