@@ -2,6 +2,7 @@ import type { Pool } from 'pg'
 import type { BeefTransaction } from '../../contract/beef.ts'
 import { readTransaction } from '../../contract/transaction.ts'
 import { type FaultCode, FaultError, type Outcome, orThrow } from '../../core/fault.ts'
+import { broadcastSlices } from '../chain/broadcast-slices.ts'
 import type { BroadcastAnswer, Chain } from '../chain/chain.ts'
 import type { Steak, Submission } from '../overlay/submission.ts'
 import { bytea } from '../postgres/sql.ts'
@@ -39,7 +40,7 @@ export async function send(unsent: Unsent, deps: SendDeps): Promise<void> {
   const refusal = await submit({ ...unsent, beef }, deps)
   if (refusal !== undefined) return die(txid, refusal, deps)
 
-  for (const slice of slices(unproven)) {
+  for (const slice of broadcastSlices(unproven)) {
     const answer = await deps.chain.broadcast(slice)
     if (answer.kind === 'rejected') return judgeRefusal(txid, unproven, ours, deps)
   }
@@ -124,24 +125,4 @@ async function markSeen(txid: string, { pool }: SendDeps): Promise<void> {
     text: `update fuel_transactions set state = 'seen', last_error = null where txid = $1 and state = 'stored'`,
     values: [bytea(txid)],
   })
-}
-
-/** So many, and so many bytes of them, any network takes at once. */
-const SLICE_TRANSACTIONS = 500
-const SLICE_BYTES = 1024 * 1024
-
-/** Parents first, as they came. */
-function slices(transactions: readonly BeefTransaction[]): BeefTransaction[][] {
-  const all: BeefTransaction[][] = []
-  let bytes = 0
-  for (const transaction of transactions) {
-    const last = all.at(-1)
-    bytes += transaction.raw.length
-    if (last !== undefined && last.length < SLICE_TRANSACTIONS && bytes <= SLICE_BYTES) last.push(transaction)
-    else {
-      all.push([transaction])
-      bytes = transaction.raw.length
-    }
-  }
-  return all
 }

@@ -1,4 +1,5 @@
 import { type BeefTransaction, writeBeef } from '../../contract/beef.ts'
+import { broadcastSlices } from '../chain/broadcast-slices.ts'
 import type { Chain } from '../chain/chain.ts'
 import type { Queryable } from '../postgres/sql.ts'
 import type { Delivery } from './outbox.ts'
@@ -48,7 +49,7 @@ export async function deliverTo({ txid, target, topics }: Delivery, deps: Delive
   const unproven = history.filter(({ proof }) => proof === undefined)
   // Mined since: told by a process that died before it could say so, or as another one's ancestor.
   if (unproven.length === 0) return
-  for (const slice of slices(unproven)) {
+  for (const slice of broadcastSlices(unproven)) {
     const answer = await deps.chain.broadcast(slice)
     if (answer.kind === 'rejected') return evictRefused(slice, deps)
   }
@@ -68,26 +69,6 @@ async function tellPeer(
   if (told.length === 0) return
   const values = await readValues(txid, told, db)
   await (base === undefined ? post : advertised.post)(base ?? target, writeBeef(history), told, values, stop)
-}
-
-/** So many, and so many bytes of them, any network takes at once. */
-const SLICE_TRANSACTIONS = 500
-const SLICE_BYTES = 1024 * 1024
-
-/** Parents first, as they came. */
-function slices(history: readonly BeefTransaction[]): BeefTransaction[][] {
-  const all: BeefTransaction[][] = []
-  let bytes = 0
-  for (const transaction of history) {
-    const last = all.at(-1)
-    bytes += transaction.raw.length
-    if (last !== undefined && last.length < SLICE_TRANSACTIONS && bytes <= SLICE_BYTES) last.push(transaction)
-    else {
-      all.push([transaction])
-      bytes = transaction.raw.length
-    }
-  }
-  return all
 }
 
 /** The first that the network refuses takes all that descend from it along. */
