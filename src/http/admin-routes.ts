@@ -2,12 +2,13 @@ import { type Request, type RequestHandler, type Response, Router } from 'expres
 import type { Pool } from 'pg'
 import type * as z from 'zod'
 import { ban, listBans, unban } from '../adapters/discovery/bans.ts'
+import type { HostRecord } from '../adapters/indexes/host-adverts-index.ts'
 import type { Outgoing } from '../adapters/outgoing/outgoing.ts'
 import { evictOutput } from '../adapters/overlay/evict-output.ts'
 import type { Hosted } from '../adapters/overlay/hosted.ts'
 import type { Network } from '../core/network.ts'
 import type { Log } from '../runtime/log.ts'
-import type { AdminActions, AdvertRecord } from './admin-actions.ts'
+import type { AdminActions } from './admin-actions.ts'
 import { adminGuard } from './admin-guard.ts'
 import {
   banRequest,
@@ -208,7 +209,7 @@ function pagesOf(total: number, page: number, limit: number) {
   return { total, page, limit, pages: Math.ceil(total / limit) }
 }
 
-function toldAs(protocol: 'SHIP' | 'SLAP', { name, createdMs, ...advert }: AdvertRecord) {
+function toldAs(protocol: 'SHIP' | 'SLAP', { name, createdMs, ...advert }: HostRecord) {
   const named = protocol === 'SHIP' ? { topic: name } : { service: name }
   return { ...advert, ...named, createdAt: timeOf(createdMs) }
 }

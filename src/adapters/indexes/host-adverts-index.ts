@@ -33,6 +33,7 @@ export type HostRecord = {
   readonly outputIndex: number
   readonly identityKey: string
   readonly domain: string
+  /** Of the topic, or of the lookup service. */
   readonly name: string
   /** When it was admitted. */
   readonly createdMs: number
