@@ -105,6 +105,23 @@ describe('the index of adverts of hosts in PostgreSQL', () => {
     }
   })
 
+  test('bans a host for all of its ports and schemes, a base URL for itself alone, and no other host', async () => {
+    const bases = [
+      'https://bad.example',
+      'https://bad.example:8443',
+      'http://bad.example:80',
+      'https://not-bad.example',
+      'https://bad.example.org',
+      'https://mixed.example:8443',
+      'https://mixed.example',
+    ]
+    for (const [vout, base] of bases.entries())
+      await submission(vout, () => index().put(advert({ vout, domain: base, base })))
+    await ban('domain', 'bad.example')
+    await ban('domain', 'https://mixed.example:8443')
+    expect(await places()).toEqual([3, 4, 6])
+  })
+
   test('answers with the earlier of two equal adverts where the later one is banned', async () => {
     await submission(5, () => index().put(advert()))
     await submission(6, () => index().put(advert({ vout: 1 })))

@@ -53,33 +53,6 @@ export async function listBans(
   return { bans: rows, total: counted.rows[0]?.count ?? 0 }
 }
 
-/** Which of these are banned, by their own outpoint or by the host that they name. */
-export async function bannedAmong<Advert extends Banable>(
-  db: Queryable,
-  adverts: readonly Advert[],
-): Promise<ReadonlySet<Advert>> {
-  const names = adverts.map(each => [outpointOf(each), ...spellingsOf(each.domain)])
-  const { rows } = await db.query<{ value: string }>('select value from bans where value = any ($1)', [
-    [...new Set(names.flat())],
-  ])
-  const banned = new Set(rows.map(({ value }) => value))
-  return new Set(adverts.filter((_, i) => names[i]?.some(name => banned.has(name))))
-}
-
-export type Banable = { readonly txid: string; readonly outputIndex: number; readonly domain: string }
-
-function outpointOf({ txid, outputIndex }: Banable): string {
-  return `${txid}.${outputIndex}`
-}
-
-/** Everything under which a host of an advert may be banned: `https://a.example:8443`, `a.example:8443`, `a.example`. */
-function spellingsOf(domain: string): string[] {
-  const base = readDomain(domain)
-  if (base === undefined) return []
-  const host = base.replace(/^[^/]*\/\//, '')
-  return [...new Set([base, host, host.replace(/:\d+$/, '')])]
-}
-
 const DOMAIN_CHARS_MAX = 255
 
 function readDomain(text: string): string | undefined {
