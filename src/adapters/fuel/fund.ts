@@ -9,6 +9,7 @@ import { VerifiedMemory } from '../bsv/verified-memory.ts'
 import { verifyBeef } from '../bsv/verify-beef.ts'
 import type { Chain } from '../chain/chain.ts'
 import { bytea } from '../postgres/sql.ts'
+import { takeMined } from './proofs.ts'
 
 export type FundDeps = {
   readonly pool: Pool
@@ -54,7 +55,19 @@ export async function fundFromBeef(bytes: Uint8Array, deps: FundDeps): Promise<O
     if (answer.kind === 'rejected')
       return refused('transaction-invalid', `the network refused ${subject.txid}: ${answer.detail}`)
   }
-  return accepted(await takeIn(subject, deps))
+  const funded = await takeIn(subject, deps)
+  if (!funded.isNew && subject.proof !== undefined) await proveKnown(subject.txid, subject.proof, deps)
+  return accepted(funded)
+}
+
+/** Also where it was taken for dead, or the network that we ask has never heard of it. */
+async function proveKnown(txid: string, proof: Bump, { pool, chain }: FundDeps): Promise<void> {
+  const { rows } = await pool.query<{ state: string }>({
+    text: 'select state from fuel_transactions where txid = $1',
+    values: [bytea(txid)],
+  })
+  const state = rows[0]?.state
+  if (state !== undefined && state !== 'mined') await takeMined(txid, state, proof, { db: pool, chain })
 }
 
 /** Takes in what the network has: each output of it that pays the fuel key becomes treasury. */

@@ -73,10 +73,7 @@ async function askForUnproven({ db, chain, now }: ProofDeps): Promise<void> {
     const toldAgain: string[] = []
     for (const { txid, state } of rows) {
       const status = statuses.get(txid)
-      if (status?.kind === 'mined') {
-        if (state === 'dead') await takeBackCoins(txid, db)
-        await takeProof(txid, status.proof, { db, chain })
-      }
+      if (status?.kind === 'mined') await takeMined(txid, state, status.proof, { db, chain })
       if ((status === undefined || status.kind === 'refused') && state === 'seen') toldAgain.push(txid)
     }
     if (toldAgain.length > 0)
@@ -85,6 +82,17 @@ async function askForUnproven({ db, chain, now }: ProofDeps): Promise<void> {
         values: [byteas(toldAgain), now()],
       })
   }
+}
+
+/** A block holds it, whatever was thought of it before. */
+export async function takeMined(
+  txid: string,
+  state: string,
+  proof: Bump,
+  deps: Pick<ProofDeps, 'db'> & { readonly chain: Pick<Chain, 'rootAt'> },
+): Promise<void> {
+  if (state === 'dead') await takeBackCoins(txid, deps.db)
+  await takeProof(txid, proof, deps)
 }
 
 /** It was taken for dead, and the network has mined it all the same: what it spends is spent. */
@@ -105,7 +113,7 @@ async function takeBackCoins(txid: string, db: Queryable): Promise<void> {
 async function takeProof(
   txid: string,
   proof: Bump,
-  { db, chain }: { db: Queryable; chain: Pick<Chain, 'rootAt'> },
+  { db, chain }: Parameters<typeof takeMined>[3],
 ): Promise<void> {
   // A block that went again since the network spoke of it: the next change of the chain asks once more.
   if (!proof.leaves.has(txid) || (await chain.rootAt(proof.height)) !== proof.root) return

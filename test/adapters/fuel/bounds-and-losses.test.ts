@@ -277,3 +277,20 @@ describe('small coins that are made into one', () => {
     throw new Error('this faucet is dry')
   }
 })
+
+describe('money that was taken for lost', () => {
+  test('is in the treasury once somebody shows the block that holds it', async () => {
+    const { fuel, bed } = await withBed({ horizonSeconds: 0 })
+    const paid = await bed.chain.pay({ lockingScript: fuel.lock, satoshis: 900, outputs: 1 })
+    if (paid.kind !== 'funded') throw new Error(paid.detail)
+    const beef = async () => (await bed.chain.beefOf(paid.transaction.txid)) ?? new Uint8Array()
+    expect(orThrow(await fuel.fund(await beef()))).toMatchObject({ isNew: true, mined: false })
+    // As it is when the network turned it down at first; so old, nobody asks about it any more.
+    await bed.database.pool.query(`update fuel_transactions set state = 'dead', written_ms = 0`)
+    await bed.mine()
+    await fuel.catchUp()
+    expect((await fuel.holdings()).free.treasury.satoshis).toBe(0)
+    expect(orThrow(await fuel.fund(await beef()))).toMatchObject({ isNew: false, mined: true })
+    expect((await fuel.holdings()).free.treasury).toEqual({ coins: 1, satoshis: 900 })
+  })
+})
