@@ -6,6 +6,7 @@ import { askWallet } from '../adapters/bsv/wallet-payment.ts'
 import type { FuelLevel } from '../adapters/fuel/fuel.ts'
 import type { FuelEvents } from '../adapters/fuel/fuel-events.ts'
 import { poolTarget } from '../adapters/fuel/fuel-settings.ts'
+import type { Funded } from '../adapters/fuel/fund.ts'
 import type { Holdings, Purse } from '../adapters/fuel/level.ts'
 import type { OpenFuel } from '../adapters/fuel/open-fuel.ts'
 import { migrate } from '../adapters/postgres/migrate.ts'
@@ -127,9 +128,22 @@ async function doIt(asked: Asked, fuel: OpenFuel, settings: Settings): Promise<s
           fuel.lock,
           asked.satoshis ?? 2 * coinSatoshis * poolTarget({ coinSatoshis, fanout, ...pool }),
         )
-  const { txid, satoshis, coins, mined, isNew } = orThrow(await fuel.fund(bytes))
+  const { txid, satoshis, coins, mined, isNew } =
+    'beef' in asked ? orThrow(await fuel.fund(bytes)) : await takePaid(bytes, fuel)
   if (!isNew) return `${txid} is here already; it counts once`
   return `${satoshis} satoshis in ${coins} outputs of ${txid} are ${mined ? 'in the treasury' : 'on their way: they pay once a block holds them'}`
+}
+
+/** The wallet has paid by now, and does not do so again: whatever goes wrong, its transaction must not be lost. */
+async function takePaid(bytes: Uint8Array, fuel: OpenFuel): Promise<Funded> {
+  try {
+    return orThrow(await fuel.fund(bytes))
+  } catch (error) {
+    throw new Error(
+      `the wallet has paid, and that could not be taken in: ${explain(error)}\nKeep its transaction in a file, and give it to \`assay wallet fund --beef\` later:\n${toHex(bytes)}`,
+      { cause: error },
+    )
+  }
 }
 
 /** A BEEF as bytes, or as the hex that most tools print. */

@@ -11,6 +11,7 @@ import { toHex } from '../../src/core/bytes.ts'
 import { startChild } from '../node/child-node.ts'
 import { party } from '../support/pipeline.ts'
 import { runningNode, type TestNode } from '../support/running-node.ts'
+import { smallServer } from '../support/small-server.ts'
 import { until } from '../support/until.ts'
 
 /** A dozen processes, one after the other, on a busy machine. */
@@ -103,6 +104,21 @@ describe('assay wallet, beside a running node', () => {
     expect(did).toContain('70000 satoshis in 1 outputs')
     expect(asked).toEqual([['/createAction', 70_000]])
     server.close()
+  })
+
+  test('hands over what a BRC-100 wallet has paid where it cannot be taken in', {
+    timeout: STARTS_MS_MAX,
+  }, async () => {
+    const beef = await paid(toHex(p2pkhLock(party('somebody').publicKey)), 1000)
+    const server = await smallServer(() => ({
+      status: 200,
+      body: JSON.stringify({ tx: [...Buffer.from(beef, 'hex')] }),
+    }))
+    const { code, said } = await run('fund', '--brc100', server.url, '--satoshis', '1000')
+    await server.stop()
+    expect(code).toBe(1)
+    expect(said).toContain('pays the fuel key')
+    expect(said).toContain(beef)
   })
 
   test('refuses what pays somebody else, what is no BEEF, and what it does not understand', {
