@@ -10,8 +10,9 @@ export type Announcements = {
 
 type FollowCallback = (change: ChainChange) => Promise<void>
 
-/** How long a follower that failed is left alone before it is called again. */
+/** How long a follower that failed is left alone before it is called again; longer and longer while it fails. */
 const RETRY_MS = 250
+const RETRY_MS_MAX = 10_000
 
 /**
  * One call at a time per follower; what happens meanwhile is told in one later call, down to the lowest fork. A
@@ -33,15 +34,18 @@ export function openAnnouncements(currentTip: () => Tip, onTrouble: (error: unkn
         untold = Math.min(untold ?? forkHeight, forkHeight)
       }
       async function tellAll() {
+        let failures = 0
         while (untold !== undefined && !stopped.signal.aborted) {
           const forkHeight = untold
           untold = undefined
           try {
             await onChange({ forkHeight, tip: currentTip() })
+            failures = 0
           } catch (error) {
             note(forkHeight)
             onTrouble(error)
-            await pause(RETRY_MS, stopped.signal)
+            await pause(Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX), stopped.signal)
+            failures += 1
           }
         }
         telling = undefined

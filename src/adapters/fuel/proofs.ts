@@ -46,8 +46,8 @@ async function dropDeadProofs(aboveHeight: number, { db, chain }: ProofDeps): Pr
   return dropped.rows[0]?.count ?? 0
 }
 
-/** How many transactions the network is asked about at once. */
-const STATUS_BATCH = 1000
+/** How many transactions the network is asked about at once; where one answer fails, those of all of them are lost. */
+const STATUS_BATCH = 100
 /** So long the network may still mine what it refused, or what our overlay did. */
 const DEAD_ASKED_MS = 24 * 60 * 60_000
 
