@@ -6,7 +6,10 @@ import type { UhrpEntry, UhrpQuery } from '../../lookup-services/uhrp-index.ts'
 import { bans } from '../../migrations/004-bans.ts'
 import { discoveryIndexes } from '../../migrations/006-discovery-indexes.ts'
 import { postgresAgentsIndex } from '../../src/adapters/indexes/agents-index.ts'
-import { postgresHostAdvertsIndex } from '../../src/adapters/indexes/host-adverts-index.ts'
+import {
+  HOSTS_OF_TOPIC_MAX,
+  postgresHostAdvertsIndex,
+} from '../../src/adapters/indexes/host-adverts-index.ts'
 import { postgresUhrpIndex } from '../../src/adapters/indexes/uhrp-index.ts'
 import { collectIndexWrites, type IndexWrite } from '../../src/adapters/overlay/index-writes.ts'
 import { runIndexWrites } from '../../src/adapters/overlay/run-index-writes.ts'
@@ -92,6 +95,21 @@ describe('the index of adverts of hosts in PostgreSQL', () => {
     await submission(9, () => index().remove({ txid, vout: 2 }))
     expect((await index().hostsOf('tm_one')).map(({ vout }) => vout)).toEqual([1, 0])
     expect(await index().hostsOf('tm_nobody')).toEqual([])
+  })
+
+  test('gives out those that were there first, however many come after them', async () => {
+    await submission(1, () => index().put(advert()))
+    await submission(2, () => index().put(advert({ vout: 1, identityKey: south, ...other })))
+    await database.pool.query(
+      `insert into host_adverts (txid, vout, kind, identity_key, domain, base, name, admitted_ms)
+        select decode($1, 'hex'), n, 'SHIP', decode($2, 'hex'), url, url, 'tm_one', 10 + n
+          from (select n, 'https://flood' || n || '.example' as url from generate_series(2, $3) as n) as flood`,
+      [txid, north, 2 + HOSTS_OF_TOPIC_MAX],
+    )
+    const hosts = await index().hostsOf('tm_one')
+    expect(hosts).toHaveLength(HOSTS_OF_TOPIC_MAX)
+    expect(hosts[0]?.vout).toBe(2 + HOSTS_OF_TOPIC_MAX)
+    expect(hosts.map(({ vout }) => vout)).toEqual(expect.arrayContaining([0, 1]))
   })
 
   test('leaves out a banned host, however it is spelled, until the ban is lifted', async () => {

@@ -8,7 +8,10 @@ import { notBanned } from './not-banned.ts'
 import { removeOutputs } from './remove-outputs.ts'
 
 export type PostgresHostAdvertsIndex = HostAdvertsIndex & {
-  /** Hosts that say they host this topic and that nobody has banned and that have not fallen silent, the latest first; each once. */
+  /**
+   * Hosts that say they host this topic and that nobody has banned and that have not fallen silent, each once: the
+   * latest first, and of very many also those that have been there the longest.
+   */
   hostsOf(topic: string): Promise<AdvertisedHost[]>
   /** A page of all adverts, banned ones and repetitions included, the latest first. */
   listRecords(page: RecordsPage): Promise<{ records: HostRecord[]; total: number }>
@@ -59,15 +62,18 @@ export function postgresHostAdvertsIndex(pool: Pool): PostgresHostAdvertsIndex {
       return rows.map(({ txid, vout }) => ({ txid, vout }))
     },
     async hostsOf(topic) {
-      const query = {
-        kind: 'SHIP',
-        names: [topic],
-        order: 'desc',
-        limit: HOSTS_OF_TOPIC_MAX,
-        skip: 0,
-      } as const
-      const { rows } = await pool.query<AdvertisedHost>(findStatement(query))
-      return rows.map(({ identityKey, domain, txid, vout }) => ({ identityKey, domain, txid, vout }))
+      const half = HOSTS_OF_TOPIC_MAX / 2
+      const query = { kind: 'SHIP', names: [topic], limit: half, skip: 0 } as const
+      // Whoever makes a thousand adverts must not push out those who were there before.
+      const found = await Promise.all(
+        (['desc', 'asc'] as const).map(order =>
+          pool.query<AdvertisedHost>(findStatement({ ...query, order })),
+        ),
+      )
+      const hosts = found.flatMap(({ rows }) =>
+        rows.map(({ identityKey, domain, txid, vout }) => ({ identityKey, domain, txid, vout })),
+      )
+      return [...new Map(hosts.map(host => [`${host.txid}.${host.vout}`, host])).values()]
     },
     async listRecords({ kind, offset, limit, search = '' }) {
       const [records, counted] = await Promise.all([
