@@ -24,7 +24,8 @@ export type HostsChecked = { readonly checked: number; readonly silent: number }
  */
 export async function checkHosts(deps: JanitorDeps): Promise<HostsChecked> {
   const { rows } = await deps.db.query<{ domain: string }>({
-    text: `select base as domain from (select distinct base from host_adverts) as advertised
+    // One that is reached in another way than ours (BRC-101) may well be there.
+    text: `select base as domain from (select distinct base from host_adverts where base ~ '^https?://') as advertised
       left join host_checks on domain = base order by checked_ms nulls first, base limit $1`,
     values: [HOSTS_PER_PASS_MAX],
   })

@@ -86,6 +86,13 @@ describe('a host that is advertised', () => {
     expect(silent).toEqual([host.url])
   })
 
+  test('is not taken for a silent one where it is reached in another way than ours', async () => {
+    await admit('wss://one.example')
+    await admit('https+bsvauth://one.example')
+    for (let n = 0; n < HOST_FAILURES_MAX; n++) expect(await check()).toEqual({ checked: 0, silent: 0 })
+    expect(await listed()).toHaveLength(2)
+  })
+
   test('does not keep others from being checked', async () => {
     await admit('http://127.0.0.1:9')
     await admit(host.url)
