@@ -20,6 +20,8 @@ export type OverlayRouteLimits = {
   readonly bytesAtOnceMax: number
   /** So long nothing may come of a body that is under way. */
   readonly silenceMsMax: number
+  /** From the first byte of a body to its last. */
+  readonly bodyMsMax: number
   /** So long a client may take to read its answer. */
   readonly answerMsMax: number
 }

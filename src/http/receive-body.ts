@@ -7,11 +7,14 @@ export type BodyLimits = {
   readonly bytesAtOnceMax: number
   /** So long nothing may come of a body that is under way. */
   readonly silenceMsMax: number
+  /** From its first byte to its last. */
+  readonly bodyMsMax: number
 }
 
 export const bodyLimits: BodyLimits = {
   bytesAtOnceMax: 256 * 1024 * 1024,
   silenceMsMax: 10_000,
+  bodyMsMax: 60_000,
 }
 
 /**
@@ -31,7 +34,7 @@ export function bodyReader(limits: BodyLimits): WithBody {
   const room = { bytes: limits.bytesAtOnceMax }
   return async (request, response, bytesMax, use) => {
     if (request.body !== undefined || request.readableEnded) return use(request.body)
-    const body = await receive(request, bytesMax, limits.silenceMsMax, room)
+    const body = await receive(request, bytesMax, limits, room)
     try {
       if (body.kind === 'whole') await use(body.bytes())
       else if (body.kind === 'refused') sendError(response, body.error)
@@ -54,7 +57,7 @@ type Received = {
 function receive(
   request: Request,
   bytesMax: number,
-  silenceMsMax: number,
+  { silenceMsMax, bodyMsMax }: BodyLimits,
   room: { bytes: number },
 ): Promise<Received> {
   return new Promise(resolve => {
@@ -64,8 +67,10 @@ function receive(
       () => end({ kind: 'refused', error: silent(silenceMsMax), taken }),
       silenceMsMax,
     )
+    const tooSlow = setTimeout(() => end({ kind: 'refused', error: slow(bodyMsMax), taken }), bodyMsMax)
     const end = (received: Received) => {
       clearTimeout(silence)
+      clearTimeout(tooSlow)
       request.off('data', take).off('end', finish).off('close', leave)
       // Whatever still comes is let go by, or the client would never read the answer.
       request.resume()
@@ -114,6 +119,14 @@ function silent(silenceMsMax: number): OverlayError {
     status: 408,
     code: 'ERR_REQUEST_TIMEOUT',
     message: `nothing has come of the body for ${silenceMsMax} ms, and its end is missing; send it again in one go`,
+  }
+}
+
+function slow(bodyMsMax: number): OverlayError {
+  return {
+    status: 408,
+    code: 'ERR_REQUEST_TIMEOUT',
+    message: `the body has not come within ${bodyMsMax} ms; send it again in one go`,
   }
 }
 

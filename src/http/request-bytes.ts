@@ -1,17 +1,27 @@
 import type { Request } from 'express'
 import { errorCode } from '../runtime/error-code.ts'
 
-/** Thrown where nothing has come of a body for too long. */
+/** Thrown where nothing has come of a body for too long, or too little in all. */
 export class BodySilentError extends Error {}
 /** Thrown where the client has left before its body was whole: there is nobody to answer. */
 export class BodyCutOffError extends Error {}
 
-/** The body piece by piece, as fast as it is taken. Whoever stops taking it still has a request to answer. */
-export async function* requestBytes(request: Request, silenceMsMax: number): AsyncGenerator<Uint8Array> {
+/**
+ * The body piece by piece, as fast as it is taken, within `bodyMsMax` in all. Whoever stops taking it still has a request
+ * to answer.
+ */
+export async function* requestBytes(
+  request: Request,
+  silenceMsMax: number,
+  bodyMsMax: number,
+): AsyncGenerator<Uint8Array> {
+  const endsMs = performance.now() + bodyMsMax
   const pieces: AsyncIterator<Uint8Array> = request.iterator({ destroyOnReturn: false })
   let isWaiting = false
   try {
     for (;;) {
+      if (performance.now() >= endsMs)
+        throw new BodySilentError(`the body has not come within ${bodyMsMax} ms`)
       isWaiting = true
       const next = await inTime(pieces.next(), silenceMsMax)
       isWaiting = false

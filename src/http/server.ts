@@ -1,12 +1,14 @@
-import { createServer, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Express } from 'express'
 import { errorBody, type OverlayError } from './overlay-error.ts'
 
 export type HttpLimits = {
   readonly headerBytesMax: number
-  /** From the first byte of a request to its last. */
+  /** From the first byte of a request to its last: as long as the longest upload. Whoever reads less waits less. */
   readonly requestMsMax: number
+  /** So long the rest of a body may take once it is answered. */
+  readonly unreadMsMax: number
   readonly headersMsMax: number
   readonly idleMsMax: number
   readonly connectionsMax: number
@@ -16,7 +18,8 @@ export type HttpLimits = {
 
 export const httpLimits: HttpLimits = {
   headerBytesMax: 16 * 1024,
-  requestMsMax: 60_000,
+  requestMsMax: 24 * 3_600_000,
+  unreadMsMax: 60_000,
   headersMsMax: 10_000,
   idleMsMax: 65_000,
   connectionsMax: 10_000,
@@ -51,9 +54,10 @@ export async function listen(
   )
   server.maxConnections = limits.connectionsMax
   const underWay = new Set<ServerResponse>()
-  server.prependListener('request', (_, response) => {
+  server.prependListener('request', (request, response) => {
     underWay.add(response)
     response.once('close', () => underWay.delete(response))
+    response.once('finish', () => endUnread(request, limits.unreadMsMax))
   })
   // What nobody has to know, nobody has to fail over: RFC 9110 lets a server pass by what is expected of it.
   server.on('checkExpectation', app)
@@ -70,6 +74,13 @@ export async function listen(
     server,
     stop: () => stopServer(server, underWay, limits),
   }
+}
+
+/** Nobody waits for the rest of a body any more, and its connection is good for nothing else until then. */
+function endUnread(request: IncomingMessage, unreadMsMax: number): void {
+  if (request.complete) return
+  const cutOff = setTimeout(() => request.socket.destroy(), unreadMsMax)
+  request.once('end', () => clearTimeout(cutOff)).once('close', () => clearTimeout(cutOff))
 }
 
 /** What never becomes a request of the app gets an answer of the same shape as what does. */

@@ -107,8 +107,9 @@ async function take(
     await end()
     return sendError(response, against)
   }
+  const longestMs = uploadMsMax(wishes.expected?.length ?? limits.objectBytesMax, limits)
   try {
-    const stored = await store.put(requestBytes(request, limits.silenceMsMax), wishes).finally(end)
+    const stored = await store.put(requestBytes(request, limits.silenceMsMax, longestMs), wishes).finally(end)
     // Whatever still comes is let go by, or the client would never read the answer.
     request.resume()
     if (stored.ok) response.json({ status: 'success', ...stored.value })

@@ -389,6 +389,22 @@ describe('a body under a signature', () => {
     await expect(ask(1024 * 1024 + 1)).rejects.toThrow('HTTP 413')
   })
 
+  test('has to come within its time, however steadily it comes', async () => {
+    const impatient = await bed.open({ limits: { bodyMsMax: 200 } })
+    const { path, headers = {} } = await signed(impatient, Buffer.from('in one go'))
+    const socket = connect(impatient.port, '127.0.0.1')
+    const lines = Object.entries({ ...headers, 'content-length': '9000' }).map(
+      ([name, value]) => `${name}: ${value}`,
+    )
+    socket.write([`POST ${path} HTTP/1.1`, 'host: x', ...lines, '', ''].join('\r\n'))
+    const dripping = setInterval(() => socket.write('s'), 20)
+    const [answer] = await once(socket, 'data')
+    expect(String(answer)).toMatch(/^HTTP\/1.1 408 /)
+    clearInterval(dripping)
+    socket.destroy()
+    await impatient.stop()
+  })
+
   test('is not read of somebody who has no session', async () => {
     const sent = await signed(app)
     const headers = {

@@ -5,6 +5,8 @@ import * as z from 'zod'
 import { sha256Hex } from '#sha256'
 import { uhrpUrlOf } from '../../src/contract/uhrp-url.ts'
 import type { Upload } from '../../src/contract/work.ts'
+import { httpLimits } from '../../src/http/server.ts'
+import { uhrpLimits } from '../../src/http/uhrp-limits.ts'
 import { type Party, party } from '../support/pipeline.ts'
 import { testOnlyIdentityHeader } from '../support/test-only-authentication.ts'
 import { until } from '../support/until.ts'
@@ -217,6 +219,30 @@ describe('the stock StorageUploader', () => {
     await expect(uploader().publishFile({ file: file(2), retentionPeriod: 1 })).rejects.toThrow('HTTP 413')
     served.pass(2 * MINUTE_MS)
     await uploader().publishFile({ file: file(3), retentionPeriod: 1 })
+  })
+})
+
+describe('a slow upload', () => {
+  test('has the time that the largest object takes at the least speed', () => {
+    const longestMs = (1000 * uhrpLimits.objectBytesMax) / uhrpLimits.uploadBytesPerSecondMin
+    expect(httpLimits.requestMsMax).toBeGreaterThan(longestMs + uhrpLimits.silenceMsMax)
+  })
+
+  test('is given up where it is slower, however steadily it comes', async () => {
+    const quick = await servedUhrp({ limits: { silenceMsMax: 300, uploadBytesPerSecondMin: 1_000_000 } })
+    const txid = await admittedJob(quick)
+    const bytes = Buffer.alloc(1000, 'slow')
+    const upload = { jobOutpoint: { txid, vout: 0 }, sha256: sha256Hex(bytes), length: bytes.length }
+    const answers = await exchange(quick.port, socket => {
+      socket.write(
+        `PUT ${uploadPath(agents[0], upload)} HTTP/1.1\r\nHost: x\r\nContent-Length: ${bytes.length}\r\n\r\n`,
+      )
+      const dripping = setInterval(() => socket.write('s'), 20)
+      socket.once('close', () => clearInterval(dripping))
+    })
+    expect(answers.map(answerOf)).toEqual([[408, 'ERR_REQUEST_TIMEOUT']])
+    expect(await quick.store.folder.leftovers('incoming')).toEqual([])
+    await quick.close()
   })
 })
 
