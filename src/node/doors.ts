@@ -8,8 +8,8 @@ import type { Database } from '../adapters/postgres/database.ts'
 import type { Network } from '../core/network.ts'
 import type { AdminActions } from '../http/admin-actions.ts'
 import { adminRoutes } from '../http/admin-routes.ts'
-import { nodeApp, standingHeaders } from '../http/app.ts'
-import { openAuthentication } from '../http/authentication.ts'
+import { type NodeAppParts, nodeApp, standingHeaders } from '../http/app.ts'
+import { type Authentication, openAuthentication } from '../http/authentication.ts'
 import { chainRoutes } from '../http/chain-routes.ts'
 import { type HealthCheck, healthRoutes } from '../http/health-routes.ts'
 import { identityRoutes, type NodeIdentity } from '../http/identity-routes.ts'
@@ -43,38 +43,93 @@ export type Doors = {
   readonly signer: 'native' | 'portable'
 }
 
+/** Opens the HTTP server; it is the last to open and among the first to close. */
 export async function openDoors(
   settings: Settings,
   doors: Doors,
 ): Promise<{ url: string; port: number; stop(): Promise<void> }> {
-  const { log, metrics, overlay, nodeChain, database, keys, fuel, storage, startedAtMs, signer } = doors
-  const { local } = nodeChain
-  const {
-    ASSAY_NETWORK: network,
-    ASSAY_NODE_NAME: name,
-    ASSAY_HOST: host,
-    ARC_CALLBACK_TOKEN: arcCallbackToken,
-  } = settings
+  const { log, metrics, overlay, fuel, signer } = doors
+  const { ASSAY_NETWORK: network, ASSAY_HOST: host } = settings
   metrics.gauge(
     'assay_verified_transactions',
     'transactions whose scripts are not run again',
     overlay.verifiedCount,
   )
   fuelMetrics(fuel, metrics)
-  const service = {
-    name,
-    advertisableFQDN:
-      settings.ASSAY_PUBLIC_URL === undefined ? null : new URL(settings.ASSAY_PUBLIC_URL).hostname,
-    port: settings.PORT,
-    network,
-    topicManagerCount: Object.keys(overlay.hosted.managers).length,
-    lookupServiceCount: Object.keys(overlay.hosted.services).length,
-  }
   const onFailure = (error: unknown, { method, originalUrl }: Request) => {
     metrics.errors.inc()
     log.error({ err: error, method, path: loggedPath(originalUrl) }, 'a request failed')
   }
-  const outgoing = openOutgoing({ network })
+  const service = serviceOf(settings, overlay)
+  const app = nodeApp({
+    network,
+    onFailure,
+    metrics: metrics.registry,
+    routes: routesOf(settings, doors, service, onFailure),
+  })
+  const http = await listen(app, settings.PORT, host, { ...httpLimits, headers: standingHeaders(network) })
+  service.port = http.port
+  log.info({ host, port: http.port, network, signer }, 'listening')
+  return { url: listeningAddress(host, http.port), port: http.port, stop: http.stop }
+}
+
+type OnFailure = (error: unknown, request: Request) => void
+
+/** In the order in which they are asked. */
+function routesOf(
+  settings: Settings,
+  doors: Doors,
+  service: Service,
+  onFailure: OnFailure,
+): NodeAppParts['routes'] {
+  const { overlay, nodeChain, database, keys, storage, startedAtMs, signer } = doors
+  const { ASSAY_NETWORK: network, ASSAY_HOST: host, ARC_CALLBACK_TOKEN: arcCallbackToken } = settings
+  const authentication = openNodeAuthentication(doors, onFailure)
+  return [
+    healthRoutes({
+      service,
+      startedAtMs,
+      now: Date.now,
+      isServing: doors.stops.isServing,
+      checks: healthChecks(settings, doors),
+      context: () => ({ signer }),
+    }),
+    identityRoutes(identityOf(keys, network)),
+    overlayRoutes({ overlay, ...(arcCallbackToken !== undefined && { arcCallbackToken }), onFailure }),
+    syncRoutes({
+      topics: Object.keys(overlay.hosted.managers),
+      readPage: question => readSyncPage(database.pool, question),
+      onFailure,
+    }),
+    authentication.routes,
+    storage.routes({
+      authentication,
+      address: () => publicAddressOf(settings, service.port) ?? listeningAddress(host, service.port),
+      onFailure,
+    }),
+    adminRoutes({
+      authentication,
+      token: settings.ADMIN_TOKEN,
+      identityKeys: settings.ADMIN_IDENTITY_KEYS,
+      nodeName: service.name,
+      network,
+      startedAtMs,
+      now: Date.now,
+      pool: database.pool,
+      hosted: overlay.hosted,
+      actions: doors.actions,
+      outgoing: openOutgoing({ network }),
+      log: doors.log,
+      onFailure,
+    }),
+    ...localChainRoutes(settings, nodeChain, onFailure),
+  ]
+}
+
+function openNodeAuthentication(
+  { log, metrics, keys, database, stops }: Doors,
+  onFailure: OnFailure,
+): Authentication {
   const authentication = openAuthentication({
     identity: inUse(keys.node),
     pool: database.pool,
@@ -82,67 +137,32 @@ export async function openDoors(
     onFailure,
     events: authEvents(log, metrics),
   })
-  doors.stops.add('authentication', authentication.stop)
+  stops.add('authentication', authentication.stop)
   metrics.gauge('assay_auth_sessions', 'sessions of proven callers', authentication.sessionCount)
-  const app = nodeApp({
-    network,
-    onFailure,
-    metrics: metrics.registry,
-    routes: [
-      healthRoutes({
-        service,
-        startedAtMs,
-        now: Date.now,
-        isServing: doors.stops.isServing,
-        checks: [...healthChecks(doors), fuelHealth(fuel, settings)],
-        context: () => ({ signer }),
-      }),
-      identityRoutes(identityOf(keys, network)),
-      overlayRoutes({
-        overlay,
-        ...(arcCallbackToken !== undefined && { arcCallbackToken }),
-        onFailure,
-      }),
-      syncRoutes({
-        topics: Object.keys(overlay.hosted.managers),
-        readPage: question => readSyncPage(database.pool, question),
-        onFailure,
-      }),
-      authentication.routes,
-      storage.routes({
-        authentication,
-        address: () => publicAddressOf(settings, service.port) ?? listeningAddress(host, service.port),
-        onFailure,
-      }),
-      adminRoutes({
-        authentication,
-        token: settings.ADMIN_TOKEN,
-        identityKeys: settings.ADMIN_IDENTITY_KEYS,
-        nodeName: name,
-        network,
-        startedAtMs,
-        now: Date.now,
-        pool: database.pool,
-        hosted: overlay.hosted,
-        actions: doors.actions,
-        outgoing,
-        log,
-        onFailure,
-      }),
-      ...(local === undefined
-        ? []
-        : [
-            [
-              '/chain',
-              chainRoutes({ chain: local, control: settings.LOCAL_CHAIN_CONTROL, onFault: onFailure }),
-            ] as const,
-          ]),
-    ],
-  })
-  const http = await listen(app, settings.PORT, host, { ...httpLimits, headers: standingHeaders(network) })
-  service.port = http.port
-  log.info({ host, port: http.port, network, signer }, 'listening')
-  return { url: listeningAddress(host, http.port), port: http.port, stop: http.stop }
+  return authentication
+}
+
+/** Only where the chain lives in this node's own database. */
+function localChainRoutes(
+  { LOCAL_CHAIN_CONTROL: control }: Settings,
+  { local: chain }: NodeChain,
+  onFault: OnFailure,
+): NodeAppParts['routes'] {
+  return chain === undefined ? [] : [['/chain', chainRoutes({ chain, control, onFault })]]
+}
+
+type Service = ReturnType<typeof serviceOf>
+
+function serviceOf(settings: Settings, { hosted }: Overlay) {
+  const { ASSAY_PUBLIC_URL: publicUrl } = settings
+  return {
+    name: settings.ASSAY_NODE_NAME,
+    advertisableFQDN: publicUrl === undefined ? null : new URL(publicUrl).hostname,
+    port: settings.PORT,
+    network: settings.ASSAY_NETWORK,
+    topicManagerCount: Object.keys(hosted.managers).length,
+    lookupServiceCount: Object.keys(hosted.services).length,
+  }
 }
 
 function identityOf({ node, log }: NodeKeys, network: Network): NodeIdentity {
@@ -154,7 +174,7 @@ function identityOf({ node, log }: NodeKeys, network: Network): NodeIdentity {
   }
 }
 
-function healthChecks({ database, nodeChain }: Doors): HealthCheck[] {
+function healthChecks(settings: Settings, { database, nodeChain, fuel }: Doors): HealthCheck[] {
   return [
     {
       name: 'database',
@@ -165,5 +185,6 @@ function healthChecks({ database, nodeChain }: Doors): HealthCheck[] {
       },
     },
     ...nodeChain.checks,
+    fuelHealth(fuel, settings),
   ]
 }

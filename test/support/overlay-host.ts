@@ -4,15 +4,11 @@ import type { AddressInfo, Socket } from 'node:net'
 import express from 'express'
 import { migrations } from '../../migrations/index.ts'
 import type { Chain } from '../../src/adapters/chain/chain.ts'
-import {
-  type AdvertisedHost,
-  type HostsOf,
-  openPeers,
-  type Peers,
-} from '../../src/adapters/discovery/peers.ts'
+import { type HostsOf, openPeers, type Peers } from '../../src/adapters/discovery/peers.ts'
 import { readSyncPage } from '../../src/adapters/discovery/sync-feed.ts'
 import type { Judgement } from '../../src/adapters/discovery/sync-progress.ts'
 import { syncWithPeers } from '../../src/adapters/discovery/sync-with-peers.ts'
+import type { AdvertisedHost } from '../../src/adapters/indexes/host-adverts-index.ts'
 import { openOutgoing } from '../../src/adapters/outgoing/outgoing.ts'
 import { type Overlay, openOverlay } from '../../src/adapters/overlay/overlay.ts'
 import { postToPeer } from '../../src/adapters/overlay/post-to-peer.ts'

@@ -5,6 +5,7 @@ import { utf8 } from '../../core/bytes.ts'
 import type { Network } from '../../core/network.ts'
 import { pause } from '../../runtime/pause.ts'
 import type { AskIdentity } from '../auth/ask-identity.ts'
+import type { AdvertisedHost } from '../indexes/host-adverts-index.ts'
 import type { Outgoing } from '../outgoing/outgoing.ts'
 import { isLoopback, whyNotPublic } from '../outgoing/public-address.ts'
 import { readOutgoingUrl } from '../outgoing/read-outgoing-url.ts'
@@ -20,15 +21,6 @@ import {
   topicsUnder,
 } from './host-claims.ts'
 import { openHostIdentities } from './host-identities.ts'
-
-/** Who says of itself, by a SHIP advert that stands, that it hosts a topic. */
-export type AdvertisedHost = {
-  readonly identityKey: string
-  /** As the advert spells it. */
-  readonly domain: string
-  readonly txid: string
-  readonly vout: number
-}
 
 export type HostsOf = (topic: string) => Promise<readonly AdvertisedHost[]>
 

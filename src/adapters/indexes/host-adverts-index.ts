@@ -21,6 +21,7 @@ export type PostgresHostAdvertsIndex = HostAdvertsIndex & {
   reset(kind: HostAdvertKind): Promise<void>
 }
 
+/** Who says of itself, by a SHIP advert that stands, that it hosts a topic; `domain` as the advert spells it. */
 export type AdvertisedHost = Outpoint & { readonly identityKey: string; readonly domain: string }
 
 export type RecordsPage = {

@@ -1,12 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Impostor } from '../../../src/adapters/discovery/host-claims.ts'
 import { DOUBTED_KEPT_MS, IDENTITY_KEPT_MS } from '../../../src/adapters/discovery/host-identities.ts'
-import {
-  type AdvertisedHost,
-  openPeers,
-  type Peers,
-  type PeersDeps,
-} from '../../../src/adapters/discovery/peers.ts'
+import { openPeers, type Peers, type PeersDeps } from '../../../src/adapters/discovery/peers.ts'
+import type { AdvertisedHost } from '../../../src/adapters/indexes/host-adverts-index.ts'
 import { openOutgoing } from '../../../src/adapters/outgoing/outgoing.ts'
 import { advertisedTarget } from '../../../src/adapters/overlay/targets.ts'
 import { advertOf } from '../../support/overlay-host.ts'
