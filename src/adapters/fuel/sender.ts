@@ -21,7 +21,8 @@ export type Sender = {
 
 /** So long nobody else takes up what a process sends that may have died. Longer than sending may take. */
 export const LEASE_MS = 60_000
-const AT_ONCE = 8
+/** Planned are four a second and more, and a network may take seconds to answer each. */
+const AT_ONCE = 32
 const IDLE_MS = 500
 const SOON_MS = 4
 const BACK_OFF_MS_MAX = 10_000

@@ -117,11 +117,14 @@ function isRunning(pid: number): boolean {
 
 /** Kills one, and the postmaster ends the rest. */
 async function endSessions(url: string): Promise<void> {
-  const client = new pg.Client(url)
-  client.on('error', () => undefined)
-  await client.connect()
-  const { rows } = await client.query('select pg_backend_pid() as backend')
-  const over = new Promise(resolve => client.once('end', resolve))
+  const [victim, witness] = [new pg.Client(url), new pg.Client(url)]
+  for (const client of [victim, witness]) {
+    client.on('error', () => undefined)
+    await client.connect()
+  }
+  const { rows } = await victim.query('select pg_backend_pid() as backend')
+  // The victim's end comes from the kernel, before the postmaster knows; that of the witness comes from the postmaster.
+  const over = new Promise(resolve => witness.once('end', resolve))
   process.kill(rows[0].backend, 'SIGKILL')
   await over
 }
