@@ -79,8 +79,11 @@ export async function listen(
 /** Nobody waits for the rest of a body any more, and its connection is good for nothing else until then. */
 function endUnread(request: IncomingMessage, unreadMsMax: number): void {
   if (request.complete) return
-  const cutOff = setTimeout(() => request.socket.destroy(), unreadMsMax)
-  request.once('end', () => clearTimeout(cutOff)).once('close', () => clearTimeout(cutOff))
+  const { socket } = request
+  // Unreferenced: a process that has stopped must not wait for those who do not.
+  const cutOff = setTimeout(() => socket.destroy(), unreadMsMax).unref()
+  request.once('end', () => clearTimeout(cutOff))
+  socket.once('close', () => clearTimeout(cutOff))
 }
 
 /** What never becomes a request of the app gets an answer of the same shape as what does. */
