@@ -1,5 +1,6 @@
 import type { ErrorRequestHandler, Request, Response } from 'express'
 import { isConnectionLoss } from '../adapters/postgres/connection-loss.ts'
+import type { OverlayError } from './overlay-error.ts'
 
 /** Every way in which the chain's routes say no, and the status that goes with it. */
 export const chainErrors = {
@@ -9,6 +10,7 @@ export const chainErrors = {
   ERR_CHAIN_NO_SUCH_HEIGHT: 404,
   ERR_CHAIN_UNKNOWN_TRANSACTION: 404,
   ERR_CHAIN_METHOD_NOT_ALLOWED: 405,
+  ERR_CHAIN_REQUEST_TIMEOUT: 408,
   ERR_CHAIN_DOUBLE_SPEND: 409,
   ERR_CHAIN_BODY_TOO_LARGE: 413,
   ERR_CHAIN_CONTENT_TYPE: 415,
@@ -44,7 +46,7 @@ export class ChainRouteError extends Error {
 export function answerChainErrors(onFault: (error: unknown, request: Request) => void): ErrorRequestHandler {
   return (error: unknown, request, response, next) => {
     if (response.headersSent) return next(error)
-    const known = error instanceof ChainRouteError ? error : fromBodyReader(error)
+    const known = error instanceof ChainRouteError ? error : fromExpress(error)
     if (known !== undefined) return answer(response, known)
     onFault(error, request)
     answer(response, isConnectionLoss(error) ? databaseAway : unknownFault)
@@ -70,17 +72,21 @@ function answer(response: Response, { code, message, more }: ChainRouteError): v
     .json({ status: 'error', isError: true, code, message, description: message, ...more, ...privateChain })
 }
 
-/** Complaints of express about a body, or about a path that it cannot decode. */
-function fromBodyReader(error: unknown): ChainRouteError | undefined {
-  if (!(error instanceof Error && 'status' in error)) return undefined
-  if (error.status === 413)
-    return new ChainRouteError('ERR_CHAIN_BODY_TOO_LARGE', 'the body is too large; send it in smaller pieces')
-  if (error.status === 415)
-    return new ChainRouteError('ERR_CHAIN_CONTENT_TYPE', 'the body is compressed; send it as it is')
-  if (error.status === 400)
-    return new ChainRouteError(
-      'ERR_CHAIN_INVALID_REQUEST',
-      'the request ends early or its path is unreadable',
-    )
-  return undefined
+/** What is wrong with a body, in the words of whoever has read it. */
+export function refuseChainBody(response: Response, { status, message }: OverlayError): void {
+  answer(response, new ChainRouteError(bodyErrors.get(status) ?? 'ERR_CHAIN_INVALID_REQUEST', message))
+}
+
+const bodyErrors: ReadonlyMap<number, ChainErrorCode> = new Map([
+  [408, 'ERR_CHAIN_REQUEST_TIMEOUT'],
+  [413, 'ERR_CHAIN_BODY_TOO_LARGE'],
+  [415, 'ERR_CHAIN_CONTENT_TYPE'],
+  [503, 'ERR_CHAIN_BUSY'],
+])
+
+/** Its complaint about a path that it cannot decode. */
+function fromExpress(error: unknown): ChainRouteError | undefined {
+  return error instanceof Error && 'status' in error && error.status === 400
+    ? new ChainRouteError('ERR_CHAIN_INVALID_REQUEST', 'its path is unreadable')
+    : undefined
 }

@@ -1,9 +1,10 @@
-import { type Request, type RequestHandler, type Response, Router, raw } from 'express'
+import { once } from 'node:events'
+import { type Request, type RequestHandler, type Response, Router } from 'express'
 import type { TransactionStatus } from '../adapters/chain/chain.ts'
 import { type LocalChain, MempoolFullError } from '../adapters/chain/local-chain.ts'
 import { writeBump } from '../contract/bump.ts'
 import { toHex } from '../core/bytes.ts'
-import { answerChainErrors, ChainRouteError, privateChain } from './chain-errors.ts'
+import { answerChainErrors, ChainRouteError, privateChain, refuseChainBody } from './chain-errors.ts'
 import {
   JSON_BYTES_MAX,
   readFaucetBody,
@@ -15,17 +16,28 @@ import {
   TRANSACTIONS_BYTES_MAX,
   wantsRaw,
 } from './chain-requests.ts'
+import { type BodyLimits, bodyLimits, bodyReader, type WithBody } from './receive-body.ts'
 
 export type ChainRoutesOptions = {
   readonly chain: LocalChain
   /** Lets anybody reorganise the chain: for tests. Without it the route does not exist. */
   readonly control?: boolean
   readonly onFault?: (error: unknown, request: Request) => void
+  readonly limits?: Partial<BodyLimits>
 }
 
 /** What the owner of a local chain shows to followers, wallets and people; mounted under /chain. */
-export function chainRoutes({ chain, control = false, onFault = () => {} }: ChainRoutesOptions): Router {
+export function chainRoutes({
+  chain,
+  control = false,
+  onFault = () => {},
+  limits,
+}: ChainRoutesOptions): Router {
   const routes = Router()
+  const withBody = bodyReader({ ...bodyLimits, ...limits }, refuseChainBody)
+  const octets = bodyOf(withBody, 'application/octet-stream', TRANSACTIONS_BYTES_MAX)
+  /** As bytes: what JSON is, our own parser says. */
+  const json = (bytesMax: number) => bodyOf(withBody, 'application/json', bytesMax)
   routes.use((_request, response, next) => {
     response.set('Cache-Control', 'no-store')
     next()
@@ -63,9 +75,18 @@ export function chainRoutes({ chain, control = false, onFault = () => {} }: Chai
   return routes
 }
 
-const octets = raw({ type: 'application/octet-stream', limit: TRANSACTIONS_BYTES_MAX, inflate: false })
-/** As bytes: what JSON is, our own parser says. */
-const json = (limit: number) => raw({ type: 'application/json', limit, inflate: false })
+/** One of another type is left unread, and the handler says so. It counts as under way until it is answered. */
+function bodyOf(withBody: WithBody, type: string, bytesMax: number): RequestHandler {
+  return (request, response, next) =>
+    request.is(type) === false
+      ? next()
+      : withBody(request, response, bytesMax, async body => {
+          request.body = body
+          const answered = response.closed || once(response, 'close')
+          next()
+          await answered
+        })
+}
 
 function answer(response: Response, body: object): void {
   response.json({ ...body, ...privateChain })

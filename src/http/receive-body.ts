@@ -30,14 +30,18 @@ export type WithBody = (
   use: (body: unknown) => Promise<void> | void,
 ) => Promise<void>
 
-export function bodyReader(limits: BodyLimits): WithBody {
+/** `refuse`: for routes whose errors have a shape of their own. */
+export function bodyReader(
+  limits: BodyLimits,
+  refuse: (response: Response, error: OverlayError) => void = sendError,
+): WithBody {
   const room = { bytes: limits.bytesAtOnceMax }
   return async (request, response, bytesMax, use) => {
     if (request.body !== undefined || request.readableEnded) return use(request.body)
     const body = await receive(request, bytesMax, limits, room)
     try {
       if (body.kind === 'whole') await use(body.bytes())
-      else if (body.kind === 'refused') sendError(response, body.error)
+      else if (body.kind === 'refused') refuse(response, body.error)
     } finally {
       room.bytes += body.taken
     }

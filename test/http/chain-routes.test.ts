@@ -14,6 +14,7 @@ import { chainErrors } from '../../src/http/chain-errors.ts'
 import { type ChainDatabases, chainDatabases } from '../adapters/chain/chain-databases.ts'
 import { serveChain } from '../adapters/chain/served-chain.ts'
 import { coinsOf, fund, keyOf, lockOf, pay } from '../adapters/chain/wallet.ts'
+import { exchange } from './raw-http.ts'
 
 let databases: ChainDatabases
 let chain: LocalChain
@@ -402,6 +403,25 @@ describe('a bad request', () => {
       { numRuns: 250 },
     )
     expect(served.faults).toEqual([])
+  })
+
+  test.each([
+    ['stops coming', { silenceMsMax: 50 }],
+    ['is not whole in time', { bodyMsMax: 50 }],
+  ])('that %s is given up', async (_, limits) => {
+    const slow = await serveChain(chain, { limits })
+    const [answer] = await exchange(slow.port, socket => {
+      socket.write(
+        'POST /chain/transactions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n' +
+          'Content-Type: application/octet-stream\r\nContent-Length: 1000\r\n\r\nhalf',
+      )
+    })
+    expect(answer?.status).toBe(408)
+    expect(JSON.parse(String(answer?.body))).toMatchObject({
+      code: 'ERR_CHAIN_REQUEST_TIMEOUT',
+      ...privately,
+    })
+    await slow.stop()
   })
 
   test('that ends half-way hurts nobody else', async () => {

@@ -3,11 +3,22 @@ import { createServer, type Server } from 'node:http'
 import express from 'express'
 import type { LocalChain } from '../../../src/adapters/chain/local-chain.ts'
 import { chainRoutes } from '../../../src/http/chain-routes.ts'
+import type { BodyLimits } from '../../../src/http/receive-body.ts'
 
 /** The chain's routes on a port of their own, which they keep over a restart. */
-export async function serveChain(chain: LocalChain, { control = true, port = 0 } = {}) {
+export async function serveChain(
+  chain: LocalChain,
+  {
+    control = true,
+    port = 0,
+    limits,
+  }: { control?: boolean; port?: number; limits?: Partial<BodyLimits> } = {},
+) {
   const faults: unknown[] = []
-  const app = express().use('/chain', chainRoutes({ chain, control, onFault: fault => faults.push(fault) }))
+  const app = express().use(
+    '/chain',
+    chainRoutes({ chain, control, onFault: fault => faults.push(fault), ...(limits && { limits }) }),
+  )
   const server: Server = createServer(app).listen(port, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
