@@ -11,6 +11,7 @@ import { headers } from './009-headers.ts'
 import { sync } from './010-sync.ts'
 import { keys } from './011-keys.ts'
 import { ownAdverts } from './012-own-adverts.ts'
+import { eventLog } from './013-event-log.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
 export type Migration = {
@@ -34,4 +35,5 @@ export const migrations: readonly Migration[] = [
   sync,
   keys,
   ownAdverts,
+  eventLog,
 ]

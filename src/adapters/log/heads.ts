@@ -1,0 +1,111 @@
+import { bytea, hexOf, type Queryable } from '../postgres/sql.ts'
+
+/** Where a partition ends. Read under its lock, it is the truth until the transaction ends. */
+export type Head = {
+  readonly partitionId: number
+  readonly streamId: string
+  readonly partition: number
+  readonly level: string
+  readonly nextSeq: number
+  readonly nextAppend: number
+  readonly received: number
+  readonly duplicate: number
+  readonly rejected: number
+  readonly quarantined: number
+  readonly waived: number
+  /** Greatest event time that counts for the watermark; null before the first event. */
+  readonly eventMsMax: number | null
+  readonly lastAppendedMs: number | null
+  readonly nextPacket: number
+  readonly sealedSeq: number
+  readonly watermarkMs: number
+  readonly unsealedBytes: number
+  readonly unsealedSinceMs: number | null
+  readonly policyDigest: string | null
+  readonly policyNo: number
+  readonly constants: string | null
+  readonly sealerToken: number
+}
+
+/** Locks them in ascending order, as everybody does, so that no two transactions wait for each other. */
+export async function lockHeads(db: Queryable, partitionIds: readonly number[]): Promise<Head[]> {
+  const { rows } = await db.query<HeadRow>({
+    name: 'lock-heads',
+    text: `select ${columns} from partition_heads as head join partitions as opened on opened.id = head.partition_id
+      where head.partition_id = any($1) order by head.partition_id for update of head`,
+    values: [partitionIds],
+  })
+  return rows.map(asHead)
+}
+
+const columns = `head.partition_id as "partitionId", opened.stream_id as "streamId", opened.partition, opened.level,
+  head.next_seq as "nextSeq", head.next_append as "nextAppend", head.received, head.duplicate, head.rejected,
+  head.quarantined, head.waived, head.event_ms_max as "eventMsMax", head.last_appended_ms as "lastAppendedMs",
+  head.next_packet as "nextPacket", head.sealed_seq as "sealedSeq", head.watermark_ms as "watermarkMs",
+  head.unsealed_bytes as "unsealedBytes", head.unsealed_since_ms as "unsealedSinceMs",
+  head.policy_digest as "policyDigest", head.policy_no as "policyNo", head.constants,
+  head.sealer_token as "sealerToken"`
+
+type HeadRow = Omit<Head, 'policyDigest'> & { readonly policyDigest: Uint8Array | null }
+
+function asHead({ policyDigest, ...row }: HeadRow): Head {
+  return { ...row, policyDigest: policyDigest === null ? null : hexOf(policyDigest) }
+}
+
+export type MarkBecause = 'time' | 'size' | 'watermark' | 'policy' | 'window' | 'stop'
+
+/**
+ * Ends a packet at the end of its partition, which the caller has locked. Returns the head as it is afterwards. The
+ * packet itself is made from the log later, by whoever seals the partition.
+ */
+export async function markEnd(
+  db: Queryable,
+  head: Head,
+  mark: {
+    readonly watermarkMs: number
+    readonly policyDigest: string
+    readonly rosterDigest: string
+    readonly because: MarkBecause
+    readonly nowMs: number
+  },
+): Promise<Head> {
+  const watermarkMs = Math.max(head.watermarkMs, mark.watermarkMs)
+  await db.query({
+    name: 'mark-end',
+    text: `with marked as (
+        insert into seal_marks (partition_id, packet_no, up_to_seq, up_to_append, watermark_ms, policy_digest,
+            roster_digest, received, duplicate, rejected, quarantined, waived, because, marked_ms)
+          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14))
+      update partition_heads set next_packet = $2 + 1, sealed_seq = $3, watermark_ms = $5, unsealed_bytes = 0,
+        unsealed_since_ms = null where partition_id = $1`,
+    values: [
+      head.partitionId,
+      head.nextPacket,
+      head.nextSeq,
+      head.nextAppend,
+      watermarkMs,
+      bytea(mark.policyDigest),
+      bytea(mark.rosterDigest),
+      head.received,
+      head.duplicate,
+      head.rejected,
+      head.quarantined,
+      head.waived,
+      mark.because,
+      mark.nowMs,
+    ],
+  })
+  return {
+    ...head,
+    nextPacket: head.nextPacket + 1,
+    sealedSeq: head.nextSeq,
+    watermarkMs,
+    unsealedBytes: 0,
+    unsealedSinceMs: null,
+  }
+}
+
+/** Up to where a partition is complete in event time, as far as what has come can tell. */
+export function watermarkOf(head: Pick<Head, 'eventMsMax' | 'watermarkMs'>, latenessMs: number): number {
+  return Math.max(head.watermarkMs, (head.eventMsMax ?? 0) - latenessMs)
+}

@@ -1,0 +1,62 @@
+import type { Json } from '../core/canonical-json.ts'
+import type { StatedIdentity } from '../core/event/read-identity.ts'
+import type { Submission } from '../core/event/submission.ts'
+import type { Level } from '../core/level.ts'
+import type { PacketSource } from '../core/log/packet-header.ts'
+import type { Source } from '../core/registry/source.ts'
+import type { Stream } from '../core/registry/stream.ts'
+import type { AcceptRefusal, Idempotency, ItemAnswer, QuarantineReason } from './arrived.ts'
+
+/** What one request asks the log to take: all of it, in one durable step, or nothing. */
+export type Offer = {
+  readonly source: Source
+  readonly stream: Stream
+  readonly level: Level
+  readonly authenticated: PacketSource['authenticated']
+  readonly connector: { readonly connectorId: string; readonly connectorVersion: string }
+  readonly backfill: boolean
+  readonly receivedMs: number
+  readonly bytes: number
+  /** What ids of events without any identity are made from, besides their place in the request. */
+  readonly arrivalKey: string | Uint8Array
+  readonly idempotency?: Idempotency
+  readonly items: readonly OfferedItem[]
+  /** Held events that leave quarantine with this offer, whose items stand in the same order. */
+  readonly releases?: readonly string[]
+}
+
+export type OfferedItem =
+  | OfferedEvent
+  | {
+      readonly kind: 'held'
+      readonly reason: QuarantineReason
+      readonly detail: string
+      /** What is kept of it, to be inspected, edited and released. */
+      readonly held: Json
+      /** Tells repetitions of it; without one there is no telling. */
+      readonly fingerprint?: string
+      readonly nativeId?: string
+    }
+  | { readonly kind: 'rejected'; readonly code: string; readonly detail: string; readonly pointer?: string }
+
+export type OfferedEvent = {
+  readonly kind: 'event'
+  readonly submission: Submission
+  readonly stated: StatedIdentity
+  readonly payloadJcs: string
+  readonly partitionKey: string
+  /** Those that do not depend on what is in the log. */
+  readonly flags: number
+}
+
+/**
+ * Resolves once everything that the answer says is durable; a duplicate is an answer, not an error. Nothing of an
+ * offer is in the log where it is refused, or where this throws.
+ */
+export type AppendEvents = (offer: Offer) => Promise<AppendOutcome>
+
+export type AppendOutcome =
+  | { readonly kind: 'answered'; readonly items: readonly ItemAnswer[]; readonly replayed: boolean }
+  | { readonly kind: 'refused'; readonly refusal: AcceptRefusal }
+  /** The stream has another policy by now: read it again and offer again. */
+  | { readonly kind: 'stale-policy' }
