@@ -178,7 +178,7 @@ export const eventLog = {
       -- Events told apart by an id of their source's.
       create table native_ids (
         source_id text collate "C" not null,
-        native_id text collate "C" not null,
+        native_id bytea not null,
         latest_digest bytea not null,
         latest_event_id bytea not null,
         latest_ms bigint not null,

@@ -21,6 +21,8 @@ export type Arrived = {
   readonly bytes: number
   readonly idempotency?: Idempotency
   readonly items: readonly ReceivedItem[]
+  /** Held events that leave quarantine with this request, in the order of the items. */
+  readonly releases?: readonly string[]
 }
 
 export type Idempotency = {

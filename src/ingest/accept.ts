@@ -1,0 +1,68 @@
+import type { Level } from '../core/level.ts'
+import type { Stream } from '../core/registry/stream.ts'
+import { admitItem } from './admit-item.ts'
+import type { AppendEvents, Offer } from './append.ts'
+import type { Accept, AcceptRefusal, Arrived } from './arrived.ts'
+
+export type AcceptDeps = {
+  /** Undefined where there is no such stream. */
+  findStream(streamId: string): Promise<Stream | undefined>
+  /** What was read of streams before may be out of date. */
+  forgetStreams(): void
+  readonly append: AppendEvents
+  /** 16 bytes nobody can guess. */
+  randomKey(): Uint8Array
+}
+
+/** A stream's policy does not change as often as that between two looks at it. */
+const POLICY_TRIES_MAX = 5
+
+/** Admit each item, offer all of them to the log, and again where the stream's policy has changed meanwhile. */
+export function openAccept(deps: AcceptDeps): Accept {
+  return async arrived => {
+    const arrivalKey = arrived.idempotency?.key ?? deps.randomKey()
+    for (let tries = 1; ; tries++) {
+      const offer = await makeOffer(arrived, arrivalKey, deps)
+      if ('why' in offer) return { kind: 'refused', refusal: offer }
+      const outcome = await deps.append(offer)
+      if (outcome.kind !== 'stale-policy') return outcome
+      if (tries === POLICY_TRIES_MAX) return { kind: 'refused', refusal: { why: 'backlog', retryAfterS: 1 } }
+      deps.forgetStreams()
+    }
+  }
+}
+
+async function makeOffer(
+  arrived: Arrived,
+  arrivalKey: string | Uint8Array,
+  { findStream }: AcceptDeps,
+): Promise<Offer | AcceptRefusal> {
+  const { source, authenticated, connector, receivedMs, bytes, idempotency, items, releases } = arrived
+  const [home] = source.streams
+  const asked = arrived.streamId ?? home
+  const mayWrite = source.streams.includes(asked)
+  if (!mayWrite && source.unknownStream === 'refuse') return { why: 'unknown-stream', streamId: asked }
+
+  const stream = await findStream(mayWrite ? asked : home)
+  if (stream === undefined || stream.tenantId !== source.tenantId)
+    return { why: 'unknown-stream', streamId: asked }
+  if (!stream.published) return { why: 'unpublished', streamId: stream.streamId }
+
+  const backfill = arrived.backfill === true
+  const admission = { source, stream, receivedMs, backfill, ...(!mayWrite && { unknownStream: asked }) }
+  const level: Level = arrived.level ?? stream.level
+  return {
+    source,
+    stream,
+    level,
+    authenticated,
+    connector,
+    backfill,
+    receivedMs,
+    bytes,
+    arrivalKey,
+    ...(idempotency !== undefined && { idempotency }),
+    ...(releases !== undefined && { releases }),
+    items: items.map(item => admitItem(item, admission)),
+  }
+}
