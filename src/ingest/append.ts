@@ -1,11 +1,10 @@
-import type { Json } from '../core/canonical-json.ts'
 import type { StatedIdentity } from '../core/event/read-identity.ts'
 import type { Submission } from '../core/event/submission.ts'
 import type { Level } from '../core/level.ts'
 import type { PacketSource } from '../core/log/packet-header.ts'
 import type { Source } from '../core/registry/source.ts'
 import type { Stream } from '../core/registry/stream.ts'
-import type { AcceptRefusal, Idempotency, ItemAnswer, QuarantineReason } from './arrived.ts'
+import type { AcceptRefusal, Idempotency, ItemAnswer, QuarantineReason, Release } from './arrived.ts'
 
 /** What one request asks the log to take: all of it, in one durable step, or nothing. */
 export type Offer = {
@@ -21,8 +20,8 @@ export type Offer = {
   readonly arrivalKey: string | Uint8Array
   readonly idempotency?: Idempotency
   readonly items: readonly OfferedItem[]
-  /** Held events that leave quarantine with this offer, whose items stand in the same order. */
-  readonly releases?: readonly string[]
+  /** Held events that leave quarantine with this offer, in the order of the items. */
+  readonly releases?: readonly Release[]
 }
 
 export type OfferedItem =
@@ -32,7 +31,7 @@ export type OfferedItem =
       readonly reason: QuarantineReason
       readonly detail: string
       /** What is kept of it, to be inspected, edited and released. */
-      readonly held: Json
+      readonly held: Submission
       /** Tells repetitions of it; without one there is no telling. */
       readonly fingerprint?: string
       readonly nativeId?: string

@@ -22,7 +22,14 @@ export type Arrived = {
   readonly idempotency?: Idempotency
   readonly items: readonly ReceivedItem[]
   /** Held events that leave quarantine with this request, in the order of the items. */
-  readonly releases?: readonly string[]
+  readonly releases?: readonly Release[]
+}
+
+export type Release = {
+  readonly quarantineId: string
+  readonly who: string
+  /** What is recorded of the step. */
+  readonly detail: string
 }
 
 export type Idempotency = {

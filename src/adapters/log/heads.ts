@@ -25,6 +25,8 @@ export type Head = {
   readonly policyNo: number
   readonly constants: string | null
   readonly sealerToken: number
+  /** Of the stream, now: who knows an older one is out of date. */
+  readonly streamPolicyNo: number
 }
 
 /** Locks them in ascending order, as everybody does, so that no two transactions wait for each other. */
@@ -32,6 +34,7 @@ export async function lockHeads(db: Queryable, partitionIds: readonly number[]):
   const { rows } = await db.query<HeadRow>({
     name: 'lock-heads',
     text: `select ${columns} from partition_heads as head join partitions as opened on opened.id = head.partition_id
+        join streams as stream on stream.stream_id = opened.stream_id
       where head.partition_id = any($1) order by head.partition_id for update of head`,
     values: [partitionIds],
   })
@@ -44,7 +47,7 @@ const columns = `head.partition_id as "partitionId", opened.stream_id as "stream
   head.next_packet as "nextPacket", head.sealed_seq as "sealedSeq", head.watermark_ms as "watermarkMs",
   head.unsealed_bytes as "unsealedBytes", head.unsealed_since_ms as "unsealedSinceMs",
   head.policy_digest as "policyDigest", head.policy_no as "policyNo", head.constants,
-  head.sealer_token as "sealerToken"`
+  head.sealer_token as "sealerToken", stream.policy_no as "streamPolicyNo"`
 
 type HeadRow = Omit<Head, 'policyDigest'> & { readonly policyDigest: Uint8Array | null }
 

@@ -1,0 +1,210 @@
+import type { Pool } from 'pg'
+import type { AppendEvents, AppendOutcome, Offer } from '../../ingest/append.ts'
+import { commitGroup, type GroupMember } from './commit-group.ts'
+import type { Head } from './heads.ts'
+import { openPartitions } from './partitions.ts'
+import { prepareOffer } from './prepared.ts'
+
+/** The log of events on PostgreSQL: what is offered at the same time is committed together. */
+export type EventLog = {
+  readonly append: AppendEvents
+  /** What has been offered and is not durable yet. */
+  waiting(): Waiting
+  /** Resolves once everything that was offered is answered; what is offered from then on is refused. */
+  stop(): Promise<void>
+}
+
+export type Waiting = { readonly offers: number; readonly events: number; readonly bytes: number }
+
+export type EventLogLimits = {
+  /** Transactions at a time: while the database works on one, the next is prepared. */
+  readonly lanes: number
+  /** Events of one transaction, unless a single offer has more. */
+  readonly groupEventsMax: number
+  /** What may wait; beyond it offers are refused. */
+  readonly waitingEventsMax: number
+  readonly waitingBytesMax: number
+  /** Whether offers share transactions. */
+  readonly grouping: boolean
+  /** A transaction waits so long for so many events to share it. */
+  readonly linger?: { readonly events: number; readonly ms: number }
+}
+
+export const eventLogLimits: EventLogLimits = {
+  lanes: 2,
+  groupEventsMax: 4_000,
+  waitingEventsMax: 100_000,
+  waitingBytesMax: 128 * 1024 * 1024,
+  grouping: true,
+}
+
+export type EventLogDeps = {
+  readonly pool: Pool
+  readonly logKey: string
+  readonly network: string
+  now(): number
+  readonly limits?: Partial<EventLogLimits>
+  /** What begins a transaction; it may take a role that can do no more than append. */
+  readonly begin?: string
+  /** Told of every commit, with the heads as they are then. */
+  onAppended?(offers: readonly Offer[], outcomes: readonly AppendOutcome[], heads: readonly Head[]): void
+}
+
+export function openEventLog(deps: EventLogDeps): EventLog {
+  const { pool, now, begin = 'begin', onAppended } = deps
+  const limits = { ...eventLogLimits, ...deps.limits }
+  const partitionsOf = openPartitions(deps)
+  /** Of partitions that this process has written to: up to where they were sealed then. */
+  const watermarks = new Map<number, number>()
+  const queue: Queued[] = []
+  const waiting = { offers: 0, events: 0, bytes: 0 }
+  const linger = openLinger(limits.linger, () => pump())
+  let running = 0
+  let stopping = false
+  let onIdle = () => {}
+
+  const append: AppendEvents = offer => {
+    const { events, bytes } = waiting
+    if (stopping || events >= limits.waitingEventsMax || bytes >= limits.waitingBytesMax)
+      return Promise.resolve({ kind: 'refused', refusal: { why: 'backlog', retryAfterS: 1 } })
+    return new Promise((resolve, reject) => {
+      count(offer, 1)
+      queue.push({ offer, resolve, reject, isSettled: false })
+      pump()
+    })
+  }
+
+  const count = (offer: Offer, sign: 1 | -1) => {
+    waiting.offers += sign
+    waiting.events += sign * offer.items.length
+    waiting.bytes += sign * offer.bytes
+  }
+
+  const pump = () => {
+    while (running < limits.lanes && queue.length > 0 && (stopping || linger.isOver(queue))) {
+      running++
+      void run(takeGroup(queue, limits)).finally(() => {
+        running--
+        pump()
+        if (running === 0 && queue.length === 0) onIdle()
+      })
+    }
+  }
+
+  const run = async (group: readonly Queued[]): Promise<void> => {
+    try {
+      await commit(group)
+    } catch (error) {
+      const left = group.filter(({ isSettled }) => !isSettled)
+      // One of them may be what the database chokes on; the others must not suffer for it.
+      if (left.length > 1 && !isUnreachable(error)) for (const each of left) await run([each])
+      else for (const each of left) settle(each, () => each.reject(error))
+    }
+  }
+
+  const settle = (queued: Queued, answer: () => void) => {
+    queued.isSettled = true
+    count(queued.offer, -1)
+    answer()
+  }
+
+  const commit = async (group: readonly Queued[]): Promise<void> => {
+    const members = await Promise.all(group.map(({ offer }) => prepare(offer)))
+    const outcome = await commitGroup(members, { pool, nowMs: now(), begin })
+    if (outcome.kind === 'stale') {
+      const rest: Queued[] = []
+      for (const [i, each] of group.entries())
+        if (outcome.members.has(i)) settle(each, () => each.resolve({ kind: 'stale-policy' }))
+        else rest.push(each)
+      if (rest.length > 0) await commit(rest)
+      return
+    }
+    for (const head of outcome.heads) watermarks.set(head.partitionId, head.watermarkMs)
+    onAppended?.(
+      group.map(({ offer }) => offer),
+      outcome.outcomes,
+      outcome.heads,
+    )
+    for (const [i, each] of group.entries()) {
+      const answer = outcome.outcomes[i]
+      if (answer !== undefined) settle(each, () => each.resolve(answer))
+    }
+  }
+
+  const prepare = async (offer: Offer): Promise<GroupMember> => {
+    const partitions = await partitionsOf(offer.stream, offer.level)
+    const watermarkMs = Math.max(0, ...partitions.map(({ id }) => watermarks.get(id) ?? 0))
+    return { ...prepareOffer(offer, watermarkMs), partitions }
+  }
+
+  return {
+    append,
+    waiting: () => waiting,
+    async stop() {
+      stopping = true
+      if (running === 0 && queue.length === 0) return
+      await new Promise<void>(resolve => {
+        onIdle = resolve
+        pump()
+      })
+    },
+  }
+}
+
+/** Whether those that wait have waited for others long enough; `whenOver` is called when they have. */
+function openLinger(bound: EventLogLimits['linger'], whenOver: () => void) {
+  let timer: NodeJS.Timeout | undefined
+  let isDue = false
+  return {
+    isOver(queue: readonly Queued[]): boolean {
+      if (bound === undefined) return true
+      if (isDue || queue.reduce((sum, { offer }) => sum + offer.items.length, 0) >= bound.events) {
+        clearTimeout(timer)
+        timer = undefined
+        isDue = false
+        return true
+      }
+      timer ??= setTimeout(() => {
+        timer = undefined
+        isDue = true
+        whenOver()
+      }, bound.ms)
+      return false
+    },
+  }
+}
+
+type Queued = {
+  readonly offer: Offer
+  resolve(outcome: AppendOutcome): void
+  reject(error: unknown): void
+  isSettled: boolean
+}
+
+/** The oldest offers, no two of them with one idempotency key: the second must see what became of the first. */
+function takeGroup(queue: Queued[], { groupEventsMax, grouping }: EventLogLimits): Queued[] {
+  const group: Queued[] = []
+  const keys = new Set<string>()
+  let events = 0
+  while (queue.length > 0) {
+    const [next] = queue
+    if (next === undefined) break
+    const { idempotency, items } = next.offer
+    const key = idempotency && JSON.stringify([idempotency.scope, idempotency.key])
+    if (group.length > 0 && (!grouping || events + items.length > groupEventsMax)) break
+    if (key !== undefined) {
+      if (keys.has(key)) break
+      keys.add(key)
+    }
+    events += items.length
+    group.push(next)
+    queue.shift()
+  }
+  return group
+}
+
+/** PostgreSQL's own complaints have a code of five characters; the classes 08 and 57 say that it is going away. */
+function isUnreachable(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return !/^[0-9A-Z]{5}$/.test(code) || code.startsWith('08') || code.startsWith('57')
+}

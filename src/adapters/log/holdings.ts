@@ -1,0 +1,135 @@
+import { canonicalJson } from '../../core/canonical-json.ts'
+import type { OfferedItem } from '../../ingest/append.ts'
+import type { Release } from '../../ingest/arrived.ts'
+import { bytea, byteas, hexOf, type Queryable } from '../postgres/sql.ts'
+
+export type Holding = {
+  readonly partitionId: number
+  readonly streamId: string
+  readonly sourceId: string
+  readonly tenantId?: string
+  readonly authenticated: string
+  readonly receivedMs: number
+  readonly item: Extract<OfferedItem, { kind: 'held' }>
+}
+
+export type HeldAs = {
+  readonly quarantineId: string
+  /** It was held already, and this is a repetition. */
+  readonly again: boolean
+}
+
+/** Sets events aside, each once. */
+export async function holdEvents(db: Queryable, holdings: readonly Holding[]): Promise<HeldAs[]> {
+  if (holdings.length === 0) return []
+  const { rows: numbers } = await db.query<{ id: number }>(
+    `select nextval(pg_get_serial_sequence('quarantine', 'id')) as id from generate_series(1, $1)`,
+    [holdings.length],
+  )
+  const ids = numbers.map(({ id }) => Number(id))
+  const column = <T>(read: (holding: Holding) => T) => holdings.map(read)
+  const { rows } = await db.query<{ id: number }>(
+    `with held as (
+      insert into quarantine (id, partition_id, stream_id, source_id, tenant_id, reason, detail, held, fingerprint,
+          native_id, authenticated, received_ms)
+        overriding system value
+        select * from unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+          $8::text[], $9::bytea[], $10::text[], $11::text[], $12::bigint[])
+        on conflict do nothing returning id, received_ms, reason),
+    noted as (
+      insert into quarantine_steps (quarantine_id, at_ms, action, who, detail)
+        select id, received_ms, 'held', 'ingest', reason from held)
+    select id from held`,
+    [
+      ids,
+      column(({ partitionId }) => partitionId),
+      column(({ streamId }) => streamId),
+      column(({ sourceId }) => sourceId),
+      column(({ tenantId }) => tenantId ?? null),
+      column(({ item }) => item.reason),
+      column(({ item }) => sayable(item.detail)),
+      column(({ item }) => canonicalJson(item.held)),
+      column(({ item }) => (item.fingerprint === undefined ? null : bytea(item.fingerprint))),
+      column(({ item }) => (item.nativeId === undefined ? null : sayable(item.nativeId))),
+      column(({ authenticated }) => authenticated),
+      column(({ receivedMs }) => receivedMs),
+    ],
+  )
+  const fresh = new Set(rows.map(({ id }) => Number(id)))
+  const known = await findHeld(
+    db,
+    holdings.filter((_, i) => !fresh.has(ids[i] ?? -1)),
+  )
+  return holdings.map((holding, i) => {
+    const id = ids[i] ?? -1
+    if (fresh.has(id)) return { quarantineId: String(id), again: false }
+    return {
+      quarantineId: known.get(keyOf(holding.sourceId, holding.item.fingerprint ?? '')) ?? '',
+      again: true,
+    }
+  })
+}
+
+async function findHeld(db: Queryable, holdings: readonly Holding[]): Promise<Map<string, string>> {
+  if (holdings.length === 0) return new Map()
+  const { rows } = await db.query<{ id: number; sourceId: string; fingerprint: Uint8Array }>(
+    `select id, source_id as "sourceId", fingerprint from quarantine
+      where state = 'held' and (source_id, fingerprint) in (select * from unnest($1::text[], $2::bytea[]))`,
+    [holdings.map(({ sourceId }) => sourceId), byteas(holdings.map(({ item }) => item.fingerprint ?? ''))],
+  )
+  return new Map(rows.map(row => [keyOf(row.sourceId, hexOf(row.fingerprint)), String(row.id)]))
+}
+
+function keyOf(sourceId: string, fingerprint: string): string {
+  return JSON.stringify([sourceId, fingerprint])
+}
+
+/** Text columns cannot hold the character NUL; what was sent stands in the JSON beside it, unchanged. */
+function sayable(text: string): string {
+  return text.replaceAll('\0', '\uFFFD')
+}
+
+export type LetGo =
+  /** Out of quarantine with this transaction. */
+  | { readonly kind: 'released'; readonly partitionId: number }
+  /** It had left before: as this event, or waived. */
+  | { readonly kind: 'gone'; readonly eventId: string | null }
+
+/** Takes events out of quarantine; what a second release finds is what the first one did. */
+export async function letGo(
+  db: Queryable,
+  releases: readonly Release[],
+  nowMs: number,
+): Promise<Map<string, LetGo>> {
+  const outcomes = new Map<string, LetGo>()
+  if (releases.length === 0) return outcomes
+  const ids = releases.map(({ quarantineId }) => quarantineId).sort()
+  await db.query('select 1 from quarantine where id = any($1::bigint[]) order by id for update', [ids])
+  const { rows: released } = await db.query<{ id: number; partitionId: number }>(
+    `update quarantine set state = 'released', decided_ms = $2
+      where id = any($1::bigint[]) and state = 'held' returning id, partition_id as "partitionId"`,
+    [ids, nowMs],
+  )
+  for (const { id, partitionId } of released) outcomes.set(String(id), { kind: 'released', partitionId })
+  const { rows: others } = await db.query<{ id: number; eventId: Uint8Array | null }>(
+    `select id, event_id as "eventId" from quarantine where id = any($1::bigint[])`,
+    [ids],
+  )
+  for (const { id, eventId } of others)
+    if (!outcomes.has(String(id)))
+      outcomes.set(String(id), { kind: 'gone', eventId: eventId === null ? null : hexOf(eventId) })
+  return outcomes
+}
+
+export async function noteReleases(
+  db: Queryable,
+  releases: readonly (Release & { readonly eventId: string | null })[],
+  nowMs: number,
+): Promise<void> {
+  for (const { quarantineId, who, detail, eventId } of releases)
+    await db.query(
+      `with put as (update quarantine set event_id = $2 where id = $1)
+      insert into quarantine_steps (quarantine_id, at_ms, action, who, detail) values ($1, $3, 'released', $4, $5)`,
+      [quarantineId, eventId === null ? null : bytea(eventId), nowMs, who, sayable(detail)],
+    )
+}
