@@ -1,6 +1,7 @@
 import type { Pool } from 'pg'
 import type { AppendEvents, AppendOutcome, Offer } from '../../ingest/append.ts'
-import { commitGroup, type GroupMember } from './commit-group.ts'
+import { commitGroup } from './commit-group.ts'
+import type { GroupMember } from './group-work.ts'
 import type { Head } from './heads.ts'
 import { openPartitions } from './partitions.ts'
 import { prepareOffer } from './prepared.ts'

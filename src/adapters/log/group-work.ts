@@ -1,0 +1,116 @@
+import { sha256Hex } from '#sha256'
+import type { IdentifiedEvent } from '../../core/event/identity.ts'
+import type { AppendOutcome } from '../../ingest/append.ts'
+import type { ItemAnswer } from '../../ingest/arrived.ts'
+import type { Holding, LetGo } from './holdings.ts'
+import type { Partition } from './partitions.ts'
+import type { PreparedOffer } from './prepared.ts'
+
+export type GroupMember = PreparedOffer & { readonly partitions: readonly Partition[] }
+
+/** What becomes of an offer while its group is being taken. */
+export type Work = {
+  readonly member: GroupMember
+  /** Of the whole offer, once that is known before its items are. */
+  outcome: AppendOutcome | undefined
+  readonly items: ItemWork[]
+}
+
+export type ItemWork = {
+  readonly index: number
+  readonly item: PreparedOffer['items'][number]
+  /** Of an event, once what was known of its id has been asked for. */
+  identity: IdentifiedEvent | undefined
+  /** What its kind of item turned into. */
+  held: Holding['item'] | undefined
+  answer: ItemAnswer | undefined
+  countsAs: 'duplicate' | 'rejected' | 'quarantined' | undefined
+  /** It left quarantine now, or had left it before. */
+  letGo: LetGo | undefined
+}
+
+export function workOn(member: GroupMember): Work {
+  const items = member.items.map((item, index): ItemWork => {
+    const work = { index, item, answer: undefined, countsAs: undefined, letGo: undefined, held: undefined }
+    if (item.kind === 'event') return { ...work, identity: item.identity }
+    if (item.kind === 'held') return { ...work, identity: undefined, held: item }
+    const { kind: _kind, ...why } = item
+    return { ...work, identity: undefined, answer: { status: 'rejected', ...why }, countsAs: 'rejected' }
+  })
+  return { member, outcome: undefined, items }
+}
+
+export function isOpen({ outcome }: Work): boolean {
+  return outcome === undefined
+}
+
+/** Events of offers that are still to be taken and that nothing was found against. */
+export function undecided(works: readonly Work[]) {
+  return works.filter(isOpen).flatMap(work =>
+    work.items.flatMap(item => {
+      const isUndecided = item.item.kind === 'event' && item.answer === undefined && item.held === undefined
+      return isUndecided && item.item.kind === 'event' ? [{ work, item, event: item.item }] : []
+    }),
+  )
+}
+
+/** Where an item counts: its event's partition, and else the first. */
+export function partitionFor({ partitions, offer }: GroupMember, item: ItemWork | undefined): Partition {
+  const { by, count } = offer.stream.shards
+  const shard = item === undefined || count === 1 ? 0 : shardOf(item, by, count)
+  const partition = partitions[shard]
+  if (partition === undefined)
+    throw new Error(`stream "${offer.stream.streamId}" has no partition for shard ${shard}`)
+  return partition
+}
+
+function shardOf({ item, identity }: ItemWork, by: 'key' | 'event-id', count: number): number {
+  if (item.kind !== 'event' || identity === undefined) return 0
+  const hex = by === 'key' ? sha256Hex(item.event.partitionKey) : identity.eventId
+  return Number.parseInt(hex.slice(0, SHARD_DIGITS), 16) % count
+}
+
+const SHARD_DIGITS = 12
+
+export function partitionsOf(works: readonly Work[]): number[] {
+  const ids = new Set<number>()
+  for (const work of works.filter(isOpen))
+    for (const item of work.items) {
+      if (item.letGo?.kind === 'gone') continue
+      ids.add(partitionFor(work.member, item).id)
+      if (item.letGo !== undefined) ids.add(item.letGo.partitionId)
+    }
+  return [...ids].sort((a, b) => a - b)
+}
+
+export function released({ member, items, outcome }: Work) {
+  if (outcome !== undefined) return []
+  return items.flatMap(({ index, letGo, answer }) => {
+    const release = member.offer.releases?.[index]
+    if (release === undefined || letGo?.kind !== 'released') return []
+    return [{ ...release, eventId: eventIdIn(answer) }]
+  })
+}
+
+function eventIdIn(answer: ItemAnswer | undefined): string | null {
+  if (answer?.status === 'accepted' || answer?.status === 'revision') return answer.eventId
+  return answer?.status === 'duplicate' ? answer.of : null
+}
+
+export function answeredUnderKey({ member, items, outcome }: Work) {
+  const { idempotency } = member.offer
+  return idempotency === undefined || outcome !== undefined
+    ? []
+    : [{ key: idempotency, items: answersOf(items) }]
+}
+
+export function outcomeOf({ outcome, items }: Work): AppendOutcome {
+  return outcome ?? { kind: 'answered', items: answersOf(items), replayed: false }
+}
+
+function answersOf(items: readonly ItemWork[]): ItemAnswer[] {
+  return items.map(({ answer, index }) => {
+    if (answer === undefined) throw new Error(`item ${index} was neither taken nor refused`)
+    return answer
+  })
+}
