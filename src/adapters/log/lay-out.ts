@@ -128,11 +128,11 @@ function runsOf(events: readonly Placing[], watermarkMs: number): Run[] {
   const runs: Run[] = []
   for (const placing of events) {
     const { event, identity, work } = placing
-    const { offer, constants, constantsText } = work.member
+    const { offer, constants, writeLine } = work.member
     const late = isLate(identity, watermarkMs)
     const asPrepared = identity === event.identity && late === event.late
     const placed = { event: event.event, identity, late }
-    const line = asPrepared ? event.line : orThrow(lineFor(placed, offer, constants))
+    const line = asPrepared ? event.line : orThrow(lineFor(placed, writeLine))
     const bytes = Buffer.byteLength(line) + 1
     let run = runs.at(-1)
     const isFull =
@@ -140,10 +140,10 @@ function runsOf(events: readonly Placing[], watermarkMs: number): Run[] {
     if (
       run === undefined ||
       isFull ||
-      run.constants !== constantsText ||
+      run.constants !== constants ||
       run.stream.policyDigest !== offer.stream.policyDigest
     ) {
-      run = { stream: offer.stream, constants: constantsText, places: [], lines: [], bytes: 0 }
+      run = { stream: offer.stream, constants, places: [], lines: [], bytes: 0 }
       runs.push(run)
     }
     run.places.push({ placing, flags: flagsOf(placed) })

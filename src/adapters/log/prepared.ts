@@ -1,5 +1,5 @@
 import { canonicalJson } from '../../core/canonical-json.ts'
-import { type Assigned, composeEnvelope } from '../../core/event/compose-envelope.ts'
+import type { Assigned } from '../../core/event/compose-envelope.ts'
 import { ENVELOPE_VERSION } from '../../core/event/envelope.ts'
 import {
   type Arrival,
@@ -7,7 +7,8 @@ import {
   identify,
   type ObservedEvent,
 } from '../../core/event/identity.ts'
-import { eventLine, type LineConstants } from '../../core/event/line.ts'
+import type { LineConstants } from '../../core/event/line.ts'
+import { lineWriter, type WriteLine } from '../../core/event/line-writer.ts'
 import { qualityFlags } from '../../core/event/quality-flags.ts'
 import type { Outcome } from '../../core/fault.ts'
 import type { Offer, OfferedEvent, OfferedItem } from '../../ingest/append.ts'
@@ -15,8 +16,9 @@ import type { Offer, OfferedEvent, OfferedItem } from '../../ingest/append.ts'
 /** An offer with the lines that its events will have unless the log knows better. */
 export type PreparedOffer = {
   readonly offer: Offer
-  readonly constants: LineConstants
-  readonly constantsText: string
+  /** Canonical. */
+  readonly constants: string
+  readonly writeLine: WriteLine
   readonly items: readonly PreparedItem[]
 }
 
@@ -40,7 +42,7 @@ export type PreparedEvent = {
  */
 export function prepareOffer(offer: Offer, watermarkMs: number): PreparedOffer {
   const constants = constantsOf(offer)
-  const prepared = { offer, constants, constantsText: canonicalJson(constants) }
+  const writeLine = lineWriter(assignedBy(offer), constants)
   const items = offer.items.map((item, index): PreparedItem => {
     if (item.kind !== 'event') return item
     const observed = observedOf(item, offer)
@@ -48,11 +50,11 @@ export function prepareOffer(offer: Offer, watermarkMs: number): PreparedOffer {
     const identity = identify(observed, arrival)
     if (identity.kind !== 'event') throw new Error('an event that nothing is known of was not taken as new')
     const late = isLate(identity, watermarkMs)
-    const line = lineFor({ event: item, identity, late }, offer, constants)
+    const line = lineFor({ event: item, identity, late }, writeLine)
     if (!line.ok) return { kind: 'rejected', ...line.fault }
     return { kind: 'event', event: item, observed, arrival, identity, line: line.value, late }
   })
-  return { ...prepared, items }
+  return { offer, constants: canonicalJson(constants), writeLine, items }
 }
 
 /** It came after its partition was sealed beyond its time. */
@@ -60,22 +62,16 @@ export function isLate({ eventTimeMs }: IdentifiedEvent, watermarkMs: number): b
   return eventTimeMs < watermarkMs
 }
 
-export function lineFor(
-  { event, identity, late }: Pick<PreparedEvent, 'event' | 'late'> & { readonly identity: IdentifiedEvent },
-  offer: Offer,
-  constants: LineConstants,
-): Outcome<string> {
-  const flags = flagsOf({ event, identity, late })
-  const assigned: Assigned = { ...assignedBy(offer), partitionKey: event.partitionKey }
-  const envelope = composeEnvelope(event.submission, assigned, event.stated, { ...identity, flags })
-  return eventLine(envelope, constants, event.payloadJcs)
+export function lineFor(placed: Placed, writeLine: WriteLine): Outcome<string> {
+  const { event, identity } = placed
+  const { submission, stated, partitionKey, payloadJcs } = event
+  const identified = { ...identity, flags: flagsOf(placed) }
+  return writeLine({ submission, stated, identified, partitionKey, payloadJcs })
 }
 
-export function flagsOf({
-  event,
-  identity,
-  late,
-}: Pick<PreparedEvent, 'event' | 'late'> & { readonly identity: IdentifiedEvent }): number {
+type Placed = Pick<PreparedEvent, 'event' | 'late' | 'identity'>
+
+export function flagsOf({ event, identity, late }: Placed): number {
   return identity.flags | event.flags | (late ? qualityFlags.LATE : 0)
 }
 
