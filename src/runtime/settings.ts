@@ -134,6 +134,35 @@ const settings = {
     wholeNumber(1, 100_000_000_000_000),
     'what may be spent in a day (UTC), in satoshis; without it there is no such bound',
   ),
+  EVENT_BATCH_PROCESSING_ENABLED: setting(
+    yesOrNo(),
+    'true',
+    'whether requests that come at the same time share a transaction; false costs throughput and helps nobody but a debugger',
+  ),
+  BATCH_MODE: setting(
+    yesOrNo(),
+    'false',
+    'whether a transaction waits a few milliseconds for EVENT_BATCH_SIZE events to share it; throughput for latency',
+  ),
+  EVENT_BATCH_SIZE: setting(
+    wholeNumber(1, 16_384),
+    '100',
+    'events that a transaction waits for in BATCH_MODE',
+  ),
+  BATCH_SIZE: optional(wholeNumber(1, 16_384), 'another name of EVENT_BATCH_SIZE, which it goes before'),
+  DEDUP_HORIZON_DAYS: setting(
+    wholeNumber(1, 36_500),
+    '30',
+    'so long after its first arrival an event’s own id is remembered, to tell repetitions and revisions',
+  ),
+  ASSAY_CLOCK_OFFSET_MS: setting(
+    z
+      .string()
+      .regex(/^-?\d{1,13}$/, 'not a whole number')
+      .transform(Number),
+    '0',
+    'what is added to the clock that events are received and sealed by; for tests',
+  ),
   ADMIN_TOKEN: secret(
     z.string().min(16),
     'bearer token that lets in to /admin; without it nobody is let in by one',
