@@ -4,7 +4,7 @@ import type { AppendOutcome } from '../../ingest/append.ts'
 import type { ItemAnswer } from '../../ingest/arrived.ts'
 import type { Holding, LetGo } from './holdings.ts'
 import type { Partition } from './partitions.ts'
-import type { PreparedOffer } from './prepared.ts'
+import type { PreparedEvent, PreparedOffer } from './prepared.ts'
 
 export type GroupMember = PreparedOffer & { readonly partitions: readonly Partition[] }
 
@@ -30,13 +30,26 @@ export type ItemWork = {
 }
 
 export function workOn(member: GroupMember): Work {
-  const items = member.items.map((item, index): ItemWork => {
-    const work = { index, item, answer: undefined, countsAs: undefined, letGo: undefined, held: undefined }
-    if (item.kind === 'event') return { ...work, identity: item.identity }
-    if (item.kind === 'held') return { ...work, identity: undefined, held: item }
-    const { kind: _kind, ...why } = item
-    return { ...work, identity: undefined, answer: { status: 'rejected', ...why }, countsAs: 'rejected' }
-  })
+  const items: ItemWork[] = []
+  for (const [index, item] of member.items.entries()) {
+    const identity = item.kind === 'event' ? item.identity : undefined
+    const held = item.kind === 'held' ? item : undefined
+    const work: ItemWork = {
+      index,
+      item,
+      identity,
+      held,
+      answer: undefined,
+      countsAs: undefined,
+      letGo: undefined,
+    }
+    if (item.kind === 'rejected') {
+      const { kind: _kind, ...why } = item
+      work.answer = { status: 'rejected', ...why }
+      work.countsAs = 'rejected'
+    }
+    items.push(work)
+  }
   return { member, outcome: undefined, items }
 }
 
@@ -45,14 +58,18 @@ export function isOpen({ outcome }: Work): boolean {
 }
 
 /** Events of offers that are still to be taken and that nothing was found against. */
-export function undecided(works: readonly Work[]) {
-  return works.filter(isOpen).flatMap(work =>
-    work.items.flatMap(item => {
-      const isUndecided = item.item.kind === 'event' && item.answer === undefined && item.held === undefined
-      return isUndecided && item.item.kind === 'event' ? [{ work, item, event: item.item }] : []
-    }),
-  )
+export function undecided(works: readonly Work[]): Undecided[] {
+  const found: Undecided[] = []
+  for (const work of works) {
+    if (!isOpen(work)) continue
+    for (const item of work.items)
+      if (item.item.kind === 'event' && item.answer === undefined && item.held === undefined)
+        found.push({ work, item, event: item.item })
+  }
+  return found
 }
+
+export type Undecided = { readonly work: Work; readonly item: ItemWork; readonly event: PreparedEvent }
 
 /** Where an item counts: its event's partition, and else the first. */
 export function partitionFor({ partitions, offer }: GroupMember, item: ItemWork | undefined): Partition {

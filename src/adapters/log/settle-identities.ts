@@ -45,8 +45,9 @@ export async function settleNativeIds(db: Queryable, works: readonly Work[], now
   await writeNativeIds(db, changed)
 }
 
+/** The name of a source never holds the character NUL: its column could not. */
 function textOf({ sourceId, nativeId }: NativeKey): string {
-  return JSON.stringify([sourceId, nativeId])
+  return `${sourceId}\0${nativeId}`
 }
 
 function undecidedEvent({ event, identity }: PreparedEvent, nativeId: string): Holding['item'] {

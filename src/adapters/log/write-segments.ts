@@ -41,7 +41,9 @@ export async function writeSegments(
   nowMs: number,
 ): Promise<void> {
   const lines = rows.map(row => row.lines)
-  const all = Buffer.concat(lines.flatMap(each => each?.bytes ?? []))
+  const texts = lines.flatMap(each => each?.bytes ?? [])
+  const [only] = texts
+  const all = only !== undefined && texts.length === 1 ? only : Buffer.concat(texts)
   let at = 1
   const starts = lines.map(each => {
     const start = at
