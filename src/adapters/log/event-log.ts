@@ -69,16 +69,17 @@ export function openEventLog(deps: EventLogDeps): EventLog {
     if (stopping || events >= limits.waitingEventsMax || bytes >= limits.waitingBytesMax)
       return Promise.resolve({ kind: 'refused', refusal: { why: 'backlog', retryAfterS: 1 } })
     return new Promise((resolve, reject) => {
-      count(offer, 1)
-      queue.push({ offer, resolve, reject, isSettled: false })
+      const queued = { offer, resolve, reject, bytes: bytesOf(offer), isSettled: false }
+      count(queued, 1)
+      queue.push(queued)
       pump()
     })
   }
 
-  const count = (offer: Offer, sign: 1 | -1) => {
+  const count = ({ offer, bytes }: Queued, sign: 1 | -1) => {
     waiting.offers += sign
     waiting.events += sign * offer.items.length
-    waiting.bytes += sign * offer.bytes
+    waiting.bytes += sign * bytes
   }
 
   const pump = () => {
@@ -105,7 +106,7 @@ export function openEventLog(deps: EventLogDeps): EventLog {
 
   const settle = (queued: Queued, answer: () => void) => {
     queued.isSettled = true
-    count(queued.offer, -1)
+    count(queued, -1)
     answer()
   }
 
@@ -179,7 +180,19 @@ type Queued = {
   readonly offer: Offer
   resolve(outcome: AppendOutcome): void
   reject(error: unknown): void
+  /** What it holds in memory, more or less. */
+  readonly bytes: number
   isSettled: boolean
+}
+
+const ITEM_BYTES = 1024
+
+/** Unpacked: what came over the wire may have been a hundredth of it. */
+function bytesOf({ items }: Offer): number {
+  return items.reduce(
+    (sum, item) => sum + ITEM_BYTES + (item.kind === 'event' ? 3 * item.payloadJcs.length : 0),
+    0,
+  )
 }
 
 /** The oldest offers, no two of them with one idempotency key: the second must see what became of the first. */
