@@ -1,0 +1,56 @@
+import { accepted, FaultError, type Outcome, refused } from '../../core/fault.ts'
+import type { ReceivedItem } from '../arrived.ts'
+import { readBinaryCloudEvent } from './binary-cloud-event.ts'
+import type { BodyFormat, StreamedFormat } from './body-format.ts'
+import { readCloudEvent, readCloudEventBatch, readJsonBody } from './json-body.ts'
+import { RECORD_BYTES_MAX, WHOLE_BODY_BYTES_MAX, WHOLE_BODY_ITEMS_MAX } from './limits.ts'
+import { takerOf } from './taker-of.ts'
+import type { ReadOptions, WholeBody } from './whole-body.ts'
+import { takeWhole } from './windows.ts'
+
+/** All items of a body, each judged alone; a fault only where the body as a whole cannot be read. */
+export function readWhole(bytes: Uint8Array, format: BodyFormat, options: ReadOptions): Outcome<WholeBody> {
+  const {
+    headers,
+    shape,
+    bytesMax = WHOLE_BODY_BYTES_MAX,
+    itemsMax = WHOLE_BODY_ITEMS_MAX,
+    recordBytesMax = RECORD_BYTES_MAX,
+  } = options
+  if (bytes.length > bytesMax)
+    return refused(
+      'body-too-large',
+      `the body has ${bytes.length} bytes and ${bytesMax} are read at once; send less, or any number of events as NDJSON`,
+    )
+  switch (format.kind) {
+    case 'json':
+      return readJsonBody(bytes, { shape, itemsMax })
+    case 'cloud-event':
+      return readCloudEvent(bytes)
+    case 'cloud-event-batch':
+      return readCloudEventBatch(bytes, itemsMax)
+    case 'cloud-event-binary':
+      return accepted({ items: [readBinaryCloudEvent(bytes, headers, recordBytesMax)] })
+    case 'ndjson':
+    case 'csv':
+      return readRecords(bytes, format, { ...options, itemsMax, recordBytesMax })
+  }
+}
+
+type RecordOptions = ReadOptions & { readonly itemsMax: number; readonly recordBytesMax: number }
+
+function readRecords(bytes: Uint8Array, format: StreamedFormat, options: RecordOptions): Outcome<WholeBody> {
+  const { shape, itemsMax, recordBytesMax } = options
+  const items: ReceivedItem[] = []
+  try {
+    for (const taken of takeWhole(takerOf(format, recordBytesMax, shape), bytes, recordBytesMax)) {
+      for (const item of taken.items) items.push(item)
+      if (items.length > itemsMax)
+        return refused('body-too-large', `the body holds more than ${itemsMax} events; send fewer at once`)
+    }
+  } catch (error) {
+    if (error instanceof FaultError) return { ok: false, fault: error.fault }
+    throw error
+  }
+  return accepted({ items })
+}
