@@ -32,19 +32,17 @@ export function outlineJson(
   return { members, parts: members + opened }
 }
 
-/** How many members each element has, all told, of the list that opens at `start` in a text that is JSON. */
+/** How many members each element has, all told, of the list that opens at `start` in a text that is JSON; of an empty list, one 0. */
 export function membersByElement(text: string, start: number): number[] {
   const counts: number[] = []
   let depth = 0
-  let isEmpty = true
   let members = 0
   for (let i = start; i < text.length; i++) {
     const unit = text.charCodeAt(i)
-    if (unit <= SPACE) continue
-    if (depth === 1 && (unit === COMMA || (unit === CLOSING_BRACKET && !isEmpty))) {
+    if (depth === 1 && (unit === COMMA || unit === CLOSING_BRACKET)) {
       counts.push(members)
       members = 0
-    } else if (depth > 0) isEmpty = false
+    }
     if (unit === QUOTE) i = endOfString(text, i)
     else if (unit === COLON) members++
     else if ((unit & EITHER_BRACKET) === OPENING) depth++
@@ -83,7 +81,6 @@ function endOfString(text: string, start: number, end = text.length): number {
   return i
 }
 
-const SPACE = 0x20
 const QUOTE = 0x22
 const COMMA = 0x2c
 const COLON = 0x3a

@@ -55,6 +55,7 @@ describe('CSV', () => {
 
   test.each([
     ['inside of a field', 'a,b\n1,5" pipe\n2,y\n'],
+    ['after blank lines', 'a,b\n\n\r\n1,5" pipe\n2,y\n'],
     ['after a quoted field', 'a,b\n1,"5" pipe\n2,y\n'],
     ['that opens and never closes', 'a,b\n1,"x\n2,y\n'],
     ['that opens in the last line', 'a,b\n2,y\n1,"x'],
@@ -64,6 +65,13 @@ describe('CSV', () => {
     expect(brief(items)).toContainEqual({ a: '2', b: 'y' })
     expect(complaints(items).every(detail => detail.includes('quote'))).toBe(true)
     expect(items.length - complaints(items).length).toBe(1)
+  })
+
+  test('counts a line with a stray quote once, and by its number', () => {
+    expect(complaints(orThrow(read('a,b\n\n\r\n1,5" pipe\n\n2,y\n"', csv)).items)).toEqual([
+      expect.stringMatching('^line 4: '),
+      expect.stringMatching('^line 7: '),
+    ])
   })
 
   test('loses no row to bytes that are not UTF-8', () => {
@@ -121,6 +129,19 @@ describe('CSV', () => {
         expect(await streamed(cutAt(bytes, places), csv, options)).toEqual(whole)
         const single = Array.from(bytes, byte => Uint8Array.of(byte))
         expect(await streamed(single, csv, { ...options, itemsMax: 2 })).toEqual(whole)
+      }),
+    )
+  })
+
+  test('gives each row of up to 64 bytes where 64 are the most, wherever its newlines fall', async () => {
+    const field = fc.constantFrom('1', '"a\nb"', '"\n\n"', '"a""\r\nb"', '"x\ny,z"', 'é')
+    const rows = fc.array(fc.tuple(field, field), { minLength: 10, maxLength: 40 })
+    await fc.assert(
+      fc.asyncProperty(rows, async made => {
+        const body = utf8(['a,b', ...made.map(row => row.join())].join('\n'))
+        const atOnce = csvTaker(RECORD_BYTES_MAX, ',')(body, 'ended').items
+        expect(await streamed([body], csv, { recordBytesMax: 64 })).toEqual(atOnce)
+        expect(atOnce).toHaveLength(made.length)
       }),
     )
   })
