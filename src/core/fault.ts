@@ -27,6 +27,7 @@ export const faultCodes = [
   'body-type-unknown',
   'policy-invalid',
   'pattern-refused',
+  'registration-invalid',
   'state-invalid',
   'manifest-invalid',
   'anchor-invalid',

@@ -60,6 +60,10 @@ export function closed<Members extends z.core.$ZodLooseShape>(members: Members) 
 /** A field's path as people write it; a pointer from then on. */
 export const path = z.string().transform(readBy(readPath))
 
+export const identityKey = z
+  .string()
+  .regex(/^0[23][0-9a-f]{64}$/, 'an identity key is 66 lower-case hex digits and begins with 02 or 03')
+
 /** Any JSON, for a reader of ours to judge. */
 export const anyJson = z.custom<Json>(value => value !== undefined)
 

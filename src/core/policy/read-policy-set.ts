@@ -13,7 +13,7 @@ import {
   totalWeight,
   weightOf,
 } from '../rules/weight.ts'
-import { anyJson, canonicalPolicy, closed, readAs, readBy } from '../schema.ts'
+import { anyJson, canonicalPolicy, closed, identityKey, readAs, readBy } from '../schema.ts'
 import { dataClasses, LICENSE_DEFAULT, type PolicySet, type SourcePolicy } from './policy-set.ts'
 import { readSourcePolicy, ruleList } from './read-source-policy.ts'
 
@@ -32,9 +32,6 @@ export function readPolicySet(json: Json): Outcome<PolicySet> {
 }
 
 const label = z.string().min(1).max(256)
-const identityKey = z
-  .string()
-  .regex(/^0[23][0-9a-f]{64}$/, 'an identity key is 66 lower-case hex digits and begins with 02 or 03')
 
 const members = closed({
   v: z.literal(1),
