@@ -12,6 +12,7 @@ import { sync } from './010-sync.ts'
 import { keys } from './011-keys.ts'
 import { ownAdverts } from './012-own-adverts.ts'
 import { eventLog } from './013-event-log.ts'
+import { sourceSecrets } from './015-source-secrets.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
 export type Migration = {
@@ -36,4 +37,5 @@ export const migrations: readonly Migration[] = [
   keys,
   ownAdverts,
   eventLog,
+  sourceSecrets,
 ]

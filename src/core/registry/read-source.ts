@@ -25,7 +25,7 @@ const whatIsOff = z.enum(['flag', 'quarantine'])
 const shapes = Object.keys(adapters) as [Shape, ...Shape[]]
 
 const members = closed({
-  sourceId: name,
+  sourceId: name.refine(id => id !== '*', '"*" stands for every source in a policy; choose another id'),
   name: name.exactOptional(),
   type: z.enum(sourceTypes).default('webhook'),
   enabled: z.boolean().default(true),

@@ -1,5 +1,5 @@
 import type { Audience } from '../audience.ts'
-import type { Json } from '../canonical-json.ts'
+import { canonicalJson, type Json } from '../canonical-json.ts'
 import type { ConstantMember } from '../event/line.ts'
 import type { Outcome } from '../fault.ts'
 import type { FusionPolicy } from '../fusion/read-fusion.ts'
@@ -10,6 +10,11 @@ import { readPolicySet } from '../policy/read-policy-set.ts'
 export type PolicyDefaults = {
   readonly normalize?: SourcePolicy | undefined
   readonly fusion?: FusionPolicy | undefined
+}
+
+/** Tells the same defaults from other ones. */
+export function defaultsText({ normalize = {}, fusion }: PolicyDefaults): string {
+  return canonicalJson({ normalize, ...(fusion !== undefined && { fusion }) })
 }
 
 /** A source that writes to a stream, with its policy in canonical form where it has one of its own. */
