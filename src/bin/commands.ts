@@ -50,6 +50,20 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
     },
   ],
   [
+    'sources',
+    {
+      summary: 'list, register and change who may send events, and rotate their secrets',
+      run: async args => (await import('./sources.ts')).sources(args),
+    },
+  ],
+  [
+    'streams',
+    {
+      summary: 'list, make and change the streams that events go into',
+      run: async args => (await import('./streams.ts')).streams(args),
+    },
+  ],
+  [
     'verify',
     {
       summary: 'check a proof file offline: assay verify <file.assay.json>',

@@ -107,14 +107,18 @@ export async function shownSecrets(db: Queryable, sourceId: string): Promise<rea
 }
 
 /** Sources that sign with HMAC, are enabled, and have nothing to sign with: whatever they send is refused. */
-export async function sourcesWithoutSecret(db: Queryable, nowMs: number, limit = 100): Promise<string[]> {
+export async function sourcesWithoutSecret(
+  db: Queryable,
+  nowMs: number,
+  { sourceId, limit = 100 }: { readonly sourceId?: string; readonly limit?: number } = {},
+): Promise<string[]> {
   const { rows } = await db.query<{ sourceId: string }>({
     text: `select source_id as "sourceId" from overlay_event_sources as source
-      where enabled and configuration ->> 'authentication' = 'hmac' and not exists (
-        select from source_secrets as secret where secret.source_id = source.source_id
+      where enabled and configuration ->> 'authentication' = 'hmac' and ($2::text is null or source_id = $2)
+        and not exists (select from source_secrets as secret where secret.source_id = source.source_id
           and sealed is not null and (until_ms is null or until_ms > $1))
-      order by source_id collate "C" limit $2`,
-    values: [nowMs, limit],
+      order by source_id collate "C" limit $3`,
+    values: [nowMs, sourceId ?? null, limit],
   })
   return rows.map(row => row.sourceId)
 }
