@@ -67,6 +67,7 @@ describe('README.md and CONTRIBUTING.md', () => {
     'docs/rules.md',
     'docs/operations.md',
     'docs/settings.md',
+    'docs/sources.md',
     'docs/topics/tm_gitdata_events_ingest.md',
     'docs/topics/ls_gitdata_events.md',
     'test/vectors/README.md',

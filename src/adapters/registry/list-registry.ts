@@ -59,9 +59,9 @@ function asListed(row: SourceRow): ListedSource {
 async function asListedStream(db: Queryable, row: StreamRow) {
   const policy = await policyOfRow(db, row)
   return {
-    stream: { ...settingsOf(row), ...(!row.isDefault && { policy }) },
+    stream: { ...settingsOf(row), ...(row.defaults === null && { policy }) },
     policy,
     policyNo: row.policyNo,
-    policyByDefault: row.isDefault,
+    policyByDefault: row.defaults !== null,
   }
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { canonicalJson, type Json } from '../../core/canonical-json.ts'
-import { accepted, type Outcome, type Refusal, refused } from '../../core/fault.ts'
+import { canonicalJson, isObject, type Json, parseCanonicalJson } from '../../core/canonical-json.ts'
+import { accepted, type Outcome, orThrow, type Refusal, refused } from '../../core/fault.ts'
 import { type PolicySet, policyDigest } from '../../core/policy/policy-set.ts'
 import { policyUnfit, type StreamInput } from '../../core/registry/read-stream.ts'
 import type { Stream } from '../../core/registry/stream.ts'
@@ -43,16 +43,21 @@ export async function putStreamIn(change: Changing, stream: StreamInput): Promis
     const policy = withWriters(given, writers)
     return policy.ok ? store(change, before, { settings, policy: policy.value }) : inPolicy(policy)
   }
-  const defaults = await defaultsOf(change, before)
+  const defaults = defaultsOf(change, before)
   const policy = defaultPolicy(stream.audience, writers, defaults)
   return policy.ok ? store(change, before, { settings, policy: policy.value, defaults }) : inPolicy(policy)
 }
 
 /** A policy by default stays as the settings were when it was made: who changes something else may have other ones. */
-async function defaultsOf(change: Changing, before: StreamRow | undefined): Promise<PolicyDefaults> {
-  if (!before?.isDefault) return change.defaults
-  const { sources, fusion } = await policyOfRow(change.db, before)
-  return { normalize: sources['*'], fusion }
+function defaultsOf({ defaults }: Changing, before: StreamRow | undefined): PolicyDefaults {
+  return typeof before?.defaults === 'string' ? readDefaults(before.defaults) : defaults
+}
+
+function readDefaults(text: string): PolicyDefaults {
+  const json = orThrow(parseCanonicalJson(text))
+  if (!isObject(json)) throw new Error('a row of default_policies does not hold an object')
+  const { normalize, fusion } = json
+  return { normalize, ...(isObject(fusion) && { fusion }) }
 }
 
 function fixedUnfit({ audience }: StreamSettings, before: StreamRow | undefined): Refusal | undefined {
@@ -113,7 +118,7 @@ export async function followSources(
   if (stranger !== undefined)
     return cannot(`stream ${streamId} is of another tenant; choose another name`, '/streams')
   const writers = rows.map(asWriter)
-  const used = before.isDefault ? (defaults ?? (await defaultsOf(change, before))) : undefined
+  const used = before.defaults === null ? undefined : (defaults ?? defaultsOf(change, before))
   const policy =
     used === undefined
       ? withWriters(await policyOfRow(change.db, before), writers, left)
@@ -126,7 +131,7 @@ export async function followSources(
 
 function asWriter(row: SourceRow): Writer {
   const policy = policyOf(row)
-  return { sourceId: row.sourceId, ...(policy !== undefined && { policy }) }
+  return { sourceId: row.sourceId, trustWeight: row.trustWeight, ...(policy !== undefined && { policy }) }
 }
 
 type Next = {
@@ -145,7 +150,7 @@ async function store(
   if (unfit !== undefined) return inPolicy(unfit)
   const { db, by, masterKey } = change
   const { streamId } = settings
-  const was = before && statement(settingsOf(before), await policyOfRow(db, before), before.isDefault)
+  const was = before && statement(settingsOf(before), await policyOfRow(db, before), before.defaults !== null)
   const became = statement(settings, policy, defaults !== undefined)
   const isSame = was !== undefined && canonicalJson(was) === canonicalJson(became)
   if (!isSame) {

@@ -27,15 +27,15 @@ export type StreamRow = {
   readonly limits: JsonObject
   readonly readers: readonly string[]
   readonly blindKey: Uint8Array | null
-  /** Its policy follows the settings and its sources. */
-  readonly isDefault: boolean
+  /** Where its policy follows settings and its sources: what the settings said. */
+  readonly defaults: string | null
   readonly version: string
 }
 
 const columns = `stream_id as "streamId", audience, level, shards_by as "shardsBy", shards_count as "shardsCount",
   domain, partition_key as "partitionKey", policy_digest as "policyDigest", policy_no as "policyNo", operators, topics,
   tenant_id as "tenantId", open_tags as "openTags", lateness_ms as "latenessMs", published, limits, readers,
-  blind_key as "blindKey", exists (select from default_policies as d where d.stream_id = streams.stream_id) as "isDefault",
+  blind_key as "blindKey", (select settings from default_policies as d where d.stream_id = streams.stream_id) as defaults,
   xmin::text as version`
 
 export async function streamRows(db: Queryable, streamIds: readonly string[]): Promise<StreamRow[]> {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Json } from '../../../src/core/canonical-json.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { readStream } from '../../../src/core/registry/read-stream.ts'
-import { defaultPolicy, withWriters } from '../../../src/core/registry/stream-policy.ts'
+import { defaultPolicy, type Writer, withWriters } from '../../../src/core/registry/stream-policy.ts'
 
 const key = (byte: string) => `02${byte.repeat(32)}`
 const byId = { by: 'event-id', count: 2 }
@@ -77,21 +77,30 @@ describe('a stream', () => {
   })
 })
 
+const a: Writer = { sourceId: 'a', trustWeight: 1 }
+const b: Writer = { sourceId: 'b', trustWeight: 1 }
+
 describe('the policy of a stream', () => {
   test('by default says once what is the same in all its events', () => {
-    const alone = orThrow(defaultPolicy('public', [{ sourceId: 'a' }], {}))
+    const alone = orThrow(defaultPolicy('public', [a], {}))
     expect(alone.constants).toEqual(['domain', 'schemaVersion', 'sourceId', 'sourceVersion', 'streamId'])
-    const shared = orThrow(defaultPolicy('public', [{ sourceId: 'a' }, { sourceId: 'b' }], {}))
+    const shared = orThrow(defaultPolicy('public', [a, b], {}))
     expect(shared.constants).toEqual(['domain', 'schemaVersion', 'streamId'])
   })
 
+  test('by default weighs its sources as they are registered, unless the settings say otherwise', () => {
+    const fusion = { strategy: 'trust-median', field: 'v', trust: { b: 5 } }
+    const writers = [a, { ...b, trustWeight: 2 }, { sourceId: 'c', trustWeight: 3 }]
+    expect(orThrow(defaultPolicy('public', writers, { fusion })).fusion?.trust).toEqual({ b: 5, c: 3 })
+  })
+
   test('that was given keeps its constants, but for those that two sources would take turns in', () => {
-    const given = orThrow(defaultPolicy('public', [{ sourceId: 'a' }], { normalize: { required: ['/ts'] } }))
-    const writers = [{ sourceId: 'a', policy: { required: ['/x'] } }, { sourceId: 'b' }]
+    const given = orThrow(defaultPolicy('public', [a], { normalize: { required: ['/ts'] } }))
+    const writers = [{ ...a, policy: { required: ['/x'] } }, b]
     const together = orThrow(withWriters(given, writers))
     expect(together.constants).toEqual(['domain', 'schemaVersion', 'streamId'])
     expect(together.sources).toEqual({ '*': { required: ['/ts'] }, a: { required: ['/x'] } })
-    expect(orThrow(withWriters(together, [{ sourceId: 'b' }], ['a'])).sources).toEqual({
+    expect(orThrow(withWriters(together, [b], ['a'])).sources).toEqual({
       '*': { required: ['/ts'] },
     })
   })
