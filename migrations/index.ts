@@ -13,6 +13,7 @@ import { keys } from './011-keys.ts'
 import { ownAdverts } from './012-own-adverts.ts'
 import { eventLog } from './013-event-log.ts'
 import { sourceSecrets } from './015-source-secrets.ts'
+import { logGuards } from './016-log-guards.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
 export type Migration = {
@@ -38,4 +39,5 @@ export const migrations: readonly Migration[] = [
   ownAdverts,
   eventLog,
   sourceSecrets,
+  logGuards,
 ]

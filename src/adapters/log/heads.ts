@@ -108,7 +108,4 @@ export async function markEnd(
   }
 }
 
-/** Up to where a partition is complete in event time, as far as what has come can tell. */
-export function watermarkOf(head: Pick<Head, 'eventMsMax' | 'watermarkMs'>, latenessMs: number): number {
-  return Math.max(head.watermarkMs, (head.eventMsMax ?? 0) - latenessMs)
-}
+export { watermarkOf } from '../../core/log/watermark.ts'

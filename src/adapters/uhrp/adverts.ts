@@ -38,7 +38,8 @@ export async function wantAdvert(db: Queryable, sha256: string, nowMs: number): 
     text: `with public as (
         select o.length, max(r.retain_until_ms) as until
         from uhrp_objects o join uhrp_retentions r using (sha256)
-        where sha256 = decode($1, 'hex') and o.state = 'held' and r.audience = 'public' and r.retain_until_ms > $2
+        where sha256 = decode($1, 'hex') and o.state = 'held' and r.audience = 'public' and r.advertise
+          and r.retain_until_ms > $2
         group by o.length)
       insert into uhrp_own_adverts as a (sha256, length, expires_ms, state, due_ms)
         select decode($1, 'hex'), length, until, 'wanted', $2 from public
@@ -55,7 +56,8 @@ export async function wantAdvert(db: Queryable, sha256: string, nowMs: number): 
     text: `update uhrp_own_adverts set state = 'unwanted', attempts = 0, due_ms = $2
       where sha256 = decode($1, 'hex') and state in ('wanted', 'advertised') and not exists (
         select from uhrp_objects o join uhrp_retentions r using (sha256)
-        where o.sha256 = decode($1, 'hex') and o.state = 'held' and r.audience = 'public' and r.retain_until_ms > $2)`,
+        where o.sha256 = decode($1, 'hex') and o.state = 'held' and r.audience = 'public' and r.advertise
+          and r.retain_until_ms > $2)`,
     values: [sha256, nowMs],
   })
 }

@@ -43,8 +43,9 @@ export type ContentStore = {
   readonly folder: Folder
 }
 
-export type Wishes = Omit<Retention, 'readers' | 'contentType'> &
-  Partial<Pick<Retention, 'readers' | 'contentType'>> & { readonly expected?: Expected }
+export type Wishes = Omit<Retention, Unsaid> &
+  Partial<Pick<Retention, Unsaid>> & { readonly expected?: Expected }
+type Unsaid = 'readers' | 'contentType' | 'advertise'
 
 export type StoredObject = { readonly sha256: string; readonly length: number; readonly uhrpUrl: string }
 export type Extended = { readonly previousMs: number; readonly retainUntilMs: number }
@@ -87,9 +88,14 @@ export async function openContentStore(deps: ContentStoreDeps): Promise<ContentS
   const bounded = { bytesMax: bounds.objectBytesMax, freeBytesMin: bounds.freeBytesMin }
   return {
     folder,
-    async put(content, { expected = {}, readers = [], contentType = DEFAULT_CONTENT_TYPE, ...rest }) {
-      const retention: Retention = { ...rest, readers, contentType }
-      if (expected.sha256 !== undefined && (await holdsAnother(pool, rest.holder, expected.sha256)))
+    async put(content, { expected = {}, ...wishes }) {
+      const retention: Retention = {
+        readers: [],
+        contentType: DEFAULT_CONTENT_TYPE,
+        advertise: true,
+        ...wishes,
+      }
+      if (expected.sha256 !== undefined && (await holdsAnother(pool, retention.holder, expected.sha256)))
         return seatTaken
       const received = await receiveContent(content, expected, folder, bounded)
       if (!received.ok) return received

@@ -16,6 +16,8 @@ export type Retention = {
   /** Identity keys, in hex, that may read it where it is restricted. */
   readonly readers: readonly string[]
   readonly contentType: string
+  /** Whether the overlay is told of it where it is public. */
+  readonly advertise: boolean
 }
 
 /**
@@ -33,7 +35,7 @@ export async function keepObject(
       // Also over a file that is there: whatever has become of that one, these bytes are the right ones.
       await folder.settle(incoming, sha256)
       await writeRows(db, sha256, length, retention, nowMs)
-      if (retention.audience === 'public') await wantAdvert(db, sha256, nowMs)
+      if (retention.audience === 'public' && retention.advertise) await wantAdvert(db, sha256, nowMs)
       return accepted(true)
     })
   } catch (error) {
@@ -72,7 +74,7 @@ async function writeRows(
   db: Queryable,
   sha256: string,
   length: number,
-  { holder, audience, readers, contentType, retainUntilMs }: Retention,
+  { holder, audience, readers, contentType, retainUntilMs, advertise }: Retention,
   nowMs: number,
 ): Promise<void> {
   await db.query({
@@ -85,13 +87,14 @@ async function writeRows(
     name: 'uhrp-write-retention',
     // What was shared with more, or for longer, stays so: to store it again takes nothing back.
     text: `insert into uhrp_retentions as r
-        (sha256, holder, audience, readers, content_type, stored_ms, retain_until_ms)
-        values (decode($1, 'hex'), $2, $3, $4, $5, $6, $7)
+        (sha256, holder, audience, readers, content_type, stored_ms, retain_until_ms, advertise)
+        values (decode($1, 'hex'), $2, $3, $4, $5, $6, $7, $8)
       on conflict (sha256, holder) do update set
         audience = case when r.audience = 'public' then r.audience else excluded.audience end,
         readers = array(select distinct unnest(r.readers || excluded.readers)),
         content_type = excluded.content_type,
+        advertise = r.advertise or excluded.advertise,
         retain_until_ms = greatest(r.retain_until_ms, excluded.retain_until_ms)`,
-    values: [sha256, holder, audience, byteas(readers), contentType, nowMs, retainUntilMs],
+    values: [sha256, holder, audience, byteas(readers), contentType, nowMs, retainUntilMs, advertise],
   })
 }

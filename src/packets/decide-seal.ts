@@ -1,0 +1,66 @@
+import { watermarkOf } from '../core/log/watermark.ts'
+import type { Pace } from './pace.ts'
+import type { WindowReach } from './window-reach.ts'
+
+/** Where a partition ends, as far as sealing has to know. */
+export type UnsealedHead = {
+  readonly partitionId: number
+  readonly streamId: string
+  readonly nextSeq: number
+  readonly sealedSeq: number
+  readonly nextPacket: number
+  readonly unsealedBytes: number
+  readonly unsealedSinceMs: number | null
+  readonly lastAppendedMs: number | null
+  readonly eventMsMax: number | null
+  readonly watermarkMs: number
+  /** Of the policy set that what is unsealed was built with; null before the first event. */
+  readonly policyDigest: string | null
+}
+
+export type SealBecause = 'time' | 'size' | 'watermark' | 'window'
+
+export type SealDecision =
+  | { readonly kind: 'seal'; readonly because: SealBecause; readonly watermarkMs: number }
+  | { readonly kind: 'wait'; readonly untilMs: number }
+  /** There is nothing that could be sealed before something else comes. */
+  | { readonly kind: 'nothing' }
+
+/**
+ * Whether a packet ends here and now. What waits is sealed once it is large, once it is old, and, while a node has
+ * time, as soon as nothing follows it, or as soon as it closes a window that somebody waits for.
+ */
+export function decideSeal(
+  head: UnsealedHead,
+  { latenessMs, window }: { readonly latenessMs: number; readonly window: WindowReach | undefined },
+  pace: Pace,
+  nowMs: number,
+): SealDecision {
+  if (head.nextSeq === head.sealedSeq || head.unsealedSinceMs === null) return { kind: 'nothing' }
+  const watermarkMs = watermarkOf(head, latenessMs)
+  const seal = (because: SealBecause): SealDecision => ({ kind: 'seal', because, watermarkMs })
+
+  if (head.nextSeq - head.sealedSeq >= pace.eventsMax || head.unsealedBytes >= pace.bytesMax)
+    return seal('size')
+  const dueMs = Math.min(...dueTimes(head, head.unsealedSinceMs, pace))
+  if (nowMs >= dueMs) return seal('time')
+  if (pace.watermarkAfterMs === undefined || window === undefined) return { kind: 'wait', untilMs: dueMs }
+  if (!closesWindow(window, head.watermarkMs, watermarkMs)) return { kind: 'wait', untilMs: dueMs }
+  const ripeMs = head.unsealedSinceMs + pace.watermarkAfterMs
+  return nowMs >= ripeMs ? seal('watermark') : { kind: 'wait', untilMs: Math.min(dueMs, ripeMs) }
+}
+
+function dueTimes(
+  { lastAppendedMs }: UnsealedHead,
+  unsealedSinceMs: number,
+  { lingerMs, aloneMs }: Pace,
+): number[] {
+  const oldMs = unsealedSinceMs + lingerMs
+  return aloneMs === undefined ? [oldMs] : [oldMs, (lastAppendedMs ?? unsealedSinceMs) + aloneMs]
+}
+
+/** Windows end at multiples of their length, and close when the watermark is so far beyond that. */
+function closesWindow({ windowMs, latenessMs }: WindowReach, fromMs: number, toMs: number): boolean {
+  const windowAt = (watermarkMs: number) => Math.floor((watermarkMs - latenessMs) / windowMs)
+  return windowAt(toMs) > windowAt(fromMs)
+}
