@@ -1,5 +1,7 @@
 import type { SealDecision } from './decide-seal.ts'
-import type { WindowReach } from './window-reach.ts'
+
+/** How long after an event a window that holds it may still be open, in the time of the events. Only fusion has windows. */
+export type WindowReach = { readonly windowMs: number; readonly latenessMs: number }
 
 /** A partition whose events are all sealed. */
 export type IdleHead = {

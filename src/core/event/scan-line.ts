@@ -7,6 +7,10 @@
  * keys are lower case; after "qualityFlags" none but transformations, whose keys are three others.
  */
 
+export function eventTimeIn(line: string): number | undefined {
+  return numberAfter(line, '"eventTimeMs":', line.indexOf('"eventTimeMs":'))
+}
+
 export function ingestTimeIn(line: string): number | undefined {
   return numberAfter(line, '"ingestTimeMs":', line.indexOf('"ingestTimeMs":'))
 }
@@ -16,9 +20,29 @@ export function qualityFlagsIn(line: string): number | undefined {
   return numberAfter(line, '"qualityFlags":', line.lastIndexOf('"qualityFlags":'))
 }
 
+export function sourceSeqIn(line: string): bigint | undefined {
+  const digits = textAfter(line, '"sourceSeq":"')
+  return digits === undefined ? undefined : BigInt(digits)
+}
+
+export function sourceIdIn(line: string): string | undefined {
+  return textAfter(line, '"sourceId":"')
+}
+
 /** What follows its eventId tells an entry of a stage's output from an event: that one has its time next. */
 export function isSetAside(line: string): boolean {
   return line.startsWith('{"eventId":"') && line.startsWith('"issues":', '{"eventId":"",'.length + 64)
+}
+
+/** Of a member that stands after "qualityFlags". */
+function textAfter(line: string, key: string): string | undefined {
+  const at = line.indexOf(key, line.lastIndexOf('"qualityFlags":'))
+  if (at < 0) return undefined
+  const start = at + key.length - 1
+  let end = start + 1
+  while (end < line.length && line[end] !== '"') end += line[end] === '\\' ? 2 : 1
+  const text: unknown = JSON.parse(line.slice(start, end + 1))
+  return typeof text === 'string' ? text : undefined
 }
 
 function numberAfter(line: string, key: string, at: number): number | undefined {
