@@ -121,6 +121,8 @@ export const logGuards = {
             grant select, insert, update on partition_heads, native_ids, quarantine, idempotency_keys, meters,
               source_sequences to assay_log;
             grant select, insert on event_ids to assay_log;
+            -- A key whose request was refused is free again.
+            grant delete on idempotency_keys to assay_log;
           end if;
         end $$;
     `)
