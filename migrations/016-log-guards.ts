@@ -30,6 +30,12 @@ export const logGuards = {
       );
       create index source_sequences_missing on source_sequences (missing) where missing > 0;
 
+      -- Up to which packet the lines of a partition were given up.
+      create table given_up_lines (
+        partition_id integer primary key references partitions,
+        up_to_packet bigint not null
+      );
+
       create function assay_refuse_change() returns trigger language plpgsql as $$
         begin
           raise exception '% is append-only: % is refused', tg_table_name, tg_op
@@ -147,7 +153,7 @@ export const logGuards = {
       drop function assay_forget_lines(integer, bigint);
       drop function assay_guard_segment();
       drop function assay_refuse_change();
-      drop table source_sequences;
+      drop table source_sequences, given_up_lines;
       alter table uhrp_retentions drop advertise;
       drop index partition_heads_unsealed;
     `)

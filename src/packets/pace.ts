@@ -1,6 +1,4 @@
-/** `live`: packets end within moments. `batch`: they end when they are large, or when a longer time is over. */
-export const publishModes = ['live', 'batch'] as const
-export type PublishMode = (typeof publishModes)[number]
+import type { PublishMode } from '../core/log/publish-mode.ts'
 
 /** What decides where packets end, for a while: the same for all partitions of a node. */
 export type Pace = {

@@ -1,7 +1,8 @@
+import type { PublishMode } from '../core/log/publish-mode.ts'
 import { openAlarm } from './alarm.ts'
 import { findIdle, findOpen, type Work } from './find-work.ts'
 import { type MakePacketsDeps, makePackets } from './make-packets.ts'
-import { type Load, type PaceBounds, type PublishMode, paceOf } from './pace.ts'
+import { type Load, type PaceBounds, paceOf } from './pace.ts'
 import type { Lease, SealingLog } from './ports.ts'
 
 /** Ends packets and makes them, until it is stopped; any number of processes may do so side by side. */

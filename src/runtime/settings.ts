@@ -4,6 +4,7 @@ import { type PrivateKeyText, readPrivateKey } from '../contract/private-key.ts'
 import { type Json, parseJson } from '../core/canonical-json.ts'
 import type { Outcome } from '../core/fault.ts'
 import { readFusion } from '../core/fusion/read-fusion.ts'
+import { publishModes } from '../core/log/publish-mode.ts'
 import { networks } from '../core/network.ts'
 import { readSourcePolicy } from '../core/policy/read-source-policy.ts'
 import { readGivenSources } from '../core/registry/given-sources.ts'
@@ -188,6 +189,21 @@ const settings = {
   FUSION_POLICY_JSON: optional(
     inJson(text => readPolicyText(text, readFusion)),
     'fusion of streams without a policy of their own, as {"strategy":"quorum","min":2,"priority":["sourceA","sourceB"]}',
+  ),
+  EVENT_BUFFER_MS: setting(
+    wholeNumber(10, 60_000),
+    '750',
+    'how long events wait for others before they become a packet; an event that comes alone waits less, and all of them longer under load',
+  ),
+  PUBLISH_MODE: setting(
+    z.enum(publishModes, `neither ${publishModes.join(' nor ')}`),
+    'live',
+    'live: packets end within moments; batch: when they are large, or PACKET_BATCH_MS is over; a node that falls behind makes batches by itself until it has caught up',
+  ),
+  PACKET_BATCH_MS: setting(wholeNumber(100, 3_600_000), '10000', 'how long events wait in batch mode'),
+  EVENT_LINES_KEEP_S: optional(
+    wholeNumber(3_600, 1_000_000_000),
+    'how long the log keeps events beside the packets that hold them; without it for ever; counts, headers and digests stay in any case',
   ),
   LOG_LEVEL: setting(
     z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import type { Json } from '../../core/canonical-json.ts'
-import { readLineConstants } from '../../core/event/line.ts'
+import { type LineConstants, readLineConstants } from '../../core/event/line.ts'
 import { orThrow } from '../../core/fault.ts'
 import { type PartitionRecord, readPartitionRecord, type Segment } from '../../core/log/entries.ts'
 import {
@@ -11,6 +11,7 @@ import {
 } from '../../core/log/packet-header.ts'
 import type { Sealing } from '../../packets/ports.ts'
 import { hexOf, type Queryable } from '../postgres/sql.ts'
+import type { KeptLines } from './kept-lines.ts'
 
 /** What the first packet is made from that a partition has a mark for, and no row; undefined where there is none. */
 export async function readSealing(db: Queryable, partitionId: number): Promise<Sealing | undefined> {
@@ -32,6 +33,7 @@ export async function readMark(
   db: Queryable,
   partitionId: number,
   packetNo: number,
+  keptLines?: KeptLines,
 ): Promise<Omit<Sealing, 'previous'> | undefined> {
   const { rows } = await db.query<MarkRow>({
     name: 'read-mark',
@@ -48,7 +50,10 @@ export async function readMark(
   const record = recordOf(row)
   return {
     record,
-    segments: await readSegments(db, partitionId, record.partition, row.from_append, row.up_to_append),
+    segments: await readSegments(db, {
+      ...{ partitionId, partition: record.partition },
+      ...{ fromAppend: row.from_append, upToAppend: row.up_to_append, keptLines },
+    }),
     mark: {
       partition: record.partition,
       upToSeq: row.up_to_seq,
@@ -129,13 +134,16 @@ export async function readHeader(
   return orThrow(readPacketHeader(JSON.parse(rows[0].header)))
 }
 
-async function readSegments(
-  db: Queryable,
-  partitionId: number,
-  partition: number,
-  fromAppend: number,
-  upToAppend: number,
-): Promise<Segment[]> {
+type Appends = {
+  readonly partitionId: number
+  readonly partition: number
+  readonly fromAppend: number
+  readonly upToAppend: number
+  readonly keptLines: KeptLines | undefined
+}
+
+async function readSegments(db: Queryable, appends: Appends): Promise<Segment[]> {
+  const { partitionId, partition, fromAppend, upToAppend, keptLines = noKeptLines } = appends
   const values = [partitionId, fromAppend, upToAppend]
   const { rows } = await db.query<SegmentRow>({
     name: 'read-segments',
@@ -145,15 +153,11 @@ async function readSegments(
   })
   if (rows.length === 0) return []
   const lines = await readLines(db, values)
-  const constantsOf = remembering((text: string) => orThrow(readLineConstants(asJson(text))))
+  const constantsOf = remembering(readConstants)
   const sourcesOf = remembering((text: string): readonly PacketSource[] => sources.parse(asJson(text)))
-  return rows.map((row, i) => {
-    const own = lines[i]
-    if (own === undefined || own === null)
-      throw new Error(
-        `The lines of partition ${partitionId} from sequence ${row.first_seq} on were given up; the payload of their packet has them.`,
-      )
-    return {
+  const segments: Segment[] = []
+  for (const [i, row] of rows.entries())
+    segments.push({
       partition,
       firstSeq: row.first_seq,
       count: row.count,
@@ -162,9 +166,19 @@ async function readSegments(
       firstEventTimeMs: row.first_event_ms,
       lastEventTimeMs: row.last_event_ms,
       sources: sourcesOf(row.sources),
-      lines: own,
-    }
-  })
+      lines: lines[i] ?? (await keptLines(partitionId, row.first_seq, row.count)),
+    })
+  return segments
+}
+
+const noKeptLines: KeptLines = async (partitionId, firstSeq) => {
+  throw new Error(
+    `The lines of partition ${partitionId} from sequence ${firstSeq} on were given up; the payload of their packet has them.`,
+  )
+}
+
+export function readConstants(text: string): LineConstants {
+  return orThrow(readLineConstants(asJson(text)))
 }
 
 const between = 'partition_id = $1 and append_no >= $2 and append_no < $3 and count > 0 order by append_no'
@@ -192,7 +206,8 @@ async function readLines(db: Queryable, values: readonly unknown[]): Promise<(Ui
   return rows.map(({ lines }) => lines)
 }
 
-const asTheyCome = { getTypeParser: () => (value: unknown) => value }
+/** Columns of a binary query, which has bytes in it and nothing else. */
+export const asTheyCome = { getTypeParser: () => (value: unknown) => value }
 
 const sources = z.array(
   z.strictObject({ sourceId: z.string(), authenticated: z.enum(authentications) }).readonly(),
