@@ -127,6 +127,7 @@ export const logGuards = {
             grant select, insert, update on partition_heads, native_ids, quarantine, idempotency_keys, meters,
               source_sequences to assay_log;
             grant select, insert on event_ids to assay_log;
+            execute format('grant usage on sequence %s to assay_log', pg_get_serial_sequence('quarantine', 'id'));
             -- A key whose request was refused is free again.
             grant delete on idempotency_keys to assay_log;
           end if;
@@ -142,6 +143,7 @@ export const logGuards = {
             revoke all on partitions, segments, seal_marks, packets, policy_sets, quarantine_steps, streams,
               overlay_event_sources, partition_heads, native_ids, quarantine, idempotency_keys, meters, event_ids,
               source_sequences from assay_log;
+            execute format('revoke all on sequence %s from assay_log', pg_get_serial_sequence('quarantine', 'id'));
             execute format('revoke usage on schema %I from assay_log', current_schema());
           end if;
         end $$;

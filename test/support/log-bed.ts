@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { migrations } from '../../migrations/index.ts'
 import { type EventLog, type EventLogLimits, openEventLog } from '../../src/adapters/log/event-log.ts'
+import { beginAs } from '../../src/adapters/log/log-role.ts'
 import { type Database, openDatabase } from '../../src/adapters/postgres/database.ts'
 import { migrate } from '../../src/adapters/postgres/migrate.ts'
 import { bytea } from '../../src/adapters/postgres/sql.ts'
@@ -42,7 +43,14 @@ export async function openLogBed(limits: Partial<EventLogLimits> = {}): Promise<
   const { pool } = database
   const clock = { ms: 1_800_000_000_000 }
   const streams = new Map<string, Stream>()
-  const log = openEventLog({ pool, logKey: LOG_KEY, network: 'local', now: () => clock.ms, limits })
+  const log = openEventLog({
+    pool,
+    logKey: LOG_KEY,
+    network: 'local',
+    now: () => clock.ms,
+    limits,
+    begin: beginAs('assay_log'),
+  })
   const accept = openAccept({
     findStream: async streamId => streams.get(streamId),
     forgetStreams: () => undefined,
