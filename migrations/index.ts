@@ -14,6 +14,7 @@ import { ownAdverts } from './012-own-adverts.ts'
 import { eventLog } from './013-event-log.ts'
 import { sourceSecrets } from './015-source-secrets.ts'
 import { logGuards } from './016-log-guards.ts'
+import { overlayIngest } from './018-overlay-ingest.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
 export type Migration = {
@@ -40,4 +41,5 @@ export const migrations: readonly Migration[] = [
   eventLog,
   sourceSecrets,
   logGuards,
+  overlayIngest,
 ]

@@ -64,6 +64,11 @@ export function openMetrics() {
       'assay_uhrp_failed_adverts_total',
       'adverts of content that are to be tried again',
     ),
+    overlayBatches: counter(
+      'assay_ingest_overlay_batches_total',
+      'batches admitted by the overlay, by what became of them at a try to take them in',
+      ['outcome'],
+    ),
     errors: counter('assay_http_errors_total', 'requests that failed through no fault of the client'),
   }
 }

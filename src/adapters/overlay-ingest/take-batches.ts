@@ -1,0 +1,81 @@
+import type { SubmittedBatch } from '../../ingest/overlay-batch.ts'
+import type { FoundBytes, TakenBatch } from '../../ingest/take-batch.ts'
+import { type Repeating, repeat } from '../../runtime/repeat.ts'
+import { type BatchBytesDeps, batchBytes } from './batch-bytes.ts'
+import { type ClaimedBatch, claimBatch, settleBatch } from './batches.ts'
+
+export type TakeBatches = {
+  /** Looks now rather than after its pause. */
+  wake(): void
+  /** Resolves once nothing is being taken any more. */
+  stop(): Promise<void>
+}
+
+export type TakeBatchesDeps = Omit<BatchBytesDeps, 'stop'> & {
+  take(
+    batch: SubmittedBatch,
+    how: { readonly isLastTry: boolean; bytesOf(): Promise<FoundBytes> },
+  ): Promise<TakenBatch>
+  onSettled(batch: ClaimedBatch, outcome: TakenBatch): void
+  onFailure(error: unknown): void
+  readonly atOnce?: number
+  readonly everyMs?: number
+  readonly attemptsMax?: number
+}
+
+/** The log commits what comes at the same time together. */
+export const BATCHES_AT_ONCE = 4
+export const LOOK_EVERY_MS = 250
+/** With the pauses between them, about a quarter of an hour. */
+export const ATTEMPTS_MAX = 12
+const AFTER_FAILURE_MS = 1000
+
+/** Takes what the overlay admits into the log, until it is stopped; beside other nodes of this database. */
+export function takeBatches(deps: TakeBatchesDeps): TakeBatches {
+  const { atOnce = BATCHES_AT_ONCE, everyMs = LOOK_EVERY_MS, onFailure } = deps
+  const stopping = new AbortController()
+  const workers = Array.from(
+    { length: atOnce },
+    (): Repeating =>
+      repeat(() => takeOne(deps, stopping.signal), { everyMs, againMs: AFTER_FAILURE_MS, onFailure }),
+  )
+  return {
+    wake() {
+      for (const worker of workers) worker.wake()
+    },
+    async stop() {
+      stopping.abort()
+      await Promise.all(workers.map(worker => worker.stop()))
+    },
+  }
+}
+
+async function takeOne(deps: TakeBatchesDeps, stop: AbortSignal): Promise<'more' | undefined> {
+  if (stop.aborted) return undefined
+  const { pool, now } = deps
+  const claimed = await claimBatch(pool, now())
+  if (claimed === undefined) return undefined
+  const outcome = await outcomeOf(claimed, deps, stop)
+  await settleBatch(pool, claimed, outcome, now())
+  deps.onSettled(claimed, outcome)
+  return 'more'
+}
+
+async function outcomeOf(
+  { batch, attempts }: ClaimedBatch,
+  deps: TakeBatchesDeps,
+  stop: AbortSignal,
+): Promise<TakenBatch> {
+  if (batch === undefined) return { kind: 'later', detail: 'its transaction is not listed', ours: false }
+  const { attemptsMax = ATTEMPTS_MAX } = deps
+  try {
+    return await deps.take(batch, {
+      isLastTry: attempts >= attemptsMax,
+      bytesOf: () => batchBytes(batch, { ...deps, stop }),
+    })
+  } catch (error) {
+    // Nothing that it has done: the log could not be reached, or has answered with a fault of ours.
+    deps.onFailure(error)
+    return { kind: 'later', detail: 'it could not be taken in', ours: true, afterMs: AFTER_FAILURE_MS }
+  }
+}

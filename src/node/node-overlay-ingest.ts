@@ -1,0 +1,70 @@
+import { openOutgoing } from '../adapters/outgoing/outgoing.ts'
+import { type TakeBatches, takeBatches } from '../adapters/overlay-ingest/take-batches.ts'
+import type { Database } from '../adapters/postgres/database.ts'
+import type { Registry } from '../adapters/registry/registry.ts'
+import type { ContentStore } from '../adapters/uhrp/content-store.ts'
+import type { Network } from '../core/network.ts'
+import type { AppendEvents } from '../ingest/append.ts'
+import type { Accept } from '../ingest/arrived.ts'
+import { takeBatch } from '../ingest/take-batch.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Metrics } from '../runtime/metrics.ts'
+import { openSeldom } from '../runtime/seldom.ts'
+import type { Stops } from '../runtime/stops.ts'
+
+export type NodeOverlayIngest = {
+  readonly network: Network
+  readonly database: Database
+  readonly registry: Pick<Registry, 'source' | 'stream'>
+  readonly accept: Accept
+  readonly append: AppendEvents
+  readonly store: Pick<ContentStore, 'open'>
+  readonly log: Log
+  readonly metrics: Pick<Metrics, 'overlayBatches'>
+  readonly stops: Stops
+}
+
+/** Makes events of the batches that the overlay admits, from now on until the node stops. */
+export function startNodeOverlayIngest({
+  network,
+  database: { pool },
+  registry,
+  accept,
+  append,
+  store,
+  log,
+  metrics,
+  stops,
+}: NodeOverlayIngest): TakeBatches {
+  const seldom = openSeldom()
+  const taking = takeBatches({
+    pool,
+    outgoing: openOutgoing({ network }),
+    store,
+    now: Date.now,
+    take: (batch, { isLastTry, bytesOf }) =>
+      takeBatch(
+        batch,
+        { isLastTry },
+        {
+          source: sourceId => registry.source(sourceId),
+          stream: streamId => registry.stream(streamId),
+          bytesOf,
+          accept,
+          append,
+          now: Date.now,
+        },
+      ),
+    onSettled({ publisher, subject }, outcome) {
+      metrics.overlayBatches.inc({ outcome: outcome.kind })
+      if (outcome.kind === 'held' || outcome.kind === 'refused')
+        log.warn({ publisher, subject, outcome }, 'a batch of the overlay was not taken')
+    },
+    onFailure: error =>
+      seldom('overlay batches', leftOut =>
+        log.error({ err: error, leftOut }, 'a batch of the overlay could not be taken; it is tried again'),
+      ),
+  })
+  stops.add('batches of the overlay', taking.stop)
+  return taking
+}
