@@ -168,7 +168,9 @@ function heldOffer(
 ): Offer {
   const { txid, vout, token } = batch
   const { issuer, subject, body } = token
-  const { streamId, sourceId, count, url } = body
+  // Its bytes are where they were, and may be more than is worth keeping twice.
+  const { bytes: _bytes, url, ...said } = body
+  const named = { txid, vout, issuer, subject, ...said, ...(url !== undefined && { url }) }
   // A stranger's word about a source is nobody's.
   const authenticated: PacketSource['authenticated'] = reason === 'source-unverified' ? 'none' : 'identity'
   return {
@@ -187,18 +189,7 @@ function heldOffer(
         kind: 'held',
         reason,
         detail,
-        held: {
-          batch: {
-            txid,
-            vout,
-            issuer,
-            subject,
-            streamId,
-            sourceId,
-            count,
-            ...(url !== undefined && { url }),
-          },
-        },
+        held: { payload: { batch: named }, carried: {} },
         fingerprint: digestHex('assay:held-batch:1', issuer, subject),
       },
     ],

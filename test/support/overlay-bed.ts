@@ -37,10 +37,13 @@ export type OverlayBed = {
 
 export type Report = { readonly what: keyof OverlayDeps['events']; readonly said: readonly unknown[] }
 
-export async function overlayBed(deps: Partial<OverlayDeps> = {}): Promise<OverlayBed> {
-  const temporary = await temporaryDatabase()
-  const database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
-  await migrate(database, migrations)
+export async function overlayBed(
+  deps: Partial<OverlayDeps> = {},
+  /** A migrated one, which the caller closes. */
+  given?: Database,
+): Promise<OverlayBed> {
+  const { database, remove } =
+    given === undefined ? await ownDatabase() : { database: given, remove: async () => undefined }
   const { pool } = database
   const chain = await openLocalChain({ pool, satisfies: spendHolds })
   const reports: Report[] = []
@@ -98,6 +101,18 @@ export async function overlayBed(deps: Partial<OverlayDeps> = {}): Promise<Overl
     async close() {
       for (const each of opened) await each.stop()
       await chain.close()
+      await remove()
+    },
+  }
+}
+
+async function ownDatabase(): Promise<{ database: Database; remove(): Promise<void> }> {
+  const temporary = await temporaryDatabase()
+  const database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
+  await migrate(database, migrations)
+  return {
+    database,
+    async remove() {
       await database.close()
       await temporary.drop()
     },
