@@ -1,6 +1,8 @@
 export type BenchOptions = {
   /** As few repetitions as show that the benchmark works. */
   readonly isQuick: boolean
+  /** Of ingest: how much came before, for a measurement of its own. */
+  readonly dedupRows?: number
 }
 
 /** What a suite has measured, for people and for programs. */

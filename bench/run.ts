@@ -10,10 +10,11 @@ const suites: ReadonlyMap<string, Suite> = new Map<string, Suite>([
   ['core', async () => (await import('./core.ts')).reportCore()],
   ['auth', async options => (await import('./auth.ts')).measureAuth(options)],
   ['submit', async options => (await import('./submit.ts')).measureSubmit(options)],
+  ['ingest', async options => (await import('./ingest.ts')).measureIngest(options)],
   ['uhrp', async options => (await import('./uhrp.ts')).measureUhrp(options)],
 ])
 
-/** `assay bench <suite> [--json FILE] [--quick]`; resolves to the exit code. */
+/** `assay bench <suite> [--json FILE] [--quick] [--dedup ROWS]`; resolves to the exit code. */
 export async function runBench(argv: readonly string[]): Promise<number> {
   const asked = readArguments(argv)
   if (typeof asked === 'string') {
@@ -21,7 +22,7 @@ export async function runBench(argv: readonly string[]): Promise<number> {
     return 2
   }
 
-  const { printed, figures } = await asked.suite({ isQuick: asked.isQuick })
+  const { printed, figures } = await asked.suite(asked.options)
   const { cpu, cores, node, ...more } = machine()
   console.log(`${asked.name}: ${cpu} (${cores} cores), Node ${node}, signer ${more.signer}\n${printed}`)
   if (asked.file !== undefined) {
@@ -33,20 +34,27 @@ export async function runBench(argv: readonly string[]): Promise<number> {
 
 function readArguments(
   argv: readonly string[],
-): { name: string; suite: Suite; file: string | undefined; isQuick: boolean } | string {
+): { name: string; suite: Suite; file: string | undefined; options: BenchOptions } | string {
   try {
     const { positionals, values } = parseArgs({
       args: [...argv],
-      options: { json: { type: 'string' }, quick: { type: 'boolean', default: false } },
+      options: {
+        json: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+        dedup: { type: 'string' },
+      },
       allowPositionals: true,
     })
     const [name, ...rest] = positionals
     if (name === undefined) return 'name a suite, as in `npm run bench -- core`.'
     if (rest.length > 0) return `one suite at a time, but ${positionals.length} were named.`
     const suite = suites.get(name)
-    return suite === undefined
-      ? `there is no suite "${name}".`
-      : { name, suite, file: values.json, isQuick: values.quick }
+    if (suite === undefined) return `there is no suite "${name}".`
+    const { json: file, quick: isQuick, dedup } = values
+    if (dedup === undefined) return { name, suite, file, options: { isQuick } }
+    return /^[1-9]\d{0,9}$/.test(dedup)
+      ? { name, suite, file, options: { isQuick, dedupRows: Number(dedup) } }
+      : `--dedup takes a number of rows, and "${dedup}" is none.`
   } catch (error) {
     // parseArgs throws nothing but its complaint about the options, worded for the person who typed them.
     return `${error instanceof Error ? error.message : error}.`

@@ -1,0 +1,43 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type * as z from 'zod'
+import { type Command, failure } from './commands.ts'
+
+/** The publishers, in their process. */
+export type Generator = {
+  ask<Schema extends z.ZodType>(command: Command, answer: Schema): Promise<z.output<Schema>>
+  end(): Promise<void>
+}
+
+export function startGenerator(): Generator {
+  // Run from source or built, it is the neighbour with the same ending as this file.
+  const program = new URL(`../ingest-generator-process${path.extname(import.meta.url)}`, import.meta.url)
+  const child = fork(fileURLToPath(program), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  return {
+    async ask(command, schema) {
+      const answer = await answerOf(child, command)
+      const failed = failure.safeParse(answer)
+      if (failed.success) throw new Error(`the generator failed at "${command.what}": ${failed.data.failed}`)
+      return schema.parse(answer)
+    },
+    async end() {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const ended = new Promise(resolve => child.once('exit', resolve))
+      if (child.connected) child.disconnect()
+      await ended
+    },
+  }
+}
+
+function answerOf(child: ChildProcess, command: Command): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const onExit = () => reject(new Error(`the generator ended while it was asked to ${command.what}`))
+    child.once('exit', onExit)
+    child.once('message', answer => {
+      child.off('exit', onExit)
+      resolve(answer)
+    })
+    child.send(command)
+  })
+}
