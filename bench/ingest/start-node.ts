@@ -19,7 +19,8 @@ export async function startIngestNode(
   const program = new URL(`../../src/bin/assay${path.extname(import.meta.url)}`, import.meta.url)
   const port = await freePort()
   const child = fork(fileURLToPath(program), ['node'], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    // What it tells a person who starts it is not the benchmark's.
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     env: {
       ...process.env,
       PORT: String(port),
