@@ -16,6 +16,15 @@ export function ingestTimeIn(line: string): number | undefined {
 }
 
 /** Of an event that goes on, and of one set aside. */
+export function eventIdIn(line: string): string | undefined {
+  const at = line.indexOf(EVENT_ID_KEY) + EVENT_ID_KEY.length
+  const eventId = line.slice(at, at + 64)
+  return at >= EVENT_ID_KEY.length && /^[0-9a-f]{64}$/.test(eventId) ? eventId : undefined
+}
+
+const EVENT_ID_KEY = '"eventId":"'
+
+/** Of an event that goes on, and of one set aside. */
 export function qualityFlagsIn(line: string): number | undefined {
   return numberAfter(line, '"qualityFlags":', line.lastIndexOf('"qualityFlags":'))
 }

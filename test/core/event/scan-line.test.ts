@@ -2,12 +2,12 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { canonicalJson } from '../../../src/core/canonical-json.ts'
 import { eventLine } from '../../../src/core/event/line.ts'
-import { ingestTimeIn, isSetAside, qualityFlagsIn } from '../../../src/core/event/scan-line.ts'
+import { eventIdIn, ingestTimeIn, isSetAside, qualityFlagsIn } from '../../../src/core/event/scan-line.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { anyEnvelope } from './arbitraries.ts'
 
 /** Payloads, texts and cloud attributes that try to be taken for the members that are looked for. */
-const decoy = '"ingestTimeMs":7,"qualityFlags":7,"issues":'
+const decoy = '"eventId":"","ingestTimeMs":7,"qualityFlags":7,"issues":'
 
 describe('a line that is scanned', () => {
   test('tells its ingest time and flags as reading it would, whatever else it says', () => {
@@ -22,7 +22,8 @@ describe('a line that is scanned', () => {
         }
         const event = { ...envelope, payload, userId: `u${text}`, domain: `d${text}` }
         const line = orThrow(eventLine(event, {}))
-        expect([ingestTimeIn(line), qualityFlagsIn(line), isSetAside(line)]).toEqual([
+        expect([eventIdIn(line), ingestTimeIn(line), qualityFlagsIn(line), isSetAside(line)]).toEqual([
+          event.eventId,
           event.ingestTimeMs,
           event.qualityFlags,
           false,
@@ -45,7 +46,8 @@ describe('a line that is scanned', () => {
   test.each(['', '{}', '{"ingestTimeMs":', '{"ingestTimeMs":"1"}', '{"ingestTimeMs":99999999999999999999}'])(
     'says nothing where there is nothing: %s',
     line => {
-      expect([ingestTimeIn(line), qualityFlagsIn(line), isSetAside(line)]).toEqual([
+      expect([eventIdIn(line), ingestTimeIn(line), qualityFlagsIn(line), isSetAside(line)]).toEqual([
+        undefined,
         undefined,
         undefined,
         false,
