@@ -16,11 +16,13 @@ export async function* readCounted(db: Queryable): AsyncGenerator<readonly Count
             head.sealed_seq as "sealedSeq", head.watermark_ms as "watermarkMs"
           from partitions as opened join partition_heads as head on head.partition_id = opened.id
           where opened.id > $1 order by opened.id limit $2)
-        select heads.*, coalesce(kept.held, 0)::bigint as "heldRows", coalesce(kept.waived, 0)::bigint as "waivedRows"
+        select heads.*, coalesce(kept.held, 0)::bigint as "heldRows", coalesce(kept.waived, 0)::bigint as "waivedRows",
+          coalesce(kept.released, 0)::bigint as "releasedRows"
         from heads left join (
           select partition_id, count(*) filter (where state = 'held') as held,
-            count(*) filter (where state = 'waived') as waived
-          from quarantine where state in ('held', 'waived') group by partition_id
+            count(*) filter (where state = 'waived') as waived,
+            count(*) filter (where state = 'released') as released
+          from quarantine group by partition_id
         ) as kept on kept.partition_id = heads."partitionId" order by "partitionId"`,
       values: [after, PARTITIONS_AT_ONCE],
     })

@@ -61,6 +61,7 @@ export type HeadRow = {
   readonly watermarkMs: number
   readonly heldRows: number
   readonly waivedRows: number
+  readonly releasedRows: number
 }
 
 /** The tally after one more append; or what is wrong with it, as a clause for a person. */
@@ -130,9 +131,11 @@ export function againstHead(tally: Tally, head: HeadRow): string | undefined {
     return `the head is sealed up to sequence ${head.sealedSeq}, and its last mark ends at ${tally.sealedSeq}`
   if (head.heldRows !== totals.quarantined)
     return `${head.heldRows} held rows stand in quarantine, and the appends count ${totals.quarantined}`
-  if (head.waivedRows !== totals.waived)
-    return `${head.waivedRows} rows in quarantine are waived, and the appends count ${totals.waived}`
-  return undefined
+  // What was released into another partition was given up in this one.
+  const { waivedRows, releasedRows } = head
+  return waivedRows <= totals.waived && totals.waived <= waivedRows + releasedRows
+    ? undefined
+    : `${waivedRows} rows in quarantine are waived and ${releasedRows} released, and the appends count ${totals.waived} waived`
 }
 
 const counted = ['received', 'duplicate', 'rejected', 'quarantined', 'waived'] as const

@@ -1,0 +1,193 @@
+import { canonicalJson, type Json, type JsonObject } from '../core/canonical-json.ts'
+import type { Submission } from '../core/event/submission.ts'
+import { accepted, type Fault, type Outcome } from '../core/fault.ts'
+import type { Level } from '../core/level.ts'
+import type { PacketSource } from '../core/log/packet-header.ts'
+import type { Source } from '../core/registry/source.ts'
+import type { Stream } from '../core/registry/stream.ts'
+import { admitItem } from './admit-item.ts'
+import type { Accept, AcceptRefusal } from './arrived.ts'
+import { readHeld } from './held-submission.ts'
+import { type Decider, mayDecide } from './may-decide.ts'
+import { mergePatch } from './merge-patch.ts'
+
+/** An item that is or was in quarantine. */
+export type HeldItem = {
+  readonly id: number
+  readonly partitionId: number
+  readonly partition: number
+  readonly level: Level
+  readonly streamId: string
+  readonly sourceId: string
+  readonly tenantId: string | null
+  readonly reason: string
+  readonly detail: string
+  readonly nativeId: string | null
+  readonly authenticated: PacketSource['authenticated']
+  readonly receivedMs: number
+  readonly state: 'held' | 'released' | 'waived'
+  readonly decidedMs: number | null
+  /** The event that it became, or that says the same. */
+  readonly eventId: string | null
+  /** What was sent, as it was understood. */
+  readonly held: Json
+}
+
+export type Step = {
+  readonly atMs: number
+  readonly action: 'held' | 'edited' | 'released' | 'waived' | 'refused'
+  readonly who: string
+  readonly detail: string
+}
+
+export type ReleaseRequest = {
+  readonly id: number
+  readonly by: Decider
+  /** JSON Merge Patch (RFC 7396) of what is held. */
+  readonly edit?: JsonObject
+  /** Where it goes; where it was meant to go, if nothing is said. */
+  readonly streamId?: string
+  /** Whether it goes in although its time speaks against it. */
+  readonly override: boolean
+}
+
+export type ReleaseOutcome =
+  /** Now, or by an earlier request: the answer is the same. */
+  | { readonly kind: 'released'; readonly item: HeldItem }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'forbidden' }
+  /** It stays where it is, and the sentence says what would change that. */
+  | { readonly kind: 'stays'; readonly detail: string }
+  /** The node takes nothing in for this source or stream, or not now. */
+  | { readonly kind: 'turned-away'; readonly refusal: AcceptRefusal }
+
+export type ReleaseDeps = {
+  find(id: number): Promise<HeldItem | undefined>
+  findSource(sourceId: string): Promise<Source | undefined>
+  findStream(streamId: string): Promise<Stream | undefined>
+  readonly accept: Accept
+  /** Resolves once the step is on record. */
+  note(id: number, step: Step): Promise<void>
+  now(): number
+}
+
+/** The door that a released item comes through. */
+const connector = { connectorId: 'quarantine', connectorVersion: '1' }
+
+/**
+ * Lets a held item in, by the way that every item takes. It leaves quarantine and enters the log in one step, so that
+ * whoever asks again, also after a crash, finds what the first one did.
+ */
+export async function releaseHeld(request: ReleaseRequest, deps: ReleaseDeps): Promise<ReleaseOutcome> {
+  const item = await deps.find(request.id)
+  if (item === undefined) return { kind: 'unknown' }
+  const source = await deps.findSource(item.sourceId)
+  const authority = mayDecide(request.by, source)
+  if (!authority.decide || (request.override && !authority.override)) return { kind: 'forbidden' }
+  if (item.state === 'released') return { kind: 'released', item }
+
+  const stays = async (detail: string): Promise<ReleaseOutcome> => {
+    await deps.note(item.id, { action: 'refused', who: request.by.who, detail, atMs: deps.now() })
+    return { kind: 'stays', detail }
+  }
+  if (item.state === 'waived') return stays('it was waived, and what is waived is not taken up again')
+  if (source === undefined)
+    return stays(`its source "${item.sourceId}" is registered no longer; register it again`)
+  const against = againstTrying(item, request)
+  if (against !== undefined) return stays(against)
+  const submission = edited(item.held, request.edit)
+  if (!submission.ok) return stays(`what is held cannot be read as an event: ${inWords(submission.fault)}`)
+  const streamId = request.streamId ?? item.streamId
+  const stream = await deps.findStream(streamId)
+  if (stream === undefined || stream.tenantId !== source.tenantId)
+    return stays(`there is no stream "${streamId}" that it could go to; name another one`)
+  if (!authority.elsewhere && !source.streams.includes(streamId))
+    return stays(`source "${source.sourceId}" may not write to stream "${streamId}"`)
+
+  const sender = senderOf(source, streamId, request.override)
+  const again = admitAgain(submission.value, { source: sender, stream, receivedMs: deps.now() })
+  if (again !== undefined) return stays(again)
+  if (request.edit !== undefined)
+    await deps.note(item.id, {
+      action: 'edited',
+      who: request.by.who,
+      detail: canonicalJson(request.edit),
+      atMs: deps.now(),
+    })
+  return letIn(item, submission.value, { ...request, sender, streamId }, deps)
+}
+
+async function letIn(
+  item: HeldItem,
+  submission: Submission,
+  { by, sender, streamId, override }: ReleaseRequest & { readonly sender: Source; readonly streamId: string },
+  { accept, find, now }: ReleaseDeps,
+): Promise<ReleaseOutcome> {
+  const outcome = await accept({
+    source: sender,
+    authenticated: item.authenticated,
+    connector,
+    streamId,
+    level: item.level,
+    receivedMs: now(),
+    bytes: 0,
+    items: [{ submission: accepted(submission), flags: 0 }],
+    releases: [
+      {
+        quarantineId: String(item.id),
+        who: by.who,
+        detail: canonicalJson({ streamId, ...(override && { override }) }),
+      },
+    ],
+  })
+  if (outcome.kind === 'refused') return { kind: 'turned-away', refusal: outcome.refusal }
+  const after = await find(item.id)
+  const [answer] = outcome.items
+  if (after?.state === 'released' && after.eventId !== null) return { kind: 'released', item: after }
+  if (answer?.status === 'quarantined')
+    return { kind: 'stays', detail: `it is held again, as ${answer.quarantineId}: ${answer.detail}` }
+  const detail = answer?.status === 'rejected' ? answer.detail : 'it was decided over meanwhile'
+  return { kind: 'stays', detail }
+}
+
+/** What no release can make good without something more being said. */
+function againstTrying({ reason }: HeldItem, { edit, streamId }: ReleaseRequest): string | undefined {
+  if (reason === 'batch-unreadable' || reason === 'source-unverified')
+    return 'it stands for a whole batch, which is not an event; have it submitted again, and waive this'
+  if (reason === 'unknown-stream' && streamId === undefined)
+    return 'its source may not write to the stream that it named; name the stream that it shall go to'
+  if (reason === 'identity-undecided' && edit === undefined)
+    return 'nobody can tell whether it is new; edit its nativeId or its eventTime, or waive it'
+  return undefined
+}
+
+function edited(held: Json, edit: JsonObject | undefined): Outcome<Submission> {
+  return readHeld(edit === undefined ? held : mergePatch(held, edit))
+}
+
+/** Override turns what the source's time policy would hold into a flag. No other reason can be overridden. */
+function senderOf(source: Source, streamId: string, override: boolean): Source {
+  const streams = [streamId, ...source.streams.filter(each => each !== streamId)] as const
+  const time = override ? ({ ...source.time, onFuture: 'flag', onStale: 'flag' } as const) : source.time
+  return { ...source, streams, time }
+}
+
+/** Why it would be set aside or refused again, as far as that can be known before the log is asked. */
+function admitAgain(
+  submission: Submission,
+  admission: { readonly source: Source; readonly stream: Stream; readonly receivedMs: number },
+): string | undefined {
+  const item = admitItem({ submission: accepted(submission), flags: 0 }, admission)
+  if (item.kind === 'event') return undefined
+  if (item.kind === 'rejected')
+    return `it would be refused: ${item.detail}${item.pointer === undefined ? '' : ` (at ${item.pointer || '/'})`}`
+  const move =
+    item.reason === 'audience-mismatch'
+      ? 'edit what asks for less, or send it to a restricted stream; this cannot be overridden'
+      : 'edit it, or override the time policy'
+  return `it would be held again (${item.reason}): ${item.detail}; ${move}`
+}
+
+function inWords({ detail, pointer }: Fault): string {
+  return pointer === undefined ? detail : `${detail} (at ${pointer || '/'})`
+}
