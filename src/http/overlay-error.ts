@@ -46,6 +46,7 @@ export const overlayErrorCodes = [
   'ERR_UHRP_EXPIRED',
   'ERR_UHRP_RANGE',
   'ERR_UHRP_STORAGE_FULL',
+  'ERR_QUARANTINE_STAYS',
   'ERR_BUSY',
   'ERR_INTERNAL',
 ] as const

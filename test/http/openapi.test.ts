@@ -25,8 +25,9 @@ import { openObjects, readApiDocument } from './openapi-document.ts'
 import { HttpClient, type Sent } from './raw-http.ts'
 
 const api = readApiDocument()
-/** Content by its hash has a test of its own: test/http/uhrp-openapi.test.ts. */
-const operations = api.operations.filter(({ tag }) => tag !== 'storage')
+/** These have tests of their own: test/http/uhrp-openapi.test.ts and test/http/quarantine.test.ts. */
+const elsewhere = ['storage', 'quarantine']
+const operations = api.operations.filter(({ tag }) => !elsewhere.includes(tag))
 const token = 'a token of the processor'.replaceAll(' ', '-')
 const REQUESTS_EACH = 200
 

@@ -61,11 +61,13 @@ export async function findHeld(db: Queryable, id: number): Promise<HeldItem | un
   return row && { ...asListed(row), held: orThrow(parseJson(row.held)) }
 }
 
+const STEPS_SHOWN_MAX = 200
+
 /** What was done with it, the oldest first. */
 export async function readSteps(db: Queryable, id: number): Promise<readonly Step[]> {
   const { rows } = await db.query<Step>(
-    `select at_ms as "atMs", action, who, detail from quarantine_steps where quarantine_id = $1 order by id`,
-    [id],
+    `select at_ms as "atMs", action, who, detail from quarantine_steps where quarantine_id = $1 order by id limit $2`,
+    [id, STEPS_SHOWN_MAX],
   )
   return rows
 }
