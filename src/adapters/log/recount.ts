@@ -33,7 +33,7 @@ async function recountIn(db: Queryable, deep: boolean): Promise<Recounted> {
   await db.query('set local statement_timeout = 0')
   const seen = deep ? await openSeenEvents(db) : undefined
   let counts = { partitions: 0, appends: 0, events: 0, packets: 0, held: 0 }
-  for await (const page of readCounted(db)) {
+  for await (const page of readCounted(db, { decided: true })) {
     for (const counted of page) {
       const wrong = await recountPartition(db, counted, seen)
       if (wrong !== undefined) return { ...counts, discrepancy: inWords(counted, wrong) }

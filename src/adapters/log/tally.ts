@@ -60,8 +60,8 @@ export type HeadRow = {
   readonly sealedSeq: number
   readonly watermarkMs: number
   readonly heldRows: number
-  readonly waivedRows: number
-  readonly releasedRows: number
+  /** Null where they were not counted. */
+  readonly decidedRows: { readonly waived: number; readonly released: number } | null
 }
 
 /** The tally after one more append; or what is wrong with it, as a clause for a person. */
@@ -131,11 +131,12 @@ export function againstHead(tally: Tally, head: HeadRow): string | undefined {
     return `the head is sealed up to sequence ${head.sealedSeq}, and its last mark ends at ${tally.sealedSeq}`
   if (head.heldRows !== totals.quarantined)
     return `${head.heldRows} held rows stand in quarantine, and the appends count ${totals.quarantined}`
+  if (head.decidedRows === null) return undefined
   // What was released into another partition was given up in this one.
-  const { waivedRows, releasedRows } = head
-  return waivedRows <= totals.waived && totals.waived <= waivedRows + releasedRows
+  const { waived, released } = head.decidedRows
+  return waived <= totals.waived && totals.waived <= waived + released
     ? undefined
-    : `${waivedRows} rows in quarantine are waived and ${releasedRows} released, and the appends count ${totals.waived} waived`
+    : `${waived} rows in quarantine are waived and ${released} released, and the appends count ${totals.waived} waived`
 }
 
 const counted = ['received', 'duplicate', 'rejected', 'quarantined', 'waived'] as const

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { errorCode } from '../../runtime/error-code.ts'
+import { freeBytes } from '../../runtime/free-bytes.ts'
 import { syncFolder } from '../../runtime/sync-folder.ts'
 
 /**
@@ -57,10 +58,7 @@ export function folderAt(root: string): Folder {
       return names.map(name => path.join(root, kind, name))
     },
     exists: async () => (await statOf(root)) !== undefined,
-    async free() {
-      const { bavail, bsize } = await statfs(await nearestFolder(root))
-      return bavail * bsize
-    },
+    free: () => freeBytes(root),
   }
 }
 
@@ -93,11 +91,4 @@ export async function statOf(at: string) {
     if (errorCode(error) === 'ENOENT') return undefined
     throw error
   }
-}
-
-/** Of a folder that is still to be made, the one it will be in. */
-async function nearestFolder(folder: string): Promise<string> {
-  let at = path.resolve(folder)
-  while ((await statOf(at)) === undefined && at !== path.dirname(at)) at = path.dirname(at)
-  return at
 }
