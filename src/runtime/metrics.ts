@@ -69,6 +69,11 @@ export function openMetrics() {
       'batches admitted by the overlay, by what became of them at a try to take them in',
       ['outcome'],
     ),
+    pushedBack: counter(
+      'assay_ingest_pushed_back_total',
+      'requests with events that were refused before they were read, by what there was no room in',
+      ['why'],
+    ),
     errors: counter('assay_http_errors_total', 'requests that failed through no fault of the client'),
   }
 }

@@ -205,6 +205,26 @@ const settings = {
     wholeNumber(3_600, 1_000_000_000),
     'how long the log keeps events beside the packets that hold them; without it for ever; counts, headers and digests stay in any case',
   ),
+  INGEST_FREE_BYTES_MIN: setting(
+    wholeNumber(0, MAX_BYTES),
+    '536870912',
+    'what stays free of the disks of the embedded database and of stored content; below it, events are answered with 503',
+  ),
+  INGEST_BACKLOG_EVENTS_MAX: setting(
+    wholeNumber(1, 1_000_000_000),
+    '1000000',
+    'how many events may wait to be packed; beyond it, events are answered with 503',
+  ),
+  CONSERVATION_CHECK_MS: setting(
+    wholeNumber(100, 86_400_000),
+    '10000',
+    'pause between two looks whether every item that came in is counted in one place',
+  ),
+  LOG_PAYLOADS: setting(
+    yesOrNo(),
+    'false',
+    'whether what publishers send is logged, to find a mistake; with LOG_LEVEL=debug only',
+  ),
   LOG_LEVEL: setting(
     z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
     'info',
