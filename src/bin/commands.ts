@@ -36,6 +36,13 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
     },
   ],
   [
+    'doctor',
+    {
+      summary: 'look for what is wrong: assay doctor [--deep] [--json]',
+      run: async args => (await import('./doctor.ts')).doctor(args),
+    },
+  ],
+  [
     'keys',
     {
       summary: 'create, show and rotate the keys of nodes, agents and operators',

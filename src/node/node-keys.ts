@@ -25,8 +25,12 @@ async function openFuelKey({ WALLET_KEY }: Settings, deps: KeyringDeps): Promise
 }
 
 export async function keyringOf(settings: Settings, pool: Pool): Promise<KeyringDeps> {
-  const { ASSAY_MASTER_KEY: given, ASSAY_DATA_DIR } = settings
-  const masterKey =
-    given === undefined ? await keepMasterKey(path.join(ASSAY_DATA_DIR, 'master.key')) : knownHex(given)
+  const file = masterKeyFile(settings)
+  const masterKey = file === undefined ? knownHex(settings.ASSAY_MASTER_KEY ?? '') : await keepMasterKey(file)
   return { pool, masterKey, now: Date.now }
+}
+
+/** Undefined where the settings have the key itself. */
+export function masterKeyFile({ ASSAY_MASTER_KEY, ASSAY_DATA_DIR }: Settings): string | undefined {
+  return ASSAY_MASTER_KEY === undefined ? path.join(ASSAY_DATA_DIR, 'master.key') : undefined
 }

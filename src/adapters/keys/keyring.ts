@@ -38,6 +38,11 @@ export async function openKey(name: KeyName, { pool, masterKey, now }: KeyringDe
   return (await readKeys(name, masterKey, pool)) ?? neverGone(name)
 }
 
+/** Undefined where none was ever made; throws where it cannot be opened. */
+export function readKey(name: KeyName, { pool, masterKey }: KeyringDeps): Promise<KeyHistory | undefined> {
+  return readKeys(name, masterKey, pool)
+}
+
 /** The key in use hands over to a new one; nodes that run take it up when they start again. */
 export async function rotateKey(
   name: KeyName & SuccessionKind,

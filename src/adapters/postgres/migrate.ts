@@ -43,7 +43,7 @@ export async function migrate(
   }
 }
 
-const tableName = 'assay_migrations'
+export const migrationsTable = 'assay_migrations'
 const namePattern = /^\d{3}-[a-z0-9]+(-[a-z0-9]+)*$/
 
 function refuseUnordered(migrations: readonly Migration[]): void {
@@ -107,7 +107,7 @@ function migratorConfig(migrations: readonly Migration[]): Knex.MigratorConfig {
       down: unhurried(knex => migration.down(knex)),
     }),
   }
-  return { tableName, migrationSource }
+  return { tableName: migrationsTable, migrationSource }
 }
 
 /** The bounds on time are for a node at work; rewriting a large table may take longer. */

@@ -1,0 +1,215 @@
+import { access, constants, stat } from 'node:fs/promises'
+import path from 'node:path'
+import * as z from 'zod'
+import { migrations } from '../../migrations/index.ts'
+import { keyNames, readKey } from '../adapters/keys/keyring.ts'
+import { type Recounted, recount } from '../adapters/log/recount.ts'
+import type { Database } from '../adapters/postgres/database.ts'
+import { migrationState } from '../adapters/postgres/migration-state.ts'
+import { errorCode } from '../runtime/error-code.ts'
+import { freeBytes } from '../runtime/free-bytes.ts'
+import { readBounded } from '../runtime/read-bounded.ts'
+import type { Settings } from '../runtime/settings.ts'
+import { keyringOf, masterKeyFile } from './node-keys.ts'
+import { growingFolders } from './node-pressure.ts'
+
+/** What one look has found. `move`: what to do, where something is wrong. */
+export type Finding = {
+  readonly name: string
+  readonly state: 'ok' | 'wrong' | 'not looked at'
+  readonly seen: string
+  readonly move?: string
+}
+
+export type CheckUpOptions = {
+  /** Reads the lines of events too, and makes every packet again. */
+  readonly deep: boolean
+  now(): number
+}
+
+/** Looks at everything that a node stands on, in the order in which one thing needs another. Changes nothing. */
+export async function* checkUp(
+  settings: Settings,
+  openDatabase: () => Promise<Database>,
+  options: CheckUpOptions,
+): AsyncGenerator<Finding> {
+  yield await looked('data folder', () => dataFolder(settings))
+  for (const folder of growingFolders(settings))
+    yield await looked(`disk of ${folder}`, () => disk(settings, folder))
+  let database: Database | undefined
+  yield await looked('database', async () => {
+    database = await openDatabase()
+    const { rows } = await database.pool.query<{ version: string }>(
+      `select current_setting('server_version') as version`,
+    )
+    return ok(`PostgreSQL ${rows[0]?.version}`)
+  })
+  if (database === undefined) {
+    for (const name of ['migrations', 'clock', 'master key', 'log'])
+      yield notLooked(name, 'it needs the database')
+    return
+  }
+  const { pool } = database
+  const migrated = await looked('migrations', () => migrationsOf(pool))
+  yield migrated
+  yield await looked('clock', () => clock(pool, options.now))
+  if (migrated.state === 'wrong') {
+    for (const name of ['master key', 'log']) yield notLooked(name, 'it needs the migrations')
+  } else {
+    yield await looked('master key', () => masterKey(settings, pool))
+    yield await looked('log', () => theLog(pool, options.deep))
+  }
+  yield* await node(settings)
+}
+
+type Seen = Pick<Finding, 'state' | 'seen' | 'move'>
+
+function ok(seen: string): Seen {
+  return { state: 'ok', seen }
+}
+
+function wrong(seen: string, move: string): Seen {
+  return { state: 'wrong', seen, move }
+}
+
+async function looked(name: string, look: () => Promise<Seen>): Promise<Finding> {
+  try {
+    return { name, ...(await look()) }
+  } catch (error) {
+    return { name, state: 'wrong', seen: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+function notLooked(name: string, why: string): Finding {
+  return { name, state: 'not looked at', seen: why }
+}
+
+async function dataFolder({ ASSAY_DATA_DIR }: Settings): Promise<Seen> {
+  const folder = path.resolve(ASSAY_DATA_DIR)
+  try {
+    if (!(await stat(folder)).isDirectory())
+      return wrong(`${folder} is not a folder`, 'Move it away, or set ASSAY_DATA_DIR to a folder.')
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK)
+    return ok(folder)
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return ok(`${folder}, which the first start makes`)
+    return wrong(
+      `${folder} cannot be written to (${errorCode(error)})`,
+      'Start as the user it belongs to, or set ASSAY_DATA_DIR to another folder.',
+    )
+  }
+}
+
+async function disk({ INGEST_FREE_BYTES_MIN: freeMin }: Settings, folder: string): Promise<Seen> {
+  const free = await freeBytes(folder)
+  const seen = `${mebibytes(free)} MiB are free`
+  return free >= freeMin
+    ? ok(seen)
+    : wrong(
+        `${seen}, under the ${mebibytes(freeMin)} MiB of INGEST_FREE_BYTES_MIN: nodes refuse events`,
+        'Make room, or move the folder to a larger disk.',
+      )
+}
+
+function mebibytes(bytes: number): number {
+  return Math.floor(bytes / (1024 * 1024))
+}
+
+async function migrationsOf(pool: Database['pool']): Promise<Seen> {
+  const { pending, unknown } = await migrationState(pool, migrations)
+  if (unknown.length > 0)
+    return wrong(
+      `${unknown.join(', ')} are of a newer version than this one`,
+      'Run that version, or restore the copy of the database from before.',
+    )
+  return pending.length === 0
+    ? ok(`all ${migrations.length} are applied`)
+    : wrong(`${pending.join(', ')} are not applied`, 'Run `assay migrate`, or start a node.')
+}
+
+/** Times of events, leases and signatures are compared by both clocks. */
+const CLOCK_SKEW_MS_MAX = 1_000
+
+async function clock(pool: Database['pool'], now: () => number): Promise<Seen> {
+  const before = now()
+  const { rows } = await pool.query<{ ms: number }>(
+    'select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as ms',
+  )
+  const after = now()
+  const theirs = rows[0]?.ms ?? 0
+  // The server looked at its clock at some time between.
+  const skew = theirs < before ? theirs - before : Math.max(0, theirs - after)
+  return Math.abs(skew) <= CLOCK_SKEW_MS_MAX
+    ? ok(`as the database has it, within ${Math.max(1, Math.abs(skew), after - before)} ms`)
+    : wrong(
+        `the database's clock is ${Math.abs(skew)} ms ${skew > 0 ? 'ahead of' : 'behind'} this machine's`,
+        'Have both machines set their clocks by NTP.',
+      )
+}
+
+async function masterKey(settings: Settings, pool: Database['pool']): Promise<Seen> {
+  const { rows } = await pool.query<{ keys: number }>('select count(*) as keys from node_keys')
+  const keys = rows[0]?.keys ?? 0
+  const file = masterKeyFile(settings)
+  if (file !== undefined && !(await isThere(file)))
+    return keys === 0
+      ? ok(`${file} is made at the first start`)
+      : wrong(
+          `${file} is not there, and ${keys} keys in the database are sealed with it`,
+          'Restore it from a backup, or name it in ASSAY_MASTER_KEY_FILE.',
+        )
+  const keyring = await keyringOf(settings, pool)
+  for (const name of keyNames) await readKey(name, keyring)
+  return ok(`opens the ${keys} keys in the database`)
+}
+
+async function isThere(file: string): Promise<boolean> {
+  try {
+    await access(file)
+    return true
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false
+    throw error
+  }
+}
+
+async function theLog(pool: Database['pool'], deep: boolean): Promise<Seen> {
+  const counted = await recount(pool, { deep })
+  if (counted.discrepancy === undefined) return ok(`${inWords(counted)}: they add up`)
+  return wrong(
+    counted.discrepancy,
+    'Stop the nodes, keep a copy of the database as it is, and restore one from before; what packets were given out still proves itself.',
+  )
+}
+
+function inWords({ events, appends, packets, partitions, held }: Recounted): string {
+  return `${events} events in ${appends} appends and ${packets} packets of ${partitions} partitions, ${held} held`
+}
+
+const HEALTH_BYTES_MAX = 64 * 1024
+const HEALTH_MS_MAX = 5_000
+const health = z.object({
+  checks: z.array(
+    z.object({ name: z.string(), status: z.enum(['ok', 'error']), message: z.string().optional() }),
+  ),
+})
+
+/** What a node that runs says of itself: headers, fuel and whatever else it has to look at. */
+async function node({ ASSAY_HOST, PORT }: Settings): Promise<Finding[]> {
+  const host = ASSAY_HOST === '0.0.0.0' ? '127.0.0.1' : ASSAY_HOST
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${PORT}/health`
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(HEALTH_MS_MAX) })
+    const body = await readBounded(response, HEALTH_BYTES_MAX)
+    const { checks } = health.parse(JSON.parse(Buffer.from(body).toString()))
+    return checks.map(({ name, status, message }) => ({
+      name: `node: ${name}`,
+      state: status === 'ok' ? 'ok' : 'wrong',
+      seen: message ?? 'well',
+      ...(status === 'error' && { move: 'The log of the node says more.' }),
+    }))
+  } catch {
+    // Whatever answers there, or does not, is no node that could be asked.
+    return [notLooked('node', `none answers at ${url}`)]
+  }
+}
