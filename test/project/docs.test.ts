@@ -66,6 +66,7 @@ describe('README.md and CONTRIBUTING.md', () => {
     'docs/policies.md',
     'docs/rules.md',
     'docs/operations.md',
+    'docs/quarantine.md',
     'docs/settings.md',
     'docs/sources.md',
     'docs/topics/tm_gitdata_events_ingest.md',
