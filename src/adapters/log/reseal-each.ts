@@ -1,20 +1,20 @@
-import { isObject, type Json, parseCanonicalJson, parseJson } from '../../core/canonical-json.ts'
+import { parseJson } from '../../core/canonical-json.ts'
 import { closedReader } from '../../core/closed-object.ts'
-import { readLineConstants } from '../../core/event/line.ts'
 import { eventIdIn } from '../../core/event/scan-line.ts'
 import { orThrow } from '../../core/fault.ts'
-import { type PartitionRecord, readPartitionRecord, type Segment } from '../../core/log/entries.ts'
+import type { PartitionRecord, Segment } from '../../core/log/entries.ts'
 import { sealPacket } from '../../core/log/packet.ts'
 import {
   PACKET_BYTES_MAX,
   type PacketHeader,
   type PacketSource,
   packetId,
-  readPacketHeader,
   sourcesCheck,
 } from '../../core/log/packet-header.ts'
 import { hexOf, type Queryable } from '../postgres/sql.ts'
 import type { AtMark, Counted } from './count-on.ts'
+import { packetIdIn } from './log-copy.ts'
+import { type PartitionRow, readConstants, readHeader, recordOf } from './read-sealing.ts'
 import type { SeenEvents } from './seen-events.ts'
 import type { MarkRow, Tally } from './tally.ts'
 
@@ -93,28 +93,19 @@ async function seeEvents(stretch: readonly StretchRow[], seen: SeenEvents): Prom
 }
 
 async function readRecord(db: Queryable, partitionId: number): Promise<PartitionRecord> {
-  const { rows } = await db.query<{ log: Uint8Array; record: Json }>(
-    `select log, json_build_object('v', 1, 'streamId', stream_id, 'partition', partition, 'level', level, 'audience',
-        audience, 'network', network, 'shards', json_build_object('by', shards_by, 'index', shards_index,
-        'count', shards_count)) as record from partitions where id = $1`,
-    [partitionId],
-  )
+  const { rows } = await db.query<PartitionRow>('select * from partitions where id = $1', [partitionId])
   const [row] = rows
-  if (row === undefined || !isObject(row.record)) throw new Error(`partition ${partitionId} has no record`)
-  return orThrow(readPartitionRecord({ ...row.record, log: hexOf(row.log) }))
+  if (row === undefined) throw new Error(`partition ${partitionId} has no record`)
+  return recordOf(row)
 }
 
 type Made = { readonly packetId: string; readonly header: PacketHeader }
 
 async function readMade(db: Queryable, partitionId: number, packetNo: number): Promise<Made | undefined> {
-  const { rows } = await db.query<{ packetId: Uint8Array; header: string }>(
-    'select packet_id as "packetId", header from packets where partition_id = $1 and packet_no = $2',
-    [partitionId, packetNo],
-  )
-  const [row] = rows
-  if (row === undefined) return undefined
-  const header = orThrow(readPacketHeader(orThrow(parseCanonicalJson(row.header))))
-  return { packetId: hexOf(row.packetId), header }
+  const packetId = await packetIdIn(db, partitionId, packetNo)
+  return packetId === undefined
+    ? undefined
+    : { packetId, header: await readHeader(db, partitionId, packetNo) }
 }
 
 type StretchRow = {
@@ -163,7 +154,7 @@ function segmentOf(partition: number, row: StretchRow): Segment[] {
       firstSeq,
       count,
       policyDigest: hexOf(row.policyDigest),
-      constants: orThrow(readLineConstants(orThrow(parseJson(row.constants)))),
+      constants: readConstants(row.constants),
       firstEventTimeMs: firstEventMs,
       lastEventTimeMs: lastEventMs,
       sources: orThrow(readSources(orThrow(parseJson(row.sources)))),
