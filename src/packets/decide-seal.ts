@@ -1,6 +1,6 @@
 import { watermarkOf } from '../core/log/watermark.ts'
-import type { WindowReach } from './decide-window.ts'
 import type { Pace } from './pace.ts'
+import type { WindowReach } from './window-reach.ts'
 
 /** Where a partition ends, as far as sealing has to know. */
 export type UnsealedHead = {

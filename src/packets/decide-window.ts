@@ -1,7 +1,5 @@
 import type { SealDecision } from './decide-seal.ts'
-
-/** How long after an event a window that holds it may still be open, in the time of the events. Only fusion has windows. */
-export type WindowReach = { readonly windowMs: number; readonly latenessMs: number }
+import type { WindowReach } from './window-reach.ts'
 
 /** A partition whose events are all sealed. */
 export type IdleHead = {

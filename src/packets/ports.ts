@@ -3,8 +3,9 @@ import type { PartitionRecord, SealMark, Segment } from '../core/log/entries.ts'
 import type { SealedPacket } from '../core/log/packet.ts'
 import type { PacketHeader } from '../core/log/packet-header.ts'
 import type { SealBecause, UnsealedHead } from './decide-seal.ts'
-import type { IdleHead, WindowReach } from './decide-window.ts'
+import type { IdleHead } from './decide-window.ts'
 import type { SequenceSeen } from './source-sequences.ts'
+import type { WindowReach } from './window-reach.ts'
 
 /** Leave to seal a partition. Whoever takes it next gets a greater token, and nothing is written under an older one. */
 export type Lease = { readonly partitionId: number; readonly token: number }

@@ -105,10 +105,13 @@ describe('a node that takes events in', () => {
     const complaints = []
     for await (const each of node.packets.recheck()) complaints.push(each)
     expect(complaints).toEqual([])
-    const shown = await node.metrics.registry.metrics()
+    // Counted right after the row is written, which we have seen already.
+    const shown = await until(async () => {
+      const text = await node.metrics.registry.metrics()
+      return /^ingest_lag_ms_count 6$/m.test(text) && text
+    })
     expect(shown).toMatch(/^assay_packets_total\{because="time"\} \d/m)
     expect(shown).toMatch(/^watermark_event_time_ms\{stream="readings",partition="0"\} \d+/m)
-    expect(shown).toMatch(/^ingest_lag_ms_count 6$/m)
     await node.stop()
   })
 

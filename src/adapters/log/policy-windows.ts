@@ -1,4 +1,4 @@
-import type { WindowReach } from '../../packets/decide-window.ts'
+import type { WindowReach } from '../../packets/window-reach.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
 
 /** The windows of policy sets, which never change; each is read once. */

@@ -1,5 +1,6 @@
 import type { UnsealedHead } from '../../packets/decide-seal.ts'
-import type { IdleHead, WindowReach } from '../../packets/decide-window.ts'
+import type { IdleHead } from '../../packets/decide-window.ts'
+import type { WindowReach } from '../../packets/window-reach.ts'
 import { byteas, type Queryable } from '../postgres/sql.ts'
 import { serverMs } from './leases.ts'
 
