@@ -42,7 +42,7 @@ export async function makePackets(lease: Lease, deps: MakePacketsDeps): Promise<
       deps.onPacket({
         ...packet,
         ...{ partitionId: lease.partitionId, because, markedMs },
-        lag: packetLag(packet),
+        lag: packetLag(packet.bytes),
       })
   }
   return 'more'

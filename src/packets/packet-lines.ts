@@ -1,13 +1,33 @@
 const NEWLINE = 0x0a
-const decoder = new TextDecoder()
 
-/** The lines of a packet, in order, without their newlines; of those that are not wanted, nothing is read. */
-export function* linesIn(bytes: Uint8Array, isWanted: (index: number) => boolean): Generator<string> {
-  let start = 0
-  for (let index = 0; start < bytes.length; index++) {
-    const end = bytes.indexOf(NEWLINE, start)
+/** Lines of a packet that begin at about every n-th part of it, without their newlines; the others are not looked at. */
+export function* sampleLines(bytes: Uint8Array, samples: number): Generator<string> {
+  const buffer = bufferOf(bytes)
+  let end = -1
+  for (let n = 0; n < samples; n++) {
+    const from = Math.floor((n * buffer.length) / samples)
+    if (from <= end) continue
+    const start = from === 0 ? 0 : buffer.indexOf(NEWLINE, from - 1) + 1
+    if (from > 0 && start === 0) return
+    end = buffer.indexOf(NEWLINE, start)
     if (end < 0) return
-    if (isWanted(index)) yield decoder.decode(bytes.subarray(start, end))
-    start = end + 1
+    yield buffer.toString('utf8', start, end)
   }
+}
+
+/** Lines in which this text stands, in order. A packet without any is looked through once, at the speed of memory. */
+export function* linesWith(bytes: Uint8Array, text: string): Generator<string> {
+  const buffer = bufferOf(bytes)
+  for (let at = buffer.indexOf(text); at >= 0; ) {
+    const start = at === 0 ? 0 : buffer.lastIndexOf(NEWLINE, at) + 1
+    const end = buffer.indexOf(NEWLINE, at)
+    if (end < 0) return
+    yield buffer.toString('utf8', start, end)
+    at = buffer.indexOf(text, end)
+  }
+}
+
+/** The same bytes, which Buffer finds things in several times as quickly. */
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }

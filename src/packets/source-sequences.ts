@@ -1,6 +1,6 @@
 import { sourceIdIn, sourceSeqIn } from '../core/event/scan-line.ts'
 import type { SealedPacket } from '../core/log/packet.ts'
-import { linesIn } from './packet-lines.ts'
+import { linesWith } from './packet-lines.ts'
 
 /** Sequences of a source that events of a stream have used. */
 export type SequenceSeen = {
@@ -26,9 +26,8 @@ const GAPS_MAX = 4_096
 
 /** By sourceId, ascending, so that nobody who writes them waits for another who waits for him. */
 export function sequencesIn({ header, bytes }: Pick<SealedPacket, 'header' | 'bytes'>): SequenceSeen[] {
-  if (!mentionsSequence(bytes)) return []
   const seen = new Map<string, bigint[]>()
-  for (const line of linesIn(bytes, () => true)) {
+  for (const line of linesWith(bytes, '"sourceSeq":"')) {
     const sourceSeq = sourceSeqIn(line)
     const sourceId = header.constants.sourceId ?? sourceIdIn(line)
     if (sourceSeq === undefined || sourceId === undefined) continue
@@ -42,12 +41,6 @@ export function sequencesIn({ header, bytes }: Pick<SealedPacket, 'header' | 'by
     ranges: rangesOf(seen.get(sourceId) ?? []),
   }))
 }
-
-/** Most sources have no sequences, and then a packet is looked through once, at the speed of memory. */
-function mentionsSequence(bytes: Uint8Array): boolean {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(sequenceKey)
-}
-const sequenceKey = '"sourceSeq":"'
 
 export function rangesOf(numbers: readonly bigint[]): Range[] {
   const ranges: [bigint, bigint][] = []
