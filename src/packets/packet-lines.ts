@@ -1,14 +1,13 @@
 const NEWLINE = 0x0a
 
-/** Lines of a packet that begin at about every n-th part of it, without their newlines; the others are not looked at. */
+/** Lines that stand at about every n-th part of a packet, without their newlines; the others are not looked at. */
 export function* sampleLines(bytes: Uint8Array, samples: number): Generator<string> {
   const buffer = bufferOf(bytes)
   let end = -1
   for (let n = 0; n < samples; n++) {
     const from = Math.floor((n * buffer.length) / samples)
     if (from <= end) continue
-    const start = from === 0 ? 0 : buffer.indexOf(NEWLINE, from - 1) + 1
-    if (from > 0 && start === 0) return
+    const start = from === 0 ? 0 : buffer.lastIndexOf(NEWLINE, from - 1) + 1
     end = buffer.indexOf(NEWLINE, start)
     if (end < 0) return
     yield buffer.toString('utf8', start, end)

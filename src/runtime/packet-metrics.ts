@@ -47,22 +47,15 @@ export function openPacketMetrics(registry: Registry, readings: PacketReadings) 
     'partitions with events that are in no packet yet',
     () => readings.unsealed().partitions,
   )
-  for (const { time, what } of watermarkTimes) {
-    const read = (each: PartitionWatermark) => (time === 'event' ? each.eventTimeMs : each.ingestTimeMs)
-    for (const { name, perSecond } of [
-      { name: `assay_watermark_${time}_time_seconds`, perSecond: 1_000 },
-      { name: `watermark_${time}_time_ms`, perSecond: 1 },
-    ])
-      new Gauge({
-        ...{ name, help: what, labelNames: ['stream', 'partition'], registers },
-        async collect() {
-          const all = await orNothing(readings.watermarks)
-          this.reset()
-          for (const each of all)
-            this.set({ stream: each.streamId, partition: each.partition }, read(each) / perSecond)
-        },
-      })
-  }
+  for (const { name, help, read } of watermarkGauges)
+    new Gauge({
+      ...{ name, help, labelNames: ['stream', 'partition'], registers },
+      async collect() {
+        const all = await orNothing(readings.watermarks)
+        this.reset()
+        for (const each of all) this.set({ stream: each.streamId, partition: each.partition }, read(each))
+      },
+    })
   new Gauge({
     name: 'assay_source_sequences_missing',
     help: 'numbers of a source’s own sequence that have not come, where any are missing',
@@ -111,10 +104,27 @@ export function openPacketMetrics(registry: Registry, readings: PacketReadings) 
   }
 }
 
-const watermarkTimes = [
-  { time: 'event', what: 'up to where a partition is complete in the time of its events' },
-  { time: 'ingest', what: 'when a partition last took something in' },
-] as const
+const eventTime = 'up to where a partition is complete in the time of its events'
+const ingestTime = 'when a partition last took something in'
+type WatermarkGauge = {
+  readonly name: string
+  readonly help: string
+  read(watermark: PartitionWatermark): number
+}
+const watermarkGauges: readonly WatermarkGauge[] = [
+  {
+    name: 'assay_watermark_event_time_seconds',
+    help: eventTime,
+    read: ({ eventTimeMs }) => eventTimeMs / 1_000,
+  },
+  {
+    name: 'assay_watermark_ingest_time_seconds',
+    help: ingestTime,
+    read: ({ ingestTimeMs }) => ingestTimeMs / 1_000,
+  },
+  { name: 'watermark_event_time_ms', help: eventTime, read: ({ eventTimeMs }) => eventTimeMs },
+  { name: 'watermark_ingest_time_ms', help: ingestTime, read: ({ ingestTimeMs }) => ingestTimeMs },
+]
 
 async function orNothing<T>(read: () => Promise<readonly T[]>): Promise<readonly T[]> {
   try {

@@ -38,6 +38,7 @@ describe('how late events are', () => {
         const places = sampled.map(line => lines.indexOf(line))
         expect(places.includes(-1)).toBe(false)
         expect(places).toEqual([...new Set(places)].sort((a, b) => a - b))
+        expect([...sampleLines(bytesOf(lines), bytesOf(lines).length)]).toEqual(lines)
       }),
     )
   })
