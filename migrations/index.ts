@@ -12,6 +12,7 @@ import { sync } from './010-sync.ts'
 import { keys } from './011-keys.ts'
 import { ownAdverts } from './012-own-adverts.ts'
 import { eventLog } from './013-event-log.ts'
+import { requestNonces } from './014-request-nonces.ts'
 import { sourceSecrets } from './015-source-secrets.ts'
 import { logGuards } from './016-log-guards.ts'
 import { overlayIngest } from './018-overlay-ingest.ts'
@@ -39,6 +40,7 @@ export const migrations: readonly Migration[] = [
   keys,
   ownAdverts,
   eventLog,
+  requestNonces,
   sourceSecrets,
   logGuards,
   overlayIngest,

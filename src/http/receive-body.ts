@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { Request, Response } from 'express'
 import { concatAll } from '../core/bytes.ts'
 import { type OverlayError, sendError } from './overlay-error.ts'
@@ -35,10 +36,15 @@ export function bodyReader(
   limits: BodyLimits,
   refuse: (response: Response, error: OverlayError) => void = sendError,
 ): WithBody {
-  const room = { bytes: limits.bytesAtOnceMax }
+  const room = openBodyRoom(limits)
   return async (request, response, bytesMax, use) => {
     if (request.body !== undefined || request.readableEnded) return use(request.body)
-    const body = await receive(request, bytesMax, limits, room)
+    const encoded = againstEncoding(request)
+    if (encoded !== undefined) {
+      request.resume()
+      return refuse(response, encoded)
+    }
+    const body = await receiveBody(request, bytesMax, limits, room)
     try {
       if (body.kind === 'whole') await use(body.bytes())
       else if (body.kind === 'refused') refuse(response, body.error)
@@ -48,8 +54,15 @@ export function bodyReader(
   }
 }
 
+/** What is left of the memory for all bodies together. */
+export type BodyRoom = { bytes: number }
+
+export function openBodyRoom({ bytesAtOnceMax }: Pick<BodyLimits, 'bytesAtOnceMax'>): BodyRoom {
+  return { bytes: bytesAtOnceMax }
+}
+
 /** `bytes` is not a Buffer: a view of a Buffer is another Buffer, and takes many times as long to make. */
-type Received = {
+export type Received = {
   readonly taken: number
 } & (
   | { readonly kind: 'whole'; bytes(): Uint8Array }
@@ -58,11 +71,12 @@ type Received = {
   | { readonly kind: 'gone' }
 )
 
-function receive(
-  request: Request,
+/** The bytes as they come, whatever they are encoded with. Whoever gets them gives `taken` back to the room. */
+export function receiveBody(
+  request: IncomingMessage,
   bytesMax: number,
-  { silenceMsMax, bodyMsMax }: BodyLimits,
-  room: { bytes: number },
+  { silenceMsMax, bodyMsMax }: Pick<BodyLimits, 'silenceMsMax' | 'bodyMsMax'>,
+  room: BodyRoom,
 ): Promise<Received> {
   return new Promise(resolve => {
     const chunks: Buffer[] = []
@@ -91,23 +105,22 @@ function receive(
     const finish = () => end({ kind: 'whole', bytes: () => concatAll(chunks), taken })
     const leave = () => end({ kind: 'gone', taken })
 
-    const against = againstHeaders(request, bytesMax)
-    if (against !== undefined) return end({ kind: 'refused', error: against, taken })
+    if (Number(request.headers['content-length'] ?? 0) > bytesMax)
+      return end({ kind: 'refused', error: tooLarge(bytesMax), taken })
     // What went wrong is told by `close`, which follows.
     request.on('error', () => undefined)
     request.on('data', take).once('end', finish).once('close', leave)
   })
 }
 
-function againstHeaders(request: Request, bytesMax: number): OverlayError | undefined {
-  const encoding = request.get('content-encoding') ?? 'identity'
-  if (encoding.toLowerCase() !== 'identity')
-    return {
-      status: 415,
-      code: 'ERR_CONTENT_TYPE',
-      message: `the body is said to be encoded with "${encoding.slice(0, 64)}"; send it as it is, without Content-Encoding`,
-    }
-  return Number(request.get('content-length') ?? 0) > bytesMax ? tooLarge(bytesMax) : undefined
+function againstEncoding({ headers }: IncomingMessage): OverlayError | undefined {
+  const encoding = headers['content-encoding'] ?? 'identity'
+  if (encoding.toLowerCase() === 'identity') return undefined
+  return {
+    status: 415,
+    code: 'ERR_CONTENT_TYPE',
+    message: `the body is said to be encoded with "${encoding.slice(0, 64)}"; send it as it is, without Content-Encoding`,
+  }
 }
 
 function tooLarge(bytesMax: number): OverlayError {

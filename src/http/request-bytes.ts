@@ -1,4 +1,4 @@
-import type { Request } from 'express'
+import type { IncomingMessage } from 'node:http'
 import { errorCode } from '../runtime/error-code.ts'
 
 /** Thrown where nothing has come of a body for too long, or too little in all. */
@@ -11,7 +11,7 @@ export class BodyCutOffError extends Error {}
  * to answer.
  */
 export async function* requestBytes(
-  request: Request,
+  request: IncomingMessage,
   silenceMsMax: number,
   bodyMsMax: number,
 ): AsyncGenerator<Uint8Array> {

@@ -26,6 +26,12 @@ export const httpLimits: HttpLimits = {
   drainMsMax: 10_000,
 }
 
+/**
+ * Asked before the app, for the routes where what express costs is more than the work itself; true: the request is
+ * answered, or will be.
+ */
+export type First = (request: IncomingMessage, response: ServerResponse) => boolean
+
 export type HttpServer = {
   readonly port: number
   readonly server: Server
@@ -39,9 +45,16 @@ export async function listen(
   host: string,
   {
     headers = {},
+    first = () => false,
     ...limits
-  }: HttpLimits & { readonly headers?: Readonly<Record<string, string>> } = httpLimits,
+  }: HttpLimits & {
+    readonly headers?: Readonly<Record<string, string>>
+    readonly first?: First
+  } = httpLimits,
 ): Promise<HttpServer> {
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
+    if (!first(request, response)) app(request, response)
+  }
   const server = createServer(
     {
       maxHeaderSize: limits.headerBytesMax,
@@ -50,7 +63,7 @@ export async function listen(
       keepAliveTimeout: limits.idleMsMax,
       connectionsCheckingInterval: 1000,
     },
-    app,
+    answer,
   )
   server.maxConnections = limits.connectionsMax
   const underWay = new Set<ServerResponse>()
@@ -60,7 +73,7 @@ export async function listen(
     response.once('finish', () => endUnread(request, limits.unreadMsMax))
   })
   // What nobody has to know, nobody has to fail over: RFC 9110 lets a server pass by what is expected of it.
-  server.on('checkExpectation', app)
+  server.on('checkExpectation', answer)
   answerBadRequests(server, headers)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
