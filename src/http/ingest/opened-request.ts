@@ -1,0 +1,83 @@
+import type { Registry } from '../../adapters/registry/registry.ts'
+import type { Source } from '../../core/registry/source.ts'
+import type { Accept, Arrived, PushBack } from '../../ingest/arrived.ts'
+import type { BodyRoom } from '../receive-body.ts'
+import type { AnswerLines } from './answer-lines.ts'
+import type { Asked } from './asked.ts'
+import type { BodyFormat } from './body-readers.ts'
+import type { Networks } from './client-address.ts'
+import type { Exchange } from './exchange.ts'
+import type { IngestLimits } from './ingest-limits.ts'
+import { type Said, topicsOf } from './said.ts'
+import type { Sender, SenderDeps } from './sender.ts'
+import type { Streams } from './streams.ts'
+import type { Taken } from './taken.ts'
+
+export type TakeRequestDeps = Omit<SenderDeps, 'registry'> & {
+  readonly registry: Pick<Registry, 'source' | 'stream' | 'secrets'>
+  readonly accept: Accept
+  readonly pushBack: PushBack
+  /** Events are taken at all. */
+  readonly enabled: boolean
+  /** Networks that may send. */
+  readonly isAllowed: Networks
+  /** Proxies of ours. */
+  readonly isProxy: Networks
+  readonly limits: IngestLimits
+  readonly room: BodyRoom
+  readonly streams: Streams
+  readonly stopping: AbortSignal
+}
+
+/** A request before its body is read. */
+export type Opened = {
+  readonly exchange: Exchange
+  readonly asked: Asked
+  readonly format: BodyFormat
+  readonly address: string | undefined
+  /** Undefined where only the body can say whose it is. */
+  readonly source: Source | undefined
+  readonly lines: AnswerLines | undefined
+}
+
+export type TakenRequest = {
+  readonly taken: Taken
+  readonly source: Source
+  readonly sender: Sender
+  readonly topics: readonly string[]
+  readonly otherTopics: readonly string[]
+  readonly latencyMs: number
+}
+
+/** What the log is told of a request, beside its items. */
+export function arrivedAs(
+  source: Source,
+  sender: Sender,
+  said: Said,
+  now: () => number,
+): Omit<Arrived, 'items' | 'bytes'> {
+  return {
+    source,
+    authenticated: sender.authenticated,
+    connector: httpConnector,
+    ...(said.streamId !== undefined && { streamId: said.streamId }),
+    ...(said.level !== undefined && { level: said.level }),
+    ...(said.backfill !== undefined && { backfill: said.backfill }),
+    receivedMs: now(),
+  }
+}
+
+/** What only one of the two answers tells, so that only that one looks it up. */
+export async function topicsFor(
+  { path }: Exchange,
+  source: Source,
+  said: Said,
+  registry: Pick<Registry, 'stream'>,
+): Promise<Pick<TakenRequest, 'topics' | 'otherTopics'>> {
+  if (path === '/ingest/events') return { topics: [], otherTopics: [] }
+  const stream = await registry.stream(said.streamId ?? source.streams[0])
+  return topicsOf(said, source, stream?.topics ?? [])
+}
+
+/** What this door is called in the events that come through it; the version is of what it makes of requests. */
+const httpConnector: Arrived['connector'] = { connectorId: 'http', connectorVersion: '1' }
