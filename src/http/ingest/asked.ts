@@ -9,19 +9,16 @@ export type Asked = {
   readonly level?: Level
   readonly backfill?: boolean
   readonly idempotencyKey?: string
-  /** One line for each item as soon as it is durable, rather than one document at the end. */
-  readonly inLines: boolean
 }
 
 const ID_CHARS_MAX = 256
 
 /** `target`: path and query, as they stand on the request line. */
 export function readAsked(target: string, headers: IncomingHttpHeaders): Asked | Problem {
-  const inLines = /\bapplication\/(?:x-)?(?:ndjson|jsonl)\b/i.test(headers.accept ?? '')
   const key = headers['idempotency-key']
   if (key !== undefined && !(typeof key === 'string' && /^[!-~]{1,256}$/.test(key)))
     return bad('Idempotency-Key is not 1 to 256 printable characters without spaces, sent once')
-  const fromHeaders = { inLines, ...(key !== undefined && { idempotencyKey: key }) }
+  const fromHeaders = key === undefined ? {} : { idempotencyKey: key }
   const queryAt = target.indexOf('?')
   return queryAt < 0 ? fromHeaders : readQuery(new URLSearchParams(target.slice(queryAt)), fromHeaders)
 }

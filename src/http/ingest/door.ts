@@ -28,6 +28,7 @@ import { overlayAnswer } from './overlay-answer.ts'
 import { endedIn, refusalProblem } from './refusals.ts'
 import { openStreams } from './streams.ts'
 import { takeRequest } from './take-request.ts'
+import type { Taken } from './taken.ts'
 
 export type IngestDoor = {
   /** Ahead of every app; true: the request is one of ours, and answered sooner or later. */
@@ -97,7 +98,7 @@ export function openIngestDoor(deps: IngestDoorDeps): IngestDoor {
       if (taken.refusal !== undefined) return fail(endedIn(refusalProblem(taken.refusal), taken))
       events.onAnswered({ sourceId: source.sourceId, counts: taken.counts, latencyMs })
       if (lines !== undefined) lines.end(taken)
-      else replyJson(exchange, answerOf(exchange.path, outcome))
+      else replyJson(exchange, answerOf(exchange.path, outcome), replayedHeader(taken))
     } catch (error) {
       const isOurs = !isConnectionLoss(error) && !isOutOfTime(error)
       events.onFailure(error, exchange.path)
@@ -184,6 +185,10 @@ function exchangeIn(request: Request, response: Response, path: IngestPath): Exc
     body: bodyIn(request),
     reply: replyOn(response, {}),
   }
+}
+
+function replayedHeader({ replayed }: Taken): Record<string, string> {
+  return replayed === true ? { 'Idempotent-Replayed': 'true' } : {}
 }
 
 function pathOf(target: string): IngestPath | undefined {

@@ -41,8 +41,12 @@ export function bodyIn(
   return request.readableDidRead ? { kind: 'gone' } : { kind: 'unread' }
 }
 
-export function replyJson({ reply }: Exchange, answer: unknown): void {
-  reply(200, { 'Content-Type': 'application/json; charset=utf-8' }, JSON.stringify(answer))
+export function replyJson(
+  { reply }: Exchange,
+  answer: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  reply(200, { 'Content-Type': 'application/json; charset=utf-8', ...headers }, JSON.stringify(answer))
 }
 
 export function replyProblem({ reply }: Exchange, problem: Problem): void {

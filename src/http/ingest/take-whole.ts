@@ -158,5 +158,5 @@ async function takeItems(
   const counts = noCounts()
   count(outcome.items, counts)
   await lines?.write(outcome.items, 0)
-  return { items: outcome.items.slice(0, limits.itemAnswersMax), counts }
+  return { items: outcome.items.slice(0, limits.itemAnswersMax), counts, replayed: outcome.replayed }
 }

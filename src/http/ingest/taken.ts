@@ -5,6 +5,8 @@ export type Taken = {
   /** In the order of the items, from the first on. */
   readonly items: readonly ItemAnswer[]
   readonly counts: Counts
+  /** What it was the first time that this request came. */
+  readonly replayed?: boolean
   /** Why no more of them were taken. */
   readonly refusal?: AcceptRefusal
 }
