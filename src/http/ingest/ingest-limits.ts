@@ -3,7 +3,7 @@ import { type BodyLimits, bodyLimits } from '../receive-body.ts'
 export type IngestLimits = BodyLimits & {
   /** Of a body that is read whole, as it comes and once it is unpacked. */
   readonly bodyBytesMax: number
-  /** Of such a body, where all of it must go to the log together. */
+  /** Of such a body. */
   readonly itemsMax: number
   /** Items that go to the log together elsewhere. */
   readonly batchItemsMax: number
@@ -13,6 +13,8 @@ export type IngestLimits = BodyLimits & {
   readonly streamedBytesMin: number
   /** From the first byte of such a body to its last. */
   readonly streamMsMax: number
+  /** What such a body may be unpacked to. One that is not packed has no such bound. */
+  readonly unpackedBytesMax: number
   readonly streamsAtOnceMax: number
   readonly streamsPerAddressMax: number
   /** So long a batch waits for its turn before its request is ended. */
@@ -31,6 +33,7 @@ export const ingestLimits: IngestLimits = {
   itemAnswersMax: 10_000,
   streamedBytesMin: 1024 * 1024,
   streamMsMax: 3_600_000,
+  unpackedBytesMax: 8 * 1024 ** 3,
   streamsAtOnceMax: 64,
   streamsPerAddressMax: 8,
   waitSecondsMax: 30,

@@ -1,14 +1,16 @@
 import type { Problem } from '../problem.ts'
 import { type BodyRoom, receiveBody } from '../receive-body.ts'
 import type { Exchange } from './exchange.ts'
+import { type Encoding, encodingOf } from './inflate.ts'
 import type { IngestLimits } from './ingest-limits.ts'
+import { bodyFault } from './refusals.ts'
 
 export type ReadBody = {
   /** As they came over the wire, where they are `exact`. */
   readonly bytes: Uint8Array
   readonly exact: boolean
-  /** What they are packed with; undefined where they are plain, or unpacked already. */
-  readonly encoding?: string
+  /** What they are packed with. */
+  readonly encoding: Encoding
   /** Takes more of the memory for bodies, for what they are unpacked to; false where there is none left. */
   hold(bytes: number): boolean
   /** Once nothing that was made of them is needed any more. */
@@ -26,6 +28,7 @@ export async function readBody(
       code: 'raw-body-missing',
       detail: 'a body parser of this app has read the body before this route could, and kept nothing of it',
     }
+  const encoding = encodingOf(request.headers['content-encoding'])
   let held = 0
   const hold = (bytes: number) => {
     if (bytes > room.bytes) return false
@@ -37,20 +40,14 @@ export async function readBody(
     room.bytes += held
     held = 0
   }
-  if (body.kind === 'read') return { bytes: body.bytes, exact: body.exact, hold, release }
+  if (body.kind === 'read')
+    return { bytes: body.bytes, exact: body.exact, encoding: 'identity', hold, release }
 
+  if (!encoding.ok) return bodyFault(encoding.fault)
   const received = await receiveBody(request, limits.bodyBytesMax, limits, room)
   held = received.taken
-  if (received.kind === 'whole') {
-    const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity'
-    return {
-      bytes: received.bytes(),
-      exact: true,
-      hold,
-      release,
-      ...(encoding !== 'identity' && { encoding }),
-    }
-  }
+  if (received.kind === 'whole')
+    return { bytes: received.bytes(), exact: true, encoding: encoding.value, hold, release }
   release()
   return received.kind === 'gone' ? undefined : bodyProblem(received.error)
 }

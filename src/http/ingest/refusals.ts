@@ -1,4 +1,4 @@
-import type { Fault } from '../../core/fault.ts'
+import type { Fault, FaultCode } from '../../core/fault.ts'
 import type { AcceptRefusal } from '../../ingest/arrived.ts'
 import type { Problem } from '../problem.ts'
 import { answered, type Taken } from './taken.ts'
@@ -42,9 +42,15 @@ export function endedIn(problem: Problem, { counts }: Taken): Problem {
 /** How it is told what is wrong with a body as a whole; the code of the fault says it to programs. */
 export function bodyFault({ code, detail, pointer }: Fault): Problem {
   return {
-    code: code === 'json-too-large' ? 'body-too-large' : 'bad-request',
+    code: bodyCodes[code] ?? 'bad-request',
     detail,
     hint: detail,
     more: { fault: code, ...(pointer !== undefined && { pointer }) },
   }
+}
+
+const bodyCodes: Partial<Record<FaultCode, Problem['code']>> = {
+  'json-too-large': 'body-too-large',
+  'body-too-large': 'body-too-large',
+  'body-type-unknown': 'media-type-unsupported',
 }

@@ -1,9 +1,9 @@
 import type { Level } from '../../core/level.ts'
 import type { Source } from '../../core/registry/source.ts'
+import type { WholeBody } from '../../ingest/formats/whole-body.ts'
 import type { Problem } from '../problem.ts'
 import { ANONYMOUS_SOURCE } from './admit-source.ts'
 import type { Asked } from './asked.ts'
-import type { WholeBody } from './body-readers.ts'
 
 /** What a request says about its events, in its query and in its body together. */
 export type Said = {

@@ -1,10 +1,11 @@
-import type { IncomingMessage } from 'node:http'
 import { FaultError } from '../../core/fault.ts'
 import type { Source } from '../../core/registry/source.ts'
+import type { StreamedFormat } from '../../ingest/formats/body-format.ts'
+import { readStreamed } from '../../ingest/formats/read-streamed.ts'
 import type { Problem } from '../problem.ts'
 import { BodyCutOffError, BodySilentError, requestBytes } from '../request-bytes.ts'
 import { ReaderGoneError } from './answer-lines.ts'
-import { inflateStream, readStreamed, type StreamedFormat } from './body-readers.ts'
+import { encodingOf, inflateLimits, inflateStream } from './inflate.ts'
 import type { IngestLimits } from './ingest-limits.ts'
 import {
   arrivedAs,
@@ -47,6 +48,8 @@ export async function takeStreamed(
   const { asked, source, exchange, address } = opened
   const said = sayTogether(asked)
   if ('code' in said) return said
+  const encoding = encodingOf(exchange.request.headers['content-encoding'])
+  if (!encoding.ok) return bodyFault(encoding.fault)
   const place = deps.streams.enter(address ?? '')
   if (place === undefined)
     return {
@@ -67,7 +70,11 @@ export async function takeStreamed(
     ...(opened.lines !== undefined && { onTaken: opened.lines.write }),
   })
   try {
-    await pushAll(opened, bytes.chunks, taking)
+    const plain = inflateStream(bytes.chunks, encoding.value, {
+      ...inflateLimits,
+      bytesMax: limits.unpackedBytesMax,
+    })
+    await pushAll(opened, plain, taking)
     const taken = await taking.end()
     const latencyMs = performance.now() - startedMs
     return { taken, source, sender, ...(await topicsFor(exchange, source, said, deps.registry)), latencyMs }
@@ -79,23 +86,12 @@ export async function takeStreamed(
 }
 
 async function pushAll(
-  { exchange, format, source }: OpenedStream,
+  { format, source: { shape } }: OpenedStream,
   chunks: AsyncIterable<Uint8Array>,
   taking: Taking,
-) {
-  const { headers } = exchange.request
-  const { shape } = source
-  const plain = unpacked(exchange.request, chunks)
-  for await (const items of readStreamed(plain, format, { headers, ...(shape !== undefined && { shape }) }))
+): Promise<void> {
+  for await (const items of readStreamed(chunks, format, shape === undefined ? {} : { shape }))
     if (!(await taking.push(items))) return
-}
-
-function unpacked(
-  { headers }: IncomingMessage,
-  chunks: AsyncIterable<Uint8Array>,
-): AsyncIterable<Uint8Array> {
-  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity'
-  return encoding === 'identity' ? chunks : inflateStream(chunks, encoding)
 }
 
 /** What came before the end is in the log, or will be in a moment; the answer says how much. */

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { Source } from '../../core/registry/source.ts'
 import type { Arrived, Idempotency } from '../../ingest/arrived.ts'
+import { readWhole } from '../../ingest/formats/read-whole.ts'
+import type { WholeBody } from '../../ingest/formats/whole-body.ts'
 import type { Problem } from '../problem.ts'
 import { admitSource } from './admit-source.ts'
-import { inflateWhole, readWhole, type WholeBody } from './body-readers.ts'
+import { inflate, inflateLimits } from './inflate.ts'
+import type { IngestLimits } from './ingest-limits.ts'
 import {
   arrivedAs,
   type Opened,
@@ -43,7 +46,7 @@ async function takeBody(
   if (early !== undefined && 'code' in early) return early
   const plain = await unpack(body, deps)
   if ('code' in plain) return plain
-  const read = readItems(plain.bytes, opened, opened.source)
+  const read = readItems(plain.bytes, opened, opened.source, deps.limits)
   if ('code' in read) return read
   const said = sayTogether(opened.asked, read)
   if ('code' in said) return said
@@ -53,7 +56,8 @@ async function takeBody(
   const sender = early ?? (await prove(source, opened, body, deps))
   if ('code' in sender) return sender
   // Who it is of decides what its items are, where the source has them of one shape only.
-  const again = source.shape !== opened.source?.shape ? readItems(plain.bytes, opened, source) : read
+  const again =
+    source.shape !== opened.source?.shape ? readItems(plain.bytes, opened, source, deps.limits) : read
   if ('code' in again) return again
 
   const idempotency = idempotencyOf(opened, source, sender, plain.bytes)
@@ -98,8 +102,8 @@ async function unpack(
   { bytes, encoding, hold }: ReadBody,
   { limits }: TakeRequestDeps,
 ): Promise<{ readonly bytes: Uint8Array } | Problem> {
-  if (encoding === undefined) return { bytes }
-  const plain = await inflateWhole(bytes, encoding, limits.bodyBytesMax)
+  if (encoding === 'identity') return { bytes }
+  const plain = await inflate(bytes, encoding, { ...inflateLimits, bytesMax: limits.bodyBytesMax })
   if (!plain.ok) return bodyFault(plain.fault)
   return hold(plain.value.length) ? { bytes: plain.value } : noRoom
 }
@@ -108,10 +112,16 @@ function readItems(
   bytes: Uint8Array,
   { exchange, format }: Opened,
   source: Source | undefined,
+  { bodyBytesMax: bytesMax, itemsMax }: IngestLimits,
 ): WholeBody | Problem {
   const { shape } = source ?? {}
   const { headers } = exchange.request
-  const read = readWhole(bytes, format, { headers, ...(shape !== undefined && { shape }) })
+  const read = readWhole(bytes, format, {
+    headers,
+    bytesMax,
+    itemsMax,
+    ...(shape !== undefined && { shape }),
+  })
   return read.ok ? read.value : bodyFault(read.fault)
 }
 

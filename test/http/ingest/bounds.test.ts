@@ -163,7 +163,7 @@ describe('a body of unknown length', () => {
         const drip = setInterval(() => socket.write('1\r\n\n\r\n'), 50)
         end = () => {
           clearInterval(drip)
-          socket.end('0\r\n\r\n')
+          socket.write('0\r\n\r\n')
         }
       })
       await until(() => batches.length > 0)
