@@ -95,8 +95,14 @@ function endUnread(request: IncomingMessage, unreadMsMax: number): void {
   const { socket } = request
   // Unreferenced: a process that has stopped must not wait for those who do not.
   const cutOff = setTimeout(() => socket.destroy(), unreadMsMax).unref()
-  request.once('end', () => clearTimeout(cutOff))
-  socket.once('close', () => clearTimeout(cutOff))
+  // A connection outlives many requests, and must not keep something of each.
+  const forget = () => {
+    clearTimeout(cutOff)
+    request.off('end', forget)
+    socket.off('close', forget)
+  }
+  request.once('end', forget)
+  socket.once('close', forget)
 }
 
 /** What never becomes a request of the app gets an answer of the same shape as what does. */
