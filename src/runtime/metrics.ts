@@ -74,6 +74,11 @@ export function openMetrics() {
       'requests with events that were refused before they were read, by what there was no room in',
       ['why'],
     ),
+    ingestRefused: counter(
+      'assay_ingest_http_refused_total',
+      'requests with events that were not answered as asked, by the code of the answer',
+      ['code'],
+    ),
     errors: counter('assay_http_errors_total', 'requests that failed through no fault of the client'),
   }
 }

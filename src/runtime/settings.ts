@@ -169,6 +169,36 @@ const settings = {
     '0',
     'what is added to the clock that events are received and sealed by; for tests',
   ),
+  EVENT_INGESTION_ENABLED: setting(
+    yesOrNo(),
+    'true',
+    'whether events are taken over HTTP; false answers 503',
+  ),
+  EVENT_SIGNATURE_TTL_SECONDS: setting(
+    wholeNumber(1, 86_400),
+    '300',
+    'so far the nonce of a request signed with X-Signature may be from this clock, and so long it is remembered',
+  ),
+  EVENT_IDENTITY_VERIFICATION_REQUIRED: setting(
+    yesOrNo(),
+    'false',
+    'whether only sources are let in that prove a registered identity key',
+  ),
+  INGEST_ALLOWLIST_CIDRS: setting(
+    cidrs(),
+    '[]',
+    'networks that events are taken from, as a JSON array like ["10.0.0.0/8"] or separated by commas; none for any',
+  ),
+  TRUSTED_PROXY_CIDRS: setting(
+    cidrs(),
+    '[]',
+    'networks of proxies whose X-Forwarded-For is believed, in the same form; none, and the header is ignored',
+  ),
+  INGEST_BODY_BYTES_MAX: setting(
+    wholeNumber(1024, 64 * 1024 * 1024),
+    '16777216',
+    'what a body of events may have that is read whole, also once it is unpacked; NDJSON and CSV that nobody signs may be of any length',
+  ),
   ADMIN_TOKEN: secret(
     z.string().min(16),
     'bearer token that lets in to /admin; without it nobody is let in by one',
@@ -364,4 +394,26 @@ function list<S extends z.ZodType<string, string>>(each: S) {
         .filter(part => part !== ''),
     )
     .pipe(z.array(each))
+}
+
+/** As a JSON array, or separated by commas. */
+function cidrs() {
+  const cidr = z.union(
+    [z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()],
+    'holds what is no network like 10.0.0.0/8',
+  )
+  return z
+    .string()
+    .transform((text, context): unknown => {
+      if (!text.trim().startsWith('['))
+        return text.split(',').flatMap(part => (part.trim() === '' ? [] : [part.trim()]))
+      try {
+        return JSON.parse(text)
+      } catch {
+        // What is wrong with it, the issue says.
+        context.addIssue('neither a JSON array of networks nor networks separated by commas')
+        return z.NEVER
+      }
+    })
+    .pipe(z.array(cidr))
 }

@@ -18,7 +18,7 @@ export function undocumented({ answers }: Operation, { status, headers, body }: 
   const expected = documented.bodies.get(type) ?? documented.bodies.get('*/*')
   if (expected === undefined) return [...wrong, `${status} with Content-Type ${type}`]
   const read: unknown =
-    type === 'application/json' && documented.bodies.has(type) ? JSON.parse(body.toString()) : body.toString()
+    isJson(type) && documented.bodies.has(type) ? JSON.parse(body.toString()) : body.toString()
   if (expected.fits(read)) return wrong
   return [
     ...wrong,
@@ -26,6 +26,10 @@ export function undocumented({ answers }: Operation, { status, headers, body }: 
       ({ instancePath, message }) => `${status}: ${instancePath} ${message}`,
     ),
   ]
+}
+
+function isJson(type: string): boolean {
+  return type === 'application/json' || type === 'application/problem+json'
 }
 
 export function shown({ path, headers, body }: Sent, answer: HttpAnswer): string {

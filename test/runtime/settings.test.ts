@@ -40,6 +40,15 @@ describe('the settings', () => {
     expect(complaintsAbout({ DATABASE_URL: 'mysql://user:hunter2@host/db' }).join()).not.toContain('hunter2')
   })
 
+  test('read networks from a JSON array, or from a list with commas', () => {
+    const read = (text: string) => readSettings({ INGEST_ALLOWLIST_CIDRS: text }).INGEST_ALLOWLIST_CIDRS
+    expect(read('["10.0.0.0/8", "2001:db8::/32"]')).toEqual(['10.0.0.0/8', '2001:db8::/32'])
+    expect(read('10.0.0.0/8, 192.0.2.7')).toEqual(['10.0.0.0/8', '192.0.2.7'])
+    expect(read('')).toEqual([])
+    for (const text of ['["10.0.0.0/40"]', '[7]', '{}', '["10.0.0.0/8"', 'everywhere'])
+      expect(complaintsAbout({ TRUSTED_PROXY_CIDRS: text })).toHaveLength(1)
+  })
+
   test('take a secret from a file', () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'assay-settings-'))
     const file = path.join(folder, 'token')

@@ -85,7 +85,11 @@ export function openIngestDoor(deps: IngestDoorDeps): IngestDoor {
 
   const serve = async (exchange: Exchange, lines: AnswerLines | undefined): Promise<void> => {
     const fail = (problem: Problem) => {
-      events.onRefused({ code: problem.code, detail: problem.detail })
+      events.onRefused({
+        code: problem.code,
+        detail: problem.detail,
+        address: exchange.request.socket.remoteAddress,
+      })
       // Whatever still comes is let go by, or the client would never read the answer.
       exchange.request.resume()
       if (lines?.fail(problem) !== true) replyProblem(exchange, problem)

@@ -9,7 +9,12 @@ export type IngestDoorEvents = {
     readonly counts: Counts
     readonly latencyMs: number
   }): void
-  onRefused(refused: { readonly code: ProblemCode; readonly detail: string; readonly address?: string }): void
+  onRefused(refused: {
+    readonly code: ProblemCode
+    readonly detail: string
+    /** The other end of the socket. */
+    readonly address: string | undefined
+  }): void
   /** What is nobody's mistake but ours. */
   onFailure(error: unknown, path: string): void
   onSweepFailure(error: unknown): void
