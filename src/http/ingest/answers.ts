@@ -2,25 +2,30 @@ import type { ItemAnswer } from '../../ingest/arrived.ts'
 import { answered, type Taken } from './taken.ts'
 
 /** The answer of POST /ingest/events. Lists go by the items that are answered one by one. */
-export function ingestAnswer(taken: Taken) {
-  const { items, counts } = taken
-  const of = <S extends ItemAnswer['status']>(status: S) =>
-    items.flatMap((item, at) => (item.status === status ? [listed(item, at)] : []))
+export function ingestAnswer({ items, counts }: Taken) {
+  const inserted: string[] = []
+  const lists: Record<Listed, object[]> = { duplicate: [], revision: [], quarantined: [], rejected: [] }
+  const all: object[] = []
+  for (const [at, item] of items.entries()) {
+    all.push(told(item))
+    if (item.status === 'accepted' || item.status === 'revision') inserted.push(item.eventId)
+    if (item.status !== 'accepted') lists[item.status].push(listed(item, at))
+  }
   return {
     status: 'ok',
-    inserted: items.flatMap(item =>
-      item.status === 'accepted' || item.status === 'revision' ? [item.eventId] : [],
-    ),
+    inserted,
     count: counts.accepted + counts.revision,
-    duplicates: of('duplicate'),
-    revisions: of('revision'),
-    quarantined: of('quarantined'),
-    rejected: of('rejected'),
+    duplicates: lists.duplicate,
+    revisions: lists.revision,
+    quarantined: lists.quarantined,
+    rejected: lists.rejected,
     counts,
-    items: items.map(told),
+    items: all,
     itemsTruncated: items.length < answered(counts),
   }
 }
+
+type Listed = Exclude<ItemAnswer['status'], 'accepted'>
 
 /** The last line where each item has a line of its own. */
 export function summaryLine({ counts }: Pick<Taken, 'counts'>) {
@@ -36,25 +41,29 @@ function listed(item: ItemAnswer, at: number) {
   return { item: at, ...rest }
 }
 
-/** One item's answer, under the names that its members have everywhere else. */
+/** One item's answer, under the names that its members have everywhere else; what is undefined is not sent. */
 function told(item: ItemAnswer) {
-  switch (item.status) {
+  const { status } = item
+  switch (status) {
     case 'accepted':
-    case 'revision': {
-      const { flags, nativeId, ...placed } = item
-      return { ...placed, qualityFlags: flags, ...external(nativeId) }
-    }
+    case 'revision':
+      return {
+        status,
+        eventId: item.eventId,
+        externalId: item.nativeId,
+        partition: item.partition,
+        seq: item.seq,
+        qualityFlags: item.flags,
+        dedup: item.dedup,
+        revises: item.status === 'revision' ? item.revises : undefined,
+      }
     case 'duplicate':
-      return { status: item.status, eventId: item.of, ...external(item.nativeId) }
+      return { status, eventId: item.of, externalId: item.nativeId }
     case 'quarantined': {
-      const { nativeId, ...held } = item
-      return { ...held, ...external(nativeId) }
+      const { quarantineId, reason, detail, nativeId } = item
+      return { status, quarantineId, reason, detail, externalId: nativeId }
     }
     case 'rejected':
       return item
   }
-}
-
-function external(nativeId: string | undefined) {
-  return nativeId === undefined ? {} : { externalId: nativeId }
 }

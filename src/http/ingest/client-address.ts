@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { BlockList, isIP, isIPv6 } from 'node:net'
+import { BlockList, isIP, isIPv6, type Socket } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
 /** Whether an address, as `clientAddress` spells it, is in one of some networks. */
@@ -7,6 +7,7 @@ export type Networks = (address: string) => boolean
 
 /** Of CIDRs, or single addresses. What cannot be read is no network, so that nobody is let in by a misprint. */
 export function networksOf(cidrs: readonly string[]): Networks {
+  if (cidrs.length === 0) return () => false
   const list = new BlockList()
   for (const cidr of cidrs) {
     const [address = '', bits] = cidr.split('/')
@@ -19,8 +20,26 @@ export function networksOf(cidrs: readonly string[]): Networks {
     const prefix = bits === undefined ? widest : Number(bits) - mapped
     if (prefix >= 0 && prefix <= widest) list.addSubnet(plain, prefix, family)
   }
-  return address => isIP(address) !== 0 && list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+  const isIn = (address: string) =>
+    isIP(address) !== 0 && list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+  return remembered(isIn)
 }
+
+/** A client comes again and again, and asking the list costs more than all the rest of a small request. */
+function remembered(isIn: Networks): Networks {
+  const known = new Map<string, boolean>()
+  return address => {
+    let answer = known.get(address)
+    if (answer === undefined) {
+      if (known.size >= ADDRESSES_MAX) known.clear()
+      answer = isIn(address)
+      known.set(address, answer)
+    }
+    return answer
+  }
+}
+
+const ADDRESSES_MAX = 1000
 
 /**
  * Where a request comes from: the socket's other end or, where that is one of our own proxies, what the proxies say.
@@ -29,13 +48,24 @@ export function networksOf(cidrs: readonly string[]): Networks {
  * X-Real-IP say the same in ways that not every proxy cleans, and are not read. Undefined: it cannot be told.
  */
 export function clientAddress(request: IncomingMessage, isProxy: Networks): string | undefined {
-  let address = plainAddress(request.socket.remoteAddress ?? '')
+  let address = addressOf(request.socket)
+  if (address === undefined || !isProxy(address)) return address
   const entries = String(request.headers['x-forwarded-for'] ?? '').split(',')
   while (address !== undefined && isProxy(address)) {
     const before = entries.pop()?.trim()
     if (before === undefined || before === '') return address
     address = plainAddress(withoutPort(before))
   }
+  return address
+}
+
+const addresses = new WeakMap<object, string>()
+
+function addressOf(socket: Pick<Socket, 'remoteAddress'>): string | undefined {
+  const known = addresses.get(socket)
+  if (known !== undefined) return known
+  const address = plainAddress(socket.remoteAddress ?? '')
+  if (address !== undefined) addresses.set(socket, address)
   return address
 }
 
