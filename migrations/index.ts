@@ -15,6 +15,7 @@ import { eventLog } from './013-event-log.ts'
 import { requestNonces } from './014-request-nonces.ts'
 import { sourceSecrets } from './015-source-secrets.ts'
 import { logGuards } from './016-log-guards.ts'
+import { projections } from './017-projections.ts'
 import { overlayIngest } from './018-overlay-ingest.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
@@ -43,5 +44,6 @@ export const migrations: readonly Migration[] = [
   requestNonces,
   sourceSecrets,
   logGuards,
+  projections,
   overlayIngest,
 ]
