@@ -13,8 +13,6 @@ export const projections = {
         next_seq bigint not null default 0,
         -- Of the lines so far.
         bytes bigint not null default 0,
-        -- Of the last event so far.
-        ingest_ms bigint,
         -- Whose turn was longest ago comes next.
         turn_ms bigint not null default 0,
         -- Not before this time, after it could not be read.
@@ -193,7 +191,7 @@ export const projections = {
       create index overlay_metrics_by_agent on overlay_event_metrics (agent_id, recorded_at);
       -- Up to where the intervals of ingestion are counted.
       create table projection_intervals (
-        only boolean primary key default true check (only),
+        is_one boolean primary key default true check (is_one),
         counted_ms bigint not null
       );
       insert into projection_intervals (counted_ms) values (0);

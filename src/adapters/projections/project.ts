@@ -57,7 +57,7 @@ async function project(db: Queryable, bounds: ProjectionBounds, nowMs: number): 
   await writeEvents(db, era, events)
   const isUnread = (partitionId: number) => unread.some(each => each.partitionId === partitionId)
   const read = stretches.filter(({ partitionId }) => !isUnread(partitionId))
-  await advance(db, read, events, nowMs)
+  await advance(db, read, nowMs)
   await putOff(
     db,
     unread.map(({ partitionId }) => partitionId),
@@ -133,27 +133,20 @@ export function placeSegment(segment: ReadSegment): PlacedEvent[] {
   return scanned.map((event, i) => Object.assign(event, { partitionId, seq: firstSeq + i }))
 }
 
-async function advance(
-  db: Queryable,
-  stretches: readonly Stretch[],
-  events: readonly PlacedEvent[],
-  nowMs: number,
-): Promise<void> {
+async function advance(db: Queryable, stretches: readonly Stretch[], nowMs: number): Promise<void> {
   if (stretches.length === 0) return
-  const lastIngestMs = new Map(events.map(({ partitionId, ingestTimeMs }) => [partitionId, ingestTimeMs]))
   await db.query({
     name: 'advance-positions',
     text: `update projection_positions as position set next_append = read.next_append, next_seq = read.next_seq,
-        bytes = bytes + read.bytes, ingest_ms = coalesce(read.ingest_ms, position.ingest_ms), turn_ms = $6
-      from unnest($1::integer[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-        as read (partition_id, next_append, next_seq, bytes, ingest_ms)
+        bytes = position.bytes + read.bytes, turn_ms = $5
+      from unnest($1::integer[], $2::bigint[], $3::bigint[], $4::bigint[])
+        as read (partition_id, next_append, next_seq, bytes)
       where position.partition_id = read.partition_id`,
     values: [
       stretches.map(({ partitionId }) => partitionId),
       stretches.map(({ toAppend }) => toAppend),
       stretches.map(({ toSeq }) => toSeq),
       stretches.map(({ bytes }) => bytes),
-      stretches.map(({ partitionId }) => lastIngestMs.get(partitionId) ?? null),
       nowMs,
     ],
   })

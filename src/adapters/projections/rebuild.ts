@@ -1,0 +1,126 @@
+import type { Database } from '../postgres/database.ts'
+import { inTransaction, type Queryable } from '../postgres/sql.ts'
+import { recountIntervals } from './intervals.ts'
+import { countInEra, type ProjectionBounds, placeSegment, projectionBounds, projectSome } from './project.ts'
+import { planStretches, type Reach, readSegments } from './read-segments.ts'
+import { eventIdBytes, writeEvents } from './write-events.ts'
+
+export type Rebuilt = { readonly events: number; readonly removed: number }
+
+/**
+ * Reads everything that was projected from the log again, and what was not projected yet as well. Nodes may run
+ * meanwhile, and readers see each event once at any time: a part of the log is replaced in one step. It can be broken
+ * off and begun again.
+ */
+export async function rebuildProjections(
+  { pool, session }: Pick<Database, 'pool' | 'session'>,
+  now: () => number,
+  bounds: ProjectionBounds = projectionBounds,
+): Promise<Rebuilt> {
+  const lock = await session()
+  try {
+    const { rows } = await lock.query<{ mine: boolean }>(
+      "select pg_try_advisory_lock(hashtextextended('assay: rebuild projections', 0)) as mine",
+    )
+    if (rows[0]?.mine !== true)
+      throw new Error('another process is rebuilding the projections of this database; wait for it')
+    const era = await openEra(pool)
+    let events = 0
+    for (const projected of await inTransaction(pool, lockPositions)) {
+      let reach = { partitionId: projected.partitionId, fromAppend: 0, fromSeq: 0 }
+      let bytes = 0
+      while (reach.fromAppend < projected.nextAppend) {
+        const step = await inTransaction(pool, db =>
+          replaceSome(db, { ...reach, endAppend: projected.nextAppend }, era, bounds),
+        )
+        reach = { ...reach, fromAppend: step.toAppend, fromSeq: step.toSeq }
+        events += step.events
+        bytes += step.bytes
+      }
+      await pool.query(
+        'update projection_positions set bytes = bytes + $2, again_ms = 0 where partition_id = $1',
+        [projected.partitionId, bytes - projected.bytes],
+      )
+    }
+    const removed = await removeOlder(pool, era)
+    let isMore = true
+    while (isMore) {
+      const step = await projectSome(pool, bounds, now())
+      const [unread] = step.unread
+      if (unread !== undefined) throw unread.error
+      events += step.events
+      isMore = step.isMore
+    }
+    await recountIntervals(pool, now())
+    return { events, removed }
+  } finally {
+    await lock.end()
+  }
+}
+
+/** From now on nothing is written to older eras, but by those who hold positions already. */
+async function openEra(db: Queryable): Promise<number> {
+  const { rows } = await db.query<{ era: number }>(
+    'insert into projection_eras (era) select coalesce(max(era), -1) + 1 from projection_eras returning era',
+  )
+  const [opened] = rows
+  if (opened === undefined) throw new Error('no era was opened')
+  return opened.era
+}
+
+type Position = { readonly partitionId: number; readonly nextAppend: number; readonly bytes: number }
+
+/** Waits for those who hold one; what they write after this goes to the new era. */
+async function lockPositions(db: Queryable): Promise<Position[]> {
+  const { rows } = await db.query<Position>(
+    `select partition_id as "partitionId", next_append as "nextAppend", bytes
+      from projection_positions order by partition_id for update`,
+  )
+  return rows
+}
+
+async function replaceSome(
+  db: Queryable,
+  reach: Reach,
+  era: number,
+  bounds: ProjectionBounds,
+): Promise<{ toAppend: number; toSeq: number; events: number; bytes: number }> {
+  const [stretch] = (await planStretches(db, [reach], bounds)).stretches
+  if (stretch === undefined)
+    throw new Error(
+      `partition ${reach.partitionId} was projected up to append ${reach.endAppend}, and its log has none at ${reach.fromAppend}; \`assay doctor\` recounts the log`,
+    )
+  const events = (await readSegments(db, [stretch])).flatMap(placeSegment)
+  await db.query({
+    name: 'remove-projected',
+    text: `delete from projected_events as event
+      using (select substring($1::bytea from (place * 32 - 31)::integer for 32) as event_id
+        from generate_series(1, octet_length($1) / 32) as place) as again
+      where era = any(array(select era from projection_eras where era < $2))
+        and substr(event.event_id, 1, 8) = substr(again.event_id, 1, 8) and event.event_id = again.event_id`,
+    values: [eventIdBytes(events), era],
+  })
+  const { rows } = await db.query<{ era: number }>('select max(era) as era from projection_eras')
+  const newest = rows[0]?.era ?? era
+  await writeEvents(db, newest, events)
+  await countInEra(db, newest, events.length, bounds.eraEventsMax)
+  return { toAppend: stretch.toAppend, toSeq: stretch.toSeq, events: events.length, bytes: stretch.bytes }
+}
+
+const ROWS_AT_ONCE = 10_000
+
+/** What is still there of older eras is in no log. */
+async function removeOlder(db: Queryable, era: number): Promise<number> {
+  let removed = 0
+  for (;;) {
+    const { rowCount } = await db.query(
+      `delete from projected_events where ctid = any(array(
+        select ctid from projected_events where era < $1 limit ${ROWS_AT_ONCE}))`,
+      [era],
+    )
+    if (rowCount === null || rowCount === 0) break
+    removed += rowCount
+  }
+  await db.query('delete from projection_eras where era < $1', [era])
+  return removed
+}
