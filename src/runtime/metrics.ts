@@ -1,4 +1,5 @@
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { aliasHistogram } from './scaled-histogram.ts'
 
 /** What a node counts. One registry per node, so that several can run in one process. */
 export function openMetrics() {
@@ -14,6 +15,8 @@ export function openMetrics() {
         this.set(read())
       },
     })
+  const histogram = (name: string, help: string, buckets: number[]) =>
+    new Histogram({ name, help, buckets, registers: [registry] })
   collectDefaultMetrics({ register: registry, prefix: 'assay_' })
   return {
     registry,
@@ -80,6 +83,40 @@ export function openMetrics() {
       ['code'],
     ),
     errors: counter('assay_http_errors_total', 'requests that failed through no fault of the client'),
+    ingest: ingestMetrics(registry, counter, histogram),
+  }
+}
+
+/** Those without a prefix have the names that publishers of events know them by. */
+function ingestMetrics(
+  registry: Registry,
+  counter: <Label extends string>(name: string, help: string, labels?: readonly Label[]) => Counter<Label>,
+  histogram: (name: string, help: string, buckets: number[]) => Histogram,
+) {
+  const lag = histogram(
+    'assay_ingest_lag_seconds',
+    'from the time that an event states to its arrival',
+    [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600, 3_600, 86_400],
+  )
+  aliasHistogram(registry, {
+    name: 'ingest_lag_ms',
+    help: 'assay_ingest_lag_seconds in milliseconds',
+    of: lag,
+    factor: 1_000,
+  })
+  return {
+    lag,
+    ack: histogram(
+      'assay_ingest_ack_seconds',
+      'from the arrival of a request to the moment at which all it brought is durable',
+      [0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.25, 0.5, 1, 5],
+    ),
+    events: counter('events_ingested_total', 'events accepted', ['connector', 'payload_type']),
+    quarantined: counter('events_quarantined_total', 'events held back', ['reason']),
+    duplicates: counter('dedup_hits_total', 'events that had come before'),
+    rejected: counter('assay_ingest_rejected_events_total', 'items that are no events', ['code']),
+    refused: counter('assay_ingest_refused_offers_total', 'requests that nothing was taken of', ['why']),
+    projected: counter('assay_projected_events_total', 'events that the projections have taken in'),
   }
 }
 
