@@ -46,8 +46,9 @@ export function projectSome(pool: Pool, bounds: ProjectionBounds, nowMs: number)
 }
 
 async function project(db: Queryable, bounds: ProjectionBounds, nowMs: number): Promise<Projected> {
+  await openPositions(db)
   const due = await lockDue(db, bounds.partitionsMax, nowMs)
-  if (due.length === 0) return { events: 0, isMore: await openPositions(db), unread: [] }
+  if (due.length === 0) return { events: 0, isMore: false, unread: [] }
   const { stretches, isCut } = await planStretches(db, due, bounds)
   const { events, unread } = placeEvents(await readSegments(db, stretches))
 
@@ -88,16 +89,15 @@ async function lockDue(db: Queryable, partitionsMax: number, nowMs: number): Pro
   return rows
 }
 
-/** Whether there are partitions that had no position yet. */
-async function openPositions(db: Queryable): Promise<boolean> {
-  const { rowCount } = await db.query({
+/** For partitions that have none yet. */
+async function openPositions(db: Queryable): Promise<void> {
+  await db.query({
     name: 'open-positions',
     text: `insert into projection_positions (partition_id)
       select partition_id from partition_heads as head
         where not exists (select from projection_positions where partition_id = head.partition_id)
       on conflict do nothing`,
   })
-  return (rowCount ?? 0) > 0
 }
 
 /** A partition whose log contradicts itself does not stop the others. */

@@ -24,9 +24,9 @@ export async function rebuildProjections(
     )
     if (rows[0]?.mine !== true)
       throw new Error('another process is rebuilding the projections of this database; wait for it')
-    const era = await openEra(pool)
+    const { era, positions } = await inTransaction(pool, openEra)
     let events = 0
-    for (const projected of await inTransaction(pool, lockPositions)) {
+    for (const projected of positions) {
       let reach = { partitionId: projected.partitionId, fromAppend: 0, fromSeq: 0 }
       let bytes = 0
       while (reach.fromAppend < projected.nextAppend) {
@@ -58,25 +58,24 @@ export async function rebuildProjections(
   }
 }
 
-/** From now on nothing is written to older eras, but by those who hold positions already. */
-async function openEra(db: Queryable): Promise<number> {
-  const { rows } = await db.query<{ era: number }>(
-    'insert into projection_eras (era) select coalesce(max(era), -1) + 1 from projection_eras returning era',
-  )
-  const [opened] = rows
-  if (opened === undefined) throw new Error('no era was opened')
-  return opened.era
-}
-
 type Position = { readonly partitionId: number; readonly nextAppend: number; readonly bytes: number }
 
-/** Waits for those who hold one; what they write after this goes to the new era. */
-async function lockPositions(db: Queryable): Promise<Position[]> {
-  const { rows } = await db.query<Position>(
-    `select partition_id as "partitionId", next_append as "nextAppend", bytes
-      from projection_positions order by partition_id for update`,
+/**
+ * Waits for those who project, and lets nobody begin until this is done: what stands before the positions is in older
+ * eras, and what comes behind them will be in this one or later ones.
+ */
+async function openEra(db: Queryable): Promise<{ era: number; positions: Position[] }> {
+  await db.query('lock table projection_positions in exclusive mode')
+  const { rows: eras } = await db.query<{ era: number }>(
+    'insert into projection_eras (era) select coalesce(max(era), -1) + 1 from projection_eras returning era',
   )
-  return rows
+  const [opened] = eras
+  if (opened === undefined) throw new Error('no era was opened')
+  const { rows: positions } = await db.query<Position>(
+    `select partition_id as "partitionId", next_append as "nextAppend", bytes
+      from projection_positions order by partition_id`,
+  )
+  return { era: opened.era, positions }
 }
 
 async function replaceSome(
