@@ -31,7 +31,8 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     'reindex',
     {
-      summary: 'rebuild the indexes of lookup services from what is admitted; stop the nodes first',
+      summary:
+        'rebuild projections (also beside nodes) and, with all nodes stopped, indexes of lookup services',
       run: async args => (await import('./on-database.ts')).reindexDatabase(args),
     },
   ],

@@ -2,6 +2,7 @@ import { migrations } from '../../migrations/index.ts'
 import { reindex } from '../adapters/overlay/reindex.ts'
 import type { Database } from '../adapters/postgres/database.ts'
 import { migrate } from '../adapters/postgres/migrate.ts'
+import { rebuildProjections } from '../adapters/projections/rebuild.ts'
 import { hostedTopics } from '../node/hosted-topics.ts'
 import { openNodeDatabase } from '../node/node-database.ts'
 import { openLog } from '../runtime/log.ts'
@@ -18,20 +19,26 @@ export async function migrateDatabase(): Promise<number> {
   })
 }
 
-/** All services, or the ones that are named. */
+/** What is read off the log of events, beside the lookup services. */
+const PROJECTIONS = 'projections'
+
+/** Everything, or what is named. */
 export async function reindexDatabase(names: readonly string[]): Promise<number> {
   return onDatabase(async database => {
     await migrate(database, migrations)
     const { services } = hostedTopics(database)
-    const unknown = names.find(name => !Object.hasOwn(services, name))
+    const unknown = names.find(name => name !== PROJECTIONS && !Object.hasOwn(services, name))
     if (unknown !== undefined)
       throw new Error(
-        `there is no lookup service "${unknown}". There are: ${Object.keys(services).join(', ')}.`,
+        `there is no index "${unknown}". There are: ${[PROJECTIONS, ...Object.keys(services)].join(', ')}.`,
       )
-    for (const [name, service] of Object.entries(services)) {
-      if (names.length > 0 && !names.includes(name)) continue
-      console.log(`${name}: ${await reindex(service, database.pool)} outputs`)
+    const isAsked = (name: string) => names.length === 0 || names.includes(name)
+    if (isAsked(PROJECTIONS)) {
+      const { events, removed } = await rebuildProjections(database, Date.now)
+      console.log(`${PROJECTIONS}: ${events} events${removed > 0 ? `; ${removed} rows of none removed` : ''}`)
     }
+    for (const [name, service] of Object.entries(services))
+      if (isAsked(name)) console.log(`${name}: ${await reindex(service, database.pool)} outputs`)
   })
 }
 

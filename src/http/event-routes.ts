@@ -54,7 +54,8 @@ function shownEvent(event: FoundEvent) {
     revises: envelope?.revises ?? null,
     eventTimeMs: event.eventTimeMs,
     ingestTimeMs: event.ingestTimeMs,
-    qualityFlags: namesOf(event.flags),
+    qualityFlags: event.flags,
+    qualityFlagNames: namesOf(event.flags),
   }
 }
 
