@@ -59,7 +59,7 @@ async function sendTo(
     ...(tenantId !== undefined && { tenantId }),
   }
   const [answer] = await bed.send(
-    [{ eventType: 'reading', externalId: 'a', data: { text: 'secret-word' } }],
+    [{ eventType: 'reading', externalId: `of ${streamId}`, data: { text: 'secret-word' } }],
     { source },
   )
   return idOf(answer)
@@ -97,7 +97,7 @@ describe('an event by its id', () => {
       packetNo: null,
       packetId: null,
       type: 'reading',
-      externalId: 'a',
+      externalId: 'of readings',
       revises: null,
       eventTimeMs: 1_800_000_000_000,
       ingestTimeMs: 1_800_000_000_000,

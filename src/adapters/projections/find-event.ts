@@ -159,8 +159,10 @@ const tailSql = `
   select size.bytes as "tailBytes", held.*
     from size left join lateral (
       select ${streamColumns}, opened.partition, segment.first_seq as "firstSeq", segment.constants, segment.lines
-        from tail join segments as segment
-          on segment.partition_id = tail.partition_id and segment.append_no = tail.append_no
+        from tail
+        -- The offset keeps the planner from looking into all lines first, to join them with these afterwards.
+        cross join lateral (select * from segments
+          where partition_id = tail.partition_id and append_no = tail.append_no offset 0) as segment
         join partitions as opened on opened.id = segment.partition_id
         join streams as stream on stream.stream_id = opened.stream_id
         where tail.upto <= $2 and position($1::bytea in segment.lines) > 0
