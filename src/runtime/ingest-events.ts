@@ -31,8 +31,11 @@ export function ingestEvents(metrics: Metrics, now: () => number): IngestEvents 
         taken.set(payloadType, (taken.get(payloadType) ?? 0) + 1)
         const { eventTime } = item.stated
         // Fetched later on purpose, it says nothing about how fast its source is.
-        if (eventTime !== undefined && (answer.flags & qualityFlags.BACKFILL) === 0)
-          ingest.lag.observe(Math.max(0, offer.receivedMs - eventTime.ms) / 1000)
+        if (eventTime !== undefined && (answer.flags & qualityFlags.BACKFILL) === 0) {
+          const lagMs = Math.max(0, offer.receivedMs - eventTime.ms)
+          ingest.lag.observe(lagMs / 1000)
+          ingest.lagMs.observe(lagMs)
+        }
       }
     }
     if (duplicates > 0) ingest.duplicates.inc(duplicates)

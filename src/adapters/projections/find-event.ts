@@ -182,7 +182,7 @@ async function findInTail(
   for (const row of rows) {
     if (row.firstSeq === null) continue
     const constants = readConstants(row.constants)
-    const scanned = scanSegment(row.lines, constants)
+    const scanned = scanSegment(Buffer.from(row.lines).toString('latin1'), constants)
     // A payload can hold the same words as the line of an event.
     const at = scanned.findIndex(event => event.eventId === eventId)
     const event = scanned[at]

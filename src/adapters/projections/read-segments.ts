@@ -88,7 +88,8 @@ export type ReadSegment = {
   readonly firstSeq: number
   readonly count: number
   readonly constants: LineConstants
-  readonly lines: Uint8Array | null
+  /** A character per byte, which comes over the wire in half the time that bytes take. */
+  readonly lines: string | null
 }
 
 /** In the order of partitions and appends. */
@@ -96,7 +97,7 @@ export async function readSegments(db: Queryable, stretches: readonly Stretch[])
   const { rows } = await db.query<Omit<ReadSegment, 'constants'> & { constants: string }>({
     name: 'read-segments',
     text: `select segment.partition_id as "partitionId", append_no as "appendNo", first_seq as "firstSeq", count,
-        constants, lines
+        constants, convert_from(lines, 'LATIN1') as lines
       from unnest($1::integer[], $2::bigint[], $3::bigint[]) as stretch (partition_id, from_append, to_append)
       join segments as segment on segment.partition_id = stretch.partition_id
         and append_no >= from_append and append_no < to_append

@@ -16,14 +16,13 @@ export type ScannedEvent = {
 }
 
 /**
- * The events of a segment, found without reading their JSON. It is sound because lines are canonical: keys are in
+ * The events of a segment, found without reading their JSON. The text has a character per byte, so that places in it
+ * are places in the bytes. It is sound because lines are canonical: keys are in
  * order, and a quote inside a text is escaped, so that `"name":` is a key. Of the members looked for, those before
  * `payload` stand before any member with keys of a publisher's choice but cloudEvent, whose keys are lower case, and
  * are looked for in one direction; those behind it are looked for behind the last `"qualityFlags":`.
  */
-export function scanSegment(lines: Uint8Array, constants: LineConstants): ScannedEvent[] {
-  // A character per byte, so that places in the text are places in the bytes.
-  const text = Buffer.from(lines.buffer, lines.byteOffset, lines.length).toString('latin1')
+export function scanSegment(text: string, constants: LineConstants): ScannedEvent[] {
   const events: ScannedEvent[] = []
   for (let start = 0; start < text.length; ) {
     const end = text.indexOf('\n', start)
