@@ -25,12 +25,10 @@ import { openObjects, readApiDocument } from './openapi-document.ts'
 import { HttpClient, type Sent } from './raw-http.ts'
 
 const api = readApiDocument()
-/** These have tests of their own: test/http/uhrp-openapi.test.ts, quarantine.test.ts and ingest/openapi.test.ts. */
-const elsewhere = ['storage', 'quarantine', 'ingest']
+/** These have tests of their own: test/http/uhrp-openapi.test.ts, quarantine.test.ts, events.test.ts and
+ * ingest/openapi.test.ts. */
+const elsewhere = ['storage', 'quarantine', 'ingest', 'events']
 const operations = api.operations.filter(({ tag }) => !elsewhere.includes(tag))
-/** With tests of their own: test/http/uhrp-openapi.test.ts and test/http/events.test.ts. */
-const testedElsewhere = ['storage', 'events']
-const operations = api.operations.filter(({ tag }) => !testedElsewhere.includes(tag))
 const token = 'a token of the processor'.replaceAll(' ', '-')
 const REQUESTS_EACH = 200
 
