@@ -11,6 +11,7 @@ import { openNodeChain } from './node/node-chain.ts'
 import { dataDirOf, openNodeDatabase } from './node/node-database.ts'
 import { openNodeDiscovery } from './node/node-discovery.ts'
 import { fuelEvents, openNodeFuel } from './node/node-fuel.ts'
+import { openNodeIngest } from './node/node-ingest.ts'
 import { openNodeKeys } from './node/node-keys.ts'
 import { openNodePeers } from './node/node-peers.ts'
 import { openNodeStorage } from './node/node-storage.ts'
@@ -31,7 +32,7 @@ export type RunningNode = {
   stop(): Promise<void>
 }
 
-/** Database, chain, overlay, doors: in this order, and back in the other. */
+/** Database, chain, overlay, ingest, doors: in this order, and back in the other. */
 export async function startNode(
   settings: Settings,
   log: Log,
@@ -87,6 +88,12 @@ export async function startNode(
 
     const storage = await openNodeStorage(settings, database, { log, metrics, stops })
 
+    const ingest = await openNodeIngest(settings, {
+      ...{ database, log, metrics, stops },
+      store: storage.store,
+      logKey: keys.log.identityKey,
+    })
+
     const discovery = openNodeDiscovery(settings, { database, hosted, fuel, keys, log, metrics, stops })
 
     const http = await openDoors(settings, {
@@ -98,6 +105,7 @@ export async function startNode(
       keys,
       fuel,
       storage,
+      ingest,
       actions: {
         ...discovery.actions,
         startSync: async () => syncing.wake(),

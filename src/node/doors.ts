@@ -11,10 +11,13 @@ import { adminRoutes } from '../http/admin-routes.ts'
 import { type NodeAppParts, nodeApp, standingHeaders } from '../http/app.ts'
 import { type Authentication, openAuthentication } from '../http/authentication.ts'
 import { chainRoutes } from '../http/chain-routes.ts'
+import { eventRoutes } from '../http/event-routes.ts'
 import { type HealthCheck, healthRoutes } from '../http/health-routes.ts'
 import { identityRoutes, type NodeIdentity } from '../http/identity-routes.ts'
+import type { IngestDoor } from '../http/ingest/door.ts'
 import { loggedPath } from '../http/logged-path.ts'
 import { overlayRoutes } from '../http/overlay-routes.ts'
+import { quarantineRoutes } from '../http/quarantine-routes.ts'
 import { httpLimits, listen } from '../http/server.ts'
 import { syncRoutes } from '../http/sync-routes.ts'
 import { authEvents } from '../runtime/auth-events.ts'
@@ -24,6 +27,8 @@ import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
 import type { NodeChain } from './node-chain.ts'
 import { fuelHealth, fuelMetrics } from './node-fuel.ts'
+import type { NodeIngest } from './node-ingest.ts'
+import { openNodeIngestDoor } from './node-ingest-door.ts'
 import type { NodeKeys } from './node-keys.ts'
 import type { NodeStorage } from './node-storage.ts'
 import { listeningAddress, publicAddressOf } from './public-address.ts'
@@ -37,6 +42,7 @@ export type Doors = {
   readonly keys: NodeKeys
   readonly fuel: OpenFuel
   readonly storage: NodeStorage
+  readonly ingest: NodeIngest
   readonly actions: AdminActions
   readonly stops: Stops
   readonly startedAtMs: number
@@ -61,30 +67,39 @@ export async function openDoors(
     log.error({ err: error, method, path: loggedPath(originalUrl) }, 'a request failed')
   }
   const service = serviceOf(settings, overlay)
+  const authentication = openNodeAuthentication(doors, onFailure)
+  const ingestDoor = openIngestDoorOf(settings, doors, authentication)
   const app = nodeApp({
     network,
     onFailure,
     metrics: metrics.registry,
-    routes: routesOf(settings, doors, service, onFailure),
+    routes: [
+      ...routesOf(settings, doors, { service, authentication, onFailure }),
+      ...ingestRoutes(settings, doors, { authentication, onFailure }),
+      ingestDoor.routes,
+    ],
   })
-  const http = await listen(app, settings.PORT, host, { ...httpLimits, headers: standingHeaders(network) })
+  const http = await listen(app, settings.PORT, host, {
+    ...httpLimits,
+    headers: standingHeaders(network),
+    first: ingestDoor.handle,
+  })
   service.port = http.port
   log.info({ host, port: http.port, network, signer }, 'listening')
   return { url: listeningAddress(host, http.port), port: http.port, stop: http.stop }
 }
 
 type OnFailure = (error: unknown, request: Request) => void
+type Frame = { readonly authentication: Authentication; readonly onFailure: OnFailure }
 
 /** In the order in which they are asked. */
 function routesOf(
   settings: Settings,
   doors: Doors,
-  service: Service,
-  onFailure: OnFailure,
+  { service, authentication, onFailure }: Frame & { readonly service: Service },
 ): NodeAppParts['routes'] {
   const { overlay, nodeChain, database, keys, storage, startedAtMs, signer } = doors
   const { ASSAY_NETWORK: network, ASSAY_HOST: host, ARC_CALLBACK_TOKEN: arcCallbackToken } = settings
-  const authentication = openNodeAuthentication(doors, onFailure)
   return [
     healthRoutes({
       service,
@@ -124,6 +139,29 @@ function routesOf(
     }),
     ...localChainRoutes(settings, nodeChain, onFailure),
   ]
+}
+
+function ingestRoutes(
+  { ADMIN_TOKEN: token, ADMIN_IDENTITY_KEYS: identityKeys }: Settings,
+  { ingest: { quarantine, findEvent }, log }: Doors,
+  { authentication, onFailure }: Frame,
+): NodeAppParts['routes'] {
+  return [
+    eventRoutes({ findEvent, onFailure }),
+    quarantineRoutes({ authentication, token, identityKeys, quarantine, log, onFailure }),
+  ]
+}
+
+/** Events come in ahead of the app, which costs more than they do. */
+function openIngestDoorOf(settings: Settings, doors: Doors, authentication: Authentication): IngestDoor {
+  const { accept, pushBack, registry, now } = doors.ingest
+  const { log, metrics, stops } = doors
+  return openNodeIngestDoor(settings, {
+    ...{ accept, pushBack, authentication, now, log, metrics, stops },
+    registry: registry.registry,
+    noteActivity: registry.noteActivity,
+    pool: doors.database.pool,
+  })
 }
 
 function openNodeAuthentication(
@@ -174,7 +212,7 @@ function identityOf({ node, log }: NodeKeys, network: Network): NodeIdentity {
   }
 }
 
-function healthChecks(settings: Settings, { database, nodeChain, fuel }: Doors): HealthCheck[] {
+function healthChecks(settings: Settings, { database, nodeChain, fuel, ingest }: Doors): HealthCheck[] {
   return [
     {
       name: 'database',
@@ -186,5 +224,6 @@ function healthChecks(settings: Settings, { database, nodeChain, fuel }: Doors):
     },
     ...nodeChain.checks,
     fuelHealth(fuel, settings),
+    ...ingest.checks,
   ]
 }

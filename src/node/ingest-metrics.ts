@@ -1,11 +1,10 @@
 import { Gauge, type Registry } from 'prom-client'
-import type { Standing, Watermark } from '../adapters/projections/standing.ts'
+import type { Standing } from '../adapters/projections/standing.ts'
 import type { Kept } from '../runtime/kept-for.ts'
 
 export type IngestGaugeDeps = {
   readonly registry: Registry
   readonly standing: Kept<Standing>
-  readonly watermarks: Kept<readonly Watermark[]>
   readonly streamBytes: Kept<readonly { readonly streamId: string; readonly bytes: number }[]>
   waiting(): { readonly events: number; readonly bytes: number }
   eventsPerSecond(): number
@@ -56,18 +55,6 @@ export function ingestGauges(deps: IngestGaugeDeps): void {
   )
   ofStanding('assay_unprojected_age_seconds', 'since when the oldest of them waits', each =>
     ageS(each.unprojectedSinceMs),
-  )
-  gauge(
-    'watermark_event_time_ms',
-    'the event time up to which a partition counts as complete; of those written to last',
-    async self => {
-      const watermarks = await lastWord(deps.watermarks)
-      if (watermarks === undefined) return
-      self.reset()
-      for (const { streamId, partition, eventMs } of watermarks)
-        self.set({ stream: streamId, partition: String(partition) }, eventMs)
-    },
-    ['stream', 'partition'],
   )
   gauge(
     'assay_stream_bytes',

@@ -4,7 +4,7 @@ import type { Pool } from 'pg'
 import { type FindEvent, openFindEvent } from '../adapters/projections/find-event.ts'
 import { type Projector, startProjector } from '../adapters/projections/projector.ts'
 import { readSecretStanding } from '../adapters/projections/secret-standing.ts'
-import { readStanding, readStreamBytes, readWatermarks } from '../adapters/projections/standing.ts'
+import { readStanding, readStreamBytes } from '../adapters/projections/standing.ts'
 import type { HealthCheck } from '../http/health-routes.ts'
 import { keptFor } from '../runtime/kept-for.ts'
 import type { Log } from '../runtime/log.ts'
@@ -37,7 +37,6 @@ export type NodeProjectionsDeps = {
 /** So often, at most, the database is asked for what a scrape shows. */
 const STANDING_MS = 1_000
 const STREAM_BYTES_MS = 60_000
-const WATERMARKS_MAX = 500
 const STREAMS_MAX = 500
 
 /** Keeps the projections up with the log from now on, and tells how far behind the stages of ingest are. */
@@ -53,7 +52,6 @@ export function startNodeProjections(settings: Settings, deps: NodeProjectionsDe
   ingestGauges({
     registry: metrics.registry,
     standing,
-    watermarks: keptFor(STANDING_MS, () => readWatermarks(pool, WATERMARKS_MAX)),
     streamBytes: keptFor(STREAM_BYTES_MS, () => readStreamBytes(pool, STREAMS_MAX)),
     waiting: deps.waiting,
     eventsPerSecond: deps.eventsPerSecond,

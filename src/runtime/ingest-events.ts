@@ -1,4 +1,3 @@
-import { qualityFlags } from '../core/event/quality-flags.ts'
 import type { AppendOutcome, Offer } from '../ingest/append.ts'
 import type { ItemAnswer } from '../ingest/arrived.ts'
 import type { Metrics } from './metrics.ts'
@@ -29,13 +28,6 @@ export function ingestEvents(metrics: Metrics, now: () => number): IngestEvents 
         if (item?.kind !== 'event') continue
         const payloadType = item.submission.carried.payloadType ?? offer.source.payloadType
         taken.set(payloadType, (taken.get(payloadType) ?? 0) + 1)
-        const { eventTime } = item.stated
-        // Fetched later on purpose, it says nothing about how fast its source is.
-        if (eventTime !== undefined && (answer.flags & qualityFlags.BACKFILL) === 0) {
-          const lagMs = Math.max(0, offer.receivedMs - eventTime.ms)
-          ingest.lag.observe(lagMs / 1000)
-          ingest.lagMs.observe(lagMs)
-        }
       }
     }
     if (duplicates > 0) ingest.duplicates.inc(duplicates)

@@ -91,18 +91,7 @@ function ingestMetrics(
   counter: <Label extends string>(name: string, help: string, labels?: readonly Label[]) => Counter<Label>,
   histogram: (name: string, help: string, buckets: number[]) => Histogram,
 ) {
-  const lagSeconds = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600, 3_600, 86_400]
   return {
-    lag: histogram(
-      'assay_ingest_lag_seconds',
-      'from the time that an event states to its arrival',
-      lagSeconds,
-    ),
-    lagMs: histogram(
-      'ingest_lag_ms',
-      'assay_ingest_lag_seconds in milliseconds',
-      lagSeconds.map(seconds => seconds * 1_000),
-    ),
     ack: histogram(
       'assay_ingest_ack_seconds',
       'from the arrival of a request to the moment at which all it brought is durable',

@@ -49,7 +49,6 @@ describe('the projections of a node', () => {
     await until(async () => (await lines()).includes('assay_unprojected_events 0'))
     const seen = await lines()
     expect(seen).toContain('assay_unsealed_events 2')
-    expect(seen).toContain(`watermark_event_time_ms{stream="readings",partition="0"} ${bed.clock.ms - 2_000}`)
     const [answer] = answers
     const found = await projections.findEvent(answer?.status === 'accepted' ? answer.eventId : '')
     expect(found).toMatchObject({ seq: 0 })

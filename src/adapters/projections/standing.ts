@@ -29,29 +29,6 @@ export async function readStanding(db: Queryable): Promise<Standing> {
   return standing
 }
 
-export type Watermark = {
-  readonly streamId: string
-  /** With its level, because each level has partitions of its own. */
-  readonly partition: number
-  readonly eventMs: number
-}
-
-/** Of the partitions that were written to last. */
-export async function readWatermarks(db: Queryable, partitionsMax: number): Promise<Watermark[]> {
-  const { rows } = await db.query<Watermark>({
-    name: 'read-watermarks',
-    text: `select opened.stream_id as "streamId", opened.partition,
-        greatest(head.watermark_ms, head.event_ms_max - stream.lateness_ms)::bigint as "eventMs"
-      from partition_heads as head
-      join partitions as opened on opened.id = head.partition_id
-      join streams as stream on stream.stream_id = opened.stream_id
-      where head.event_ms_max is not null
-      order by head.last_appended_ms desc nulls last limit $1`,
-    values: [partitionsMax],
-  })
-  return rows
-}
-
 /** Bytes of lines in the log, as far as it is projected; of the largest streams. */
 export async function readStreamBytes(
   db: Queryable,
