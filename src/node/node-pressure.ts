@@ -42,11 +42,6 @@ export async function openNodePressure(settings: Settings, deps: NodePressureDep
   })
   stops.add('measuring of the backlog', pressure.stop)
   metrics.gauge(
-    'assay_ingest_waiting_events',
-    'events offered to the log and not durable yet',
-    () => waiting().events,
-  )
-  metrics.gauge(
     'assay_ingest_unpacked_events',
     'durable events that are in no packet yet',
     () => pressure.load().unpackedEvents,
