@@ -96,7 +96,7 @@ async function replaceSome(
     text: `delete from projected_events where ctid = any(array(
       select event.ctid
         from (select substring($1::bytea from (place * 32 - 31)::integer for 32) as event_id
-          from generate_series(1, octet_length($1) / 32) as place) as again
+          from generate_series(1, octet_length($1::bytea) / 32) as place) as again
         cross join lateral (select ctid from projected_events
           where era = any(array(select era from projection_eras where era < $2))
             and substr(event_id, 1, 8) = substr(again.event_id, 1, 8) and event_id = again.event_id
