@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import type { Json } from '../canonical-json.ts'
 import { adapters, type Shape } from '../event/adapters/recognize.ts'
+import { PAYLOAD_TYPE_DEFAULT } from '../event/payload-types.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import type { SourcePolicy } from '../policy/policy-set.ts'
 import { readSourcePolicy } from '../policy/read-source-policy.ts'
@@ -42,7 +43,7 @@ const members = closed({
   shape: z.enum(shapes).exactOptional(),
   sourceVersion: name.default('1'),
   eventType: name.default('event'),
-  payloadType: name.default('json'),
+  payloadType: name.default(PAYLOAD_TYPE_DEFAULT),
   dataVersion: name.default('1'),
   time: closed({
     skewMsMax: durationMs.default(timePolicyDefault.skewMsMax),

@@ -41,7 +41,7 @@ describe('a registry', () => {
       unknownStream: 'refuse',
       sourceVersion: '1',
       eventType: 'reading',
-      payloadType: 'json',
+      payloadType: 'GENERIC_JSON_V1',
       dataVersion: '1',
       time: { skewMsMax: 5000, onFuture: 'flag', onStale: 'flag' },
       limits: {},
