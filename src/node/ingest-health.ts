@@ -1,8 +1,10 @@
 import { constants } from 'node:fs'
-import { access, statfs } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import type { SecretStanding } from '../adapters/projections/secret-standing.ts'
 import type { Standing } from '../adapters/projections/standing.ts'
 import type { HealthCheck } from '../http/health-routes.ts'
+import { errorCode } from '../runtime/error-code.ts'
+import { freeBytes } from '../runtime/free-bytes.ts'
 
 export type IngestHealthBounds = {
   readonly unsealedMsMax: number
@@ -95,10 +97,18 @@ function ageOf(sinceMs: number | null, nowMs: number): number {
   return sinceMs === null ? 0 : Math.max(0, nowMs - sinceMs)
 }
 
+/** A folder that nothing was stored in yet is made with the first object. */
 async function contentInWords(folder: string, freeBytesMin: number): Promise<string> {
-  await access(folder, constants.R_OK | constants.W_OK)
-  const { bavail, bsize } = await statfs(folder)
-  const free = bavail * bsize
+  const free = await freeBytes(folder)
+  await accessIfThere(folder)
   if (free < freeBytesMin) throw new Error(`${free} bytes are free, and less than ${freeBytesMin} is too few`)
   return `${free} bytes are free`
+}
+
+async function accessIfThere(folder: string): Promise<void> {
+  try {
+    await access(folder, constants.R_OK | constants.W_OK)
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+  }
 }
