@@ -49,3 +49,10 @@ export {
   overlayRouteLimits,
   overlayRoutes,
 } from './http/overlay-routes.ts'
+export {
+  type HostedIngestOptions,
+  ingestRouter,
+  runIngestMigrations,
+  type Stoppable,
+  startIngestWorker,
+} from './node/hosted-ingest.ts'

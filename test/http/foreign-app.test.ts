@@ -1,11 +1,16 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { HTTPSOverlayBroadcastFacilitator, HTTPSOverlayLookupFacilitator, Transaction } from '@bsv/sdk'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { baseLookupServices, baseTopics } from '../../src/contract/names.ts'
 import { type Program, runProgram } from '../adapters/postgres/program.ts'
+import { auditLog, countUnsealed } from '../support/audit-log.ts'
 import { type TemporaryDatabase, temporaryDatabase } from '../support/database.ts'
 import { party } from '../support/pipeline.ts'
 import { faucetMoney, stockBatch } from '../support/stock-wallet.ts'
+import { until } from '../support/until.ts'
 
 const topics = [baseTopics.ingest]
 const admitted = { [baseTopics.ingest]: { outputsToAdmit: [0], coinsToRetain: [], coinsRemoved: [] } }
@@ -14,10 +19,14 @@ describe('an express app of somebody else with our routes in it', () => {
   let database: TemporaryDatabase
   let program: Program
   let url: string
+  let folder: string
   beforeAll(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'assay-foreign-'))
     database = await temporaryDatabase()
     program = runProgram(new URL('foreign-host-process.ts', import.meta.url), [], [], {
       DATABASE_URL: database.url,
+      ASSAY_MASTER_KEY: '11'.repeat(32),
+      ASSAY_DATA_DIR: folder,
     })
     const { port } = z.object({ port: z.number() }).parse(await program.next())
     url = `http://127.0.0.1:${port}`
@@ -26,6 +35,7 @@ describe('an express app of somebody else with our routes in it', () => {
     program.process.kill()
     await program.ended
     await database.drop()
+    await rm(folder, { recursive: true, force: true })
   })
 
   const places = ['/before/any/parser', '/behind/raw', '/their/overlay']
@@ -59,6 +69,22 @@ describe('an express app of somebody else with our routes in it', () => {
       body: { code: 'ERR_OVERLAY_ADMISSION_INVALID_BEEF' },
     })
   })
+
+  test.each(['/before/any/parser', '/their/events'])(
+    'takes events at %s, and makes packets of them',
+    async place => {
+      const events = [{ ts: 1, val: 42, sensor: place }]
+      const posted = await post(`${place}/ingest/events`, JSON.stringify({ sourceId: 'src_demo', events }))
+      expect(posted).toMatchObject({ status: 200, body: { status: 'ok', count: 1 } })
+      const { inserted } = z.object({ inserted: z.tuple([z.string()]) }).parse(posted.body)
+      expect(await ask(`${place}/ingest/events/${inserted[0]}`)).toMatchObject({
+        status: 200,
+        body: { eventId: inserted[0], sourceId: 'src_demo' },
+      })
+      await until(async () => (await countUnsealed(database.url)) === 0)
+      expect((await auditLog(database.url)).faults).toEqual([])
+    },
+  )
 
   test('keeps its own routes, parsers and errors', async () => {
     const seen = await Promise.all([

@@ -6,6 +6,7 @@ import {
   chainRoutes,
   EventsIngestTopicManager,
   EventsLookupService,
+  ingestRouter,
   migrate,
   migrations,
   openDatabase,
@@ -13,7 +14,9 @@ import {
   openOverlay,
   overlayRoutes,
   postgresEventsIndex,
+  runIngestMigrations,
   spendHolds,
+  startIngestWorker,
 } from 'assay'
 import express, { type ErrorRequestHandler } from 'express'
 import { pino } from 'pino'
@@ -27,6 +30,7 @@ const database = await openDatabase({
   applicationName: 'somebody else',
 })
 await migrate(database, migrations)
+await runIngestMigrations(database)
 const chain = await openLocalChain({ pool: database.pool, satisfies: spendHolds })
 chain.startMiner({ intervalMs: 50 })
 const nothing = () => undefined
@@ -57,12 +61,15 @@ const ours = () => overlayRoutes({ overlay, onFailure: nothing })
 const app = express()
 app.use('/chain', chainRoutes({ chain }))
 app.use('/before/any/parser', allowCrossOrigin, ours())
+app.use('/before/any/parser', ingestRouter(database))
 app.use('/behind/raw', express.raw({ type: '*/*', limit: '2mb' }), ours())
 app.use(express.json())
 app.get('/their/page', (_, response) => {
   response.send('theirs')
 })
 app.use('/their/overlay', ours())
+app.use('/their/events', ingestRouter(database))
+await startIngestWorker(database)
 app.post('/their/overlay/echo', (request, response) => {
   response.json({ theirs: request.body })
 })
