@@ -110,6 +110,18 @@ function examplesFor(path: string): Sent[] {
   ]
 }
 
+test('docs/openapi.yaml says of every body that is an answer what it looks like', () => {
+  const words = ['type', 'enum', 'oneOf', 'anyOf', 'allOf']
+  const silent = readApiDocument().operations.flatMap(({ id, answers }) =>
+    [...answers].flatMap(([status, { bodies }]) =>
+      [...bodies.values()]
+        .filter(({ schema }) => !words.some(word => Object.hasOwn(Object(schema), word)))
+        .map(() => `${id} ${status}`),
+    ),
+  )
+  expect(silent).toEqual([])
+})
+
 test('docs/ingest.md lists the codes of problems, each with its status', () => {
   const rows = readFileSync(new URL('../../../docs/ingest.md', import.meta.url), 'utf8').matchAll(
     /^\| `([a-z-]+)` \| (\d{3}) \| (yes|no) \|/gm,
