@@ -4,6 +4,7 @@ import { namesOf } from '../core/event/quality-flags.ts'
 import { eventWord } from '../core/jobs/vocabulary.ts'
 import { anybody, mayRead } from '../core/registry/may-read.ts'
 import { overlayFailures } from './overlay-failures.ts'
+import { PROBLEM_TYPE, type Problem, problemBody, problemHeaders, problemStatus } from './problem.ts'
 
 export type EventRouteDeps = {
   readonly findEvent: FindEvent
@@ -59,39 +60,21 @@ function shownEvent(event: FoundEvent) {
   }
 }
 
-type EventProblem = {
-  readonly status: number
-  readonly code: string
-  readonly title: string
-  readonly detail: string
-  readonly hint: string
-  readonly retryAfterSeconds?: number
-}
-
-const notFound: EventProblem = {
-  status: 404,
+const notFound: Problem = {
   code: 'not-found',
-  title: 'There is no such event that you could read',
   detail: 'no event with this id is in a stream that everybody may read',
-  hint: 'take an eventId, 64 hex digits in lower case, from the answer to the request that brought the event',
 }
-const behind: EventProblem = {
-  status: 503,
+const behind: Problem = {
   code: 'busy',
-  title: 'This node is busy',
   detail: 'so many events have come that not all of them can be found yet, and this one may be among them',
   hint: 'wait as long as Retry-After says, and ask again',
   retryAfterSeconds: 5,
 }
 
-function sendProblem(response: Response, { retryAfterSeconds, ...problem }: EventProblem): void {
-  const { status, code, title, detail, hint } = problem
-  if (retryAfterSeconds !== undefined) response.set('Retry-After', String(retryAfterSeconds))
+function sendProblem(response: Response, problem: Problem): void {
   response
-    .status(status)
-    .type('application/problem+json')
-    .json({
-      ...{ type: `urn:assay:problem:${code}`, title, status, detail, code },
-      ...{ retryable: status === 503, error: code, hint },
-    })
+    .status(problemStatus(problem))
+    .set(problemHeaders(problem))
+    .type(PROBLEM_TYPE)
+    .json(problemBody(problem))
 }

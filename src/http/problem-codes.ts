@@ -66,6 +66,12 @@ export const problemCodes = {
     retryable: false,
     next: 'leave streamId out, or name a stream of the source',
   },
+  'not-found': {
+    status: 404,
+    title: 'There is no such event that you could read',
+    retryable: false,
+    next: 'take an eventId, 64 hex digits in lower case, from the answer to the request that brought the event',
+  },
   'body-timeout': {
     status: 408,
     title: 'The body has not come in time',
