@@ -4,6 +4,7 @@ import { fromUtf8, toHex, utf8 } from '../core/bytes.ts'
 import { parseJson } from '../core/canonical-json.ts'
 import { accepted, type Outcome, refused } from '../core/fault.ts'
 import { bySchema } from '../core/schema.ts'
+import { readOnce } from './read-once.ts'
 import { EVENTS_INLINE_BYTES_MAX, eventsMembers, type TokenBodies } from './token-bodies.ts'
 import { type Issuer, readToken, type TokenOf, tagOf, tokenScript } from './tokens.ts'
 
@@ -46,21 +47,11 @@ export function eventBatchToken(batch: EventBatch): Outcome<EventBatchToken> {
   return accepted({ script, subject, count, ...(as === 'off-chain' && { offChainValues: bytes }) })
 }
 
-const readBefore = new WeakMap<Uint8Array, TokenOf<'GDE1'> | 'none'>()
-
-/**
- * The batch in a locking script, if it is a sound one. Judge and index ask in turn about the same bytes, a view of a
- * transaction that nobody changes, and only the first pays for the signature.
- */
-export function readEventBatch(script: Uint8Array): TokenOf<'GDE1'> | undefined {
-  let batch = readBefore.get(script)
-  if (batch === undefined) {
-    const token = tagOf(script) === 'GDE1' ? readToken(script) : undefined
-    batch = token?.ok && token.value.tag === 'GDE1' ? token.value : 'none'
-    readBefore.set(script, batch)
-  }
-  return batch === 'none' ? undefined : batch
-}
+/** The batch in a locking script, if it is a sound one. */
+export const readEventBatch = readOnce((script): TokenOf<'GDE1'> | undefined => {
+  const token = tagOf(script) === 'GDE1' ? readToken(script) : undefined
+  return token?.ok && token.value.tag === 'GDE1' ? token.value : undefined
+})
 
 /** How a batch of events travels: in its token, beside its transaction, or behind the URL that the token names. */
 export type Carried = 'inline' | 'off-chain' | 'url'

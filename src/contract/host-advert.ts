@@ -4,6 +4,7 @@ import { accepted, type Outcome, orThrow, refused } from '../core/fault.ts'
 import { HOST_ADDRESS_CHARS_MAX, readHostAddress } from './host-address.ts'
 import { anyoneSigningKey, anyoneVerifyingKey, signDetached, verifyBy } from './keys.ts'
 import { dottedNameOf } from './names.ts'
+import { readOnce } from './read-once.ts'
 import { readLock, tokenLock } from './script.ts'
 import type { Issuer } from './tokens.ts'
 
@@ -42,20 +43,12 @@ export function hostAdvertSpendingKey(kind: HostAdvertKind, privateKey: Uint8Arr
   return anyoneSigningKey(privateKey, protocols[kind], KEY_ID)
 }
 
-const readBefore = new WeakMap<Uint8Array, Outcome<HostAdvert>>()
-
 /**
  * The advert in a locking script, with all that can be checked without another output: its form, its owner's signature
  * in strict DER with a low S, and that its owner alone spends it. Whether a host takes an address that only it itself
- * can reach is for the host to say (host-address.ts). The same bytes, which nobody changes, are read once.
+ * can reach is for the host to say (host-address.ts).
  */
-export function readHostAdvert(script: Uint8Array): Outcome<HostAdvert> {
-  const known = readBefore.get(script)
-  if (known !== undefined) return known
-  const read = readAnew(script)
-  readBefore.set(script, read)
-  return read
-}
+export const readHostAdvert: (script: Uint8Array) => Outcome<HostAdvert> = readOnce(readAnew)
 
 /** Which advert an output means to be, from its first bytes; whether it is one, readHostAdvert says. */
 export function hostAdvertKindOf(script: Uint8Array): HostAdvertKind | undefined {

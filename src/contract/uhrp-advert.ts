@@ -5,6 +5,7 @@ import { readWhole } from './byte-reader.ts'
 import { readContentUrl } from './host-address.ts'
 import { anyoneSigningKey, anyoneVerifyingKey, signDetached, verifyBy } from './keys.ts'
 import { pushDropScript, readPushDrop } from './push-drop.ts'
+import { readOnce } from './read-once.ts'
 import type { Issuer } from './tokens.ts'
 import { varInt } from './transaction.ts'
 
@@ -47,20 +48,11 @@ export function uhrpAdvertSpendingKey(privateKey: Uint8Array): Uint8Array {
   return anyoneSigningKey(privateKey, PROTOCOL, KEY_ID)
 }
 
-const readBefore = new WeakMap<Uint8Array, Outcome<UhrpAdvert>>()
-
 /**
  * The advert in a locking script, with all that can be checked without another output or a clock. Whether a host takes
- * a URL that only it itself can reach is for the host to say (host-address.ts). The same bytes, which nobody changes,
- * are read once.
+ * a URL that only it itself can reach is for the host to say (host-address.ts).
  */
-export function readUhrpAdvert(script: Uint8Array): Outcome<UhrpAdvert> {
-  const known = readBefore.get(script)
-  if (known !== undefined) return known
-  const read = readAnew(script)
-  readBefore.set(script, read)
-  return read
-}
+export const readUhrpAdvert: (script: Uint8Array) => Outcome<UhrpAdvert> = readOnce(readAnew)
 
 /** Whether an output means to be one, from its first bytes; whether it is one, readUhrpAdvert says. */
 export function meansUhrpAdvert(script: Uint8Array): boolean {
