@@ -113,7 +113,8 @@ export function receiveBody(
   })
 }
 
-function againstEncoding({ headers }: IncomingMessage): OverlayError | undefined {
+/** For bodies that nothing here unpacks. */
+export function againstEncoding({ headers }: IncomingMessage): OverlayError | undefined {
   const encoding = headers['content-encoding'] ?? 'identity'
   if (encoding.toLowerCase() === 'identity') return undefined
   return {

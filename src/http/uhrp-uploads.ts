@@ -10,6 +10,7 @@ import { verifyUpload } from '../contract/work.ts'
 import { knownHex } from '../core/bytes.ts'
 import type { Outpoint } from '../core/rounds/pipeline.ts'
 import { overlayError, sendError } from './overlay-error.ts'
+import { againstEncoding } from './receive-body.ts'
 import { BodyCutOffError, BodySilentError, requestBytes } from './request-bytes.ts'
 import type { UhrpLimits } from './uhrp-limits.ts'
 
@@ -127,13 +128,8 @@ async function take(
 }
 
 function againstHeaders(request: Request, length: number | undefined) {
-  const encoding = request.get('content-encoding') ?? 'identity'
-  if (encoding.toLowerCase() !== 'identity')
-    return {
-      status: 415,
-      code: 'ERR_CONTENT_TYPE',
-      message: `the body is said to be encoded with "${encoding.slice(0, 64)}"; send it as it is, without Content-Encoding`,
-    } as const
+  const encoded = againstEncoding(request)
+  if (encoded !== undefined) return encoded
   const announced = request.get('content-length')
   if (announced !== undefined && Number(announced) !== length)
     return {
