@@ -2,6 +2,7 @@ import { migrations } from '../migrations/index.ts'
 import { installNativeCurve } from './adapters/bsv/native-curve.ts'
 import { postgresHostAdvertsIndex } from './adapters/indexes/host-adverts-index.ts'
 import { inUse } from './adapters/keys/keyring.ts'
+import { openOutgoing } from './adapters/outgoing/outgoing.ts'
 import { type Overlay, openOverlay } from './adapters/overlay/overlay.ts'
 import { migrate } from './adapters/postgres/migrate.ts'
 import { fuelAdverts } from './adapters/uhrp/fuel-adverts.ts'
@@ -51,12 +52,15 @@ export async function startNode(
     const nodeChain = await openNodeChain(settings, database, log, stops, options)
     const keys = await openNodeKeys(settings, database.pool)
     const { chain, local } = nodeChain
+    // One for all: what one host is called with at once is bounded together.
+    const outgoing = openOutgoing({ network: settings.ASSAY_NETWORK })
     const hosted = hostedTopics(database, { network: settings.ASSAY_NETWORK })
     const { peers, post, startSync } = await openNodePeers(settings, {
       topics: Object.keys(hosted.managers),
       hostsOf: postgresHostAdvertsIndex(database.pool).hostsOf,
       identity: inUse(keys.node),
       pool: database.pool,
+      outgoing,
       log,
       metrics,
       stops,
@@ -89,12 +93,14 @@ export async function startNode(
     const storage = await openNodeStorage(settings, database, { log, metrics, stops })
 
     const ingest = await openNodeIngest(settings, {
-      ...{ database, log, metrics, stops },
+      ...{ database, outgoing, log, metrics, stops },
       store: storage.store,
       logKey: keys.log.identityKey,
     })
 
-    const discovery = openNodeDiscovery(settings, { database, hosted, fuel, keys, log, metrics, stops })
+    const discovery = openNodeDiscovery({
+      ...{ database, hosted, outgoing, fuel, keys, log, metrics, stops },
+    })
 
     const http = await openDoors(settings, {
       log,
@@ -102,6 +108,7 @@ export async function startNode(
       overlay,
       nodeChain,
       database,
+      outgoing,
       keys,
       fuel,
       storage,

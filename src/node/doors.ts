@@ -2,7 +2,7 @@ import type { Request } from 'express'
 import { readSyncPage } from '../adapters/discovery/sync-feed.ts'
 import type { OpenFuel } from '../adapters/fuel/open-fuel.ts'
 import { inUse } from '../adapters/keys/keyring.ts'
-import { openOutgoing } from '../adapters/outgoing/outgoing.ts'
+import type { Outgoing } from '../adapters/outgoing/outgoing.ts'
 import type { Overlay } from '../adapters/overlay/overlay.ts'
 import type { Database } from '../adapters/postgres/database.ts'
 import type { Network } from '../core/network.ts'
@@ -39,6 +39,7 @@ export type Doors = {
   readonly overlay: Overlay
   readonly nodeChain: NodeChain
   readonly database: Database
+  readonly outgoing: Outgoing
   readonly keys: NodeKeys
   readonly fuel: OpenFuel
   readonly storage: NodeStorage
@@ -133,7 +134,7 @@ function routesOf(
       pool: database.pool,
       hosted: overlay.hosted,
       actions: doors.actions,
-      outgoing: openOutgoing({ network }),
+      outgoing: doors.outgoing,
       log: doors.log,
       onFailure,
     }),

@@ -3,7 +3,7 @@ import { checkHosts } from '../adapters/discovery/janitor.ts'
 import type { Fuel } from '../adapters/fuel/fuel.ts'
 import { postgresHostAdvertsIndex } from '../adapters/indexes/host-adverts-index.ts'
 import { inUse } from '../adapters/keys/keyring.ts'
-import { openOutgoing } from '../adapters/outgoing/outgoing.ts'
+import type { Outgoing } from '../adapters/outgoing/outgoing.ts'
 import type { Hosted } from '../adapters/overlay/hosted.ts'
 import type { Database } from '../adapters/postgres/database.ts'
 import { FaultError, orThrow } from '../core/fault.ts'
@@ -12,7 +12,6 @@ import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import { repeat } from '../runtime/repeat.ts'
 import { openSeldom } from '../runtime/seldom.ts'
-import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
 import type { NodeKeys } from './node-keys.ts'
 
@@ -28,28 +27,26 @@ const ADVERTISE_AGAIN_MS = 1000
 const JANITOR_MS = 10 * 60_000
 const JANITOR_AGAIN_MS = 60_000
 
-export function openNodeDiscovery(
-  settings: Settings,
-  {
-    database: { pool },
-    hosted,
-    fuel,
-    keys,
-    log,
-    metrics,
-    stops,
-  }: {
-    readonly database: Database
-    readonly hosted: Hosted
-    readonly fuel: Fuel
-    readonly keys: NodeKeys
-    readonly log: Log
-    readonly metrics: Metrics
-    readonly stops: Stops
-  },
-): NodeDiscovery {
+export function openNodeDiscovery({
+  database: { pool },
+  hosted,
+  outgoing,
+  fuel,
+  keys,
+  log,
+  metrics,
+  stops,
+}: {
+  readonly database: Database
+  readonly hosted: Hosted
+  readonly outgoing: Outgoing
+  readonly fuel: Fuel
+  readonly keys: NodeKeys
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly stops: Stops
+}): NodeDiscovery {
   const index = postgresHostAdvertsIndex(pool)
-  const outgoing = openOutgoing({ network: settings.ASSAY_NETWORK })
   const seldom = openSeldom()
   let address: string | undefined
 

@@ -1,3 +1,4 @@
+import type { Outgoing } from '../adapters/outgoing/outgoing.ts'
 import type { Database } from '../adapters/postgres/database.ts'
 import type { FindEvent } from '../adapters/projections/find-event.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
@@ -33,6 +34,7 @@ export type NodeIngest = {
 
 export type NodeIngestDeps = {
   readonly database: Database
+  readonly outgoing: Outgoing
   readonly store: ContentStore
   readonly logKey: string
   readonly log: Log
@@ -69,8 +71,7 @@ export async function openNodeIngest(settings: Settings, deps: NodeIngestDeps): 
 
   const accept = logPayloads(opened.accept, settings, log)
   startNodeOverlayIngest({
-    ...{ database, registry, accept, store, log, metrics, stops },
-    network: settings.ASSAY_NETWORK,
+    ...{ database, outgoing: deps.outgoing, registry, accept, store, log, metrics, stops },
     append: opened.log.append,
   })
   watchConservation(settings, { pool, log, metrics, stops })

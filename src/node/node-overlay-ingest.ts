@@ -1,9 +1,8 @@
-import { openOutgoing } from '../adapters/outgoing/outgoing.ts'
+import type { Outgoing } from '../adapters/outgoing/outgoing.ts'
 import { type TakeBatches, takeBatches } from '../adapters/overlay-ingest/take-batches.ts'
 import type { Database } from '../adapters/postgres/database.ts'
 import type { Registry } from '../adapters/registry/registry.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
-import type { Network } from '../core/network.ts'
 import type { AppendEvents } from '../ingest/append.ts'
 import type { Accept } from '../ingest/arrived.ts'
 import { takeBatch } from '../ingest/take-batch.ts'
@@ -13,8 +12,8 @@ import { openSeldom } from '../runtime/seldom.ts'
 import type { Stops } from '../runtime/stops.ts'
 
 export type NodeOverlayIngest = {
-  readonly network: Network
   readonly database: Database
+  readonly outgoing: Outgoing
   readonly registry: Pick<Registry, 'source' | 'stream'>
   readonly accept: Accept
   readonly append: AppendEvents
@@ -26,8 +25,8 @@ export type NodeOverlayIngest = {
 
 /** Makes events of the batches that the overlay admits, from now on until the node stops. */
 export function startNodeOverlayIngest({
-  network,
   database: { pool },
+  outgoing,
   registry,
   accept,
   append,
@@ -39,7 +38,7 @@ export function startNodeOverlayIngest({
   const seldom = openSeldom()
   const taking = takeBatches({
     pool,
-    outgoing: openOutgoing({ network }),
+    outgoing,
     store,
     now: Date.now,
     take: (batch, { isLastTry, bytesOf }) =>

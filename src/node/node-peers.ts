@@ -3,7 +3,7 @@ import { askIdentity } from '../adapters/auth/ask-identity.ts'
 import type { Chain } from '../adapters/chain/chain.ts'
 import { type HostsOf, openPeers, type Peers } from '../adapters/discovery/peers.ts'
 import { type SyncWithPeers, syncWithPeers } from '../adapters/discovery/sync-with-peers.ts'
-import { openOutgoing } from '../adapters/outgoing/outgoing.ts'
+import { type Outgoing, openOutgoing } from '../adapters/outgoing/outgoing.ts'
 import type { PeerPost } from '../adapters/overlay/deliver.ts'
 import type { Overlay } from '../adapters/overlay/overlay.ts'
 import { postToPeer } from '../adapters/overlay/post-to-peer.ts'
@@ -30,6 +30,7 @@ export async function openNodePeers(
     hostsOf,
     identity,
     pool,
+    outgoing,
     log,
     metrics,
     stops,
@@ -39,6 +40,7 @@ export async function openNodePeers(
     /** Who this node says it is. */
     readonly identity: Issuer
     readonly pool: Pool
+    readonly outgoing: Outgoing
     readonly log: Log
     readonly metrics: Metrics
     readonly stops: Stops
@@ -54,8 +56,8 @@ export async function openNodePeers(
     self: { identityKey: identity.identityKey, addresses: [] },
     named: settings.ASSAY_PEERS,
     callNamed,
-    call: openOutgoing({ network }),
-    ask: askIdentity(identity, openOutgoing({ network })),
+    call: outgoing,
+    ask: askIdentity(identity, outgoing),
     mayBeUnproven: settings.ASSAY_PEERS_UNPROVEN,
     now: Date.now,
     onImpostor(impostor) {
