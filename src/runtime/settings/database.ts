@@ -1,0 +1,12 @@
+import * as z from 'zod'
+import { wholeNumber } from './kinds.ts'
+import { secret, setting } from './setting.ts'
+
+/** Where everything is kept that must not be lost. */
+export const databaseSettings = {
+  DATABASE_URL: secret(
+    z.string().regex(/^postgres(ql)?:\/\//, 'not a URL like postgresql://user:password@host:5432/name'),
+    'PostgreSQL server to use, version 14 or newer; without it the embedded one is started',
+  ),
+  DATABASE_CONNECTIONS_MAX: setting(wholeNumber(2, 1000), '16', 'connections to the database per process'),
+}

@@ -1,0 +1,32 @@
+import * as z from 'zod'
+
+/** What a number holds exactly. */
+export const MAX_BYTES = 999_999_999_999_999
+
+export function httpUrl() {
+  return z.url({ protocol: /^https?$/ })
+}
+
+export function wholeNumber(min: number, max: number) {
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, `not a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .refine(value => value >= min && value <= max, `not a whole number from ${min} to ${max}`)
+}
+
+export function yesOrNo() {
+  return z.enum(['true', 'false'], 'neither true nor false').transform(text => text === 'true')
+}
+
+export function list<S extends z.ZodType<string, string>>(each: S) {
+  return z
+    .string()
+    .transform(text =>
+      text
+        .split(',')
+        .map(part => part.trim())
+        .filter(part => part !== ''),
+    )
+    .pipe(z.array(each))
+}
