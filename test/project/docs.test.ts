@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import * as z from 'zod'
 import { commands } from '../../src/bin/commands.ts'
 import { faultCodes } from '../../src/core/fault.ts'
 import { runningNode } from '../support/running-node.ts'
@@ -39,9 +40,17 @@ describe('docs/operations.md', () => {
     expect(named.filter(name => !commands.has(name))).toEqual([])
   })
 
-  test('names only metrics that there are', () => {
-    const named = [...read('docs/operations.md').matchAll(/`(assay_[a-z_]+)/g)].map(([, name]) => name ?? '')
-    const all = read('src/runtime/metrics.ts') + read('src/runtime/packet-metrics.ts')
+  test('names only metrics that there are, as the pages about ingest do', () => {
+    const pages = ['docs/operations.md', 'docs/quarantine.md', 'docs/ingest.md']
+    const named = pages.flatMap(page =>
+      [...read(page).matchAll(/`((?:[a-z]+_)+(?:total|seconds|time_ms|lag_ms)|assay_[a-z_]+)[`{]/g)].map(
+        ([, name]) => name ?? '',
+      ),
+    )
+    const all = sources()
+      .filter(file => /^src\/(runtime|node)\//.test(file))
+      .map(read)
+      .join()
     expect(named.length).toBeGreaterThan(2)
     expect(named.filter(name => !all.includes(`'${name}'`))).toEqual([])
   })
@@ -63,6 +72,8 @@ describe('README.md and CONTRIBUTING.md', () => {
     ...pages,
     'ARCHITECTURE.md',
     'docs/formats.md',
+    'docs/ingest.md',
+    'docs/overlay-batches.md',
     'docs/policies.md',
     'docs/rules.md',
     'docs/operations.md',
@@ -104,10 +115,20 @@ describe('the commands of README.md', () => {
     expect(run('verify').stderr).toContain('name one proof file')
   })
 
-  test('ask a running node, and are answered', async () => {
+  test('send events to a running node, ask it for one and for all else, and are answered', async () => {
     const node = await runningNode()
-    const asked = [...read('README.md').matchAll(/^curl "?localhost:8080([^" ]*)"?/gm)].map(
-      ([, path]) => path,
+    const page = read('README.md')
+    const [, path, type = '', body = ''] =
+      /^curl -sS -X POST localhost:8080(\S+) -H 'content-type: ([^']+)' -d '([^']+)'/m.exec(page) ?? []
+    const sent = await fetch(`${node.url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': type },
+      body,
+    })
+    const { items } = sendAnswer.parse(await sent.json())
+    expect(items.map(({ status }) => status)).toEqual(['accepted', 'accepted'])
+    const asked = [...page.matchAll(/^curl "?localhost:8080([^" ]*)"?/gm)].map(([, path = '']) =>
+      path.replace('EVENT_ID', items[0]?.eventId ?? ''),
     )
     expect(asked.length).toBeGreaterThan(3)
     for (const path of asked) expect([path, (await fetch(`${node.url}${path}`)).status]).toEqual([path, 200])
@@ -118,6 +139,8 @@ describe('the commands of README.md', () => {
     expect(run('frobnicate')).toMatchObject({ status: 2, stderr: expect.stringContaining('assay help') })
   })
 })
+
+const sendAnswer = z.object({ items: z.array(z.object({ status: z.string(), eventId: z.string() })) })
 
 function sources(): string[] {
   const files = readdirSync(new URL('src/', root), { recursive: true, encoding: 'utf8' })
