@@ -93,11 +93,12 @@ export function openEventLog(deps: EventLogDeps): EventLog {
     }
   }
 
-  const run = async (group: readonly Queued[]): Promise<void> => {
+  const run = async (group: readonly Queued[], tries = 1): Promise<void> => {
     try {
       await commit(group)
     } catch (error) {
       const left = group.filter(({ isSettled }) => !isSettled)
+      if (codeOf(error) === DEADLOCK && tries < DEADLOCK_TRIES_MAX) return run(left, tries + 1)
       // One of them may be what the database chokes on; the others must not suffer for it.
       if (left.length > 1 && !isUnreachable(error)) for (const each of left) await run([each])
       else for (const each of left) settle(each, () => each.reject(error))
@@ -185,6 +186,10 @@ type Queued = {
   isSettled: boolean
 }
 
+/** Two transactions that wait for each other: PostgreSQL gives one of them up, and nobody is to blame. */
+const DEADLOCK = '40P01'
+const DEADLOCK_TRIES_MAX = 5
+
 const ITEM_BYTES = 1024
 
 /** Unpacked: what came over the wire may have been a hundredth of it. */
@@ -195,7 +200,7 @@ function bytesOf({ items }: Offer): number {
   )
 }
 
-/** The oldest offers, no two of them with one idempotency key: the second must see what became of the first. */
+/** The oldest offers, no two with one idempotency key or one held event: the second must see what became of the first. */
 function takeGroup(queue: Queued[], { groupEventsMax, grouping }: EventLogLimits): Queued[] {
   const group: Queued[] = []
   const keys = new Set<string>()
@@ -203,13 +208,11 @@ function takeGroup(queue: Queued[], { groupEventsMax, grouping }: EventLogLimits
   while (queue.length > 0) {
     const [next] = queue
     if (next === undefined) break
-    const { idempotency, items } = next.offer
-    const key = idempotency && JSON.stringify([idempotency.scope, idempotency.key])
+    const { items } = next.offer
     if (group.length > 0 && (!grouping || events + items.length > groupEventsMax)) break
-    if (key !== undefined) {
-      if (keys.has(key)) break
-      keys.add(key)
-    }
+    const taken = takenOnceBy(next.offer)
+    if (taken.some(key => keys.has(key))) break
+    for (const key of taken) keys.add(key)
     events += items.length
     group.push(next)
     queue.shift()
@@ -217,8 +220,18 @@ function takeGroup(queue: Queued[], { groupEventsMax, grouping }: EventLogLimits
   return group
 }
 
+function takenOnceBy({ idempotency, releases = [] }: Offer): string[] {
+  const keys = releases.map(({ quarantineId }) => `held ${quarantineId}`)
+  if (idempotency !== undefined) keys.push(JSON.stringify([idempotency.scope, idempotency.key]))
+  return keys
+}
+
 /** PostgreSQL's own complaints have a code of five characters; the classes 08 and 57 say that it is going away. */
 function isUnreachable(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const code = codeOf(error)
   return !/^[0-9A-Z]{5}$/.test(code) || code.startsWith('08') || code.startsWith('57')
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }

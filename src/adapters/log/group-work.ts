@@ -71,10 +71,10 @@ export function undecided(works: readonly Work[]): Undecided[] {
 
 export type Undecided = { readonly work: Work; readonly item: ItemWork; readonly event: PreparedEvent }
 
-/** Where an item counts: its event's partition, and else the first. */
-export function partitionFor({ partitions, offer }: GroupMember, item: ItemWork | undefined): Partition {
+/** Where an item counts, and is held: its event's partition, and else the first. */
+export function partitionFor({ partitions, offer }: GroupMember, item: ItemWork): Partition {
   const { by, count } = offer.stream.shards
-  const shard = item === undefined || count === 1 ? 0 : shardOf(item, by, count)
+  const shard = count === 1 ? 0 : shardOf(item, by, count)
   const partition = partitions[shard]
   if (partition === undefined)
     throw new Error(`stream "${offer.stream.streamId}" has no partition for shard ${shard}`)
@@ -93,11 +93,16 @@ export function partitionsOf(works: readonly Work[]): number[] {
   const ids = new Set<number>()
   for (const work of works.filter(isOpen))
     for (const item of work.items) {
-      if (item.letGo?.kind === 'gone') continue
+      if (countsNowhere(item)) continue
       ids.add(partitionFor(work.member, item).id)
-      if (item.letGo !== undefined) ids.add(item.letGo.partitionId)
+      if (item.letGo?.kind === 'released') ids.add(item.letGo.partitionId)
     }
   return [...ids].sort((a, b) => a - b)
+}
+
+/** It was counted before, and nothing has become of it now. */
+export function countsNowhere({ letGo }: ItemWork): boolean {
+  return letGo !== undefined && letGo.kind !== 'released'
 }
 
 export function released({ member, items, outcome }: Work) {

@@ -35,6 +35,9 @@ export async function holdEvents(db: Queryable, holdings: readonly Holding[]): P
         overriding system value
         select * from unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
           $8::text[], $9::bytea[], $10::text[], $11::text[], $12::bigint[])
+          as given (id, partition_id, stream_id, source_id, tenant_id, reason, detail, held, fingerprint, native_id,
+            authenticated, received_ms)
+          order by source_id, fingerprint, id
         on conflict do nothing returning id, received_ms, reason),
     noted as (
       insert into quarantine_steps (quarantine_id, at_ms, action, who, detail)
@@ -94,6 +97,8 @@ export type LetGo =
   | { readonly kind: 'released'; readonly partitionId: number }
   /** It had left before: as this event, or waived. */
   | { readonly kind: 'gone'; readonly eventId: string | null }
+  /** Still in it: what was made of it is no event. */
+  | { readonly kind: 'kept' }
 
 /** Takes events out of quarantine; what a second release finds is what the first one did. */
 export async function letGo(

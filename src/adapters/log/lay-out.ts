@@ -6,7 +6,7 @@ import { authentications, type PacketSource } from '../../core/log/packet-header
 import { rosterDigest } from '../../core/log/roster.ts'
 import type { Stream } from '../../core/registry/stream.ts'
 import type { Queryable } from '../postgres/sql.ts'
-import { type ItemWork, isOpen, partitionFor, type Work } from './group-work.ts'
+import { countsNowhere, type ItemWork, isOpen, partitionFor, type Work } from './group-work.ts'
 import { type Head, markEnd, watermarkOf } from './heads.ts'
 import { flagsOf, isLate, lineFor, type PreparedEvent } from './prepared.ts'
 import { type Counts, noCounts, type SegmentLines, type SegmentRow, writeSegments } from './write-segments.ts'
@@ -54,10 +54,10 @@ type Placing = {
 }
 
 function addTo(additions: Map<number, Addition>, work: Work, item: ItemWork): void {
-  if (item.letGo?.kind === 'gone') return
+  if (countsNowhere(item)) return
   const { id } = partitionFor(work.member, item)
   const { counts, events } = additionFor(additions, id)
-  if (item.letGo === undefined) counts.received++
+  if (item.letGo?.kind !== 'released') counts.received++
   else if (item.letGo.partitionId === id) counts.quarantined--
   else {
     // There it was given up, and here it is received: no count of the other partition may shrink.

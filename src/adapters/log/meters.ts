@@ -67,13 +67,13 @@ function takeShare(
   return undefined
 }
 
-/** What leaves quarantine was counted when it came. */
-function shareOf({ items, bytes, releases }: Offer): Reading {
-  if (releases !== undefined) return { requests: 0, events: 0, bytes: 0 }
+function shareOf({ items, bytes }: Offer): Reading {
   return { requests: 1, events: items.length, bytes }
 }
 
-function boundsOf({ source, stream }: Offer, nowMs: number): Bound[] {
+function boundsOf({ source, stream, releases }: Offer, nowMs: number): Bound[] {
+  // What leaves quarantine was counted when it came, and has left it by now: refused here, it would be nowhere.
+  if (releases !== undefined) return []
   return [
     ...limitsOf(`source ${source.sourceId}`, source.limits, nowMs),
     ...limitsOf(`stream ${stream.streamId}`, stream.limits, nowMs),

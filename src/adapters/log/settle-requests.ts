@@ -26,14 +26,19 @@ export async function settleReleases(db: Queryable, works: readonly Work[], nowM
   const open = works.filter(isOpen)
   const outcomes = await letGo(
     db,
-    open.flatMap(({ member }) => member.offer.releases ?? []),
+    open.flatMap(({ member, items }) =>
+      items.flatMap(item =>
+        item.countsAs === 'rejected' ? [] : (member.offer.releases?.[item.index] ?? []),
+      ),
+    ),
     nowMs,
   )
-  if (outcomes.size === 0) return
   for (const { member, items } of open)
     for (const item of items) {
       const release = member.offer.releases?.[item.index]
-      item.letGo = release && outcomes.get(release.quarantineId)
+      if (release === undefined) continue
+      item.letGo = item.countsAs === 'rejected' ? { kind: 'kept' } : outcomes.get(release.quarantineId)
+      if (item.letGo?.kind === 'kept') item.countsAs = undefined
       if (item.letGo?.kind !== 'gone') continue
       const { eventId } = item.letGo
       item.countsAs = undefined
@@ -70,7 +75,7 @@ export async function settleHeld(db: Queryable, works: readonly Work[]): Promise
       if (item.held === undefined || item.answer !== undefined) return []
       const { source, stream, authenticated, receivedMs } = member.offer
       const holding: Holding = {
-        partitionId: partitionFor(member, undefined).id,
+        partitionId: partitionFor(member, item).id,
         streamId: stream.streamId,
         sourceId: source.sourceId,
         ...(source.tenantId !== undefined && { tenantId: source.tenantId }),
