@@ -43,7 +43,9 @@ export function decideSeal(
   if (head.nextSeq - head.sealedSeq >= pace.eventsMax || head.unsealedBytes >= pace.bytesMax)
     return seal('size')
   const dueMs = Math.min(...dueTimes(head, head.unsealedSinceMs, pace))
-  if (nowMs >= dueMs) return seal('time')
+  // A clock was set back, or another node's is ahead: nobody can tell how old it is, and it must not wait for that clock.
+  const isFromAhead = head.unsealedSinceMs > nowMs + pace.lingerMs
+  if (nowMs >= dueMs || isFromAhead) return seal('time')
   if (pace.watermarkAfterMs === undefined || window === undefined) return { kind: 'wait', untilMs: dueMs }
   if (!closesWindow(window, head.watermarkMs, watermarkMs)) return { kind: 'wait', untilMs: dueMs }
   const ripeMs = head.unsealedSinceMs + pace.watermarkAfterMs

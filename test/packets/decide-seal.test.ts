@@ -37,6 +37,11 @@ describe('where a packet ends', () => {
     expect(decideSeal(kept, plain, idle, 10_750)).toMatchObject({ kind: 'seal' })
   })
 
+  test('does not wait for a clock that was set back', () => {
+    expect(decideSeal(head(), plain, idle, 9_000)).toMatchObject({ kind: 'seal', because: 'time' })
+    expect(decideSeal(head(), plain, idle, 9_900)).toMatchObject({ kind: 'wait' })
+  })
+
   test('is later under load, and then no event is sealed alone', () => {
     expect(decideSeal(head(), plain, busy, 12_999)).toEqual({ kind: 'wait', untilMs: 13_000 })
   })

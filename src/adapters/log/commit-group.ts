@@ -61,5 +61,9 @@ export async function commitGroup(
 function isStale(work: Work, heads: ReadonlyMap<number, Head>): boolean {
   const { offer, partitions } = work.member
   if (!isOpen(work)) return false
-  return partitions.some(({ id }) => (heads.get(id)?.streamPolicyNo ?? 0) > offer.stream.policyNo)
+  // The stream is read as it was before the wait for the head's lock; what was appended meanwhile knows better.
+  return partitions.some(({ id }) => {
+    const { streamPolicyNo = 0, policyNo = 0 } = heads.get(id) ?? {}
+    return Math.max(streamPolicyNo, policyNo) > offer.stream.policyNo
+  })
 }

@@ -48,7 +48,11 @@ export async function keepLease(
 export async function letLeasesGo(db: Queryable, sealer: string): Promise<void> {
   await db.query({
     name: 'let-leases-go',
-    text: 'update partition_heads set sealer = null, sealer_until_ms = 0 where sealer = $1',
+    // In ascending order, as appends lock them.
+    text: `with ours as (
+        select partition_id from partition_heads where sealer = $1 order by partition_id for update)
+      update partition_heads as head set sealer = null, sealer_until_ms = 0
+        from ours where head.partition_id = ours.partition_id and head.sealer = $1`,
     values: [sealer],
   })
 }

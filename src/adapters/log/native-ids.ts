@@ -4,10 +4,12 @@ import { bytea, byteas, hexOf, type Queryable } from '../postgres/sql.ts'
 
 export type NativeKey = { readonly sourceId: string; readonly nativeId: string }
 
+type NativeClaim = NativeKey & { readonly first: KnownPayloads['latest'] }
+
 /** What was known of the keys, locked until the transaction ends; those not known before are taken with `first`. */
 export async function claimNativeIds(
   db: Queryable,
-  claims: readonly (NativeKey & { readonly first: KnownPayloads['latest'] })[],
+  claims: readonly NativeClaim[],
   nowMs: number,
 ): Promise<(KnownPayloads | undefined)[]> {
   if (claims.length === 0) return []
@@ -36,15 +38,16 @@ export async function claimNativeIds(
   })
   const known: (KnownPayloads | undefined)[] = claims.map(() => undefined)
   const taken = rows[0]?.taken ?? []
-  if (taken.length > 0) await readTaken(db, claims, taken, known)
+  if (taken.length > 0) await readTaken(db, claims, taken, known, nowMs)
   return known
 }
 
 async function readTaken(
   db: Queryable,
-  claims: readonly NativeKey[],
+  claims: readonly NativeClaim[],
   places: readonly number[],
   known: (KnownPayloads | undefined)[],
+  nowMs: number,
 ): Promise<void> {
   const asked = places.flatMap(place => claims[place - 1] ?? [])
   const { rows } = await db.query<KnownRow>({
@@ -60,8 +63,18 @@ async function readTaken(
       places,
     ],
   })
-  if (rows.length !== places.length) throw new Error('a native id has gone while it was being read')
   for (const row of rows) known[row.place - 1] = asKnown(row)
+  if (rows.length === places.length) return
+
+  // Swept between the two statements: then nothing is known of them, and they are taken like any other.
+  const found = new Set(rows.map(({ place }) => place))
+  const gone = places.filter(place => !found.has(place))
+  const again = await claimNativeIds(
+    db,
+    gone.flatMap(place => claims[place - 1] ?? []),
+    nowMs,
+  )
+  for (const [i, place] of gone.entries()) known[place - 1] = again[i]
 }
 
 type KnownRow = {
@@ -109,8 +122,9 @@ export async function writeNativeIds(
 /** Lets go of ids that came first before the horizon. */
 export async function sweepNativeIds(db: Queryable, beforeMs: number, rowsMax: number): Promise<number> {
   const { rowCount } = await db.query(
+    // Those that an append has locked it still needs, and they are there the next time.
     `delete from native_ids where ctid = any(array(
-      select ctid from native_ids where first_ms < $1 limit $2))`,
+      select ctid from native_ids where first_ms < $1 limit $2 for update skip locked))`,
     [beforeMs, rowsMax],
   )
   return rowCount ?? 0
