@@ -157,6 +157,8 @@ export const eventLog = {
         watermark_ms bigint not null default 0,
         -- Of what came since.
         unsealed_bytes bigint not null default 0,
+        -- At least as many as it has sources.
+        unsealed_sources integer not null default 0,
         unsealed_since_ms bigint,
         policy_digest bytea,
         policy_no integer not null default 0,

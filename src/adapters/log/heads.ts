@@ -20,6 +20,8 @@ export type Head = {
   readonly sealedSeq: number
   readonly watermarkMs: number
   readonly unsealedBytes: number
+  /** At least as many as what is unsealed has sources. */
+  readonly unsealedSources: number
   readonly unsealedSinceMs: number | null
   readonly policyDigest: string | null
   readonly policyNo: number
@@ -46,6 +48,7 @@ const columns = `head.partition_id as "partitionId", opened.stream_id as "stream
   head.quarantined, head.waived, head.event_ms_max as "eventMsMax", head.last_appended_ms as "lastAppendedMs",
   head.next_packet as "nextPacket", head.sealed_seq as "sealedSeq", head.watermark_ms as "watermarkMs",
   head.unsealed_bytes as "unsealedBytes", head.unsealed_since_ms as "unsealedSinceMs",
+  head.unsealed_sources as "unsealedSources",
   head.policy_digest as "policyDigest", head.policy_no as "policyNo", head.constants,
   head.sealer_token as "sealerToken", stream.policy_no as "streamPolicyNo"`
 
@@ -80,7 +83,7 @@ export async function markEnd(
             roster_digest, received, duplicate, rejected, quarantined, waived, because, marked_ms)
           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14))
       update partition_heads set next_packet = $2 + 1, sealed_seq = $3, watermark_ms = $5, unsealed_bytes = 0,
-        unsealed_since_ms = null where partition_id = $1`,
+        unsealed_sources = 0, unsealed_since_ms = null where partition_id = $1`,
     values: [
       head.partitionId,
       head.nextPacket,
@@ -104,6 +107,7 @@ export async function markEnd(
     sealedSeq: head.nextSeq,
     watermarkMs,
     unsealedBytes: 0,
+    unsealedSources: 0,
     unsealedSinceMs: null,
   }
 }

@@ -2,7 +2,7 @@ import { canonicalJson } from '../../core/canonical-json.ts'
 import type { IdentifiedEvent } from '../../core/event/identity.ts'
 import { qualityFlags } from '../../core/event/quality-flags.ts'
 import { orThrow } from '../../core/fault.ts'
-import { authentications, type PacketSource } from '../../core/log/packet-header.ts'
+import { authentications, PACKET_SOURCES_MAX, type PacketSource } from '../../core/log/packet-header.ts'
 import { rosterDigest } from '../../core/log/roster.ts'
 import type { Stream } from '../../core/registry/stream.ts'
 import type { Queryable } from '../postgres/sql.ts'
@@ -91,8 +91,17 @@ async function layOut(
   let head = before
   // Of an append that is several rows, the first one counts what did not become events.
   let { received: _received, ...others } = counts
-  for (const run of runsOf(events, before.watermarkMs)) {
-    if (!fits(run, head)) head = await endBefore(db, head, run, nowMs)
+  for (const planned of runsOf(events, before.watermarkMs)) {
+    let run = planned
+    let sources = head.unsealedSources + run.sources.size
+    // Too many, it may be: of what is in the log already they can be counted.
+    if (sources > PACKET_SOURCES_MAX && rows.length === 0) sources = await countSources(db, head, run.sources)
+    if (!fits(run, head, sources)) {
+      head = await endBefore(db, head, run, nowMs)
+      sources = run.sources.size
+    }
+    // The packets that have ended since the runs were made say which events are late.
+    if (head.watermarkMs !== before.watermarkMs) run = writtenAt(head.watermarkMs, run)
     const apart = others.duplicate + others.rejected + others.quarantined + others.waived
     const row = { received: run.places.length + apart, ...others }
     rows.push({
@@ -103,7 +112,7 @@ async function layOut(
       lines: linesOf(run),
     })
     answerPlaces(run, head)
-    head = after(head, row, run, nowMs)
+    head = { ...after(head, row, run, nowMs), unsealedSources: sources }
     others = { duplicate: 0, rejected: 0, quarantined: 0, waived: 0 }
   }
   if (rows.length === 0) {
@@ -121,44 +130,78 @@ type Run = {
   readonly constants: string
   readonly places: { readonly placing: Placing; readonly flags: number }[]
   readonly lines: string[]
+  readonly sources: Set<string>
   bytes: number
 }
 
 function runsOf(events: readonly Placing[], watermarkMs: number): Run[] {
   const runs: Run[] = []
   for (const placing of events) {
-    const { event, identity, work } = placing
-    const { offer, constants, writeLine } = work.member
-    const late = isLate(identity, watermarkMs)
-    const asPrepared = identity === event.identity && late === event.late
-    const placed = { event: event.event, identity, late }
-    const line = asPrepared ? event.line : orThrow(lineFor(placed, writeLine))
-    const bytes = Buffer.byteLength(line) + 1
+    const { offer, constants } = placing.work.member
+    const written = write(placing, watermarkMs)
     let run = runs.at(-1)
-    const isFull =
-      run !== undefined && (run.lines.length === SEGMENT_EVENTS_MAX || run.bytes + bytes > SEGMENT_BYTES_MAX)
     if (
       run === undefined ||
-      isFull ||
+      isFull(run, written, offer.source.sourceId) ||
       run.constants !== constants ||
       run.stream.policyDigest !== offer.stream.policyDigest
     ) {
-      run = { stream: offer.stream, constants, places: [], lines: [], bytes: 0 }
+      run = { stream: offer.stream, constants, places: [], lines: [], sources: new Set(), bytes: 0 }
       runs.push(run)
     }
-    run.places.push({ placing, flags: flagsOf(placed) })
-    run.lines.push(line)
-    run.bytes += bytes
+    add(run, placing, written)
   }
   return runs
 }
 
-function fits(run: Run, head: Head): boolean {
+function writtenAt(watermarkMs: number, { places, ...run }: Run): Run {
+  const again: Run = { ...run, places: [], lines: [], bytes: 0 }
+  for (const { placing } of places) add(again, placing, write(placing, watermarkMs))
+  return again
+}
+
+type Written = { readonly line: string; readonly bytes: number; readonly flags: number }
+
+function write({ event, identity, work }: Placing, watermarkMs: number): Written {
+  const late = isLate(identity, watermarkMs)
+  const asPrepared = identity === event.identity && late === event.late
+  const placed = { event: event.event, identity, late }
+  const line = asPrepared ? event.line : orThrow(lineFor(placed, work.member.writeLine))
+  return { line, bytes: Buffer.byteLength(line) + 1, flags: flagsOf(placed) }
+}
+
+function isFull({ lines, bytes, sources }: Run, written: Written, sourceId: string): boolean {
+  if (lines.length === SEGMENT_EVENTS_MAX || bytes + written.bytes > SEGMENT_BYTES_MAX) return true
+  return sources.size === PACKET_SOURCES_MAX && !sources.has(sourceId)
+}
+
+function add(run: Run, placing: Placing, { line, bytes, flags }: Written): void {
+  run.places.push({ placing, flags })
+  run.lines.push(line)
+  run.sources.add(placing.work.member.offer.source.sourceId)
+  run.bytes += bytes
+}
+
+/** Of a packet that would hold what is unsealed and the run. */
+async function countSources(db: Queryable, head: Head, more: ReadonlySet<string>): Promise<number> {
+  const { rows } = await db.query<{ sources: number }>({
+    name: 'count-unsealed-sources',
+    text: `select count(*)::int as sources from (
+      select source ->> 'sourceId' from segments, json_array_elements(sources::json) as source
+        where partition_id = $1 and first_seq >= $2 and count > 0
+      union select unnest($3::text[])) as named`,
+    values: [head.partitionId, head.sealedSeq, [...more]],
+  })
+  return rows[0]?.sources ?? 0
+}
+
+function fits(run: Run, head: Head, sources: number): boolean {
   const unsealed = head.nextSeq - head.sealedSeq
   if (unsealed === 0) return true
   return (
     head.policyDigest === run.stream.policyDigest &&
     head.constants === run.constants &&
+    sources <= PACKET_SOURCES_MAX &&
     unsealed + run.lines.length <= UNSEALED_EVENTS_MAX &&
     head.unsealedBytes + run.bytes <= UNSEALED_BYTES_MAX
   )

@@ -87,6 +87,7 @@ export async function writeSegments(
       heads.map(({ policyDigest }) => (policyDigest === null ? null : bytea(policyDigest))),
       heads.map(({ policyNo }) => policyNo),
       heads.map(({ constants }) => constants),
+      heads.map(({ unsealedSources }) => unsealedSources),
     ],
   })
 }
@@ -107,9 +108,10 @@ const statement = `
     quarantined = given.quarantined, waived = given.waived, event_ms_max = given.event_ms_max,
     last_event_id = coalesce(given.last_event_id, head.last_event_id), last_appended_ms = $18,
     unsealed_bytes = given.unsealed_bytes, unsealed_since_ms = given.unsealed_since_ms,
-    policy_digest = given.policy_digest, policy_no = given.policy_no, constants = given.constants
+    policy_digest = given.policy_digest, policy_no = given.policy_no, constants = given.constants,
+    unsealed_sources = given.unsealed_sources
   from unnest($19::int[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bigint[],
-    $26::bigint[], $27::bigint[], $28::bytea[], $29::bigint[], $30::bigint[], $31::bytea[], $32::int[], $33::text[])
+    $26::bigint[], $27::bigint[], $28::bytea[], $29::bigint[], $30::bigint[], $31::bytea[], $32::int[], $33::text[], $34::int[])
     as given (partition_id, next_seq, next_append, received, duplicate, rejected, quarantined, waived, event_ms_max,
-      last_event_id, unsealed_bytes, unsealed_since_ms, policy_digest, policy_no, constants)
+      last_event_id, unsealed_bytes, unsealed_since_ms, policy_digest, policy_no, constants, unsealed_sources)
   where head.partition_id = given.partition_id`

@@ -81,7 +81,7 @@ export type Totals = {
 
 export const PACKET_EVENTS_MAX = 65_536
 export const PACKET_BYTES_MAX = 32 * 1024 * 1024
-const PACKET_SOURCES_MAX = 1024
+export const PACKET_SOURCES_MAX = 1024
 export const PARTITIONS_MAX = 65_536
 
 export function packetId(header: PacketHeader): string {
