@@ -37,14 +37,17 @@ export function openRegistry(deps: RegistryDeps): Registry {
     keysMax: deps.keysMax ?? REGISTRY_KEYS_MAX,
   }
   const policies = new Map<string, Outcome<PolicySet>>()
-  const source = new FreshValues<Source>({ ...bounds, read: ids => readSources(pool, ids) })
+  const source = new FreshValues<Source>({
+    ...bounds,
+    read: ids => readSources(pool, ids.filter(isStorable)),
+  })
   const stream = new FreshValues<Stream>({
     ...bounds,
-    read: ids => readStreams(pool, ids, policies, masterKey),
+    read: ids => readStreams(pool, ids.filter(isStorable), policies, masterKey),
   })
   const secret = new FreshValues<readonly OpenedSecret[]>({
     ...bounds,
-    read: ids => readSecrets(pool, ids, masterKey),
+    read: ids => readSecrets(pool, ids.filter(isStorable), masterKey),
   })
   const kinds: Readonly<Record<ChangeKind, FreshValues<unknown>>> = { source, stream, secret }
   const forget = () => {
@@ -66,6 +69,11 @@ export function openRegistry(deps: RegistryDeps): Registry {
     forget,
     stop: hearing.stop,
   }
+}
+
+/** The one character that PostgreSQL has none of: asked for such a name, it would fail all that are asked with it. */
+function isStorable(id: string): boolean {
+  return !id.includes('\0')
 }
 
 async function readSources(db: Queryable, ids: readonly string[]): Promise<Map<string, Stored<Source>>> {

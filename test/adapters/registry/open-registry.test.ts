@@ -27,6 +27,16 @@ describe('a registry', () => {
     expect(await registry.secrets('nobody')).toEqual([])
   })
 
+  test('is asked for a name that no row can have, and answers whoever asks at the same time', async () => {
+    await bed.putSource({ sourceId: 'beside' })
+    const registry = bed.open()
+    const asked = ['a\0b', 'beside'].map(name => [registry.source(name), registry.stream(name)])
+    const [made = [], beside = []] = await Promise.all(asked.map(both => Promise.all(both)))
+    expect(made).toEqual([undefined, undefined])
+    expect(beside).toMatchObject([{ sourceId: 'beside' }, { streamId: 'beside' }])
+    expect(await registry.secrets('\0')).toEqual([])
+  })
+
   test('gives a source and its stream as they were put, defaults filled in', async () => {
     await bed.putSource({ sourceId: 'meter', type: 'mqtt', eventType: 'reading', trustWeight: 2 })
     const registry = bed.open()
