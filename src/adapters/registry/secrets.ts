@@ -74,7 +74,10 @@ export async function addSecretIn(
 
   const fingerprint = fingerprintOf(masterKey, 'source-secret', sourceId, key)
   const known = await numberOf(db, sourceId, fingerprint)
-  if (known?.live === true) return accepted({ number: known.number })
+  if (known?.live === true) {
+    if (known.untilMs !== null) await keepOn(change, sourceId, known, overlapMs)
+    return accepted({ number: known.number })
+  }
   if (known !== undefined)
     return cannot(
       `this is secret ${known.number} of source ${sourceId}, which is over; take another`,
@@ -86,7 +89,7 @@ export async function addSecretIn(
   if (live.length >= LIVE_SECRETS_MAX)
     return cannot(`source ${sourceId} has ${live.length} live secrets; revoke one that nobody signs with`)
 
-  await endOthers(change, sourceId, by.atMs + overlapMs)
+  await endOthers(change, sourceId, { untilMs: by.atMs + overlapMs })
   const number = 1 + Math.max(0, ...secrets.map(each => each.number))
   const sealed = seal(masterKey, secretName(sourceId, number), key)
   await db.query({
@@ -163,8 +166,9 @@ export function fingerprintOf(
 }
 
 async function numberOf(db: Queryable, sourceId: string, fingerprint: Uint8Array) {
-  const { rows } = await db.query<{ number: number; live: boolean }>({
-    text: `select number, sealed is not null as live from source_secrets where source_id = $1 and fingerprint = $2`,
+  const { rows } = await db.query<{ number: number; live: boolean; untilMs: number | null }>({
+    text: `select number, sealed is not null as live, until_ms as "untilMs" from source_secrets
+      where source_id = $1 and fingerprint = $2`,
     values: [sourceId, Buffer.from(fingerprint)],
   })
   return rows[0]
@@ -179,11 +183,36 @@ async function dropEnded(db: Queryable, sourceId: string, nowMs: number): Promis
   })
 }
 
-async function endOthers({ db, by }: Changing, sourceId: string, untilMs: number): Promise<void> {
+/** One that was to end and is wanted again takes over like a new one, or its publisher would be locked out on the day. */
+async function keepOn(
+  change: Changing,
+  sourceId: string,
+  { number, untilMs }: { readonly number: number; readonly untilMs: number | null },
+  overlapMs: number,
+): Promise<void> {
+  const { db, by } = change
+  await endOthers(change, sourceId, { untilMs: by.atMs + overlapMs, except: number })
+  await db.query({
+    text: 'update source_secrets set until_ms = null where source_id = $1 and number = $2',
+    values: [sourceId, number],
+  })
+  const [was, became] = [
+    { number, untilMs },
+    { number, untilMs: null },
+  ]
+  await recordChange(db, { kind: 'secret', subject: sourceId, what: 'changed', was, became }, by)
+}
+
+async function endOthers(
+  { db, by }: Changing,
+  sourceId: string,
+  { untilMs, except = 0 }: { readonly untilMs: number; readonly except?: number },
+): Promise<void> {
   const { rows } = await db.query<{ number: number }>({
     text: `update source_secrets set until_ms = $2
-      where source_id = $1 and sealed is not null and (until_ms is null or until_ms > $2) returning number`,
-    values: [sourceId, untilMs],
+      where source_id = $1 and number <> $3 and sealed is not null and (until_ms is null or until_ms > $2)
+      returning number`,
+    values: [sourceId, untilMs, except],
   })
   for (const { number } of rows) {
     const change = { kind: 'secret', subject: sourceId, what: 'ends', became: { number, untilMs } } as const

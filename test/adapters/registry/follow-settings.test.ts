@@ -54,6 +54,19 @@ describe('INGEST_SOURCES_JSON', () => {
     expect(await shownSecrets(bed.database.pool, 'feed1')).toHaveLength(1)
   })
 
+  test('goes back to a secret that was to end, and ends the one that had taken over', async () => {
+    const first = { id: 'feed5', secret: 'the first of feed5' }
+    const second = { id: 'feed5', secret: 'the second of feed5' }
+    for (const given of [first, second, first]) await follow([given])
+    const secrets = await shownSecrets(bed.database.pool, 'feed5')
+    expect(secrets).toMatchObject([
+      { number: 2, untilMs: expect.any(Number) },
+      { number: 1, untilMs: null },
+    ])
+    await follow([first])
+    expect(await shownSecrets(bed.database.pool, 'feed5')).toEqual(secrets)
+  })
+
   test('lets another secret take over from the one before', async () => {
     await follow([{ id: 'feed3', secret: 'the first secret' }])
     await follow([{ id: 'feed3', secret: 'the second secret' }])
