@@ -9,7 +9,7 @@ import { repeat } from '../../runtime/repeat.ts'
 import type { Authentication } from '../authentication.ts'
 import type { Problem } from '../problem.ts'
 import { openBodyRoom } from '../receive-body.ts'
-import { type AnswerLines, answerLines } from './answer-lines.ts'
+import { type AnswerLines, answerLines, ReaderGoneError } from './answer-lines.ts'
 import { ingestAnswer } from './answers.ts'
 import { networksOf } from './client-address.ts'
 import {
@@ -104,6 +104,8 @@ export function openIngestDoor(deps: IngestDoorDeps): IngestDoor {
       if (lines !== undefined) lines.end(taken)
       else replyJson(exchange, answerOf(exchange.path, outcome), replayedHeader(taken))
     } catch (error) {
+      // What is durable stays so, and nobody is there to be told.
+      if (error instanceof ReaderGoneError) return
       const isOurs = !isConnectionLoss(error) && !isOutOfTime(error)
       events.onFailure(error, exchange.path)
       // Into half an answer nothing else may be written.

@@ -214,6 +214,24 @@ describe('a body that is read whole', () => {
     expect(JSON.parse(answer?.body.toString() ?? '')).toMatchObject({ code: 'body-timeout', retryable: true })
   })
 
+  test('is nobody’s failure where its client leaves before it is answered', async () => {
+    batches = []
+    const before = await accepted()
+    const body = JSON.stringify(Array.from({ length: 3000 }, (_, n) => ({ timestamp: 1000, left: n })))
+    await exchange(bed.port, socket => {
+      socket.write(
+        'POST /ingest/events?sourceId=open HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n',
+      )
+      socket.write(`Content-Length: ${body.length}\r\n\r\n${body}`)
+      void until(() => batches.length > 0).then(() => socket.resetAndDestroy())
+    })
+    // What it had read of the answer is durable, and one batch more at most.
+    await until(async () => (await accepted()) === before + batches.reduce((sum, n) => sum + n, 0))
+    expect((await post(`${bed.url}/ingest/events?sourceId=open`, [])).status).toBe(200)
+    expect(batches.length).toBeLessThan(30)
+    expect(bed.failures).toEqual([])
+  })
+
   test('is unpacked within a bound', async () => {
     const send = (body: Uint8Array) =>
       client.send({
