@@ -37,8 +37,14 @@ export function bodyIn(
   if (rawBody instanceof Uint8Array) return { kind: 'read', bytes: rawBody, exact: isPlain }
   if (body instanceof Uint8Array) return { kind: 'read', bytes: body, exact: isPlain }
   if (typeof body === 'string') return { kind: 'read', bytes: utf8(body), exact: false }
-  if (body !== undefined) return { kind: 'read', bytes: utf8(JSON.stringify(body)), exact: false }
+  const isParsed = body !== undefined && !(isEmptyObject(body) && !request.readableDidRead)
+  if (isParsed) return { kind: 'read', bytes: utf8(JSON.stringify(body)), exact: false }
   return request.readableDidRead ? { kind: 'gone' } : { kind: 'unread' }
+}
+
+/** What parsers of express 4 leave where the body is of a type that they do not read: it is still to come. */
+function isEmptyObject(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && !Array.isArray(body) && Object.keys(body).length === 0
 }
 
 export function replyJson(
