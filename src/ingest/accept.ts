@@ -1,7 +1,7 @@
 import type { Level } from '../core/level.ts'
 import type { Stream } from '../core/registry/stream.ts'
 import { admitItem } from './admit-item.ts'
-import type { AppendEvents, Offer } from './append.ts'
+import type { AppendEvents, Offer, OfferedItem } from './append.ts'
 import type { Accept, AcceptRefusal, Arrived } from './arrived.ts'
 
 export type AcceptDeps = {
@@ -12,6 +12,8 @@ export type AcceptDeps = {
   readonly append: AppendEvents
   /** 16 bytes nobody can guess. */
   randomKey(): Uint8Array
+  /** Of each request: called between its items, a promise where others go first. Large ones can take a second. */
+  turns?(): () => Promise<void> | undefined
 }
 
 /** A stream's policy does not change as often as that between two looks at it. */
@@ -35,7 +37,7 @@ export function openAccept(deps: AcceptDeps): Accept {
 async function makeOffer(
   arrived: Arrived,
   arrivalKey: string | Uint8Array,
-  { findStream }: AcceptDeps,
+  { findStream, turns }: AcceptDeps,
 ): Promise<Offer | AcceptRefusal> {
   const { source, authenticated, connector, receivedMs, bytes, idempotency, items, releases } = arrived
   const [home] = source.streams
@@ -50,6 +52,13 @@ async function makeOffer(
 
   const backfill = arrived.backfill === true
   const admission = { source, stream, receivedMs, backfill, ...(!mayWrite && { unknownStream: asked }) }
+  const rest = turns?.()
+  const offered: OfferedItem[] = []
+  for (const item of items) {
+    offered.push(admitItem(item, admission))
+    const turn = rest?.()
+    if (turn !== undefined) await turn
+  }
   const level: Level = arrived.level ?? stream.level
   return {
     source,
@@ -63,6 +72,6 @@ async function makeOffer(
     arrivalKey,
     ...(idempotency !== undefined && { idempotency }),
     ...(releases !== undefined && { releases }),
-    items: items.map(item => admitItem(item, admission)),
+    items: offered,
   }
 }

@@ -11,6 +11,7 @@ import type { Log } from '../runtime/log.ts'
 import { repeat } from '../runtime/repeat.ts'
 import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
+import { takeTurns } from '../runtime/take-turns.ts'
 
 /** The log of events, and the way into it. */
 export type NodeLog = {
@@ -70,6 +71,7 @@ export function openNodeLog(settings: Settings, deps: NodeLogDeps): NodeLog {
     forgetStreams: registry.forget,
     append: events.append,
     randomKey: () => new Uint8Array(randomBytes(16)),
+    turns: takeTurns(),
   })
   return { log: events, accept }
 }

@@ -6,6 +6,7 @@ import { isConnectionLoss, isOutOfTime } from '../../adapters/postgres/connectio
 import type { Registry } from '../../adapters/registry/registry.ts'
 import type { Accept, PushBack } from '../../ingest/arrived.ts'
 import { repeat } from '../../runtime/repeat.ts'
+import { takeTurns } from '../../runtime/take-turns.ts'
 import type { Authentication } from '../authentication.ts'
 import type { Problem } from '../problem.ts'
 import { openBodyRoom } from '../receive-body.ts'
@@ -81,6 +82,7 @@ export function openIngestDoor(deps: IngestDoorDeps): IngestDoor {
     isProxy: networksOf(settings.trustedProxies),
     isAllowed: settings.allowlist.length === 0 ? () => true : networksOf(settings.allowlist),
     stopping: stopping.signal,
+    turns: takeTurns(),
   }
 
   const serve = async (exchange: Exchange, lines: AnswerLines | undefined): Promise<void> => {

@@ -2,6 +2,7 @@ import type { Registry } from '../../adapters/registry/registry.ts'
 import type { Source } from '../../core/registry/source.ts'
 import type { Accept, Arrived, PushBack } from '../../ingest/arrived.ts'
 import type { BodyFormat } from '../../ingest/formats/body-format.ts'
+import type { Rest } from '../../runtime/take-turns.ts'
 import type { BodyRoom } from '../receive-body.ts'
 import type { AnswerLines } from './answer-lines.ts'
 import type { Asked } from './asked.ts'
@@ -27,6 +28,8 @@ export type TakeRequestDeps = Omit<SenderDeps, 'registry'> & {
   readonly room: BodyRoom
   readonly streams: Streams
   readonly stopping: AbortSignal
+  /** So that reading a long body holds up nobody else. */
+  readonly turns: () => Rest
 }
 
 /** A request before its body is read. */

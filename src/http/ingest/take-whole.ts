@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Source } from '../../core/registry/source.ts'
 import type { Arrived, Idempotency } from '../../ingest/arrived.ts'
-import { readWhole } from '../../ingest/formats/read-whole.ts'
+import { readWholeInTurns } from '../../ingest/formats/read-whole.ts'
 import type { WholeBody } from '../../ingest/formats/whole-body.ts'
+import type { Rest } from '../../runtime/take-turns.ts'
 import type { Problem } from '../problem.ts'
 import { admitSource } from './admit-source.ts'
 import { inflate, inflateLimits } from './inflate.ts'
@@ -46,7 +47,8 @@ async function takeBody(
   if (early !== undefined && 'code' in early) return early
   const plain = await unpack(body, deps)
   if ('code' in plain) return plain
-  const read = readItems(plain.bytes, opened, opened.source, deps.limits)
+  const rest = deps.turns()
+  const read = await readItems(plain.bytes, opened, opened.source, deps.limits, rest)
   if ('code' in read) return read
   const said = sayTogether(opened.asked, read)
   if ('code' in said) return said
@@ -57,7 +59,9 @@ async function takeBody(
   if ('code' in sender) return sender
   // Who it is of decides what its items are, where the source has them of one shape only.
   const again =
-    source.shape !== opened.source?.shape ? readItems(plain.bytes, opened, source, deps.limits) : read
+    source.shape !== opened.source?.shape
+      ? await readItems(plain.bytes, opened, source, deps.limits, rest)
+      : read
   if ('code' in again) return again
 
   const idempotency = idempotencyOf(opened, source, sender, plain.bytes)
@@ -108,20 +112,17 @@ async function unpack(
   return hold(plain.value.length) ? { bytes: plain.value } : noRoom
 }
 
-function readItems(
+async function readItems(
   bytes: Uint8Array,
   { exchange, format }: Opened,
   source: Source | undefined,
   { bodyBytesMax: bytesMax, itemsMax }: IngestLimits,
-): WholeBody | Problem {
+  rest: Rest,
+): Promise<WholeBody | Problem> {
   const { shape } = source ?? {}
   const { headers } = exchange.request
-  const read = readWhole(bytes, format, {
-    headers,
-    bytesMax,
-    itemsMax,
-    ...(shape !== undefined && { shape }),
-  })
+  const options = { headers, bytesMax, itemsMax, ...(shape !== undefined && { shape }) }
+  const read = await readWholeInTurns(bytes, format, options, rest)
   return read.ok ? read.value : bodyFault(read.fault)
 }
 

@@ -61,7 +61,7 @@ function parseBody(bytes: Uint8Array): Outcome<ParsedBody> {
   if (outline.parts > JSON_PARTS_MAX)
     return refused(
       'body-too-large',
-      `the body has more than ${JSON_PARTS_MAX} objects, lists and members; send fewer events at once`,
+      `the body has more than ${JSON_PARTS_MAX} members and elements; send fewer events at once`,
     )
   const json = parseJson(text)
   return json.ok ? accepted({ value: json.value, text, members: outline.members }) : json

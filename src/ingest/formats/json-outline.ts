@@ -1,7 +1,7 @@
 /** What can be told of a JSON text before it is parsed, at less than parsing costs. */
 export type Outline = {
   readonly members: number
-  /** Objects, lists and members. */
+  /** Objects, lists, and the values in them beside the first of each. */
   readonly parts: number
 }
 
@@ -18,18 +18,20 @@ export function outlineJson(
 ): Outline | undefined {
   let members = 0
   let opened = 0
+  let commas = 0
   let depth = 0
   // By index: every byte of every event passes here.
   for (let i = start; i < end; i++) {
     const unit = text.charCodeAt(i)
     if (unit === QUOTE) i = endOfString(text, i, end)
     else if (unit === COLON) members++
+    else if (unit === COMMA) commas++
     else if ((unit & EITHER_BRACKET) === OPENING) {
       opened++
       if (++depth > depthMax) return undefined
     } else if ((unit & EITHER_BRACKET) === CLOSING) depth--
   }
-  return { members, parts: members + opened }
+  return { members, parts: commas + opened }
 }
 
 /** How many members each element has, all told, of the list that opens at `start` in a text that is JSON; of an empty list, one 0. */

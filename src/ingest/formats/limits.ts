@@ -7,8 +7,8 @@ export const WHOLE_BODY_BYTES_MAX = 8 * 1024 * 1024
 /** Of a body that is read as a whole. */
 export const WHOLE_BODY_ITEMS_MAX = 10_000
 /**
- * Objects, lists and members of one JSON body. Empty lists by the million are few bytes, and take long to parse and
- * much memory.
+ * Members and elements of one JSON body, and empty objects and lists. By the million they are few bytes, and take long
+ * to parse and much memory.
  */
 export const JSON_PARTS_MAX = 1_000_000
 /** Beyond this a body is not parsed at all: what the parser needs for a level is little, and yet too much a million times. */

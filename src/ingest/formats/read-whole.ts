@@ -32,14 +32,47 @@ export function readWhole(bytes: Uint8Array, format: BodyFormat, options: ReadOp
     case 'cloud-event-binary':
       return accepted({ items: [readBinaryCloudEvent(bytes, headers, recordBytesMax)] })
     case 'ndjson':
-    case 'csv':
-      return readRecords(bytes, format, { ...options, itemsMax, recordBytesMax })
+    case 'csv': {
+      const steps = readRecords(bytes, format, { ...options, itemsMax, recordBytesMax })
+      for (;;) {
+        const step = steps.next()
+        if (step.done) return step.value
+      }
+    }
+  }
+}
+
+/** The same, resting between its steps where there are many: some lines take seconds to read. */
+export async function readWholeInTurns(
+  bytes: Uint8Array,
+  format: BodyFormat,
+  options: ReadOptions,
+  rest: () => Promise<void> | undefined,
+): Promise<Outcome<WholeBody>> {
+  const {
+    bytesMax = WHOLE_BODY_BYTES_MAX,
+    itemsMax = WHOLE_BODY_ITEMS_MAX,
+    recordBytesMax = RECORD_BYTES_MAX,
+  } = options
+  const isInSteps = (format.kind === 'ndjson' || format.kind === 'csv') && bytes.length <= bytesMax
+  if (!isInSteps) return readWhole(bytes, format, options)
+  const steps = readRecords(bytes, format, { ...options, itemsMax, recordBytesMax })
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+    const turn = rest()
+    if (turn !== undefined) await turn
   }
 }
 
 type RecordOptions = ReadOptions & { readonly itemsMax: number; readonly recordBytesMax: number }
 
-function readRecords(bytes: Uint8Array, format: StreamedFormat, options: RecordOptions): Outcome<WholeBody> {
+/** Yields after each window of the body. */
+function* readRecords(
+  bytes: Uint8Array,
+  format: StreamedFormat,
+  options: RecordOptions,
+): Generator<undefined, Outcome<WholeBody>> {
   const { shape, itemsMax, recordBytesMax } = options
   const items: ReceivedItem[] = []
   try {
@@ -47,6 +80,7 @@ function readRecords(bytes: Uint8Array, format: StreamedFormat, options: RecordO
       for (const item of taken.items) items.push(item)
       if (items.length > itemsMax)
         return refused('body-too-large', `the body holds more than ${itemsMax} events; send fewer at once`)
+      yield
     }
   } catch (error) {
     if (error instanceof FaultError) return { ok: false, fault: error.fault }

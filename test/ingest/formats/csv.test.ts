@@ -4,6 +4,7 @@ import { concat, utf8 } from '../../../src/core/bytes.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { csvTaker } from '../../../src/ingest/formats/csv.ts'
 import { RECORD_BYTES_MAX } from '../../../src/ingest/formats/limits.ts'
+import { readWhole, readWholeInTurns } from '../../../src/ingest/formats/read-whole.ts'
 import { brief, briefly, complaints, csv, cutAt, read, streamed } from './reading.ts'
 
 const refused = { refused: 'event-unreadable' }
@@ -170,5 +171,17 @@ describe('CSV', () => {
         expect(briefly(read(body, csv))).toEqual(rows.map(([a, b]) => ({ a, b })))
       }),
     )
+  })
+})
+
+describe('a long body of CSV that is read whole', () => {
+  test('lets others go first many times, and comes out the same', async () => {
+    const body = utf8(`a,b\n${'1,2\n'.repeat(5_000).repeat(20)}`)
+    const options = { headers: {}, itemsMax: 100_000 }
+    let rests = 0
+    const whole = await readWholeInTurns(body, csv, options, async () => void rests++)
+    expect(whole).toEqual(readWhole(body, csv, options))
+    expect(orThrow(whole).items).toHaveLength(100_000)
+    expect(rests).toBeGreaterThan(5)
   })
 })

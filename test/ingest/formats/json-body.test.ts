@@ -181,6 +181,12 @@ describe('a hostile JSON body', () => {
     expect(faultOf(`[${'[],'.repeat(1_100_000)}[]]`)?.code).toBe('body-too-large')
   })
 
+  test('is refused where its elements would take long to parse', () => {
+    const numbers = (count: number) => `{"a":[${'1,'.repeat(count - 1)}1]}`
+    expect(faultOf(numbers(1_100_000))?.code).toBe('body-too-large')
+    expect(faultOf(numbers(900_000))).toBeUndefined()
+  })
+
   test('changes no prototype', () => {
     const whole = orThrow(
       read('[{"__proto__":{"polluted":1}},{"constructor":{"prototype":{"polluted":1}}}]', json),
