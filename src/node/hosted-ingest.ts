@@ -1,6 +1,7 @@
 import { Router } from 'express'
 import { migrations } from '../../migrations/index.ts'
 import { inUse } from '../adapters/keys/keyring.ts'
+import { openOutgoing } from '../adapters/outgoing/outgoing.ts'
 import type { Database } from '../adapters/postgres/database.ts'
 import { migrate } from '../adapters/postgres/migrate.ts'
 import { openAuthentication } from '../http/authentication.ts'
@@ -90,8 +91,11 @@ async function openHostedIngest(
   try {
     const keys = await openNodeKeys(settings, pool)
     const { store } = await openNodeStorage(settings, database, { log, metrics, stops })
-    const logKey = keys.log.identityKey
-    const ingest = await openNodeIngest(settings, { database, store, logKey, log, metrics, stops })
+    const ingest = await openNodeIngest(settings, {
+      ...{ database, store, log, metrics, stops },
+      logKey: keys.log.identityKey,
+      outgoing: openOutgoing({ network: settings.ASSAY_NETWORK }),
+    })
     const authentication = openAuthentication({
       identity: inUse(keys.node),
       pool,
