@@ -50,7 +50,8 @@ export type OfferedEvent = {
 
 /**
  * Resolves once everything that the answer says is durable; a duplicate is an answer, not an error. Nothing of an
- * offer is in the log where it is refused, or where this throws.
+ * offer is in the log where it is refused. Where this throws, all of it is or nothing: the answer to a commit may be lost
+ * with its connection, and whoever offers again under the same key learns which.
  */
 export type AppendEvents = (offer: Offer) => Promise<AppendOutcome>
 
