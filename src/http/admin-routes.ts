@@ -1,4 +1,4 @@
-import { type Request, type RequestHandler, type Response, Router } from 'express'
+import { type Request, type RequestHandler, Router } from 'express'
 import type { Pool } from 'pg'
 import type * as z from 'zod'
 import { ban, listBans, unban } from '../adapters/discovery/bans.ts'
@@ -9,6 +9,7 @@ import type { Hosted } from '../adapters/overlay/hosted.ts'
 import type { Network } from '../core/network.ts'
 import type { Log } from '../runtime/log.ts'
 import type { AdminActions } from './admin-actions.ts'
+import { type AdminAnswer, answerAdmin, askedByAdmin } from './admin-answer.ts'
 import { adminGuard } from './admin-guard.ts'
 import {
   banRequest,
@@ -51,8 +52,6 @@ const REQUESTS_AT_ONCE_MAX = 16
 /** A janitor's round may take its time. */
 const ANSWER_MS_MAX = 120_000
 
-type Answer = { readonly data: unknown } | { readonly message: string } | OverlayError
-
 /** What only an operator may see and do, as overlay hosts have it. */
 export function adminRoutes(deps: AdminRouteDeps): Router {
   const { pool, hosted, actions, now, log } = deps
@@ -61,29 +60,23 @@ export function adminRoutes(deps: AdminRouteDeps): Router {
   const places = limitAtOnce(REQUESTS_AT_ONCE_MAX, ANSWER_MS_MAX)
   const routes = Router({ caseSensitive: true })
 
-  const answer = async (response: Response, work: () => Promise<Answer>) => {
-    const done = await work()
-    if ('code' in done) sendError(response, done)
-    else response.json({ status: 'success', ...done })
-  }
-  const asking = (work: (request: Request) => Promise<Answer>): RequestHandler =>
-    guard((request, response) => places(response, () => answer(response, () => work(request))))
-  const asked = (work: (page: Page) => Promise<Answer>): RequestHandler =>
+  const asking = askedByAdmin(guard, places)
+  const asked = (work: (page: Page) => Promise<AdminAnswer>): RequestHandler =>
     asking(async request => {
       const read = readPage(request)
       return read.success ? work(read.data) : wrongShape('the query', read.error)
     })
-  const acting = (action: string, work: () => Promise<Answer>): RequestHandler =>
+  const acting = (action: string, work: () => Promise<AdminAnswer>): RequestHandler =>
     guard((_, response, who) =>
       places(response, async () => {
         log.info({ who, action }, 'an admin has acted')
-        await answer(response, work)
+        await answerAdmin(response, work)
       }),
     )
   const changing = <Shape extends z.ZodType>(
     action: string,
     shape: Shape,
-    work: (read: z.output<Shape>) => Promise<Answer>,
+    work: (read: z.output<Shape>) => Promise<AdminAnswer>,
   ): RequestHandler =>
     guard((request, response, who) =>
       withJson(request, response, body =>
@@ -91,7 +84,7 @@ export function adminRoutes(deps: AdminRouteDeps): Router {
           const read = shape.safeParse(body)
           if (!read.success) return sendError(response, wrongShape('the body', read.error))
           log.info({ who, action, asked: read.data }, 'an admin has acted')
-          await answer(response, () => work(read.data))
+          await answerAdmin(response, () => work(read.data))
         }),
       ),
     )

@@ -1,10 +1,11 @@
-import { type Request, type RequestHandler, type Response, Router } from 'express'
+import { type Request, type RequestHandler, Router } from 'express'
 import type * as z from 'zod'
 import type { ListedItem, QuarantineFilter } from '../adapters/quarantine/read-quarantine.ts'
 import type { AcceptRefusal } from '../ingest/arrived.ts'
 import type { Decider } from '../ingest/may-decide.ts'
 import type { HeldItem, ReleaseOutcome, ReleaseRequest, Step } from '../ingest/release.ts'
 import type { Log } from '../runtime/log.ts'
+import { type AdminAnswer, answerAdmin, askedByAdmin } from './admin-answer.ts'
 import { adminGuard } from './admin-guard.ts'
 import type { Authentication } from './authentication.ts'
 import { limitAtOnce } from './limit-at-once.ts'
@@ -45,8 +46,6 @@ const JSON_BYTES_MAX = 4 * 1024 * 1024
 const REQUESTS_AT_ONCE_MAX = 8
 const ANSWER_MS_MAX = 60_000
 
-type Answer = { readonly data: unknown } | OverlayError
-
 /** For whoever decides over what was set aside. */
 export function quarantineRoutes(deps: QuarantineRouteDeps): Router {
   const { quarantine, log } = deps
@@ -55,17 +54,11 @@ export function quarantineRoutes(deps: QuarantineRouteDeps): Router {
   const places = limitAtOnce(REQUESTS_AT_ONCE_MAX, ANSWER_MS_MAX)
   const routes = Router({ caseSensitive: true })
 
-  const answer = async (response: Response, work: () => Promise<Answer>) => {
-    const done = await work()
-    if ('code' in done) sendError(response, done)
-    else response.json({ status: 'success', ...done })
-  }
-  const asking = (work: (request: Request) => Promise<Answer>): RequestHandler =>
-    guard((request, response) => places(response, () => answer(response, () => work(request))))
+  const asking = askedByAdmin(guard, places)
   const changing = <Shape extends z.ZodType>(
     action: string,
     shape: Shape,
-    work: (id: number, read: z.output<Shape>, by: Decider) => Promise<Answer>,
+    work: (id: number, read: z.output<Shape>, by: Decider) => Promise<AdminAnswer>,
   ): RequestHandler =>
     guard((request, response, who) =>
       withJson(request, response, body =>
@@ -76,7 +69,7 @@ export function quarantineRoutes(deps: QuarantineRouteDeps): Router {
           if (!read.success) return sendError(response, wrongShape('the body', read.error))
           // Not what was asked: an edit is a payload, and those are not logged.
           log.info({ who, action, quarantineId: id.data }, 'an admin has acted')
-          await answer(response, () => work(id.data, read.data, { role: 'admin', who }))
+          await answerAdmin(response, () => work(id.data, read.data, { role: 'admin', who }))
         }),
       ),
     )
@@ -129,7 +122,7 @@ export function quarantineRoutes(deps: QuarantineRouteDeps): Router {
   return routes
 }
 
-function toldOf(outcome: ReleaseOutcome): Answer {
+function toldOf(outcome: ReleaseOutcome): AdminAnswer {
   switch (outcome.kind) {
     case 'released':
       return { data: toldAs(outcome.item) }

@@ -1,23 +1,16 @@
-import type { Pool } from 'pg'
-import type { Registry } from '../adapters/registry/registry.ts'
 import { standingHeaders } from '../http/app.ts'
-import type { Authentication } from '../http/authentication.ts'
-import { type IngestDoor, openIngestDoor } from '../http/ingest/door.ts'
+import { type IngestDoor, type IngestDoorDeps, openIngestDoor } from '../http/ingest/door.ts'
 import type { IngestDoorEvents } from '../http/ingest/ingest-events.ts'
-import type { Accept, PushBack } from '../ingest/arrived.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import { openSeldom } from '../runtime/seldom.ts'
 import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
 
-export type NodeIngestDoorDeps = {
-  readonly registry: Pick<Registry, 'source' | 'stream' | 'secrets'>
-  readonly accept: Accept
-  readonly pushBack: PushBack
-  readonly authentication: Pick<Authentication, 'requireIdentity'>
-  readonly pool: Pool
-  now(): number
+export type NodeIngestDoorDeps = Pick<
+  IngestDoorDeps,
+  'registry' | 'accept' | 'pushBack' | 'authentication' | 'pool' | 'now'
+> & {
   /** Told which sources have sent something. */
   noteActivity(sourceIds: Iterable<string>): void
   readonly log: Log
