@@ -50,6 +50,7 @@ export function openNodeLog(settings: Settings, deps: NodeLogDeps): NodeLog {
       ...(settings.BATCH_MODE && { linger: { events: lingerEvents, ms: LINGER_MS } }),
     },
     onAppended,
+    onFailure: error => log.error({ err: error }, 'what is told of appends has failed; the appends stand'),
   })
   stops.add('log of events', events.stop)
   const sweeping = repeat(

@@ -49,10 +49,12 @@ export type EventLogDeps = {
   readonly begin?: string
   /** Told of every commit, with the heads as they are then. */
   onAppended?(offers: readonly Offer[], outcomes: readonly AppendOutcome[], heads: readonly Head[]): void
+  /** Told where `onAppended` throws: everybody is answered by then. */
+  onFailure?(error: unknown): void
 }
 
 export function openEventLog(deps: EventLogDeps): EventLog {
-  const { pool, now, begin = 'begin', onAppended } = deps
+  const { pool, now, begin = 'begin', onAppended, onFailure } = deps
   const limits = { ...eventLogLimits, ...deps.limits }
   const partitionsOf = openPartitions(deps)
   /** Of partitions that this process has written to: up to where they were sealed then. */
@@ -98,6 +100,7 @@ export function openEventLog(deps: EventLogDeps): EventLog {
       await commit(group)
     } catch (error) {
       const left = group.filter(({ isSettled }) => !isSettled)
+      if (left.length === 0) onFailure?.(error)
       if (codeOf(error) === DEADLOCK && tries < DEADLOCK_TRIES_MAX) return run(left, tries + 1)
       // One of them may be what the database chokes on; the others must not suffer for it.
       if (left.length > 1 && !isUnreachable(error)) for (const each of left) await run([each])
@@ -111,8 +114,11 @@ export function openEventLog(deps: EventLogDeps): EventLog {
     answer()
   }
 
-  const commit = async (group: readonly Queued[]): Promise<void> => {
-    const members = await Promise.all(group.map(({ offer }) => prepare(offer)))
+  const commit = async (offered: readonly Queued[]): Promise<void> => {
+    const prepared = await Promise.all(offered.map(prepare))
+    const group = offered.filter((_, i) => prepared[i] !== undefined)
+    const members = prepared.filter(member => member !== undefined)
+    if (members.length === 0) return
     const outcome = await commitGroup(members, { pool, nowMs: now(), begin })
     if (outcome.kind === 'stale') {
       const rest: Queued[] = []
@@ -123,21 +129,29 @@ export function openEventLog(deps: EventLogDeps): EventLog {
       return
     }
     for (const head of outcome.heads) watermarks.set(head.partitionId, head.watermarkMs)
+    for (const [i, each] of group.entries()) {
+      const answer = outcome.outcomes[i]
+      if (answer !== undefined) settle(each, () => each.resolve(answer))
+    }
+    // Nothing that only listens may change an answer that stands.
     onAppended?.(
       group.map(({ offer }) => offer),
       outcome.outcomes,
       outcome.heads,
     )
-    for (const [i, each] of group.entries()) {
-      const answer = outcome.outcomes[i]
-      if (answer !== undefined) settle(each, () => each.resolve(answer))
-    }
   }
 
-  const prepare = async (offer: Offer): Promise<GroupMember> => {
-    const partitions = await partitionsOf(offer.stream, offer.level)
-    const watermarkMs = Math.max(0, ...partitions.map(({ id }) => watermarks.get(id) ?? 0))
-    return { ...prepareOffer(offer, watermarkMs), partitions }
+  /** What cannot even be prepared is nobody else's trouble. */
+  const prepare = async (queued: Queued): Promise<GroupMember | undefined> => {
+    const { offer } = queued
+    try {
+      const partitions = await partitionsOf(offer.stream, offer.level)
+      const watermarkMs = Math.max(0, ...partitions.map(({ id }) => watermarks.get(id) ?? 0))
+      return { ...prepareOffer(offer, watermarkMs), partitions }
+    } catch (error) {
+      settle(queued, () => queued.reject(error))
+      return undefined
+    }
   }
 
   return {

@@ -1,6 +1,6 @@
 import { fromUtf8 } from '../../core/bytes.ts'
 import { fromCsvRow } from '../../core/event/adapters/csv-row.ts'
-import { FaultError } from '../../core/fault.ts'
+import { type Fault, FaultError } from '../../core/fault.ts'
 import type { ReceivedItem } from '../arrived.ts'
 import { type CsvRow, readCsvRows } from './csv-rows.ts'
 import { onLine, rejectedItem } from './read-item.ts'
@@ -13,6 +13,7 @@ import { LF, type TakeItems } from './windows.ts'
 export function csvTaker(recordBytesMax: number, delimiter: string): TakeItems {
   let header: readonly string[] | undefined
   let line = 1
+  let flaws = 0
 
   function item({ fields }: CsvRow, isUtf8: boolean): ReceivedItem | undefined {
     if (!isUtf8) return unreadable('the bytes are not UTF-8')
@@ -54,6 +55,7 @@ export function csvTaker(recordBytesMax: number, delimiter: string): TakeItems {
       if (flaw === undefined) break
       // It may close further on, unless the row would be too long by then.
       if (flaw === 'open' && (rest === 'grows' || (rest === 'full' && used > 0))) break
+      if (++flaws > FLAWS_MAX) throw new FaultError(tooManyFlaws)
       reject(used, flaw === 'open' ? openQuote(recordBytesMax) : strayQuote)
       used = afterLine(window, afterNewlines(window, used))
     }
@@ -71,6 +73,14 @@ export function csvTaker(recordBytesMax: number, delimiter: string): TakeItems {
     line = lineAt(used)
     return { items, used }
   }
+}
+
+/** After each the parser begins anew, which costs as much as a hundred rows: nobody may ask for it without end. */
+const FLAWS_MAX = 100
+
+const tooManyFlaws: Fault = {
+  code: 'body-unreadable',
+  detail: `more than ${FLAWS_MAX} rows have quotes that cannot be read; quote whole fields, double the quotes in them, and send the rest again`,
 }
 
 function unreadable(detail: string): ReceivedItem {

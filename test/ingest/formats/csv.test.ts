@@ -185,3 +185,10 @@ describe('a long body of CSV that is read whole', () => {
     expect(rests).toBeGreaterThan(5)
   })
 })
+
+test('a body of CSV is given up after a hundred rows whose quotes cannot be read', () => {
+  const flawed = (rows: number) => read(`a\n${'x"\n'.repeat(rows)}fine\n`, csv)
+  const hundred = orThrow(flawed(100))
+  expect(hundred.items.filter(({ submission }) => submission.ok)).toHaveLength(1)
+  expect(flawed(101)).toMatchObject({ ok: false, fault: { code: 'body-unreadable' } })
+})
