@@ -64,12 +64,14 @@ function asAnswered(expected: Expected): Answered {
 function countsOf(verdicts: readonly Verdict[]) {
   const count = (...statuses: Answered['status'][]) =>
     verdicts.filter(({ answered }) => statuses.includes(answered.status)).length
+  const held = new Set(verdicts.flatMap(({ answered }) => answered.quarantineId ?? []))
   return {
     received: verdicts.length,
     accepted: count('accepted', 'revision'),
-    duplicate: count('duplicate'),
+    // What is held already is not held again, though its answer is the same.
+    duplicate: count('duplicate') + count('quarantined') - held.size,
     rejected: count('rejected'),
-    quarantined: count('quarantined'),
+    quarantined: held.size,
     waived: 0,
   }
 }

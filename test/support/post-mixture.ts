@@ -6,6 +6,7 @@ export type Answered = {
   readonly status: 'accepted' | 'revision' | 'duplicate' | 'quarantined' | 'rejected'
   readonly eventId?: string | undefined
   readonly revises?: string | undefined
+  readonly quarantineId?: string | undefined
 }
 
 /** Posts it under its key, as its publisher does. */
@@ -34,6 +35,7 @@ const ingestShape = z.object({
       status: z.enum(['accepted', 'revision', 'duplicate', 'quarantined', 'rejected']),
       eventId: z.string().optional(),
       revises: z.string().optional(),
+      quarantineId: z.string().optional(),
     }),
   ),
 })
@@ -44,6 +46,7 @@ const overlayShape = z.object({
       status: z.enum(['ingested', 'duplicate', 'quarantined', 'rejected']),
       eventId: z.string().nullable(),
       revises: z.string().optional(),
+      quarantineId: z.string().optional(),
     }),
   ),
 })
