@@ -20,7 +20,7 @@ export async function packetIdIn(
   packetNo: number,
 ): Promise<string | undefined> {
   const { rows } = await db.query<{ packet_id: Uint8Array }>({
-    name: 'packet-in-place',
+    name: 'packet-to-compare',
     text: 'select packet_id from packets where partition_id = $1 and packet_no = $2',
     values: [partitionId, packetNo],
   })

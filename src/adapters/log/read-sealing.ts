@@ -146,7 +146,7 @@ async function readSegments(db: Queryable, appends: Appends): Promise<Segment[]>
   const { partitionId, partition, fromAppend, upToAppend, keptLines = noKeptLines } = appends
   const values = [partitionId, fromAppend, upToAppend]
   const { rows } = await db.query<SegmentRow>({
-    name: 'read-segments',
+    name: 'sealing-segments',
     text: `select first_seq, count, policy_digest, constants, sources, first_event_ms, last_event_ms
       from segments where ${between}`,
     values,

@@ -95,7 +95,7 @@ export type ReadSegment = {
 /** In the order of partitions and appends. */
 export async function readSegments(db: Queryable, stretches: readonly Stretch[]): Promise<ReadSegment[]> {
   const { rows } = await db.query<Omit<ReadSegment, 'constants'> & { constants: string }>({
-    name: 'read-segments',
+    name: 'project-segments',
     text: `select segment.partition_id as "partitionId", append_no as "appendNo", first_seq as "firstSeq", count,
         constants, convert_from(lines, 'LATIN1') as lines
       from unnest($1::integer[], $2::bigint[], $3::bigint[]) as stretch (partition_id, from_append, to_append)
