@@ -45,21 +45,29 @@ describe('kill -9 of the node and of PostgreSQL at random moments, under events 
     const home = await nodeHome({ INGEST_SOURCES_JSON: JSON.stringify(loadSources), FUEL_HORIZON_S: '0' })
     homes.push(home)
     let node = home.start()
-    onTestFailed(() => void process.stderr.write(node.said()))
-    await node.ready()
+    let stage = 'starting'
     const load = ingestLoad({ url: node.url, seed, clients })
+    onTestFailed(() => {
+      process.stderr.write(`${stage}: ${JSON.stringify([load.counts, load.unexpected])}\n${node.said()}`)
+    })
+    await node.ready()
 
     const sealedMs: number[] = []
-    for (const victim of victims(choices)) {
+    for (const [n, victim] of victims(choices).entries()) {
+      stage = `before kill ${n}, of: ${victim}`
       await load.more(1 + choices.pick(requestsBetweenMax))
       await pause(choices.pick(momentMsMax))
+      stage = `after kill ${n}, of: ${victim}`
       node = await killAndRestart(victim, { home, node, choices })
       await node.ready()
+      stage = `sealing after kill ${n}, of: ${victim}`
       sealedMs.push(await home.withDatabase(msUntilSealed))
       expect(await home.withDatabase(url => faultsNow(url, load)), `after a kill of: ${victim}`).toEqual([])
     }
+    stage = 'after all kills'
     await load.more(requestsBetweenMax)
     await load.rest()
+    stage = 'at rest'
     await home.withDatabase(async url => {
       await until(async () => (await countUnsealed(url)) === 0)
       expect(await faultsNow(url, load)).toEqual([])

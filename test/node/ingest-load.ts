@@ -9,7 +9,7 @@ export type IngestLoad = {
   readonly acknowledged: ReadonlySet<string>
   /** What a publisher would complain about. */
   readonly unexpected: readonly string[]
-  readonly counts: { requests: number; again: number; replayed: number }
+  readonly counts: { requests: number; again: number; replayed: number; lastAgain: string }
   /** Resolves once so many more requests are answered. */
   more(requests: number): Promise<void>
   /** Resolves once everything that was sent is answered, and nothing more is sent. */
@@ -32,7 +32,7 @@ export function ingestLoad({
 }): IngestLoad {
   const acknowledged = new Set<string>()
   const unexpected: string[] = []
-  const counts = { requests: 0, again: 0, replayed: 0 }
+  const counts = { requests: 0, again: 0, replayed: 0, lastAgain: '' }
   let isResting = true
   let running: Promise<unknown>[] = []
 
@@ -127,8 +127,10 @@ async function postUntilAnswered(
       // Pushed back, or no database at the moment: to be sent again, as its answer says.
       if (response.status !== 503 && response.status !== 429)
         throw new Refused(`a sound request was answered with ${response.status}: ${text.slice(0, 500)}`)
+      counts.lastAgain = text
     } catch (error) {
       if (error instanceof Refused || error instanceof z.ZodError) throw error
+      counts.lastAgain = String(error)
       // Nobody listens, or somebody died in the middle of it: sent again under the same key.
     }
     counts.again += 1
