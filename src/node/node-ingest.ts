@@ -51,15 +51,12 @@ export async function openNodeIngest(settings: Settings, deps: NodeIngestDeps): 
   const packets = await openNodePackets(settings, { database, registry, store, log, metrics, stops, now })
   const events = ingestEvents(metrics, now)
 
-  // Projections are opened after the log that they read, and told of appends from then on.
-  let wakeProjections = () => {}
   const opened = openNodeLog(settings, {
     ...{ database, registry, logKey, now, log, stops },
     begin: packets.begin,
     onAppended(offers, outcomes) {
       events.onAppended(offers, outcomes)
       packets.wake()
-      wakeProjections()
     },
   })
   const { waiting } = opened.log
@@ -67,7 +64,6 @@ export async function openNodeIngest(settings: Settings, deps: NodeIngestDeps): 
     ...{ pool, log, metrics, stops, now, waiting },
     eventsPerSecond: events.eventsPerSecond,
   })
-  wakeProjections = projections.wake
 
   const accept = logPayloads(opened.accept, settings, log)
   startNodeOverlayIngest({

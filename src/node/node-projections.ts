@@ -18,8 +18,6 @@ import { ingestGauges } from './ingest-metrics.ts'
 export type NodeProjections = {
   readonly findEvent: FindEvent
   readonly checks: readonly HealthCheck[]
-  /** After an append: what it brought will be read soon. */
-  wake(): void
 }
 
 export type NodeProjectionsDeps = {
@@ -67,7 +65,6 @@ export function startNodeProjections(settings: Settings, deps: NodeProjectionsDe
       freeBytesMin: settings.UHRP_FREE_BYTES_MIN,
       now,
     }),
-    wake: projector.wake,
   }
 }
 

@@ -44,7 +44,6 @@ describe('the projections of a node', () => {
       { eventType: 'reading', timestamp: bed.clock.ms - 1_000, data: 1 },
       { eventType: 'reading', timestamp: bed.clock.ms, data: 2 },
     ])
-    projections.wake()
     await until(async () => (await lines()).includes('assay_projected_events_total 2'))
     await until(async () => (await lines()).includes('assay_unprojected_events 0'))
     const seen = await lines()

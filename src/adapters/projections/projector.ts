@@ -20,8 +20,6 @@ export type ProjectorDeps = {
 }
 
 export type Projector = {
-  /** There is something to read. */
-  wake(): void
   stop(): Promise<void>
 }
 
@@ -61,7 +59,6 @@ export function startProjector(deps: ProjectorDeps): Projector {
     onFailure: deps.onFailure,
   })
   return {
-    wake: repeating.wake,
     async stop() {
       stopping.abort()
       await repeating.stop()

@@ -10,7 +10,7 @@ export type RestBounds = {
 
 export const restBounds: RestBounds = {
   busyShare: 0.5,
-  shareMin: 0.1,
+  shareMin: 0.05,
   behindEventsMax: 500_000,
   restMsMax: 1_000,
 }

@@ -51,7 +51,7 @@ export class FreshValues<T> {
     const reading: Promise<T | undefined> = this.#next.found
       .then(({ asOfMs, stored }) => {
         const value = this.#open(key, stored.get(key))
-        if (this.#readings.get(key) === reading) this.#keep(key, { asOfMs, ...value })
+        if (this.#readings.get(key) === reading) this.#keep(key, { ...value, asOfMs })
         return value.value
       })
       .finally(() => {

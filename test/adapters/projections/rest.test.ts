@@ -8,7 +8,7 @@ describe('a projector that has more to do', () => {
 
   test('rests the longer the busier the process is, and never for good', () => {
     expect(restAfter(20, { busy: 0.75, behindEvents: 0 })).toBe(20)
-    expect(restAfter(20, { busy: 1, behindEvents: 0 })).toBe(180)
+    expect(restAfter(20, { busy: 1, behindEvents: 0 })).toBe(380)
     expect(restAfter(10_000, { busy: 1, behindEvents: 0 })).toBe(1_000)
   })
 
