@@ -1,8 +1,11 @@
 import type { Level } from '../core/level.ts'
 import type { Stream } from '../core/registry/stream.ts'
-import { admitItem } from './admit-item.ts'
+import { type AdmittedItem, admitItem, submissionIn } from './admit-item.ts'
 import type { AppendEvents, Offer, OfferedItem } from './append.ts'
-import type { Accept, AcceptRefusal, Arrived } from './arrived.ts'
+import { type Accept, type AcceptRefusal, type Arrived, readReceived } from './arrived.ts'
+import { lineStyleOf } from './line-style.ts'
+import { OfferedLines } from './offered-lines.ts'
+import { writeEvent } from './write-event.ts'
 
 export type AcceptDeps = {
   /** Undefined where there is no such stream. */
@@ -53,9 +56,15 @@ async function makeOffer(
   const backfill = arrived.backfill === true
   const admission = { source, stream, receivedMs, backfill, ...(!mayWrite && { unknownStream: asked }) }
   const rest = turns?.()
+  const style = lineStyleOf(source, stream, connector)
+  const lines = new OfferedLines(items.length * LINE_BYTES_EXPECTED)
   const offered: OfferedItem[] = []
+  const offer = (item: AdmittedItem) =>
+    item.kind === 'event'
+      ? writeEvent(item, { arrived, arrivalKey, stream, style, lines, index: offered.length })
+      : item
   for (const item of items) {
-    offered.push(admitItem(item, admission))
+    offered.push(offer(admitItem(readReceived(item), admission)))
     const turn = rest?.()
     if (turn !== undefined) await turn
   }
@@ -66,12 +75,20 @@ async function makeOffer(
     level,
     authenticated,
     connector,
-    backfill,
     receivedMs,
     bytes,
     arrivalKey,
     ...(idempotency !== undefined && { idempotency }),
     ...(releases !== undefined && { releases }),
     items: offered,
+    lines,
+    style,
+    submissionOf(index) {
+      const item = items[index]
+      if (item === undefined) throw new RangeError(`the request has no item ${index}`)
+      return submissionIn(readReceived(item), source.tenantId)
+    },
   }
 }
+
+const LINE_BYTES_EXPECTED = 640

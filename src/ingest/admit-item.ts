@@ -5,13 +5,13 @@ import { qualityFlags } from '../core/event/quality-flags.ts'
 import { linePayload } from '../core/event/read-envelope.ts'
 import { type FoundIdentity, readIdentity, type StatedIdentity } from '../core/event/read-identity.ts'
 import type { Submission } from '../core/event/submission.ts'
-import type { Fault } from '../core/fault.ts'
+import { type Fault, orThrow } from '../core/fault.ts'
 import { compilePath, type Pointer } from '../core/path.ts'
 import { compileIdentify } from '../core/policy/find-identity.ts'
 import { type SourcePolicy, sourcePolicyOf } from '../core/policy/policy-set.ts'
 import type { Stream } from '../core/registry/stream.ts'
-import type { OfferedItem } from './append.ts'
-import type { Arrived, QuarantineReason, ReceivedItem } from './arrived.ts'
+import type { OfferedEvent, OfferedItem } from './append.ts'
+import type { Arrived, QuarantineReason, ReadItem } from './arrived.ts'
 
 /** What every item of a request is looked at with. */
 export type Admission = Pick<Arrived, 'source' | 'receivedMs' | 'backfill'> & {
@@ -20,11 +20,19 @@ export type Admission = Pick<Arrived, 'source' | 'receivedMs' | 'backfill'> & {
   readonly unknownStream?: string
 }
 
+export type AdmittedItem = AdmittedEvent | Exclude<OfferedItem, OfferedEvent>
+
+export type AdmittedEvent = {
+  readonly kind: 'event'
+  readonly submission: Submission
+  readonly stated: StatedIdentity
+  readonly payloadJcs: string
+  readonly partitionKey: string
+  readonly flags: number
+}
+
 /** What an item is, before the log is asked: an event, something to be held, or nothing that could be one. */
-export function admitItem(
-  { submission: read, flags: seen }: ReceivedItem,
-  admission: Admission,
-): OfferedItem {
+export function admitItem({ submission: read, flags: seen }: ReadItem, admission: Admission): AdmittedItem {
   if (!read.ok) return rejected(read.fault)
   const { source, stream, receivedMs, unknownStream } = admission
   const submission = claimsOf(read.value, source.tenantId)
@@ -81,6 +89,14 @@ function finderOf(policy: SourcePolicy): ((payload: Json) => FoundIdentity) | un
     finders.set(policy, find)
   }
   return find
+}
+
+/** What an item that was admitted before has said. */
+export function submissionIn({ submission }: ReadItem, tenantId: string | undefined): Submission {
+  const claimed = claimsOf(orThrow(submission), tenantId)
+  if (claimed === undefined)
+    throw new Error('an item that was admitted names another tenant when it is read again')
+  return claimed
 }
 
 /**
@@ -153,7 +169,7 @@ function held(
   stated: StatedIdentity,
   payloadJcs: string,
   { source, stream, receivedMs }: Admission,
-): OfferedItem {
+): AdmittedItem {
   const fingerprint = fingerprintOf(stated, payloadJcs, source.sourceId, stream.streamId, receivedMs)
   return {
     kind: 'held',
@@ -185,6 +201,6 @@ function fingerprintOf(
   return first.kind === 'event' && first.dedup !== 'none' ? first.eventId : undefined
 }
 
-function rejected({ code, detail, pointer }: Fault): OfferedItem {
+function rejected({ code, detail, pointer }: Fault): AdmittedItem {
   return { kind: 'rejected', code, detail, ...(pointer !== undefined && { pointer }) }
 }

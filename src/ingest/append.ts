@@ -1,10 +1,12 @@
-import type { StatedIdentity } from '../core/event/read-identity.ts'
+import type { IdentifiedEvent } from '../core/event/identity.ts'
 import type { Submission } from '../core/event/submission.ts'
 import type { Level } from '../core/level.ts'
 import type { PacketSource } from '../core/log/packet-header.ts'
 import type { Source } from '../core/registry/source.ts'
 import type { Stream } from '../core/registry/stream.ts'
 import type { AcceptRefusal, Idempotency, ItemAnswer, QuarantineReason, Release } from './arrived.ts'
+import type { LineStyle } from './line-style.ts'
+import type { LinePlace, OfferedLines } from './offered-lines.ts'
 
 /** What one request asks the log to take: all of it, in one durable step, or nothing. */
 export type Offer = {
@@ -13,13 +15,17 @@ export type Offer = {
   readonly level: Level
   readonly authenticated: PacketSource['authenticated']
   readonly connector: { readonly connectorId: string; readonly connectorVersion: string }
-  readonly backfill: boolean
   readonly receivedMs: number
   readonly bytes: number
   /** What ids of events without any identity are made from, besides their place in the request. */
   readonly arrivalKey: string | Uint8Array
   readonly idempotency?: Idempotency
   readonly items: readonly OfferedItem[]
+  /** Of the events among the items. */
+  readonly lines: OfferedLines
+  readonly style: LineStyle
+  /** What an event said, read again: it may have to be held after all. */
+  submissionOf(index: number): Submission
   /** Held events that leave quarantine with this offer, in the order of the items. */
   readonly releases?: readonly Release[]
 }
@@ -38,13 +44,16 @@ export type OfferedItem =
     }
   | { readonly kind: 'rejected'; readonly code: string; readonly detail: string; readonly pointer?: string }
 
-export type OfferedEvent = {
+/** Its line is as of this identity, and as if it were not late. What an event was read from is not kept: it is much. */
+export type OfferedEvent = LinePlace & {
   readonly kind: 'event'
-  readonly submission: Submission
-  readonly stated: StatedIdentity
-  readonly payloadJcs: string
+  /** As the first of its id. */
+  readonly identity: IdentifiedEvent
+  readonly nativeId: string | undefined
+  readonly sourceSeq: string | undefined
   readonly partitionKey: string
-  /** Those that do not depend on what is in the log. */
+  readonly payloadType: string
+  /** Those that do not depend on what is in the log, the identity's apart. */
   readonly flags: number
 }
 

@@ -40,11 +40,20 @@ export type Idempotency = {
   readonly bodyHash: string
 }
 
-/** One item as a reader of some format made it out. */
-export type ReceivedItem = {
+/** One item as a reader of some format made it out, or how it can be made out whenever that is wanted. */
+export type ReceivedItem = ReadItem | UnreadItem
+
+export type ReadItem = {
   readonly submission: Outcome<Submission>
   /** DUPLICATE_KEYS, where the reader saw it. */
   readonly flags: number
+}
+
+/** Of a large body: an event takes ten times the memory of its text, and is needed for a moment only. */
+export type UnreadItem = { read(): ReadItem }
+
+export function readReceived(item: ReceivedItem): ReadItem {
+  return 'read' in item ? item.read() : item
 }
 
 /** What became of an item. Given once everything that it says is durable. */

@@ -4,6 +4,8 @@ import type { Source } from '../core/registry/source.ts'
 import type { Stream } from '../core/registry/stream.ts'
 import type { AppendEvents, Offer } from './append.ts'
 import type { Accept, AcceptRefusal, ItemAnswer, QuarantineReason } from './arrived.ts'
+import { lineStyleOf } from './line-style.ts'
+import { OfferedLines } from './offered-lines.ts'
 import { type BatchPart, partsOf, type SubmittedBatch } from './overlay-batch.ts'
 
 export type TakeBatchDeps = {
@@ -179,7 +181,6 @@ function heldOffer(
     level: stream.level,
     authenticated,
     connector,
-    backfill: false,
     receivedMs: nowMs,
     bytes: 0,
     arrivalKey: batchKey(batch),
@@ -193,6 +194,11 @@ function heldOffer(
         fingerprint: digestHex('assay:held-batch:1', issuer, subject),
       },
     ],
+    lines: new OfferedLines(),
+    style: lineStyleOf(source, stream, connector),
+    submissionOf() {
+      throw new Error('a batch that is held whole has no events')
+    },
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Accept, Arrived } from '../ingest/arrived.ts'
+import { type Accept, type Arrived, readReceived } from '../ingest/arrived.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Settings } from '../runtime/settings.ts'
 
@@ -21,9 +21,8 @@ export function logPayloads(accept: Accept, { LOG_PAYLOADS, LOG_LEVEL }: Setting
 }
 
 function shownOf({ items }: Arrived): string[] {
-  return items
-    .slice(0, SHOWN_ITEMS_MAX)
-    .flatMap(({ submission }) =>
-      submission.ok ? [JSON.stringify(submission.value.payload).slice(0, SHOWN_CHARS_MAX)] : [],
-    )
+  return items.slice(0, SHOWN_ITEMS_MAX).flatMap(item => {
+    const { submission } = readReceived(item)
+    return submission.ok ? [JSON.stringify(submission.value.payload).slice(0, SHOWN_CHARS_MAX)] : []
+  })
 }

@@ -26,8 +26,7 @@ export function ingestEvents(metrics: Metrics, now: () => number): IngestEvents 
       else {
         const item = offer.items[i]
         if (item?.kind !== 'event') continue
-        const payloadType = item.submission.carried.payloadType ?? offer.source.payloadType
-        taken.set(payloadType, (taken.get(payloadType) ?? 0) + 1)
+        taken.set(item.payloadType, (taken.get(item.payloadType) ?? 0) + 1)
       }
     }
     if (duplicates > 0) ingest.duplicates.inc(duplicates)

@@ -1,15 +1,17 @@
 import type { IdentifiedEvent } from '../../core/event/identity.ts'
-import { hexOf, type Queryable } from '../postgres/sql.ts'
+import { qualityFlags } from '../../core/event/quality-flags.ts'
+import { hexOf, numbers, type Queryable } from '../postgres/sql.ts'
 
 /** What an eventId stands under in the table: something that is inside the id, so that a repetition has the same. */
 export type EventIdKey = { readonly eventId: string; readonly ordering: string | number }
 
 export function orderingOf(
-  { eventTimeMs }: IdentifiedEvent,
-  stated: { readonly sourceSeq?: string; readonly ownTime: boolean; readonly index: number },
+  { eventTimeMs, flags }: IdentifiedEvent,
+  sourceSeq: string | undefined,
+  index: number,
 ): string | number {
-  if (stated.sourceSeq !== undefined) return signed(stated.sourceSeq)
-  return stated.ownTime ? eventTimeMs : stated.index
+  if (sourceSeq !== undefined) return signed(sourceSeq)
+  return (flags & qualityFlags.ARRIVAL_TIME) === 0 ? eventTimeMs : index
 }
 
 const EXACT_DIGITS = 15
@@ -35,7 +37,7 @@ export async function claimEventIds(
           from unnest($1::bigint[]) with ordinality as given (ordering, place)
           on conflict do nothing returning event_id)
       select case when count(*) = $3 then null else coalesce(string_agg(event_id, ''), '') end as fresh from fresh`,
-    values: [keys.map(({ ordering }) => ordering), ids, keys.length],
+    values: [numbers(keys.map(({ ordering }) => ordering)), ids, keys.length],
   })
   const fresh = rows[0]?.fresh
   if (fresh === null || fresh === undefined) return new Set()

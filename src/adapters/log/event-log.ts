@@ -4,7 +4,6 @@ import { commitGroup } from './commit-group.ts'
 import type { GroupMember } from './group-work.ts'
 import type { Head } from './heads.ts'
 import { openPartitions } from './partitions.ts'
-import { prepareOffer } from './prepared.ts'
 
 /** The log of events on PostgreSQL: what is offered at the same time is committed together. */
 export type EventLog = {
@@ -57,8 +56,6 @@ export function openEventLog(deps: EventLogDeps): EventLog {
   const { pool, now, begin = 'begin', onAppended, onFailure } = deps
   const limits = { ...eventLogLimits, ...deps.limits }
   const partitionsOf = openPartitions(deps)
-  /** Of partitions that this process has written to: up to where they were sealed then. */
-  const watermarks = new Map<number, number>()
   const queue: Queued[] = []
   const waiting = { offers: 0, events: 0, bytes: 0 }
   const linger = openLinger(limits.linger, () => pump())
@@ -128,7 +125,6 @@ export function openEventLog(deps: EventLogDeps): EventLog {
       if (rest.length > 0) await commit(rest)
       return
     }
-    for (const head of outcome.heads) watermarks.set(head.partitionId, head.watermarkMs)
     for (const [i, each] of group.entries()) {
       const answer = outcome.outcomes[i]
       if (answer !== undefined) settle(each, () => each.resolve(answer))
@@ -145,9 +141,7 @@ export function openEventLog(deps: EventLogDeps): EventLog {
   const prepare = async (queued: Queued): Promise<GroupMember | undefined> => {
     const { offer } = queued
     try {
-      const partitions = await partitionsOf(offer.stream, offer.level)
-      const watermarkMs = Math.max(0, ...partitions.map(({ id }) => watermarks.get(id) ?? 0))
-      return { ...prepareOffer(offer, watermarkMs), partitions }
+      return { offer, partitions: await partitionsOf(offer.stream, offer.level) }
     } catch (error) {
       settle(queued, () => queued.reject(error))
       return undefined
@@ -207,11 +201,8 @@ const DEADLOCK_TRIES_MAX = 5
 const ITEM_BYTES = 1024
 
 /** Unpacked: what came over the wire may have been a hundredth of it. */
-function bytesOf({ items }: Offer): number {
-  return items.reduce(
-    (sum, item) => sum + ITEM_BYTES + (item.kind === 'event' ? 3 * item.payloadJcs.length : 0),
-    0,
-  )
+function bytesOf({ items, lines }: Offer): number {
+  return items.length * ITEM_BYTES + 2 * lines.byteLength
 }
 
 /** The oldest offers, no two with one idempotency key or one held event: the second must see what became of the first. */

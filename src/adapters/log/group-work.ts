@@ -1,12 +1,11 @@
 import { sha256Hex } from '#sha256'
 import type { IdentifiedEvent } from '../../core/event/identity.ts'
-import type { AppendOutcome } from '../../ingest/append.ts'
+import type { AppendOutcome, Offer, OfferedEvent, OfferedItem } from '../../ingest/append.ts'
 import type { ItemAnswer } from '../../ingest/arrived.ts'
 import type { Holding, LetGo } from './holdings.ts'
 import type { Partition } from './partitions.ts'
-import type { PreparedEvent, PreparedOffer } from './prepared.ts'
 
-export type GroupMember = PreparedOffer & { readonly partitions: readonly Partition[] }
+export type GroupMember = { readonly offer: Offer; readonly partitions: readonly Partition[] }
 
 /** What becomes of an offer while its group is being taken. */
 export type Work = {
@@ -17,8 +16,11 @@ export type Work = {
 }
 
 export type ItemWork = {
+  readonly member: GroupMember
   readonly index: number
-  readonly item: PreparedOffer['items'][number]
+  readonly item: OfferedItem
+  /** The item, where it is one. */
+  readonly event: OfferedEvent | undefined
   /** Of an event, once what was known of its id has been asked for. */
   identity: IdentifiedEvent | undefined
   /** What its kind of item turned into. */
@@ -31,14 +33,15 @@ export type ItemWork = {
 
 export function workOn(member: GroupMember): Work {
   const items: ItemWork[] = []
-  for (const [index, item] of member.items.entries()) {
-    const identity = item.kind === 'event' ? item.identity : undefined
-    const held = item.kind === 'held' ? item : undefined
+  for (const [index, item] of member.offer.items.entries()) {
+    const event = item.kind === 'event' ? item : undefined
     const work: ItemWork = {
+      member,
       index,
       item,
-      identity,
-      held,
+      event,
+      identity: event?.identity,
+      held: item.kind === 'held' ? item : undefined,
       answer: undefined,
       countsAs: undefined,
       letGo: undefined,
@@ -58,21 +61,21 @@ export function isOpen({ outcome }: Work): boolean {
 }
 
 /** Events of offers that are still to be taken and that nothing was found against. */
-export function undecided(works: readonly Work[]): Undecided[] {
-  const found: Undecided[] = []
+export function* undecided(works: readonly Work[]): Generator<ItemWork & { readonly event: OfferedEvent }> {
   for (const work of works) {
     if (!isOpen(work)) continue
     for (const item of work.items)
-      if (item.item.kind === 'event' && item.answer === undefined && item.held === undefined)
-        found.push({ work, item, event: item.item })
+      if (isEvent(item) && item.answer === undefined && item.held === undefined) yield item
   }
-  return found
 }
 
-export type Undecided = { readonly work: Work; readonly item: ItemWork; readonly event: PreparedEvent }
+export function isEvent(item: ItemWork): item is ItemWork & { readonly event: OfferedEvent } {
+  return item.event !== undefined
+}
 
 /** Where an item counts, and is held: its event's partition, and else the first. */
-export function partitionFor({ partitions, offer }: GroupMember, item: ItemWork): Partition {
+export function partitionFor(item: ItemWork): Partition {
+  const { partitions, offer } = item.member
   const { by, count } = offer.stream.shards
   const shard = count === 1 ? 0 : shardOf(item, by, count)
   const partition = partitions[shard]
@@ -81,9 +84,9 @@ export function partitionFor({ partitions, offer }: GroupMember, item: ItemWork)
   return partition
 }
 
-function shardOf({ item, identity }: ItemWork, by: 'key' | 'event-id', count: number): number {
-  if (item.kind !== 'event' || identity === undefined) return 0
-  const hex = by === 'key' ? sha256Hex(item.event.partitionKey) : identity.eventId
+function shardOf({ event, identity }: ItemWork, by: 'key' | 'event-id', count: number): number {
+  if (event === undefined || identity === undefined) return 0
+  const hex = by === 'key' ? sha256Hex(event.partitionKey) : identity.eventId
   return Number.parseInt(hex.slice(0, SHARD_DIGITS), 16) % count
 }
 
@@ -94,7 +97,7 @@ export function partitionsOf(works: readonly Work[]): number[] {
   for (const work of works.filter(isOpen))
     for (const item of work.items) {
       if (countsNowhere(item)) continue
-      ids.add(partitionFor(work.member, item).id)
+      ids.add(partitionFor(item).id)
       if (item.letGo?.kind === 'released') ids.add(item.letGo.partitionId)
     }
   return [...ids].sort((a, b) => a - b)

@@ -5,10 +5,12 @@ import { orThrow } from '../../core/fault.ts'
 import { authentications, PACKET_SOURCES_MAX, type PacketSource } from '../../core/log/packet-header.ts'
 import { rosterDigest } from '../../core/log/roster.ts'
 import type { Stream } from '../../core/registry/stream.ts'
+import type { OfferedEvent } from '../../ingest/append.ts'
+import type { OfferedLines } from '../../ingest/offered-lines.ts'
 import type { Queryable } from '../postgres/sql.ts'
+import { changedLine } from './changed-line.ts'
 import { countsNowhere, type ItemWork, isOpen, partitionFor, type Work } from './group-work.ts'
 import { type Head, markEnd, watermarkOf } from './heads.ts'
-import { flagsOf, isLate, lineFor, type PreparedEvent } from './prepared.ts'
 import { type Counts, noCounts, type SegmentLines, type SegmentRow, writeSegments } from './write-segments.ts'
 
 /** Events of one append, so that a packet can hold whole ones. */
@@ -28,7 +30,7 @@ export async function place(
   nowMs: number,
 ): Promise<Head[]> {
   const additions = new Map<number, Addition>()
-  for (const work of works.filter(isOpen)) for (const item of work.items) addTo(additions, work, item)
+  for (const work of works.filter(isOpen)) for (const item of work.items) addTo(additions, item)
 
   const rows: SegmentRow[] = []
   const written: (Head & { lastEventId: string | null })[] = []
@@ -46,16 +48,11 @@ export async function place(
 /** What one transaction adds to one partition. */
 type Addition = { counts: Counts; readonly events: Placing[] }
 
-type Placing = {
-  readonly work: Work
-  readonly item: ItemWork
-  readonly event: PreparedEvent
-  readonly identity: IdentifiedEvent
-}
+type Placing = ItemWork & { readonly event: OfferedEvent; readonly identity: IdentifiedEvent }
 
-function addTo(additions: Map<number, Addition>, work: Work, item: ItemWork): void {
+function addTo(additions: Map<number, Addition>, item: ItemWork): void {
   if (countsNowhere(item)) return
-  const { id } = partitionFor(work.member, item)
+  const { id } = partitionFor(item)
   const { counts, events } = additionFor(additions, id)
   if (item.letGo?.kind !== 'released') counts.received++
   else if (item.letGo.partitionId === id) counts.quarantined--
@@ -67,8 +64,11 @@ function addTo(additions: Map<number, Addition>, work: Work, item: ItemWork): vo
     counts.received++
   }
   if (item.countsAs !== undefined) counts[item.countsAs]++
-  else if (item.item.kind === 'event' && item.identity !== undefined)
-    events.push({ work, item, event: item.item, identity: item.identity })
+  else if (isPlacing(item)) events.push(item)
+}
+
+function isPlacing(item: ItemWork): item is Placing {
+  return item.event !== undefined && item.identity !== undefined
 }
 
 function additionFor(additions: Map<number, Addition>, partitionId: number): Addition {
@@ -95,7 +95,8 @@ async function layOut(
     let run = planned
     let sources = head.unsealedSources + run.sources.size
     // Too many, it may be: of what is in the log already they can be counted.
-    if (sources > PACKET_SOURCES_MAX && rows.length === 0) sources = await countSources(db, head, run.sources)
+    if (sources > PACKET_SOURCES_MAX && rows.length === 0)
+      sources = await countSources(db, head, [...run.sources.keys()])
     if (!fits(run, head, sources)) {
       head = await endBefore(db, head, run, nowMs)
       sources = run.sources.size
@@ -103,7 +104,7 @@ async function layOut(
     // The packets that have ended since the runs were made say which events are late.
     if (head.watermarkMs !== before.watermarkMs) run = writtenAt(head.watermarkMs, run)
     const apart = others.duplicate + others.rejected + others.quarantined + others.waived
-    const row = { received: run.places.length + apart, ...others }
+    const row = { received: run.events.length + apart, ...others }
     rows.push({
       partitionId: head.partitionId,
       appendNo: head.nextAppend,
@@ -128,69 +129,89 @@ async function layOut(
 type Run = {
   readonly stream: Stream
   readonly constants: string
-  readonly places: { readonly placing: Placing; readonly flags: number }[]
-  readonly lines: string[]
-  readonly sources: Set<string>
+  readonly events: Placing[]
+  readonly flags: number[]
+  readonly lines: Stretch[]
+  /** The weakest way in which each of them was authenticated. */
+  readonly sources: Map<string, PacketSource['authenticated']>
   bytes: number
+}
+
+/** Lines that stand one after the other where they come from. */
+type Stretch = { readonly of: OfferedLines | undefined; readonly from: number; bytes: Buffer }
+
+function emptyRun(stream: Stream, constants: string): Run {
+  return { stream, constants, events: [], flags: [], lines: [], sources: new Map(), bytes: 0 }
 }
 
 function runsOf(events: readonly Placing[], watermarkMs: number): Run[] {
   const runs: Run[] = []
-  for (const placing of events) {
-    const { offer, constants } = placing.work.member
-    const written = write(placing, watermarkMs)
-    let run = runs.at(-1)
+  let run: Run | undefined
+  for (const item of events) {
+    const { stream, style, source } = item.member.offer
+    const line = lineOf(item, watermarkMs)
     if (
       run === undefined ||
-      isFull(run, written, offer.source.sourceId) ||
-      run.constants !== constants ||
-      run.stream.policyDigest !== offer.stream.policyDigest
+      isFull(run, line.bytes, source.sourceId) ||
+      run.constants !== style.constantsText ||
+      run.stream.policyDigest !== stream.policyDigest
     ) {
-      run = { stream: offer.stream, constants, places: [], lines: [], sources: new Set(), bytes: 0 }
+      run = emptyRun(stream, style.constantsText)
       runs.push(run)
     }
-    add(run, placing, written)
+    add(run, item, line)
   }
   return runs
 }
 
-function writtenAt(watermarkMs: number, { places, ...run }: Run): Run {
-  const again: Run = { ...run, places: [], lines: [], bytes: 0 }
-  for (const { placing } of places) add(again, placing, write(placing, watermarkMs))
+function writtenAt(watermarkMs: number, { stream, constants, events }: Run): Run {
+  const again = emptyRun(stream, constants)
+  for (const item of events) add(again, item, lineOf(item, watermarkMs))
   return again
 }
 
-type Written = { readonly line: string; readonly bytes: number; readonly flags: number }
+/** `changed`: where it is not the line that was offered. */
+type Line = { readonly flags: number; readonly bytes: number; readonly changed: Buffer | undefined }
 
-function write({ event, identity, work }: Placing, watermarkMs: number): Written {
-  const late = isLate(identity, watermarkMs)
-  const asPrepared = identity === event.identity && late === event.late
-  const placed = { event: event.event, identity, late }
-  const line = asPrepared ? event.line : orThrow(lineFor(placed, work.member.writeLine))
-  return { line, bytes: Buffer.byteLength(line) + 1, flags: flagsOf(placed) }
+function lineOf({ event, identity, member }: Placing, watermarkMs: number): Line {
+  const isLate = identity.eventTimeMs < watermarkMs
+  const flags = identity.flags | event.flags | (isLate ? qualityFlags.LATE : 0)
+  const asOffered = identity === event.identity && !isLate
+  const changed = asOffered ? undefined : changedLine(event, { ...identity, flags }, member.offer)
+  return { flags, bytes: changed?.length ?? event.lineBytes, changed }
 }
 
-function isFull({ lines, bytes, sources }: Run, written: Written, sourceId: string): boolean {
-  if (lines.length === SEGMENT_EVENTS_MAX || bytes + written.bytes > SEGMENT_BYTES_MAX) return true
+function isFull({ events, bytes, sources }: Run, lineBytes: number, sourceId: string): boolean {
+  if (events.length === SEGMENT_EVENTS_MAX || bytes + lineBytes > SEGMENT_BYTES_MAX) return true
   return sources.size === PACKET_SOURCES_MAX && !sources.has(sourceId)
 }
 
-function add(run: Run, placing: Placing, { line, bytes, flags }: Written): void {
-  run.places.push({ placing, flags })
-  run.lines.push(line)
-  run.sources.add(placing.work.member.offer.source.sourceId)
+function add(run: Run, item: Placing, { flags, bytes, changed }: Line): void {
+  const { lines, source, authenticated } = item.member.offer
+  const { lineAt, lineBytes } = item.event
+  run.events.push(item)
+  run.flags.push(flags)
   run.bytes += bytes
+  const last = run.lines.at(-1)
+  if (changed !== undefined) run.lines.push({ of: undefined, from: 0, bytes: changed })
+  else if (last?.of === lines && last.from + last.bytes.length === lineAt)
+    last.bytes = lines.slice(last.from, lineAt + lineBytes)
+  else run.lines.push({ of: lines, from: lineAt, bytes: lines.slice(lineAt, lineAt + lineBytes) })
+  const known = run.sources.get(source.sourceId)
+  if (known === authenticated) return
+  if (known === undefined || authentications.indexOf(authenticated) < authentications.indexOf(known))
+    run.sources.set(source.sourceId, authenticated)
 }
 
 /** Of a packet that would hold what is unsealed and the run. */
-async function countSources(db: Queryable, head: Head, more: ReadonlySet<string>): Promise<number> {
+async function countSources(db: Queryable, head: Head, more: readonly string[]): Promise<number> {
   const { rows } = await db.query<{ sources: number }>({
     name: 'count-unsealed-sources',
     text: `select count(*)::int as sources from (
       select source ->> 'sourceId' from segments, json_array_elements(sources::json) as source
         where partition_id = $1 and first_seq >= $2 and count > 0
       union select unnest($3::text[])) as named`,
-    values: [head.partitionId, head.sealedSeq, [...more]],
+    values: [head.partitionId, head.sealedSeq, more],
   })
   return rows[0]?.sources ?? 0
 }
@@ -202,7 +223,7 @@ function fits(run: Run, head: Head, sources: number): boolean {
     head.policyDigest === run.stream.policyDigest &&
     head.constants === run.constants &&
     sources <= PACKET_SOURCES_MAX &&
-    unsealed + run.lines.length <= UNSEALED_EVENTS_MAX &&
+    unsealed + run.events.length <= UNSEALED_EVENTS_MAX &&
     head.unsealedBytes + run.bytes <= UNSEALED_BYTES_MAX
   )
 }
@@ -219,40 +240,40 @@ function endBefore(db: Queryable, head: Head, run: Run, nowMs: number): Promise<
   })
 }
 
-function linesOf({ stream, constants, places, lines }: Run): SegmentLines {
-  const times = places.map(({ placing }) => placing.identity.eventTimeMs)
-  const weakest = new Map<string, PacketSource['authenticated']>()
-  for (const { placing } of places) {
-    const { source, authenticated } = placing.work.member.offer
-    const known = weakest.get(source.sourceId)
-    if (known === undefined || authentications.indexOf(authenticated) < authentications.indexOf(known))
-      weakest.set(source.sourceId, authenticated)
+function linesOf({ stream, constants, events, lines, sources }: Run): SegmentLines {
+  const named = [...sources]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([sourceId, authenticated]) => ({ sourceId, authenticated }))
+  let firstEventMs = Number.MAX_SAFE_INTEGER
+  let lastEventMs = 0
+  for (const { identity } of events) {
+    firstEventMs = Math.min(firstEventMs, identity.eventTimeMs)
+    lastEventMs = Math.max(lastEventMs, identity.eventTimeMs)
   }
-  const sources = [...weakest.keys()]
-    .sort()
-    .map(sourceId => ({ sourceId, authenticated: weakest.get(sourceId) ?? 'none' }))
+  const [only] = lines
   return {
-    count: lines.length,
+    count: events.length,
     policyDigest: stream.policyDigest,
     constants,
-    sources: canonicalJson(sources),
-    firstEventMs: times.reduce((least, ms) => Math.min(least, ms), Number.MAX_SAFE_INTEGER),
-    lastEventMs: times.reduce((greatest, ms) => Math.max(greatest, ms), 0),
-    bytes: Buffer.from(`${lines.join('\n')}\n`),
+    sources: canonicalJson(named),
+    firstEventMs,
+    lastEventMs,
+    bytes:
+      only !== undefined && lines.length === 1 ? only.bytes : Buffer.concat(lines.map(each => each.bytes)),
   }
 }
 
-function answerPlaces({ places }: Run, { partition, nextSeq }: Head): void {
-  for (const [i, { placing, flags }] of places.entries()) {
-    const { item, identity, work } = placing
+function answerPlaces({ events, flags }: Run, { partition, nextSeq }: Head): void {
+  for (const [i, item] of events.entries()) {
+    const { identity, member, event } = item
     const { eventId, revises } = identity
-    const { nativeId } = placing.event.observed
-    const isKeyed = identity.dedup === 'none' && work.member.offer.idempotency !== undefined
+    const { nativeId } = event
+    const isKeyed = identity.dedup === 'none' && member.offer.idempotency !== undefined
     const placed = {
       eventId,
       partition,
       seq: nextSeq + i,
-      flags,
+      flags: flags[i] ?? 0,
       dedup: isKeyed ? ('event-id' as const) : identity.dedup,
       ...(nativeId !== undefined && { nativeId }),
     }
@@ -274,11 +295,8 @@ function after(head: Head, row: Counts, run: Run | undefined, nowMs: number): He
   if (run === undefined) return counted
   return {
     ...counted,
-    nextSeq: head.nextSeq + run.lines.length,
-    eventMsMax: run.places.reduce(
-      (greatest, place) => Math.max(greatest, countedTime(place)),
-      head.eventMsMax ?? 0,
-    ),
+    nextSeq: head.nextSeq + run.events.length,
+    eventMsMax: countedTime(run, head.eventMsMax ?? 0),
     unsealedBytes: head.unsealedBytes + run.bytes,
     unsealedSinceMs: head.unsealedSinceMs ?? nowMs,
     policyDigest: run.stream.policyDigest,
@@ -288,8 +306,12 @@ function after(head: Head, row: Counts, run: Run | undefined, nowMs: number): He
 }
 
 /** An event that was fetched later closes no window, and one from the future closes none before its time. */
-function countedTime({ placing, flags }: Run['places'][number]): number {
-  if ((flags & qualityFlags.BACKFILL) !== 0) return 0
-  const { source, receivedMs } = placing.work.member.offer
-  return Math.min(placing.identity.eventTimeMs, receivedMs + source.time.skewMsMax)
+function countedTime({ events, flags }: Run, leastMs: number): number {
+  let countedMs = leastMs
+  for (const [i, { identity, member }] of events.entries()) {
+    if (((flags[i] ?? 0) & qualityFlags.BACKFILL) !== 0) continue
+    const { source, receivedMs } = member.offer
+    countedMs = Math.max(countedMs, Math.min(identity.eventTimeMs, receivedMs + source.time.skewMsMax))
+  }
+  return countedMs
 }

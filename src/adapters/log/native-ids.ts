@@ -1,52 +1,69 @@
 import { utf8 } from '../../core/bytes.ts'
-import type { KnownPayloads } from '../../core/event/identity.ts'
-import { bytea, byteas, hexOf, type Queryable } from '../postgres/sql.ts'
+import type { IdentifiedEvent, KnownPayloads } from '../../core/event/identity.ts'
+import { bytea, hexOf, numbers, type Queryable, texts } from '../postgres/sql.ts'
 
 export type NativeKey = { readonly sourceId: string; readonly nativeId: string }
 
-type NativeClaim = NativeKey & { readonly first: KnownPayloads['latest'] }
+/** `first`: what it is taken as, where nothing is known of it. */
+export type NativeClaim = NativeKey & { readonly first: Pick<IdentifiedEvent, 'eventId' | 'eventTimeMs'> }
 
-/** What was known of the keys, locked until the transaction ends; those not known before are taken with `first`. */
+/**
+ * What was known of the keys, by their places, locked until the transaction ends; those not known before are taken with
+ * `first`.
+ */
 export async function claimNativeIds(
   db: Queryable,
   claims: readonly NativeClaim[],
   nowMs: number,
-): Promise<(KnownPayloads | undefined)[]> {
-  if (claims.length === 0) return []
+): Promise<Map<number, KnownPayloads>> {
+  const known = new Map<number, KnownPayloads>()
+  if (claims.length === 0) return known
   const { rows } = await db.query<{ taken: number[] | null }>({
     name: 'claim-native-ids',
-    text: `with fresh as (
+    text: `with given as materialized (
+        select source_id, substring($2::bytea from start for length) as native_id,
+            substring($3::bytea from (32 * (place - 1) + 1)::int for 32) as digest, latest_ms, place
+          from unnest($1::text[], $4::int[], $5::int[], $6::bigint[]) with ordinality
+            as named (source_id, start, length, latest_ms, place)
+      ), fresh as (
         insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, first_ms)
-          select source_id, native_id, digest, digest, latest_ms, $5
-          from unnest($1::text[], $2::bytea[], $3::bytea[], $4::bigint[])
-            as given (source_id, native_id, digest, latest_ms)
-          order by source_id, native_id
+          select source_id, native_id, digest, digest, latest_ms, $7 from given order by source_id, native_id
           on conflict do nothing returning source_id, native_id)
-      select case when count(*) = $6 then null else array(
-        select place::int from unnest($1::text[], $2::bytea[]) with ordinality as given (source_id, native_id, place)
+      select case when count(*) = $8 then null else array(
+        select place::int from given
           where not exists (select 1 from fresh where fresh.source_id = given.source_id
             and fresh.native_id = given.native_id)) end as taken
       from fresh`,
-    values: [
-      claims.map(({ sourceId }) => sourceId),
-      claims.map(({ nativeId }) => Buffer.from(utf8(nativeId))),
-      byteas(claims.map(({ first }) => first.payloadDigest)),
-      claims.map(({ first }) => first.timeMs),
-      nowMs,
-      claims.length,
-    ],
+    values: [texts(claims.map(({ sourceId }) => sourceId)), ...idBytes(claims), nowMs, claims.length],
   })
-  const known: (KnownPayloads | undefined)[] = claims.map(() => undefined)
   const taken = rows[0]?.taken ?? []
   if (taken.length > 0) await readTaken(db, claims, taken, known, nowMs)
   return known
+}
+
+/** Ids and digests one after the other, with the places of the ids: a parameter each would cost more than they do. */
+function idBytes(claims: readonly NativeClaim[]): [Buffer, Buffer, string, string, string] {
+  const ids = claims.map(({ nativeId }) => Buffer.from(nativeId))
+  const starts: number[] = []
+  let start = 1
+  for (const { length } of ids) {
+    starts.push(start)
+    start += length
+  }
+  return [
+    Buffer.concat(ids),
+    Buffer.from(claims.map(({ first }) => first.eventId).join(''), 'hex'),
+    numbers(starts),
+    numbers(ids.map(({ length }) => length)),
+    numbers(claims.map(({ first }) => first.eventTimeMs)),
+  ]
 }
 
 async function readTaken(
   db: Queryable,
   claims: readonly NativeClaim[],
   places: readonly number[],
-  known: (KnownPayloads | undefined)[],
+  known: Map<number, KnownPayloads>,
   nowMs: number,
 ): Promise<void> {
   const asked = places.flatMap(place => claims[place - 1] ?? [])
@@ -63,7 +80,7 @@ async function readTaken(
       places,
     ],
   })
-  for (const row of rows) known[row.place - 1] = asKnown(row)
+  for (const row of rows) known.set(row.place - 1, asKnown(row))
   if (rows.length === places.length) return
 
   // Swept between the two statements: then nothing is known of them, and they are taken like any other.
@@ -74,7 +91,10 @@ async function readTaken(
     gone.flatMap(place => claims[place - 1] ?? []),
     nowMs,
   )
-  for (const [i, place] of gone.entries()) known[place - 1] = again[i]
+  for (const [i, payloads] of again) {
+    const place = gone[i]
+    if (place !== undefined) known.set(place - 1, payloads)
+  }
 }
 
 type KnownRow = {

@@ -1,91 +1,121 @@
-import { identify, type KnownPayloads } from '../../core/event/identity.ts'
+import { canonicalJson } from '../../core/canonical-json.ts'
+import {
+  type IdentifiedEvent,
+  identifyKnown,
+  type KnownPayloads,
+  rememberFirst,
+} from '../../core/event/identity.ts'
+import type { OfferedEvent } from '../../ingest/append.ts'
 import type { Queryable } from '../postgres/sql.ts'
+import { envelopeOf } from './changed-line.ts'
 import { claimEventIds, type EventIdKey, orderingOf } from './event-ids.ts'
 import { type ItemWork, undecided, type Work } from './group-work.ts'
 import type { Holding } from './holdings.ts'
-import { claimNativeIds, type NativeKey, writeNativeIds } from './native-ids.ts'
-import type { PreparedEvent } from './prepared.ts'
+import { claimNativeIds, type NativeClaim, writeNativeIds } from './native-ids.ts'
+
+type EventWork = ItemWork & { readonly event: OfferedEvent }
+
+/** One native id that the group names. */
+type Named = NativeClaim & {
+  /** As of the events so far; undefined while nothing is known of it. */
+  known: KnownPayloads | undefined
+  /** What it was taken with, where nothing was known. */
+  takenAs: IdentifiedEvent | undefined
+  isChanged: boolean
+}
 
 export async function settleNativeIds(db: Queryable, works: readonly Work[], nowMs: number): Promise<void> {
-  const events = undecided(works).flatMap(({ item, event }) => {
-    const { nativeId, sourceId } = event.observed
-    return nativeId === undefined ? [] : [{ item, event, key: { sourceId, nativeId } }]
-  })
-  if (events.length === 0) return
-  const firsts = new Map<string, NativeKey & { first: KnownPayloads['latest']; asInserted: KnownPayloads }>()
-  for (const { event, key } of events) {
-    const { known } = event.identity
-    const text = textOf(key)
-    if (known !== undefined && !firsts.has(text))
-      firsts.set(text, { ...key, first: known.latest, asInserted: known })
-  }
-  const claims = [...firsts.values()]
-  const found = await claimNativeIds(db, claims, nowMs)
-  const known = new Map(claims.map((claim, i) => [textOf(claim), found[i]]))
-
-  for (const { item, event, key } of events) {
-    const text = textOf(key)
-    const before = known.get(text)
-    // What nothing was known of is what it was prepared as, line and all.
-    const identity = before === undefined ? event.identity : identify(event.observed, event.arrival, before)
-    if (identity.kind === 'duplicate') {
-      item.answer = { status: 'duplicate', of: identity.of, nativeId: key.nativeId }
-      item.countsAs = 'duplicate'
-    } else if (identity.kind === 'undecided') {
-      item.held = undecidedEvent(event, key.nativeId)
-    } else {
-      item.identity = identity
-      known.set(text, identity.known)
+  const named = new Map<string, Named>()
+  const events: { readonly item: EventWork; readonly name: Named }[] = []
+  for (const item of undecided(works)) {
+    const { nativeId, identity } = item.event
+    if (nativeId === undefined) continue
+    const { sourceId } = item.member.offer.source
+    const text = textOf(sourceId, nativeId)
+    let name = named.get(text)
+    if (name === undefined) {
+      name = { sourceId, nativeId, first: identity, known: undefined, takenAs: undefined, isChanged: false }
+      named.set(text, name)
     }
+    events.push({ item, name })
   }
-  const changed = claims.flatMap((claim, i) => {
-    const now = known.get(textOf(claim))
-    return now === undefined || now === found[i] || now === claim.asInserted ? [] : [{ ...claim, known: now }]
+  if (events.length === 0) return
+  const names = [...named.values()]
+  for (const [place, known] of await claimNativeIds(db, names, nowMs)) {
+    const name = names[place]
+    if (name !== undefined) name.known = known
+  }
+
+  for (const { item, name } of events) {
+    if (name.takenAs !== undefined) name.known ??= rememberFirst(name.takenAs)
+    if (name.known === undefined) name.takenAs = item.event.identity
+    else settleKnown(item, name, name.known)
+  }
+  await writeNativeIds(
+    db,
+    names.flatMap(({ sourceId, nativeId, known, isChanged }) =>
+      isChanged && known !== undefined ? [{ sourceId, nativeId, known }] : [],
+    ),
+  )
+}
+
+function settleKnown(item: EventWork, name: Named, known: KnownPayloads): void {
+  const { event, member } = item
+  const identity = identifyKnown(event.identity, known, {
+    ingestTimeMs: member.offer.receivedMs,
+    payloadJcs: () => canonicalJson(envelopeOf(event, member.offer).payload),
   })
-  await writeNativeIds(db, changed)
+  if (identity.kind === 'duplicate') {
+    item.answer = { status: 'duplicate', of: identity.of, nativeId: name.nativeId }
+    item.countsAs = 'duplicate'
+  } else if (identity.kind === 'undecided') {
+    item.held = undecidedEvent(item, name.nativeId)
+  } else {
+    item.identity = identity
+    name.known = identity.known
+    name.isChanged = true
+  }
 }
 
 /** The name of a source never holds the character NUL: its column could not. */
-function textOf({ sourceId, nativeId }: NativeKey): string {
+function textOf(sourceId: string, nativeId: string): string {
   return `${sourceId}\0${nativeId}`
 }
 
-function undecidedEvent({ event, identity }: PreparedEvent, nativeId: string): Holding['item'] {
+function undecidedEvent({ event, index, member }: EventWork, nativeId: string): Holding['item'] {
   return {
     kind: 'held',
     reason: 'identity-undecided',
     detail: `so many payloads of "${nativeId.slice(0, 80)}" came before that some were forgotten, and this one is late: only its owner can say whether it is new`,
-    held: event.submission,
-    fingerprint: identity.eventId,
+    held: member.offer.submissionOf(index),
+    fingerprint: event.identity.eventId,
     nativeId,
   }
 }
 
 export async function settleEventIds(db: Queryable, works: readonly Work[]): Promise<void> {
-  const keys = new Map<string, EventIdKey>()
-  const asked: { item: ItemWork; eventId: string }[] = []
-  for (const { work, item, event } of undecided(works)) {
-    const { identity } = item
-    const isKeyed = work.member.offer.idempotency !== undefined
+  const seen = new Set<string>()
+  const keys: EventIdKey[] = []
+  const asked: ItemWork[] = []
+  for (const item of undecided(works)) {
+    const { identity, event, index, member } = item
     if (identity === undefined || identity.dedup === 'native-id') continue
-    if (identity.dedup === 'none' && !isKeyed) continue
+    if (identity.dedup === 'none' && member.offer.idempotency === undefined) continue
     const { eventId } = identity
-    if (keys.has(eventId)) {
+    if (seen.has(eventId)) {
       repeats(item, eventId)
       continue
     }
-    const { sourceSeq, eventTime } = event.event.stated
-    const ordering = orderingOf(identity, {
-      ...(sourceSeq !== undefined && { sourceSeq }),
-      ownTime: eventTime !== undefined,
-      index: item.index,
-    })
-    keys.set(eventId, { eventId, ordering })
-    asked.push({ item, eventId })
+    seen.add(eventId)
+    keys.push({ eventId, ordering: orderingOf(identity, event.sourceSeq, index) })
+    asked.push(item)
   }
-  const taken = await claimEventIds(db, [...keys.values()])
+  const taken = await claimEventIds(db, keys)
   if (taken.size === 0) return
-  for (const { item, eventId } of asked) if (taken.has(eventId)) repeats(item, eventId)
+  for (const [i, { eventId }] of keys.entries()) {
+    const item = asked[i]
+    if (item !== undefined && taken.has(eventId)) repeats(item, eventId)
+  }
 }
 
 function repeats(item: ItemWork, eventId: string): void {

@@ -75,7 +75,7 @@ export async function settleHeld(db: Queryable, works: readonly Work[]): Promise
       if (item.held === undefined || item.answer !== undefined) return []
       const { source, stream, authenticated, receivedMs } = member.offer
       const holding: Holding = {
-        partitionId: partitionFor(member, item).id,
+        partitionId: partitionFor(item).id,
         streamId: stream.streamId,
         sourceId: source.sourceId,
         ...(source.tenantId !== undefined && { tenantId: source.tenantId }),

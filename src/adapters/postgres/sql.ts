@@ -13,6 +13,26 @@ export function byteas(hexes: readonly string[]): string[] {
   return hexes.map(bytea)
 }
 
+/** As a parameter of an array type; the driver's own way takes about ten times as long. */
+export function numbers(values: readonly (number | string)[]): string {
+  return `{${values.join(',')}}`
+}
+
+/** As a parameter of type text[], the same way. */
+export function texts(values: readonly string[]): string {
+  const quoted = new Map<string, string>()
+  return `{${values
+    .map(value => {
+      let item = quoted.get(value)
+      if (item === undefined) {
+        item = `"${value.replace(/["\\]/g, '\\$&')}"`
+        quoted.set(value, item)
+      }
+      return item
+    })
+    .join(',')}}`
+}
+
 /** Bytes that the driver has read; its Buffers are several times as quick as a loop. */
 export function hexOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')

@@ -65,10 +65,24 @@ type KnownPayload = {
 export const EARLIER_PAYLOADS_MAX = 32
 
 export function identify(observed: ObservedEvent, arrival: Arrival, known?: KnownPayloads): Identity {
-  const { sourceId, streamId, payloadJcs, nativeId, sourceSeq, eventTimeMs } = observed
-  if (nativeId !== undefined) return identifyNative(observed, nativeId, arrival, known)
+  const first = identifyFirst(observed, arrival)
+  if (observed.nativeId === undefined) return first
+  if (known === undefined) return { ...first, known: rememberFirst(first) }
+  return identifyKnown(first, known, {
+    ingestTimeMs: arrival.ingestTimeMs,
+    payloadJcs: () => observed.payloadJcs,
+  })
+}
 
+/** As the first of its nativeId, if it has one. */
+export function identifyFirst(observed: ObservedEvent, arrival: Arrival): IdentifiedEvent {
+  const { sourceId, streamId, payloadJcs, nativeId, sourceSeq, eventTimeMs } = observed
   const timed = timeOf(observed, arrival)
+  if (nativeId !== undefined) {
+    // Within one (sourceId, nativeId) the id tells payloads apart, so that no second digest is needed for it.
+    const eventId = digestHex('assay:event-native:1', sourceId, nativeId, payloadJcs)
+    return { kind: 'event', eventId, ...timed, dedup: 'native-id' }
+  }
   if (sourceSeq !== undefined) {
     const eventId = digestHex('assay:event-seq:1', sourceId, streamId, u64beOfDigits(sourceSeq), payloadJcs)
     return { kind: 'event', eventId, ...timed, dedup: 'event-id' }
@@ -82,22 +96,23 @@ export function identify(observed: ObservedEvent, arrival: Arrival, known?: Know
   return { kind: 'event', eventId, ...timed, dedup: 'none' }
 }
 
-function identifyNative(
-  observed: ObservedEvent,
-  nativeId: string,
-  arrival: Arrival,
-  known: KnownPayloads | undefined,
-): Identity {
-  const { sourceId, payloadJcs, eventTimeMs: ownTimeMs } = observed
-  // Within one (sourceId, nativeId) the id tells payloads apart, so that no second digest is needed for it.
-  const payloadDigest = digestHex('assay:event-native:1', sourceId, nativeId, payloadJcs)
-  const timed = timeOf(observed, arrival)
-  if (known === undefined) {
-    const first = { payloadDigest, eventId: payloadDigest, timeMs: timed.eventTimeMs }
-    const remembered = { latest: first, earlier: [], forgotten: false }
-    return { kind: 'event', eventId: payloadDigest, ...timed, dedup: 'native-id', known: remembered }
+/** What is known of a nativeId once its first event has come. */
+export function rememberFirst({ eventId, eventTimeMs }: IdentifiedEvent): KnownPayloads {
+  return {
+    latest: { payloadDigest: eventId, eventId, timeMs: eventTimeMs },
+    earlier: [],
+    forgotten: false,
   }
+}
 
+/** What an event is whose nativeId came before. `first`: what it would be as the first. */
+export function identifyKnown(
+  first: IdentifiedEvent,
+  known: KnownPayloads,
+  arrival: { readonly ingestTimeMs: number; payloadJcs(): string },
+): Identity {
+  const { eventId: payloadDigest, eventTimeMs, flags } = first
+  const ownTimeMs = (flags & qualityFlags.ARRIVAL_TIME) === 0 ? eventTimeMs : undefined
   const { latest } = known
   const seen = recall(known, payloadDigest)
   const later = ownTimeMs !== undefined && ownTimeMs > latest.timeMs
@@ -108,15 +123,15 @@ function identifyNative(
   // A payload that returns needs an id of its own. Each id made here makes a new latest, so none comes twice.
   const returns = seen !== undefined || known.forgotten
   const eventId = returns
-    ? digestHex('assay:event-reversion:1', knownHex(latest.eventId), payloadJcs)
+    ? digestHex('assay:event-reversion:1', knownHex(latest.eventId), arrival.payloadJcs())
     : payloadDigest
   // Without a time of its own an event cannot be shown to be old, whatever the clock of the latest said.
   const timeMs = ownTimeMs ?? Math.max(arrival.ingestTimeMs, latest.timeMs)
   return {
     kind: 'event',
     eventId,
-    eventTimeMs: timed.eventTimeMs,
-    flags: timed.flags | qualityFlags.REVISION | (late ? qualityFlags.LATE : 0),
+    eventTimeMs,
+    flags: flags | qualityFlags.REVISION | (late ? qualityFlags.LATE : 0),
     dedup: 'native-id',
     revises: latest.eventId,
     known: remember(known, { payloadDigest, eventId, timeMs }, late),

@@ -7,8 +7,9 @@ import { envelopeChecks } from './read-envelope.ts'
 import type { StatedIdentity } from './read-identity.ts'
 import type { Submission } from './submission.ts'
 
-/** What one event's line is made from, besides what all events of its request share. */
+/** What one event's line is made from, besides what all events of its source and stream share. */
 export type LineOf = {
+  readonly ingestTimeMs: number
   readonly submission: Submission
   readonly stated: StatedIdentity
   readonly identified: IdentifiedEvent
@@ -19,14 +20,17 @@ export type LineOf = {
 
 export type WriteLine = (event: LineOf) => Outcome<string>
 
+/** What does not change from one event to the next. */
+export type SharedByLines = Omit<Assigned, 'partitionKey' | 'ingestTimeMs'>
+
 /**
- * Writes the lines of a request's events, byte for byte those of `eventLine`. Most of a line is the same in all of them
- * and is written once; what brings members of its own along goes the long way.
+ * Writes the lines of events, byte for byte those of `eventLine`. Most of a line is the same in all of them and is
+ * written once; what brings members of its own along goes the long way.
  */
-export function lineWriter(shared: Omit<Assigned, 'partitionKey'>, constants: LineConstants): WriteLine {
-  const written: WriteLine = ({ submission, stated, identified, partitionKey, payloadJcs }) =>
+export function lineWriter(shared: SharedByLines, constants: LineConstants): WriteLine {
+  const written: WriteLine = ({ submission, stated, identified, partitionKey, ingestTimeMs, payloadJcs }) =>
     eventLine(
-      composeEnvelope(submission, { ...shared, partitionKey }, stated, identified),
+      composeEnvelope(submission, { ...shared, ingestTimeMs, partitionKey }, stated, identified),
       constants,
       payloadJcs,
     )
@@ -54,14 +58,13 @@ function isPlain({ submission, partitionKey }: LineOf, constants: LineConstants)
 /** What stands between the members that differ, in the order of the canonical form. */
 type Pieces = {
   readonly beforeEventId: string
-  readonly beforePayload: string
   readonly beforeFlags: string
   readonly afterRevises: string
   readonly afterSequence: string
   readonly type: string
 }
 
-function piecesOf(shared: Omit<Assigned, 'partitionKey'>, constants: LineConstants): Pieces {
+function piecesOf(shared: SharedByLines, constants: LineConstants): Pieces {
   const members = (...names: readonly (keyof Envelope)[]) =>
     names
       .map(name => {
@@ -72,7 +75,6 @@ function piecesOf(shared: Omit<Assigned, 'partitionKey'>, constants: LineConstan
       .join('')
   return {
     beforeEventId: members('connectorId', 'connectorVersion', 'dataVersion', 'domain'),
-    beforePayload: members('ingestTimeMs'),
     beforeFlags: members('payloadType'),
     afterRevises: members('schemaVersion', 'sourceId'),
     afterSequence: members('sourceVersion', 'streamId'),
@@ -81,8 +83,8 @@ function piecesOf(shared: Omit<Assigned, 'partitionKey'>, constants: LineConstan
 }
 
 function plainLine(
-  { submission, stated, identified, partitionKey, payloadJcs }: LineOf,
-  { streamKey }: Omit<Assigned, 'partitionKey'>,
+  { submission, stated, identified, partitionKey, ingestTimeMs, payloadJcs }: LineOf,
+  { streamKey }: SharedByLines,
   pieces: Pieces,
 ): string {
   const { eventId, eventTimeMs, flags, revises } = identified
@@ -92,7 +94,7 @@ function plainLine(
     (streamKey === undefined ? '{' : `{"blind":"${blindOf(streamKey, eventId)}",`) +
     `${pieces.beforeEventId}"eventId":"${eventId}","eventTimeMs":${eventTimeMs},` +
     (eventTime?.text === undefined ? '' : `"eventTimeText":${JSON.stringify(eventTime.text)},`) +
-    pieces.beforePayload +
+    `"ingestTimeMs":${ingestTimeMs},` +
     (nativeId === undefined ? '' : `"nativeId":${JSON.stringify(nativeId)},`) +
     `"partitionKey":${JSON.stringify(partitionKey)},"payload":${payloadJcs},${pieces.beforeFlags}"qualityFlags":${flags},` +
     (revises === undefined ? '' : `"revises":"${revises}",`) +

@@ -1,7 +1,7 @@
 import { fromUtf8 } from '../../core/bytes.ts'
 import { fromCsvRow } from '../../core/event/adapters/csv-row.ts'
 import { type Fault, FaultError } from '../../core/fault.ts'
-import type { ReceivedItem } from '../arrived.ts'
+import type { ReadItem } from '../arrived.ts'
 import { type CsvRow, readCsvRows } from './csv-rows.ts'
 import { onLine, rejectedItem } from './read-item.ts'
 import { LF, type TakeItems } from './windows.ts'
@@ -15,7 +15,7 @@ export function csvTaker(recordBytesMax: number, delimiter: string): TakeItems {
   let line = 1
   let flaws = 0
 
-  function item({ fields }: CsvRow, isUtf8: boolean): ReceivedItem | undefined {
+  function item({ fields }: CsvRow, isUtf8: boolean): ReadItem | undefined {
     if (!isUtf8) return unreadable('the bytes are not UTF-8')
     if (header !== undefined) return { submission: fromCsvRow(header, fields), flags: 0 }
     const columns = fromCsvRow(fields, fields)
@@ -25,13 +25,13 @@ export function csvTaker(recordBytesMax: number, delimiter: string): TakeItems {
   }
 
   return (window, rest) => {
-    const items: ReceivedItem[] = []
+    const items: ReadItem[] = []
     const whole = rest === 'ended' ? window.length : window.lastIndexOf(LF) + 1
     const isUtf8 = fromUtf8(window.subarray(0, whole)) !== undefined
     const lineAt = lineCounter(window, line)
 
     let used = 0
-    const reject = (start: number, rejected: ReceivedItem) => {
+    const reject = (start: number, rejected: ReadItem) => {
       if (header === undefined && !rejected.submission.ok)
         throw new FaultError({
           code: 'body-unreadable',
@@ -83,7 +83,7 @@ const tooManyFlaws: Fault = {
   detail: `more than ${FLAWS_MAX} rows have quotes that cannot be read; quote whole fields, double the quotes in them, and send the rest again`,
 }
 
-function unreadable(detail: string): ReceivedItem {
+function unreadable(detail: string): ReadItem {
   return rejectedItem('event-unreadable', detail)
 }
 
@@ -91,13 +91,13 @@ const strayQuote = unreadable(
   'a quote stands inside of a field, or text after a closing quote; quote the whole field, and double the quotes in it',
 )
 
-function openQuote(recordBytesMax: number): ReceivedItem {
+function openQuote(recordBytesMax: number): ReadItem {
   return unreadable(
     `a quote opens and does not close, neither before the body ends nor within ${recordBytesMax} bytes of the row; close it, or double it in a quoted field`,
   )
 }
 
-function tooLong(recordBytesMax: number): ReceivedItem {
+function tooLong(recordBytesMax: number): ReadItem {
   return unreadable(`the row is longer than ${recordBytesMax} bytes; send less in one event`)
 }
 

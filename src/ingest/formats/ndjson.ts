@@ -1,6 +1,6 @@
 import { fromUtf8 } from '../../core/bytes.ts'
 import type { Shape } from '../../core/event/adapters/recognize.ts'
-import type { ReceivedItem } from '../arrived.ts'
+import type { ReadItem, ReceivedItem, UnreadItem } from '../arrived.ts'
 import { onLine, readItemText, rejectedItem } from './read-item.ts'
 import { LF, type TakeItems } from './windows.ts'
 
@@ -13,7 +13,7 @@ export function ndjsonTaker(recordBytesMax: number, shape: Shape | undefined): T
       const newline = text.indexOf('\n', start)
       const end = newline < 0 ? text.length : newline
       line++
-      if (!isBlank(text, start, end)) items.push(onLine(line, readItemText(text, shape, start, end)))
+      if (!isBlank(text, start, end)) items.push(new UnreadLine(text, start, end, line, shape))
       start = end + 1
     }
   }
@@ -49,6 +49,27 @@ export function ndjsonTaker(recordBytesMax: number, shape: Shape | undefined): T
     if (text !== undefined) readLines(text, items)
     else readLinesApart(lines, items)
     return { items, used }
+  }
+}
+
+/** What is kept of a line until its event is wanted, and while it is being written: where it stands. */
+class UnreadLine implements UnreadItem {
+  readonly #text: string
+  readonly #start: number
+  readonly #end: number
+  readonly #line: number
+  readonly #shape: Shape | undefined
+
+  constructor(text: string, start: number, end: number, line: number, shape: Shape | undefined) {
+    this.#text = text
+    this.#start = start
+    this.#end = end
+    this.#line = line
+    this.#shape = shape
+  }
+
+  read(): ReadItem {
+    return onLine(this.#line, readItemText(this.#text, this.#shape, this.#start, this.#end))
   }
 }
 

@@ -47,9 +47,9 @@ describe('a native id that is swept while it is asked for', () => {
         return pool.query(query as never)
       },
     })
-    const first = { payloadDigest: 'aa'.repeat(32), eventId: 'aa'.repeat(32), timeMs: 1 }
+    const first = { eventId: 'aa'.repeat(32), eventTimeMs: 1 }
     const claims = [{ sourceId: 'sensor-1', nativeId: 'a', first }]
-    expect(await claimNativeIds(sweptBetween, claims, 1)).toEqual([undefined])
+    expect(await claimNativeIds(sweptBetween, claims, 1)).toEqual(new Map())
     expect((await pool.query('select 1 from native_ids')).rowCount).toBe(1)
   })
 })

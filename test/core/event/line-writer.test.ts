@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { canonicalJson, type Json } from '../../../src/core/canonical-json.ts'
-import { type Assigned, composeEnvelope } from '../../../src/core/event/compose-envelope.ts'
+import { composeEnvelope } from '../../../src/core/event/compose-envelope.ts'
 import { constantMembers, eventLine, type LineConstants } from '../../../src/core/event/line.ts'
-import { type LineOf, lineWriter } from '../../../src/core/event/line-writer.ts'
+import { type LineOf, lineWriter, type SharedByLines } from '../../../src/core/event/line-writer.ts'
 import { anyJson, anyName, anyTimeMs } from './arbitraries.ts'
 
 const hex = (bytes: number) =>
@@ -27,9 +27,8 @@ const anyShared = members(
       'dataVersion',
     ] as const
   ).map(member => anyName.map(name => ({ [member]: name }))),
-  anyTimeMs.map(ingestTimeMs => ({ ingestTimeMs })),
   optional('streamKey', fc.uint8Array({ minLength: 32, maxLength: 32 })),
-) as fc.Arbitrary<Omit<Assigned, 'partitionKey'>>
+) as fc.Arbitrary<SharedByLines>
 
 const anyEvent = (payload: Json) =>
   fc.record({
@@ -52,6 +51,7 @@ const anyEvent = (payload: Json) =>
       fc.nat({ max: 0x7fff }).map(flags => ({ flags })),
       optional('revises', hex(32)),
     ),
+    ingestTimeMs: anyTimeMs,
     partitionKey: fc.oneof(anyName, fc.constant('x'.repeat(300))),
     payloadJcs: fc.constant(canonicalJson(payload)),
   }) as fc.Arbitrary<LineOf>
@@ -70,8 +70,13 @@ describe('the writer of lines', () => {
           ) as LineConstants
           const write = lineWriter(shared, constants)
           for (const event of events) {
-            const { submission, stated, identified, partitionKey, payloadJcs } = event
-            const envelope = composeEnvelope(submission, { ...shared, partitionKey }, stated, identified)
+            const { submission, stated, identified, partitionKey, ingestTimeMs, payloadJcs } = event
+            const envelope = composeEnvelope(
+              submission,
+              { ...shared, ingestTimeMs, partitionKey },
+              stated,
+              identified,
+            )
             expect(write(event)).toEqual(eventLine(envelope, constants, payloadJcs))
           }
         },

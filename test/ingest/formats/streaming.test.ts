@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { referenceEvent } from '../../../bench/reference-event.ts'
 import { concatAll, utf8 } from '../../../src/core/bytes.ts'
+import { readReceived } from '../../../src/ingest/arrived.ts'
 import { readStreamed } from '../../../src/ingest/formats/read-streamed.ts'
 import { csv, ndjson, oneByOne, streamed } from './reading.ts'
 
@@ -18,7 +19,7 @@ async function readingOf(chunks: AsyncIterable<Uint8Array>, format: typeof ndjso
   const seen = { items: 0, accepted: 0, most: 0 }
   for await (const batch of readStreamed(chunks, format)) {
     seen.items += batch.length
-    for (const { submission } of batch) if (submission.ok) seen.accepted++
+    for (const item of batch) if (readReceived(item).submission.ok) seen.accepted++
     seen.most = Math.max(seen.most, used() - before)
   }
   return seen
