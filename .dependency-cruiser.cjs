@@ -85,7 +85,7 @@ module.exports = {
         path: [
           '^src/(?!core/|contract/|runtime/)',
           '^(topic-managers|lookup-services|migrations)/',
-          'node_modules/(knex|pg|ws)/',
+          'node_modules/(knex|pg)/',
         ],
       },
     ),

@@ -17,6 +17,12 @@ import { sourceSecrets } from './015-source-secrets.ts'
 import { logGuards } from './016-log-guards.ts'
 import { projections } from './017-projections.ts'
 import { overlayIngest } from './018-overlay-ingest.ts'
+import { rounds } from './020-rounds.ts'
+import { reputations } from './021-reputations.ts'
+import { certificates } from './022-certificates.ts'
+import { agentDirectory } from './023-agent-directory.ts'
+import { pipelineIndexes } from './024-pipeline-indexes.ts'
+import { jobViews } from './025-job-views.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
 export type Migration = {
@@ -46,4 +52,10 @@ export const migrations: readonly Migration[] = [
   logGuards,
   projections,
   overlayIngest,
+  rounds,
+  reputations,
+  certificates,
+  agentDirectory,
+  pipelineIndexes,
+  jobViews,
 ]

@@ -1,6 +1,14 @@
 /** What crosses a process boundary, for whoever writes an agent, a coordinator or a reader of their own. */
 
 export { signer } from '#curve'
+export {
+  ADVERT_SATOSHIS,
+  ADVERTS_PATH,
+  type AdvertAnswer,
+  type AdvertRequest,
+  readAdvertAnswer,
+  readAdvertRequest,
+} from './advert-request.ts'
 export { agentAdvertIn } from './agent-advert.ts'
 export {
   ancestry,
@@ -51,6 +59,17 @@ export {
 } from './messages.ts'
 export { baseLookupServices, baseTopics, dottedNameOf, lookupServiceOf, topicOf } from './names.ts'
 export { againstOperatorWord, type OperatorWord, signOperatorWord } from './operator.ts'
+export {
+  type CertifiedMember,
+  certificateOutputs,
+  jobOutputs,
+  pipelineSpend,
+  type ResultSaid,
+  resultTransaction,
+  type SeatFor,
+  stepSpends,
+} from './pipeline-outputs.ts'
+export { isPipelineOutput, pipelineTransaction } from './pipeline-transaction.ts'
 export { type ProofFile, readProof } from './proof.ts'
 export {
   type RequestSignatureVersion,
@@ -60,9 +79,26 @@ export {
   signRequest,
   verifyRequest,
 } from './request-signature.ts'
+export { ROUNDS_PATH, type RoundPart, roundParts, roundPartUrl } from './round-locations.ts'
 export { type Lock, p2pkhLock, readLock, tokenLock } from './script.ts'
 export { checkSpends, judgeSpend, type Spend, type SpendVerdict, signTransaction } from './spend.ts'
 export { readSubmittedBeef } from './submitted-beef.ts'
+export {
+  type Challenge,
+  type OfferSteak,
+  readChallenge,
+  readOfferSteak,
+  readSubscribe,
+  readSubscribed,
+  SUBSCRIBE_PATH,
+  type Subscribe,
+  type Subscribed,
+  type Subscription,
+  signSubscribed,
+  signSubscription,
+  verifySubscribed,
+  verifySubscription,
+} from './subscription.ts'
 export {
   agentSubject,
   type Issuer,
@@ -85,6 +121,7 @@ export {
   uhrpAdvertSpendingKey,
 } from './uhrp-advert.ts'
 export { hashInUhrpUrl, uhrpUrlOf } from './uhrp-url.ts'
+export type { Purpose, Unpaid } from './unpaid.ts'
 export {
   exitCodeOf,
   type HeaderChain,

@@ -1,5 +1,5 @@
-import type { Spend } from '../../contract/spend.ts'
-import type { Output, Transaction } from '../../contract/transaction.ts'
+import type { Transaction } from '../../contract/transaction.ts'
+import type { Purpose, Unpaid } from '../../contract/unpaid.ts'
 import type { Outcome } from '../../core/fault.ts'
 import type { Queryable } from '../postgres/sql.ts'
 
@@ -18,24 +18,8 @@ export type Fuel = {
   level(): Promise<FuelLevel>
 }
 
-/** What a transaction is for; no two transactions have the same. */
-export type Purpose = {
-  /** 32 bytes in hex. */
-  readonly subject: string
-  readonly stage: string
-  /** 0, and one more each time that its chain of transactions had to be built again. */
-  readonly rebuild: number
-}
-
-export type Plan = {
-  /** Tokens of ours that it spends; fuel is added behind them. */
-  readonly spends: readonly Spend[]
-  /** Change is added behind them. */
-  readonly outputs: readonly Output[]
-  /** Where the overlay takes it; none: it goes to the network alone. */
-  readonly topics: readonly string[]
-  readonly offChainValues?: Uint8Array
-}
+export type { Purpose }
+export type Plan = Unpaid
 
 export type FuelLevel = {
   /** Outputs that are mined and not taken. */

@@ -1,0 +1,98 @@
+import type { Transaction } from '../contract/transaction.ts'
+import type { Purpose, Unpaid } from '../contract/unpaid.ts'
+import type { Audience } from '../core/audience.ts'
+import type { CertifiedManifest } from '../core/certificate/manifest.ts'
+import type { Fault } from '../core/fault.ts'
+import type { Level } from '../core/level.ts'
+import type { PacketHeader } from '../core/log/packet-header.ts'
+import type { Version } from '../core/rounds/coordinating/standing.ts'
+import type { Template } from '../core/rounds/template.ts'
+
+/** Leave to work on a round, as whoever decided it had. */
+export type RoundLease = { readonly roundId: string; readonly token: number }
+
+/** What making certificates asks of the database. Whatever is written is one transaction, also with what it pays for. */
+export type CertificateStore = {
+  /** Rounds that are decided, whose certificate nobody else makes; ours for a while. */
+  take(limit: number): Promise<readonly DueCertificate[]>
+  keep(leases: readonly RoundLease[]): Promise<readonly RoundLease[]>
+  letGo(): Promise<void>
+  /** Stores manifests and the certificate's transaction before a byte of it leaves. */
+  write(lease: RoundLease, certificate: UnpaidCertificate): Promise<Written>
+  /** Certificates that were written, on which the network has said its word. */
+  heard(): Promise<readonly HeardCertificate[]>
+  /**
+   * The network has it: its packets are certified and anchored, the round is over. Whoever was certified before keeps its
+   * version.
+   */
+  anchored(certificate: HeardCertificate, nowMs: number): Promise<'written' | 'lost'>
+  /** It is dead, or came back: its packets are certified without an anchor, and the round is to be looked at. */
+  lost(certificate: HeardCertificate, why: string, nowMs: number): Promise<'written' | 'lost'>
+  /** A block has it, or no longer has it. */
+  moved(certificate: HeardCertificate, nowMs: number): Promise<'written' | 'lost'>
+}
+
+/** A decided round with all that its certificate is made from. */
+export type DueCertificate = {
+  readonly lease: RoundLease
+  readonly template: Template
+  readonly level: Level
+  readonly audience: Audience
+  /** Who may read it where it is restricted. */
+  readonly readers: readonly string[]
+  readonly rebuild: number
+  /** Of the certify job. */
+  readonly job: Transaction
+  readonly threadVout: number
+  /** Every result at hand, dissent too. */
+  readonly results: readonly Transaction[]
+  readonly members: readonly DueMember[]
+}
+
+export type DueMember = {
+  readonly index: number
+  readonly packetId: string
+  /** Undefined for an aggregate. */
+  readonly header: PacketHeader | undefined
+  readonly versionId: string
+  /** As certifiers agreed on it, canonical: it hashes to the versionId. */
+  readonly manifestJson: string
+  readonly manifest: CertifiedManifest
+  /** Where the agreed output and the state after it stand; undefined for an aggregate. */
+  readonly validated: AgreedOutput | undefined
+  /** What it was certified with before, if it was. */
+  readonly version: Version | null
+}
+
+export type AgreedOutput = {
+  readonly outputHash: string
+  readonly stateOut: string | null
+  read(): Promise<{ readonly output: Uint8Array; readonly state: Uint8Array }>
+}
+
+export type UnpaidCertificate = {
+  readonly purpose: Purpose
+  readonly unpaid: Unpaid
+  readonly members: readonly DueMember[]
+  readonly nowMs: number
+}
+
+export type Written =
+  | { readonly kind: 'written'; readonly transaction: Transaction }
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'refused'; readonly fault: Fault }
+
+export type HeardCertificate = {
+  readonly txid: string
+  readonly roundId: string
+  readonly standing: 'seen' | 'mined' | 'dead'
+  /** Of the block that has it. */
+  readonly block: { readonly height: number; readonly hash: string } | null
+  readonly why: string | undefined
+}
+
+/** Resolves once the bytes are on disk under this hash, for those who may read them. */
+export type KeepOutput = (
+  output: { readonly sha256: string; readonly bytes: Uint8Array; readonly what: 'output' | 'state' },
+  sharing: { readonly audience: Audience; readonly readers: readonly string[] },
+) => Promise<void>

@@ -1,0 +1,235 @@
+import type { OperatorWord } from '../contract/operator.ts'
+import type { Transaction } from '../contract/transaction.ts'
+import type { Purpose, Unpaid } from '../contract/unpaid.ts'
+import type { Audience } from '../core/audience.ts'
+import type { Fault } from '../core/fault.ts'
+import type { Level } from '../core/level.ts'
+import type { PacketHeader } from '../core/log/packet-header.ts'
+import type { Decision } from '../core/rounds/coordinating/decide.ts'
+import type { OperatorRecord } from '../core/rounds/coordinating/operators.ts'
+import type { RoundPlan } from '../core/rounds/coordinating/plan.ts'
+import type { Recovery } from '../core/rounds/coordinating/recover.ts'
+import type { PacketStanding } from '../core/rounds/coordinating/standing.ts'
+import type { LiveResult, NetworkView, SentJob } from '../core/rounds/coordinating/thread.ts'
+import type { JobFacts, PipelineTransaction } from '../core/rounds/pipeline.ts'
+import type { RoundDocument } from '../core/rounds/round-document.ts'
+import type { Stage, Template } from '../core/rounds/template.ts'
+
+/** Leave to work on a round. Whoever takes it next gets a greater token, and nothing is written under an older one. */
+export type RoundLease = { readonly roundId: string; readonly token: number }
+
+/** What the coordinator asks of the database. Whatever is written is one transaction, also with what it pays for. */
+export type RoundStore = {
+  /**
+   * Opens what `choose` makes of the packets that may go now, alone among all nodes; `busy` where another one is at it.
+   * Packets that are newly sealed have their standing by then. What is opened is leased to us.
+   */
+  plan(choose: (view: PlanView) => readonly Opening[]): Promise<Planned>
+  /** Rounds that nobody works on, or whose coordinator has let its time run out; ours from then on. */
+  take(limit: number): Promise<readonly HeldRound[]>
+  /** Of these, the ones that are still ours, for a while longer. */
+  keep(leases: readonly RoundLease[]): Promise<readonly RoundLease[]>
+  /** Lets go of everything, so that others need not wait. */
+  letGo(): Promise<void>
+  /** What has happened to these since; nothing is listed of a round about which there is nothing new. */
+  news(leases: readonly RoundLease[]): Promise<readonly RoundNews[]>
+
+  /** The network has the job: its seats are offered from now on, but for those held in reserve. */
+  jobSeen(lease: RoundLease, jobTx: string, nowMs: number): Promise<'written' | 'lost'>
+  /** Offers the seats that were held in reserve too. */
+  offerReserve(lease: RoundLease, jobTx: string, nowMs: number): Promise<'written' | 'lost'>
+  /**
+   * A decision and the job that follows from it: conduct, conflicts, who leaves, the states of packets and the next job's
+   * transaction, stored before a byte of it leaves.
+   */
+  advance(lease: RoundLease, decided: Decided<'advance'>, next: UnpaidJob): Promise<Written>
+  /** Hands the round to whoever makes certificates, and lets go of it. */
+  certify(lease: RoundLease, decided: Decided<'certify'>): Promise<'written' | 'lost'>
+  /** A decision by which nothing goes on. Nobody leaves before `closed`. */
+  close(lease: RoundLease, decided: Decided<'close'> | undefined, unpaid: Unpaid): Promise<Written>
+  /** The network has the close: those who leave have left, and the round is over. */
+  closed(lease: RoundLease): Promise<'written' | 'lost'>
+  /** What the network holds of a round: for rounds whose transactions died, or came back. */
+  view(lease: RoundLease): Promise<RoundView>
+  /**
+   * The round and its packets stand as the recovery says. `resume`: at this job, with a new deadline, its results live and
+   * late. `revocations`: what spends each token that must not count.
+   */
+  recovered(lease: RoundLease, recovered: Recovered): Promise<Written>
+  /** A split packet gets a fresh set of tries, under the policy that it had. False where it is not split. */
+  reopen(packetId: string, by: string): Promise<boolean>
+}
+
+/** What rounds are planned from: the arguments of planRounds, and what a round document says besides. */
+export type PlanView = {
+  readonly packets: readonly CandidatePacket[]
+  /** Counts up with each round that was ever made. */
+  readonly rotation: number
+  readonly nowMs: number
+}
+
+export type CandidatePacket = {
+  readonly standing: PacketStanding
+  readonly header: PacketHeader
+  /** Whose agents may be asked; empty: those of the node. */
+  readonly operators: readonly string[]
+}
+
+/** A round to be opened, with the job that begins it. */
+export type Opening = {
+  readonly template: Template
+  readonly plan: RoundPlan
+  readonly document: RoundDocument
+  readonly rosterDigest: string
+  readonly job: UnpaidJob
+}
+
+export type UnpaidJob = {
+  readonly facts: JobFacts
+  readonly seats: readonly MadeSeat[]
+  readonly purpose: Purpose
+  readonly unpaid: Unpaid
+  readonly fanOut: FanOut
+}
+
+export type FanOut = 'all' | 'quorum-first'
+
+export type MadeSeat = {
+  readonly agentKey: string
+  readonly operator: string
+  readonly endpoints: readonly string[]
+  readonly satoshis: number
+  /** Held back until the first ones disagree, or are late. */
+  readonly isReserve: boolean
+}
+
+export type Planned =
+  | { readonly kind: 'busy' }
+  | {
+      readonly kind: 'planned'
+      readonly opened: readonly HeldRound[]
+      /** Why the rest was not opened, most often want of fuel. */
+      readonly fault?: Fault
+    }
+
+export type Written =
+  | { readonly kind: 'written'; readonly transaction: Transaction | undefined }
+  | { readonly kind: 'lost' }
+  /** No fuel, or no budget: nothing was written, and it may be asked again. */
+  | { readonly kind: 'refused'; readonly fault: Fault }
+
+/** A decision with the job and the answers that it was made on. */
+export type Decided<Kind extends Decision['kind']> = {
+  readonly job: SentJob
+  readonly decision: Extract<Decision, { kind: Kind }>
+  readonly nowMs: number
+}
+
+/** A round as its rows have it. Who holds the lease keeps it in memory, since nobody else writes to it. */
+export type HeldRound = {
+  readonly lease: RoundLease
+  readonly template: Template
+  readonly level: Level
+  readonly audience: Audience
+  readonly operators: readonly string[]
+  readonly document: RoundDocument
+  readonly state: 'open' | 'closing' | 'lost'
+  /** Of steps that were built again. */
+  readonly rebuild: number
+  readonly firstJob: SentJob | undefined
+  readonly last: string | undefined
+  readonly inFlight: boolean
+  /** The job that waits for answers, or is on its way. */
+  readonly job: HeldJob | undefined
+  /** By index in the round; those that have left it too. */
+  readonly packets: readonly PacketStanding[]
+}
+
+export type HeldJob = {
+  readonly sent: SentJob
+  readonly transaction: Transaction
+  readonly stage: Stage
+  readonly deadlineMs: number
+  readonly fanOut: FanOut
+  /** Since when the network has it; null while it is on its way. */
+  readonly seenMs: number | null
+  readonly reserveOffered: boolean
+  readonly results: readonly HeldResult[]
+}
+
+/** An answer whose work is here and is what it votes for, on a transaction that the network has and nobody has spent. */
+export type HeldResult = LiveResult & { readonly transaction: Transaction }
+
+export type RoundNews = {
+  readonly roundId: string
+  /** What the network says of the round's last transaction. */
+  readonly last: 'stored' | 'seen' | 'mined' | 'dead'
+  /** All that a step from the round's job can spend now, and not only those that are new. */
+  readonly results: readonly HeldResult[]
+  /** False: something of ours or of others spends it, or the job is gone. */
+  readonly threadUnspent: boolean
+}
+
+export type RoundView = {
+  readonly network: NetworkView
+  /** Every transaction of the round that is known here, dead ones too. */
+  readonly known: readonly PipelineTransaction[]
+  readonly transactions: ReadonlyMap<string, Transaction>
+}
+
+export type Recovered = {
+  readonly recovery: Recovery
+  /** The end of its thread; undefined where not even the first job is alive. */
+  readonly end: PipelineTransaction | undefined
+  /** With `close`: what spends the thread. */
+  readonly close: Unpaid | undefined
+  readonly revocations: readonly { readonly index: number; readonly unpaid: Unpaid }[]
+  readonly nowMs: number
+}
+
+/** Agents as seats are given to them; from memory, refreshed behind it. */
+export type Directory = {
+  /** With an advert that has not expired, an operator's word that holds until then, and a host advert or a subscription. */
+  agents(stage: Stage): readonly KnownAgent[]
+  /** Every operator that ever had an agent here, in an order that is the same everywhere. */
+  operators(): readonly OperatorRecord[]
+}
+
+export type KnownAgent = {
+  readonly agentKey: string
+  readonly word: OperatorWord
+  readonly endpoints: readonly string[]
+  readonly packetsMax: number
+  readonly bytesMax: number
+  readonly satoshisPerThousandEvents: number
+  readonly region: string | undefined
+  readonly expiresMs: number
+  /** It has answered when last called, or is connected. */
+  readonly reachable: boolean
+  /** 0 to 100. */
+  readonly reputation: number
+  /** From offer to answer, smoothed. */
+  readonly latencyMs: number | null
+}
+
+/** A seat that waits to be offered, with its job in history form. */
+export type DueSeat = {
+  readonly jobTx: string
+  readonly vout: number
+  readonly stage: Stage
+  readonly agentKey: string
+  readonly endpoints: readonly string[]
+  readonly attempts: number
+  readonly deadlineMs: number
+}
+
+export type SeatOffers = {
+  /** Seats that are due and that nobody else is offering, for a while ours. */
+  takeDue(limit: number): Promise<readonly DueSeat[]>
+  /** Resolves with the agent's STEAK as it was answered; rejects where there was none. */
+  offer(seat: DueSeat): Promise<unknown>
+  /** Running from now on. */
+  offered(seat: DueSeat, steak: unknown, atMs: number): Promise<void>
+  /** Queued again for then, or failed for good where that is undefined. */
+  failed(seat: DueSeat, error: unknown, againMs: number | undefined): Promise<void>
+}
