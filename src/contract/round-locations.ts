@@ -4,9 +4,9 @@
  *
  * document: the round document, by its inputHash. packet: its lines, by packetId. policy: the policy set in canonical
  * form, by its digest. state: carried state, by its SHA-256. outcome: what a stage has agreed on for one member, by its
- * leaf, as the work of that one member (work.ts).
+ * leaf, as the work of that one member (work.ts). manifest: of what an aggregate is over, by its versionId.
  */
-export const roundParts = ['document', 'packet', 'policy', 'state', 'outcome'] as const
+export const roundParts = ['document', 'packet', 'policy', 'state', 'outcome', 'manifest'] as const
 export type RoundPart = (typeof roundParts)[number]
 
 export const ROUNDS_PATH = '/rounds'

@@ -7,6 +7,7 @@ import { databaseSettings } from './settings/database.ts'
 import { eventLogSettings } from './settings/event-log.ts'
 import { fuelSettings } from './settings/fuel.ts'
 import { ingestDoorSettings } from './settings/ingest-door.ts'
+import { jobsSettings } from './settings/jobs.ts'
 import { localChainSettings } from './settings/local-chain.ts'
 import { loggingSettings } from './settings/logging.ts'
 import { nodeSettings } from './settings/node.ts'
@@ -35,6 +36,7 @@ const settings = {
   ...registrySettings,
   ...packetsSettings,
   ...pressureSettings,
+  ...jobsSettings,
   ...loggingSettings,
 }
 
