@@ -22,9 +22,10 @@ export type RoundLease = { readonly roundId: string; readonly token: number }
 export type RoundStore = {
   /**
    * Opens what `choose` makes of the packets that may go now, alone among all nodes; `busy` where another one is at it.
-   * Packets that are newly sealed have their standing by then. What is opened is leased to us.
+   * Packets that are newly sealed have their standing by then, and packets that wait after a try are left out with all
+   * that stand behind them. What is opened is leased to us.
    */
-  plan(choose: (view: PlanView) => readonly Opening[]): Promise<Planned>
+  plan(choose: (view: PlanView) => Choice): Promise<Planned>
   /** Rounds that nobody works on, or whose coordinator has let its time run out; ours from then on. */
   take(limit: number): Promise<readonly HeldRound[]>
   /** Of these, the ones that are still ours, for a while longer. */
@@ -73,6 +74,12 @@ export type CandidatePacket = {
   readonly header: PacketHeader
   /** Whose agents may be asked; empty: those of the node. */
   readonly operators: readonly string[]
+}
+
+export type Choice = {
+  readonly openings: readonly Opening[]
+  /** Levels that enough operators can be reached for: of others, no packet's time runs. */
+  readonly seatable: ReadonlySet<Level>
 }
 
 /** A round to be opened, with the job that begins it. */
