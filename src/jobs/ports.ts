@@ -12,7 +12,6 @@ import type { Recovery } from '../core/rounds/coordinating/recover.ts'
 import type { PacketStanding } from '../core/rounds/coordinating/standing.ts'
 import type { LiveResult, NetworkView, SentJob } from '../core/rounds/coordinating/thread.ts'
 import type { JobFacts, PipelineTransaction } from '../core/rounds/pipeline.ts'
-import type { RoundDocument } from '../core/rounds/round-document.ts'
 import type { Stage, Template } from '../core/rounds/template.ts'
 
 /** Leave to work on a round. Whoever takes it next gets a greater token, and nothing is written under an older one. */
@@ -64,6 +63,7 @@ export type RoundStore = {
 /** What rounds are planned from: the arguments of planRounds, and what a round document says besides. */
 export type PlanView = {
   readonly packets: readonly CandidatePacket[]
+  readonly aggregates: readonly DueAggregate[]
   /** Counts up with each round that was ever made. */
   readonly rotation: number
   readonly nowMs: number
@@ -76,6 +76,16 @@ export type CandidatePacket = {
   readonly operators: readonly string[]
 }
 
+/** A statement over certified packets that is due. It is decided as a round of one packet that is named by its id. */
+export type DueAggregate = {
+  /** In the place of a packet's: its id is the aggregate's, and its partition no packet's. */
+  readonly standing: PacketStanding
+  /** Canonical; agents are given it as a round document. */
+  readonly document: string
+  readonly rosterDigest: string
+  readonly operators: readonly string[]
+}
+
 export type Choice = {
   readonly openings: readonly Opening[]
   /** Levels that enough operators can be reached for: of others, no packet's time runs. */
@@ -85,8 +95,10 @@ export type Choice = {
 /** A round to be opened, with the job that begins it. */
 export type Opening = {
   readonly template: Template
+  /** Of an aggregate: its standing alone, and its id in the place of a roundId. */
   readonly plan: RoundPlan
-  readonly document: RoundDocument
+  /** Canonical, to the byte (writeRoundDocument). */
+  readonly document: string
   readonly rosterDigest: string
   readonly job: UnpaidJob
 }
@@ -139,7 +151,6 @@ export type HeldRound = {
   readonly level: Level
   readonly audience: Audience
   readonly operators: readonly string[]
-  readonly document: RoundDocument
   readonly state: 'open' | 'closing' | 'lost'
   /** Of steps that were built again. */
   readonly rebuild: number
