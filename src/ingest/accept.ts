@@ -25,7 +25,12 @@ const POLICY_TRIES_MAX = 5
 /** Admit each item, offer all of them to the log, and again where the stream's policy has changed meanwhile. */
 export function openAccept(deps: AcceptDeps): Accept {
   return async arrived => {
-    const arrivalKey = arrived.idempotency?.key ?? deps.randomKey()
+    let key: string | Uint8Array | undefined = arrived.idempotency?.key
+    // Only what has no identity at all needs one.
+    const arrivalKey = () => {
+      key ??= deps.randomKey()
+      return key
+    }
     for (let tries = 1; ; tries++) {
       const offer = await makeOffer(arrived, arrivalKey, deps)
       if ('why' in offer) return { kind: 'refused', refusal: offer }
@@ -39,7 +44,7 @@ export function openAccept(deps: AcceptDeps): Accept {
 
 async function makeOffer(
   arrived: Arrived,
-  arrivalKey: string | Uint8Array,
+  arrivalKey: () => string | Uint8Array,
   { findStream, turns }: AcceptDeps,
 ): Promise<Offer | AcceptRefusal> {
   const { source, authenticated, connector, receivedMs, bytes, idempotency, items, releases } = arrived
@@ -77,7 +82,6 @@ async function makeOffer(
     connector,
     receivedMs,
     bytes,
-    arrivalKey,
     ...(idempotency !== undefined && { idempotency }),
     ...(releases !== undefined && { releases }),
     items: offered,

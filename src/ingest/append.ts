@@ -17,8 +17,6 @@ export type Offer = {
   readonly connector: { readonly connectorId: string; readonly connectorVersion: string }
   readonly receivedMs: number
   readonly bytes: number
-  /** What ids of events without any identity are made from, besides their place in the request. */
-  readonly arrivalKey: string | Uint8Array
   readonly idempotency?: Idempotency
   readonly items: readonly OfferedItem[]
   /** Of the events among the items. */

@@ -183,7 +183,6 @@ function heldOffer(
     connector,
     receivedMs: nowMs,
     bytes: 0,
-    arrivalKey: batchKey(batch),
     idempotency: { scope: overlayScope, key: batchKey(batch), bodyHash: subject },
     items: [
       {

@@ -8,7 +8,7 @@ import type { OfferedLines } from './offered-lines.ts'
 
 export type WritingDeps = {
   readonly arrived: Arrived
-  readonly arrivalKey: string | Uint8Array
+  arrivalKey(): string | Uint8Array
   readonly stream: Stream
   readonly style: LineStyle
   readonly lines: OfferedLines
@@ -32,7 +32,13 @@ export function writeEvent(
       ...(sourceSeq !== undefined && { sourceSeq }),
       ...(eventTime !== undefined && { eventTimeMs: eventTime.ms }),
     },
-    { ingestTimeMs: receivedMs, key: arrivalKey, index },
+    {
+      ingestTimeMs: receivedMs,
+      index,
+      get key() {
+        return arrivalKey()
+      },
+    },
   )
   const line = style.write({
     submission,

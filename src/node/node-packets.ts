@@ -29,6 +29,7 @@ import { repeat } from '../runtime/repeat.ts'
 import { openSeldom } from '../runtime/seldom.ts'
 import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
+import { takeTurns } from '../runtime/take-turns.ts'
 
 export type NodePackets = {
   /** What begins a transaction that appends to the log. */
@@ -94,6 +95,7 @@ export async function openNodePackets(
     streamOf: sealedStreams(deps, digest => windows.windowOf(digest)),
     keepPayload: keepIn(store),
     now,
+    turns: takeTurns(),
     backlog,
     onMode: (mode, load) => log.warn({ mode, ...load }, `packets are made in ${mode} mode from now on`),
     onPacket(packet) {

@@ -1,7 +1,7 @@
-import { orThrow } from '../core/fault.ts'
-import { type SealedPacket, sealPacket } from '../core/log/packet.ts'
+import { type Outcome, orThrow } from '../core/fault.ts'
+import { type SealedPacket, sealPacketInSteps } from '../core/log/packet.ts'
 import { type PacketLag, packetLag } from './packet-lag.ts'
-import type { KeepPayload, Lease, SealedStream, SealingLog } from './ports.ts'
+import type { KeepPayload, Lease, SealedStream, Sealing, SealingLog } from './ports.ts'
 import { sequencesIn } from './source-sequences.ts'
 
 export type MakePacketsDeps = {
@@ -9,6 +9,8 @@ export type MakePacketsDeps = {
   readonly keepPayload: KeepPayload
   streamOf(streamId: string): Promise<SealedStream>
   now(): number
+  /** Of each packet: called between its steps, a promise where others go first. Large ones take a while. */
+  turns?(): () => Promise<void> | undefined
   onPacket(packet: MadePacket): void
 }
 
@@ -30,8 +32,8 @@ export async function makePackets(lease: Lease, deps: MakePacketsDeps): Promise<
   for (let made = 0; made < PACKETS_AT_ONCE; made++) {
     const sealing = await deps.log.readSealing(lease.partitionId)
     if (sealing === undefined) return 'done'
-    const { record, previous, segments, mark, because, markedMs } = sealing
-    const packet = orThrow(sealPacket(record, previous, segments, mark))
+    const { record, because, markedMs } = sealing
+    const packet = orThrow(await seal(sealing, deps.turns?.()))
 
     // Before the row that names it: a packet without its bytes could not be certified, nor given up.
     if (packet.header.count > 0) await deps.keepPayload(packet, await deps.streamOf(record.streamId))
@@ -46,4 +48,17 @@ export async function makePackets(lease: Lease, deps: MakePacketsDeps): Promise<
       })
   }
   return 'more'
+}
+
+async function seal(
+  { record, previous, segments, mark }: Sealing,
+  rest: () => Promise<void> | undefined = () => undefined,
+): Promise<Outcome<SealedPacket>> {
+  const steps = sealPacketInSteps(record, previous, segments, mark)
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+    const turn = rest()
+    if (turn !== undefined) await turn
+  }
 }

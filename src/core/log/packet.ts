@@ -29,18 +29,23 @@ export type SealedPacket = {
  * A packet follows from the log alone: the partition's record, the segments between two seal marks, and the
  * mark that ends it. Done again on a copy, it gives the same packetId; a log that contradicts itself is refused.
  */
-export function sealPacket(
+export function sealPacket(...from: Parameters<typeof sealPacketInSteps>): Outcome<SealedPacket> {
+  return lastOf(sealPacketInSteps(...from))
+}
+
+/** The same for a thread that serves others: many lines take a while. */
+export function* sealPacketInSteps(
   record: PartitionRecord,
   previous: PacketHeader | null,
   segments: readonly Segment[],
   mark: SealMark,
-): Outcome<SealedPacket> {
+): Generator<undefined, Outcome<SealedPacket>> {
   const firstSeq = previous === null ? 0 : previous.firstSeq + previous.count
   const misplaced = misplacedEntry(record, firstSeq, segments, mark)
   if (misplaced !== undefined) return refused('log-invalid', `partition ${record.partition}: ${misplaced}`)
 
   const bytes = joinLines(segments)
-  const hashed = hashLines(bytes)
+  const hashed = yield* hashLinesInSteps(bytes)
   if (!hashed.ok) return hashed
   if (hashed.value.length !== 32 * (mark.upToSeq - firstSeq))
     return refused('log-invalid', 'the segments hold another number of lines than they count')
@@ -100,10 +105,18 @@ export function openPacket(header: PacketHeader, bytes: Uint8Array): Outcome<rea
 }
 
 /** Leaf hashes of newline-ended lines, 32 bytes each, in order. */
-export function hashLines(
+export function hashLines(bytes: Uint8Array, bounds?: LineBounds): Outcome<Uint8Array> {
+  return lastOf(hashLinesInSteps(bytes, bounds))
+}
+
+type LineBounds = { readonly linesMax?: number; readonly bytesMax?: number }
+
+const STEP_LINES = 512
+
+function* hashLinesInSteps(
   bytes: Uint8Array,
-  { linesMax = PACKET_EVENTS_MAX, bytesMax = PACKET_BYTES_MAX } = {},
-): Outcome<Uint8Array> {
+  { linesMax = PACKET_EVENTS_MAX, bytesMax = PACKET_BYTES_MAX }: LineBounds = {},
+): Generator<undefined, Outcome<Uint8Array>> {
   if (bytes.length > bytesMax) return notLines(`there are more than ${bytesMax} bytes`)
   if (bytes.length > 0 && bytes[bytes.length - 1] !== NEWLINE)
     return notLines('the last one has no newline at its end')
@@ -122,8 +135,16 @@ export function hashLines(
     prefixed[end] = 0
     sha256Into(prefixed.subarray(start, end), leaves, at)
     start = end
+    if ((at / 32) % STEP_LINES === STEP_LINES - 1) yield
   }
   return accepted(leaves)
+}
+
+function lastOf<T>(steps: Generator<undefined, T>): T {
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+  }
 }
 
 const NEWLINE = 0x0a
