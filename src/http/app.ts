@@ -25,8 +25,12 @@ export function nodeApp({ routes, metrics, network, onFailure }: NodeAppParts): 
     next()
   })
   app.use(allowCrossOrigin)
-  app.get('/metrics', async (_, response) => {
-    response.type(metrics.contentType).send(await metrics.metrics())
+  app.get('/metrics', async (request, response) => {
+    response.vary('Accept')
+    // Who accepts anything is Prometheus, or a person with curl.
+    if (request.accepts(['text/plain', 'application/json']) === 'application/json')
+      response.json(await metrics.getMetricsAsJSON())
+    else response.type(metrics.contentType).send(await metrics.metrics())
   })
   for (const each of routes) {
     if (typeof each === 'function') app.use(each)

@@ -83,6 +83,11 @@ describe('the admin routes', () => {
     const metrics = await (await fetch(`${admin.url}/metrics`)).text()
     expect(metrics).toContain('assay_auth_handshakes_total{outcome="done"}')
     expect(metrics).toContain('assay_auth_refused_total{code="UNAUTHORIZED"}')
+
+    const json = await fetch(`${admin.url}/metrics`, { headers: { accept: 'application/json' } })
+    expect(await json.json()).toContainEqual(
+      expect.objectContaining({ name: 'assay_auth_handshakes_total', type: 'counter' }),
+    )
   })
 
   test('let nobody in where nothing is configured', async () => {
