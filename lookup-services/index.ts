@@ -14,6 +14,9 @@ export {
   HOST_LOOKUP_TOPICS_MAX,
 } from './host-adverts-query.ts'
 export { InvalidQuery } from './invalid-query.ts'
+export { JobsLookupService } from './jobs.ts'
+export type { JobEntry, JobKind, JobsIndex, JobsQuery, ListedJob } from './jobs-index.ts'
+export { JOBS_LOOKUP_LIMIT_DEFAULT, JOBS_LOOKUP_LIMIT_MAX } from './jobs-query.ts'
 export type { LookupService } from './lookup-service.ts'
 export { type UhrpLookupOptions, UhrpLookupService } from './uhrp.ts'
 export type { UhrpEntry, UhrpIndex, UhrpQuery } from './uhrp-index.ts'

@@ -8,6 +8,13 @@ export const publicKey = z
   .string()
   .regex(/^0[23][0-9a-f]{64}$/, 'wanted a compressed public key: 33 bytes in lower-case hex')
 
+export const hash = z.string().regex(/^[0-9a-f]{64}$/, 'wanted 32 bytes in lower-case hex')
+
+/** Of templates and stages. */
+export const word = z.string().regex(/^[a-z]{1,32}$/, 'wanted a word: 1 to 32 lower-case letters')
+
+export const timeMs = z.int().min(0)
+
 export const outpoint = z
   .string()
   .regex(/^[0-9a-f]{64}\.(?:0|[1-9][0-9]{0,9})$/, 'wanted <txid>.<output>')

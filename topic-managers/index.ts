@@ -7,5 +7,6 @@ export {
   EventsIngestTopicManager,
 } from './events-ingest.ts'
 export { HostAdvertsTopicManager } from './host-adverts.ts'
+export { type PipelineTopic, PipelineTopicManager, type PipelineTopicOptions } from './pipeline.ts'
 export type { AdmittanceInstructions, TopicManager, TopicMetaData } from './topic-manager.ts'
 export { UhrpTopicManager } from './uhrp.ts'

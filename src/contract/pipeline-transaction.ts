@@ -2,8 +2,9 @@ import { sameBytes } from '../core/bytes.ts'
 import { anchorScript, isDataScript, readAnchor } from '../core/certificate/anchor.ts'
 import type { JobFacts, PipelineTransaction, Role, Seat } from '../core/rounds/pipeline.ts'
 import { ROUND_PACKETS_MAX } from '../core/rounds/round.ts'
+import { readPipelineToken } from './pipeline-tokens.ts'
 import { SEATS_MAX } from './token-bodies.ts'
-import { operatorWord, readToken, type Token, type TokenOf, type TokenTag, tagOf } from './tokens.ts'
+import { operatorWord, type Token, type TokenOf, type TokenTag, tagOf } from './tokens.ts'
 import { isSettledForm, type Output, type Transaction } from './transaction.ts'
 
 /**
@@ -35,7 +36,7 @@ function roleOf(transaction: Transaction): Role {
 
   const tokens: (Token | undefined)[] = []
   for (const [vout, { script, satoshis }] of outputs.entries()) {
-    const token = tags[vout] === undefined ? undefined : readToken(script)
+    const token = tags[vout] === undefined ? undefined : readPipelineToken(script)
     if (token?.ok === false) return malformed(`output ${vout}: ${token.fault.detail}`)
     if (token !== undefined && satoshis < 1)
       return malformed(`output ${vout}: a token holds at least one satoshi`)

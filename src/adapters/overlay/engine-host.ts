@@ -120,14 +120,24 @@ type Answer = { readonly outputsToAdmit: readonly number[]; readonly coinsToReta
 
 async function ask(
   manager: HostedManager,
-  { transaction, history, offChainValues }: Hearing,
+  hearing: Hearing,
   previousCoins: number[],
   offChainNumbers: number[] | undefined,
 ): Promise<Answer> {
-  if (manager.admit === undefined)
-    return manager.identifyAdmissibleOutputs(numbersOf(writeBeef(history())), previousCoins, offChainNumbers)
-  return manager.admit(beefOf(transaction, history), previousCoins, offChainValues)
+  if (manager.admit !== undefined)
+    return manager.admit(beefBefore(hearing), previousCoins, hearing.offChainValues)
+  const beef = numbersOf(writeBeef(hearing.history()))
+  return manager.identifyAdmissibleOutputs(beef, previousCoins, offChainNumbers)
 }
+
+/** One and the same for every topic of a hearing: what one has found of it, the next need not find again. */
+function beefBefore(hearing: Hearing): Beef {
+  const beef = beefs.get(hearing) ?? beefOf(hearing.transaction, hearing.history)
+  beefs.set(hearing, beef)
+  return beef
+}
+
+const beefs = new WeakMap<Hearing, Beef>()
 
 /** Read as far as the manager looks: most look at the subject alone. */
 function beefOf(subject: BeefTransaction, history: Hearing['history']): Beef {
