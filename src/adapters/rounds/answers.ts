@@ -1,0 +1,172 @@
+import type { ResultStatus } from '../../core/rounds/pipeline.ts'
+import { byteas, type Queryable } from '../postgres/sql.ts'
+import type { CheckedWork } from './check-work.ts'
+import type { RoundStoreDeps } from './deps.ts'
+import { leavesOf } from './held-results.ts'
+import { stageOf } from './write-job.ts'
+
+/** An answer to a job of ours that the network has. */
+export type Answer = {
+  readonly txid: string
+  readonly answeredJob: string
+  readonly vout: number
+  readonly agentKey: string
+  readonly status: ResultStatus
+  readonly leaves: string
+  readonly workHash: string
+  readonly evidenceHash: string
+  readonly stage: string
+  /** Of its job. */
+  readonly members: readonly number[]
+  readonly outputBytesMax: number
+  /** Null: it is not taken down yet. */
+  readonly work: 'unchecked' | 'held' | 'void' | null
+  readonly isOfJob: boolean
+  readonly isLate: boolean
+  readonly spent: boolean
+}
+
+/** How much of a new answer's time goes into the smoothed one. */
+const LATENCY_WEIGHT = 0.2
+
+/** Takes down what is new, and looks at the work behind each: those whose work is what they vote for. */
+export async function takeAnswers(
+  answers: readonly Answer[],
+  deps: RoundStoreDeps,
+): Promise<ReadonlySet<string>> {
+  const { pool, checkWork, now } = deps
+  const fresh = answers.filter(({ work }) => work === null)
+  if (fresh.length > 0) await takeDown(pool, fresh, now())
+  deps.at('rounds.answered')
+  const subjects = await readSubjects(pool, [...new Set(answers.map(({ answeredJob }) => answeredJob))])
+  const checked = await Promise.all(
+    answers.map(async answer => {
+      const { answeredJob, vout, agentKey, status, workHash, outputBytesMax } = answer
+      const work = await checkWork({
+        jobOutpoint: { txid: answeredJob, vout },
+        ...{ agentKey, status, workHash, outputBytesMax },
+        stage: stageOf(answer.stage),
+        leaves: leavesOf(answer.leaves),
+        subjects: subjects.get(answeredJob) ?? [],
+      })
+      return { answer, work, subjects: subjects.get(answeredJob) ?? [] }
+    }),
+  )
+  const known = checked.filter(({ work }) => work.kind !== 'missing')
+  if (known.length > 0) await writeChecked(pool, known)
+  deps.at('rounds.checked')
+  return new Set(known.flatMap(({ answer, work }) => (work.kind === 'held' ? [answer.txid] : [])))
+}
+
+async function takeDown(db: Queryable, answers: readonly Answer[], nowMs: number): Promise<void> {
+  const rows = answers.map(answer => ({
+    txid: answer.txid,
+    job_tx: answer.answeredJob,
+    vout: answer.vout,
+    status: answer.status,
+    leaves: answer.leaves,
+    work_hash: answer.workHash,
+    evidence_hash: answer.evidenceHash,
+    is_late: answer.isLate,
+  }))
+  await db.query({
+    name: 'rounds-take-down',
+    text: `with given as (
+        select decode(txid, 'hex') as txid, decode(job_tx, 'hex') as job_tx, vout, status, decode(leaves, 'hex') as leaves,
+            decode(work_hash, 'hex') as work_hash, decode(evidence_hash, 'hex') as evidence_hash, is_late
+          from jsonb_to_recordset($1::jsonb) as given (txid text, job_tx text, vout integer, status text, leaves text,
+            work_hash text, evidence_hash text, is_late boolean)
+      ), taken as (
+        insert into round_results (txid, job_tx, vout, agent_key, operator, status, leaves, work_hash, evidence_hash,
+            arrived_ms, is_late)
+          select given.txid, seat.job_tx, seat.vout, seat.agent_key, seat.operator, given.status, given.leaves,
+              given.work_hash, given.evidence_hash, $2::bigint, given.is_late
+            from given join round_seats as seat on seat.job_tx = given.job_tx and seat.vout = given.vout
+          on conflict (txid) do nothing
+          returning txid, job_tx, vout
+      ), answered as (
+        update round_seats as seat set result_tx = taken.txid, answered_ms = coalesce(answered_ms, $2::bigint)
+          from taken where seat.job_tx = taken.job_tx and seat.vout = taken.vout
+          returning seat.agent_key, seat.operator, seat.offered_ms
+      ), known as (
+        insert into operators (operator, first_ms, changed_ms)
+          select distinct operator, $2::bigint, $2::bigint from answered order by operator on conflict do nothing
+      ), timed as (
+        select agent_key, min(operator) as operator, avg($2::bigint - offered_ms) as latency, count(*) as answers
+          from answered group by agent_key order by agent_key
+      )
+      insert into agent_records as record (agent_key, operator, as_of_ms, latency_ms, answers, last_answer_ms)
+        select agent_key, operator, $2::bigint, latency, answers, $2::bigint from timed
+        on conflict (agent_key) do update set answers = record.answers + excluded.answers,
+          last_answer_ms = excluded.last_answer_ms,
+          latency_ms = case when record.latency_ms is null then excluded.latency_ms
+            when excluded.latency_ms is null then record.latency_ms
+            else record.latency_ms + $3::double precision * (excluded.latency_ms - record.latency_ms) end`,
+    values: [JSON.stringify(rows), nowMs, LATENCY_WEIGHT],
+  })
+}
+
+/** Of each job, in the order of its members: the packet, or the aggregate. */
+async function readSubjects(db: Queryable, jobTxs: readonly string[]): Promise<Map<string, string[]>> {
+  const { rows } = await db.query<{ txid: string; subject: string }>({
+    name: 'rounds-subjects',
+    text: `select encode(job.txid, 'hex') as txid, encode(coalesce(member.packet_id, job.round_id), 'hex') as subject
+      from round_jobs as job
+      cross join unnest(job.members) with ordinality as listed (index, place)
+      left join round_members as member on member.round_id = job.round_id and member.index = listed.index
+      where job.txid = any ($1) order by job.txid, listed.place`,
+    values: [byteas(jobTxs)],
+  })
+  const subjects = new Map<string, string[]>()
+  for (const { txid, subject } of rows) subjects.set(txid, [...(subjects.get(txid) ?? []), subject])
+  return subjects
+}
+
+type Checked = { readonly answer: Answer; readonly work: CheckedWork; readonly subjects: readonly string[] }
+
+/** Nothing of it can change later: what was stored for a seat stays. */
+async function writeChecked(db: Queryable, checked: readonly Checked[]): Promise<void> {
+  const works = checked.map(({ answer: { txid }, work }) => ({
+    txid,
+    work: work.kind,
+    void_why: work.kind === 'void' ? work.why : null,
+    work_object: work.kind === 'held' ? work.sha256 : null,
+    work_bytes: work.kind === 'held' ? work.bytes : null,
+  }))
+  const outcomes = checked.flatMap(({ answer, work, subjects }) =>
+    work.kind === 'held'
+      ? work.outcomes.map(outcome => ({
+          result_tx: answer.txid,
+          member: answer.members[outcome.member],
+          leaf: outcome.leaf,
+          packet_id: subjects[outcome.member],
+          stage: answer.stage,
+          output_hash: outcome.outputHash,
+          state_out: outcome.stateOut,
+          output_at: outcome.outputAt,
+          output_bytes: outcome.outputBytes,
+          state_at: outcome.stateAt,
+          state_bytes: outcome.stateBytes,
+        }))
+      : [],
+  )
+  await db.query({
+    name: 'rounds-write-work',
+    text: `with checked as (
+        update round_results as result set work = given.work, void_why = given.void_why,
+            work_object = decode(given.work_object, 'hex'), work_bytes = given.work_bytes
+          from jsonb_to_recordset($1::jsonb) as given (txid text, work text, void_why text, work_object text,
+            work_bytes bigint)
+          where result.txid = decode(given.txid, 'hex') and result.work = 'unchecked'
+      )
+      insert into outcomes (result_tx, member, leaf, packet_id, stage, output_hash, state_out, output_at, output_bytes,
+          state_at, state_bytes)
+        select decode(result_tx, 'hex'), member, decode(leaf, 'hex'), decode(packet_id, 'hex'), stage,
+            decode(output_hash, 'hex'), decode(state_out, 'hex'), output_at, output_bytes, state_at, state_bytes
+          from jsonb_to_recordset($2::jsonb) as given (result_tx text, member integer, leaf text, packet_id text,
+            stage text, output_hash text, state_out text, output_at bigint, output_bytes bigint, state_at bigint,
+            state_bytes bigint)
+        on conflict do nothing`,
+    values: [JSON.stringify(works), JSON.stringify(outcomes)],
+  })
+}

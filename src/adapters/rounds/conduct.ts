@@ -1,0 +1,95 @@
+import { type Conduct, type OperatorRecord, recordJob } from '../../core/rounds/coordinating/operators.ts'
+import type { Seat } from '../../core/rounds/pipeline.ts'
+import { bytea, type Queryable } from '../postgres/sql.ts'
+
+/** What a decided job says of everybody: operators, whom seats are given by it, and the agents that had them. */
+export async function recordConduct(
+  db: Queryable,
+  seats: readonly Seat[],
+  conduct: readonly Conduct[],
+  nowMs: number,
+): Promise<void> {
+  // Most jobs say nothing new of anybody, and those need no lock that all rounds would wait for.
+  if (changedBy(await readRecords(db, 'as it is'), seats, conduct).length > 0) {
+    const changed = changedBy(await readRecords(db, 'to change'), seats, conduct)
+    for (const { operator, failurePoints } of changed)
+      await db.query({
+        name: 'rounds-operator',
+        text: 'update operators set failure_points = $2, changed_ms = $3 where operator = $1',
+        values: [bytea(operator), failurePoints, nowMs],
+      })
+  }
+  await writeTerms(
+    db,
+    seats.flatMap((seat, i) => {
+      const term = termOf(conduct[i])
+      return term === undefined ? [] : [{ ...seat, term }]
+    }),
+    nowMs,
+  )
+}
+
+function changedBy(
+  records: readonly OperatorRecord[],
+  seats: readonly Seat[],
+  conduct: readonly Conduct[],
+): OperatorRecord[] {
+  return recordJob(records, seats, conduct).filter(
+    (record, i) => record.failurePoints !== records[i]?.failurePoints,
+  )
+}
+
+async function readRecords(db: Queryable, how: 'as it is' | 'to change'): Promise<OperatorRecord[]> {
+  const columns = `select encode(operator, 'hex') as operator, true as reachable, failure_points as "failurePoints",
+    double_spends as "doubleSpends" from operators order by operator`
+  const { rows } = await db.query<OperatorRecord>(
+    how === 'as it is'
+      ? { name: 'rounds-operators', text: columns }
+      : { name: 'rounds-operators-locked', text: `${columns} for update` },
+  )
+  return rows
+}
+
+/** What an agent's reputation is made of. */
+export const terms = ['agreed', 'dissenting', 'silent', 'late', 'failed', 'void', 'equivocated'] as const
+export type Term = (typeof terms)[number]
+
+/** Unheard and unsettled say nothing of an agent: it still had time, or nobody knows who was wrong. */
+function termOf(conduct: Conduct | undefined): Term | undefined {
+  return conduct === 'agreed' || conduct === 'dissenting' || conduct === 'silent' ? conduct : undefined
+}
+
+/** Half of what an agent has shown is forgotten after this time, good and bad alike. */
+export const HALF_LIFE_MS = 24 * 60 * 60_000
+
+export type Shown = { readonly agentKey: string; readonly operator: string; readonly term: Term }
+
+export async function writeTerms(db: Queryable, shown: readonly Shown[], nowMs: number): Promise<void> {
+  if (shown.length === 0) return
+  const rows = shown.map(({ agentKey, operator, term }) => ({ agent_key: agentKey, operator, term }))
+  await db.query({
+    name: 'rounds-write-terms',
+    text: `with given as (
+        select decode(agent_key, 'hex') as agent_key, decode(operator, 'hex') as operator, term
+          from jsonb_to_recordset($1::jsonb) as given (agent_key text, operator text, term text)
+      ), known as (
+        insert into operators (operator, first_ms, changed_ms)
+          select distinct operator, $2::bigint, $2::bigint from given order by operator on conflict do nothing
+      ), counted as (
+        select agent_key, min(operator) as operator, ${terms
+          .map(term => `count(*) filter (where term = '${term}') as ${term}`)
+          .join(', ')}
+          from given group by agent_key order by agent_key
+      )
+      insert into agent_records as record (agent_key, operator, as_of_ms, ${terms.join(', ')})
+        select agent_key, operator, $2::bigint, ${terms.join(', ')} from counted
+        on conflict (agent_key) do update set operator = excluded.operator,
+          as_of_ms = greatest(record.as_of_ms, excluded.as_of_ms), ${terms
+            .map(
+              term =>
+                `${term} = record.${term} * power(0.5, greatest(0, excluded.as_of_ms - record.as_of_ms) / $3::double precision) + excluded.${term}`,
+            )
+            .join(', ')}`,
+    values: [JSON.stringify(rows), nowMs, HALF_LIFE_MS],
+  })
+}

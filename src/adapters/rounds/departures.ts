@@ -1,0 +1,122 @@
+import * as z from 'zod'
+import type { Leaving } from '../../core/rounds/coordinating/leave.ts'
+import { bytea, type Queryable } from '../postgres/sql.ts'
+import type { RoundStoreDeps } from './deps.ts'
+import type { LockedRound, StoredDecision } from './in-round.ts'
+import { movePackets } from './packet-states.ts'
+import { writeStandings } from './standing-rows.ts'
+
+/** Members that leave a round for good, wherever each goes from here; what is given up for now becomes a dead letter. */
+export async function writeDepartures(
+  db: Queryable,
+  round: Pick<LockedRound, 'roundId' | 'template'>,
+  jobTx: string | null,
+  leaving: readonly Leaving[],
+  nowMs: number,
+  deps: Pick<RoundStoreDeps, 'retryMs' | 'at'>,
+): Promise<void> {
+  if (leaving.length === 0) return
+  const { roundId, template } = round
+  if (template === 'aggregate') return leaveAggregate(db, roundId, leaving)
+  const moved = leaving.map(({ packet }) => ({
+    standing: packet,
+    retryMs: packet.status === 'sealed' || packet.status === 'unanchored' ? nowMs + deps.retryMs(packet) : 0,
+  }))
+  await writeStandings(db, moved, nowMs)
+  await db.query({
+    name: 'rounds-left',
+    text: `update round_members as member set left_why = given.why, left_ms = $3
+      from jsonb_to_recordset($2::jsonb) as given (index integer, why text)
+      where member.round_id = $1 and member.index = given.index and member.left_ms is null`,
+    values: [
+      bytea(roundId),
+      JSON.stringify(leaving.map(({ member, why }) => ({ index: member, why }))),
+      nowMs,
+    ],
+  })
+  const split = leaving.filter(({ packet }) => packet.status === 'split')
+  const again = leaving.filter(({ packet }) => packet.status === 'sealed')
+  const idsOf = (some: readonly Leaving[]) => some.map(({ packet }) => packet.packetId)
+  await movePackets(db, idsOf(again), { cause: 'leave-round', nowMs })
+  await movePackets(db, idsOf(split), { cause: 'split', nowMs, error: 'no quorum after its tries' })
+  if (split.length > 0) await writeDeadLetters(db, roundId, jobTx, split, nowMs)
+  deps.at('rounds.left')
+}
+
+async function writeDeadLetters(
+  db: Queryable,
+  roundId: string,
+  jobTx: string | null,
+  split: readonly Leaving[],
+  nowMs: number,
+): Promise<void> {
+  const rows = split.map(({ packet: { packetId, tries, waitedMs }, why }) => ({
+    packet_id: packetId,
+    tries,
+    reason: `${reasons[why]}; tried ${tries} times in ${Math.round(waitedMs / 1000)} s`,
+  }))
+  await db.query({
+    name: 'rounds-dead-letters',
+    text: `insert into dead_letters (packet_id, round_id, stage, reason, tries, policy_digest, died_ms)
+        select packet.packet_id, $1, coalesce((select stage from round_jobs where txid = $2), 'normalize'), given.reason,
+            given.tries, mark.policy_digest, $4
+          from jsonb_to_recordset($3::jsonb) as given (packet_id text, tries integer, reason text)
+          join packets as packet on packet.packet_id = decode(given.packet_id, 'hex')
+          join seal_marks as mark on mark.partition_id = packet.partition_id and mark.packet_no = packet.packet_no
+        on conflict (packet_id) where state = 'dead' do nothing`,
+    values: [bytea(roundId), jobTx === null ? null : bytea(jobTx), JSON.stringify(rows), nowMs],
+  })
+}
+
+const reasons = {
+  dissent: 'its operators answered, and no quorum of them the same',
+  'no-answer': 'too few of its operators answered',
+  behind: 'a packet before it did not go on',
+  'other-version': 'its rebuild agreed on another version than was certified',
+} as const satisfies Record<Leaving['why'], string>
+
+/** Nothing waits for a statement over certified packets: it is asked for again until its tries are used up. */
+async function leaveAggregate(
+  db: Queryable,
+  aggregateId: string,
+  leaving: readonly Leaving[],
+): Promise<void> {
+  const isSplit = leaving.some(({ packet }) => packet.status === 'split')
+  await db.query({
+    name: 'rounds-aggregate-left',
+    text: `update aggregates set state = $2 where aggregate_id = $1 and state = 'open'`,
+    values: [bytea(aggregateId), isSplit ? 'split' : 'due'],
+  })
+}
+
+/** As the decision has it that was stored with the close. */
+export function readLeaving(decision: StoredDecision | null): Leaving[] {
+  return (decision?.leaving ?? []).map(each => storedLeaving.parse(each))
+}
+
+const hex = z.string()
+const chainPlace = z.object({ packetId: hex, versionId: hex }).nullable()
+const storedLeaving = z.object({
+  member: z.int(),
+  why: z.enum(['dissent', 'no-answer', 'behind', 'other-version']),
+  packet: z.object({
+    packetId: hex,
+    partition: z.string(),
+    packetNo: z.int(),
+    level: z.enum(['basic', 'enhanced', 'critical']),
+    audience: z.enum(['public', 'restricted']),
+    bytes: z.int(),
+    documentBytes: z.int(),
+    status: z.enum(['sealed', 'open', 'certified', 'split', 'unanchored', 'rebuilding', 'abandoned']),
+    roundId: hex.nullable(),
+    rounds: z.int(),
+    tries: z.int(),
+    roundPacketsMax: z.int().nullable(),
+    rebuilds: z.int(),
+    waitedMs: z.number(),
+    version: z
+      .object({ versionId: hex, parent: chainPlace, stateIn: hex.nullable(), stateOut: hex.nullable() })
+      .nullable(),
+    certificate: hex.nullable(),
+  }),
+})

@@ -1,0 +1,22 @@
+import type { Pool } from 'pg'
+import type { PacketStanding } from '../../core/rounds/coordinating/standing.ts'
+import type { Fuel } from '../fuel/fuel.ts'
+import type { CheckWork } from './check-work.ts'
+
+export type RoundStoreDeps = {
+  readonly pool: Pool
+  readonly fuel: Pick<Fuel, 'write'>
+  readonly checkWork: CheckWork
+  /** Identity key of the log, which issues the jobs. */
+  readonly log: string
+  /** This process: no other one has the same. */
+  readonly coordinator: string
+  /** Of the node, for streams that name none. */
+  readonly operators: readonly string[]
+  readonly leaseMs: number
+  /** How long a packet waits that stands like this after it has left a round. */
+  retryMs(standing: PacketStanding): number
+  now(): number
+  /** Stops there, in tests. */
+  at(step: string): void
+}

@@ -1,0 +1,136 @@
+import type { HeldRound, Opening, Planned, RoundStore } from '../../jobs/ports.ts'
+import { serverMs } from '../log/leases.ts'
+import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
+import { readCandidates, runClocks } from './candidates.ts'
+import type { RoundStoreDeps } from './deps.ts'
+import { readDueAggregates } from './due-aggregates.ts'
+import { writeNewStandings } from './new-standings.ts'
+import { writeStandings } from './standing-rows.ts'
+import { writeJob } from './write-job.ts'
+
+type Choose = Parameters<RoundStore['plan']>[0]
+
+/** Opens rounds, all in one transaction with their first jobs. */
+export async function planRounds(choose: Choose, deps: RoundStoreDeps): Promise<Planned> {
+  return inTransaction(deps.pool, db => plan(db, choose, deps), { keep: ({ kind }) => kind !== 'busy' })
+}
+
+async function plan(db: Queryable, choose: Choose, deps: RoundStoreDeps): Promise<Planned> {
+  const nowMs = deps.now()
+  const rotation = await beAlone(db)
+  if (rotation === undefined) return { kind: 'busy' }
+  await writeNewStandings(db, nowMs)
+  deps.at('rounds.standing')
+
+  const candidates = await readCandidates(db, { nowMs, operators: deps.operators })
+  const aggregates = await readDueAggregates(db, deps.operators)
+  const { openings, seatable } = choose({ packets: candidates.packets, aggregates, rotation, nowMs })
+  if (candidates.isWaitingOtherwise(seatable)) await runClocks(db, seatable, nowMs)
+
+  const opened: HeldRound[] = []
+  for (const opening of openings) {
+    const { purpose, unpaid } = opening.job
+    const paid = await deps.fuel.write(purpose, unpaid, db)
+    // What is refused here is refused to the next ones too.
+    if (!paid.ok) return { kind: 'planned', opened: await counted(db, opened, nowMs), fault: paid.fault }
+    const roundId = opening.plan.roundId
+    const operators = operatorsOf(opening, { packets: candidates.packets, aggregates })
+    await writeRound(db, opening, paid.value.txid, { ...deps, nowMs })
+    const job = await writeJob(db, roundId, opening.job, paid.value, nowMs)
+    opened.push(openedRound(opening, job, operators))
+    deps.at('rounds.opened')
+  }
+  return { kind: 'planned', opened: await counted(db, opened, nowMs) }
+}
+
+/** Undefined: somebody else is planning. */
+async function beAlone(db: Queryable): Promise<number | undefined> {
+  const { rows } = await db.query<{ rotation: number }>({
+    name: 'rounds-be-alone',
+    text: 'select rotation from round_planning for update skip locked',
+  })
+  return rows[0]?.rotation
+}
+
+async function counted(db: Queryable, opened: HeldRound[], nowMs: number): Promise<HeldRound[]> {
+  if (opened.length > 0)
+    await db.query({
+      name: 'rounds-count',
+      text: 'update round_planning set rotation = rotation + $1, planned_ms = $2',
+      values: [opened.length, nowMs],
+    })
+  return opened
+}
+
+async function writeRound(
+  db: Queryable,
+  { template, plan: { roundId, attempt, packets }, document, rosterDigest, job }: Opening,
+  txid: string,
+  {
+    coordinator,
+    leaseMs,
+    nowMs,
+  }: Pick<RoundStoreDeps, 'coordinator' | 'leaseMs'> & { readonly nowMs: number },
+): Promise<void> {
+  const [first] = packets
+  if (first === undefined) throw new Error(`round ${roundId} was planned without a packet`)
+  const isOfPackets = template === 'packet'
+  await db.query({
+    name: 'rounds-open',
+    text: `with opened as (
+        insert into rounds (round_id, template, level, audience, attempt, document, input_hash, roster_digest, state,
+            made_ms, first_job, last_tx, in_flight, job_tx, coordinator, lease_token, lease_until_ms)
+          values ($1::bytea, $2::text, $3, $4, $5, $6, $7, $8, 'open', $9, $10, $10, true, $10, $11, 1, ${serverMs} + $12)
+      ), aggregate as (
+        update aggregates set state = 'open', round_id = $1::bytea where $2::text = 'aggregate' and aggregate_id = $1::bytea
+      )
+      insert into round_members (round_id, index, packet_id)
+        select $1::bytea, place - 1, packet_id from unnest($13::bytea[]) with ordinality as member (packet_id, place)`,
+    values: [
+      ...[bytea(roundId), template, first.level, first.audience, attempt, document],
+      ...[bytea(job.facts.inputHash), bytea(rosterDigest), nowMs, bytea(txid), coordinator, leaseMs],
+      byteas(isOfPackets ? packets.map(({ packetId }) => packetId) : []),
+    ],
+  })
+  if (isOfPackets)
+    await writeStandings(
+      db,
+      packets.map(standing => ({ standing, retryMs: 0 })),
+      nowMs,
+    )
+}
+
+type Offered = {
+  readonly packets: readonly {
+    readonly standing: { readonly packetId: string }
+    readonly operators: readonly string[]
+  }[]
+  readonly aggregates: readonly {
+    readonly standing: { readonly packetId: string }
+    readonly operators: readonly string[]
+  }[]
+}
+
+function operatorsOf({ plan }: Opening, { packets, aggregates }: Offered): readonly string[] {
+  const first = plan.packets[0]?.packetId
+  return [...packets, ...aggregates].find(({ standing }) => standing.packetId === first)?.operators ?? []
+}
+
+function openedRound(
+  { template, plan: { roundId, packets } }: Opening,
+  job: NonNullable<HeldRound['job']>,
+  operators: readonly string[],
+): HeldRound {
+  const { level = 'basic', audience = 'public' } = packets[0] ?? {}
+  return {
+    lease: { roundId, token: 1 },
+    ...{ template, level, audience, operators },
+    state: 'open',
+    rebuild: 0,
+    firstJob: job.sent,
+    last: job.sent.txid,
+    inFlight: true,
+    job,
+    packets,
+  }
+}

@@ -1,0 +1,47 @@
+import type { RoundStore } from '../../jobs/ports.ts'
+import type { RoundStoreDeps } from './deps.ts'
+import { openRoundFacts, type RoundFacts } from './facts.ts'
+import { readHeldRounds } from './held-rounds.ts'
+import { keepRounds, letRoundsGo, ROUND_LEASE_MS, takeRounds } from './leases.ts'
+import { readNews, type ToldNews } from './news.ts'
+import { planRounds } from './plan.ts'
+import { writeJobSeen, writeReserveOffered } from './seen.ts'
+import { writeAdvance, writeCertify, writeClose, writeClosed } from './steps.ts'
+
+export type { RoundFacts }
+
+export type RoundStoreOptions = Omit<RoundStoreDeps, 'leaseMs' | 'at'> & {
+  readonly leaseMs?: number
+  at?(step: string): void
+}
+
+/** Rounds in PostgreSQL, beside any number of other processes on the same database. */
+export function openRoundStore(options: RoundStoreOptions): RoundStore & RoundFacts {
+  const deps: RoundStoreDeps = { leaseMs: ROUND_LEASE_MS, at: () => undefined, ...options }
+  const { pool, coordinator, leaseMs, operators } = deps
+  const told: ToldNews = new Map()
+  return {
+    ...openRoundFacts(pool),
+    plan: choose => planRounds(choose, deps),
+    async take(limit) {
+      const leases = await takeRounds(pool, coordinator, { limit, leaseMs })
+      return readHeldRounds(pool, leases, { nowMs: deps.now(), operators })
+    },
+    keep: leases => keepRounds(pool, leases, leaseMs),
+    letGo: () => letRoundsGo(pool, coordinator),
+    news: leases => readNews(leases, told, deps),
+    jobSeen: (lease, jobTx, nowMs) => writeJobSeen(lease, jobTx, nowMs, deps),
+    offerReserve: (lease, jobTx, nowMs) => writeReserveOffered(lease, jobTx, nowMs, deps),
+    advance: (lease, decided, next) => writeAdvance(lease, decided, next, deps),
+    certify: (lease, decided) => writeCertify(lease, decided, deps),
+    close: (lease, decided, unpaid) => writeClose(lease, decided, unpaid, deps),
+    closed: lease => writeClosed(lease, deps),
+    view: () => notYet('view'),
+    recovered: () => notYet('recovered'),
+    reopen: () => notYet('reopen'),
+  }
+}
+
+function notYet(what: string): never {
+  throw new Error(`rounds: ${what} is not there yet`)
+}
