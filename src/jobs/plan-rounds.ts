@@ -37,6 +37,12 @@ export function chooseRounds(view: PlanView, means: PlanMeans, roundsMax: number
   return { openings, seatable: new Set(seatable) }
 }
 
+/** Levels for which the node's own operators could be asked now. */
+export function seatableLevels(means: PlanMeans, nowMs: number): ReadonlySet<Level> {
+  const nothing: PlanView = { packets: [], aggregates: [], rotation: 0, nowMs }
+  return chooseRounds(nothing, means, 0).seatable
+}
+
 /** What may share rounds: one level, one roster and one audience, and of restricted streams each by itself. */
 type Class = {
   readonly template: Template
