@@ -65,18 +65,26 @@ export function chooseOperators(
   rotation: number,
 ): string[] | undefined {
   const { seats } = quorums[level]
-  if (records.length < seats) return undefined
+  return records.length < seats ? undefined : orderOperators(records, rotation).slice(0, seats)
+}
+
+/** All of them, those first who are to be asked first. By `rankOf` equals are told apart before they take turns. */
+export function orderOperators(
+  records: readonly OperatorRecord[],
+  rotation: number,
+  rankOf: (operator: string) => number = () => 0,
+): string[] {
   const turn = (at: number) => (at + rotation) % records.length
   return records
-    .map((record, at) => ({ ...record, turn: turn(at) }))
+    .map((record, at) => ({ ...record, turn: turn(at), rank: rankOf(record.operator) }))
     .sort(
       (a, b) =>
         Number(b.reachable) - Number(a.reachable) ||
         a.doubleSpends - b.doubleSpends ||
         a.failurePoints - b.failurePoints ||
+        a.rank - b.rank ||
         a.turn - b.turn,
     )
-    .slice(0, seats)
     .map(({ operator }) => operator)
 }
 

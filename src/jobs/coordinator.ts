@@ -1,0 +1,306 @@
+import type { Issuer } from '../contract/tokens.ts'
+import type { Fault } from '../core/fault.ts'
+import type { Level } from '../core/level.ts'
+import type { CoordinatorBounds } from './bounds.ts'
+import { followRound } from './follow-round.ts'
+import { openNap } from './nap.ts'
+import { type OfferOutcome, openOffering } from './offer-seats.ts'
+import { nextRoundMs, type Pace } from './pace.ts'
+import { chooseRounds } from './plan-rounds.ts'
+import type { Directory, DueSeat, HeldRound, RoundNews, RoundStore, SeatOffers } from './ports.ts'
+import { retryAfter } from './retry-after.ts'
+import type { Followed, Heard, RoundStep } from './round-step.ts'
+
+/** Makes rounds of packets and sees them through, until it is stopped; any number of processes may do so side by side. */
+export type Coordinator = {
+  /**
+   * Worth a look: a packet is sealed, the network has said something, or an answer is there. `news` where it is no packet.
+   */
+  wake(why?: 'packet' | 'news'): void
+  load(): Load
+  /** Resolves once nothing is under way, and others may take what we had. */
+  stop(): Promise<void>
+}
+
+export type Load = {
+  /** That we hold. */
+  readonly rounds: number
+  /** Offers without an answer. */
+  readonly offering: number
+  /** As of the last look at packets; undefined before the first. */
+  readonly seatable: ReadonlySet<Level> | undefined
+  /** Why a step could not be paid for, until one can. */
+  readonly fault: Fault | undefined
+}
+
+export type CoordinatorDeps = {
+  readonly store: RoundStore
+  readonly directory: Directory
+  readonly offers: SeatOffers
+  /** Our own key: it issues jobs and spends what answers them. */
+  readonly log: Issuer
+  /** Where agents find what belongs to a round; none where nobody knows our address. */
+  locations(): readonly string[]
+  readonly bounds: CoordinatorBounds
+  readonly timing?: Partial<CoordinatorTiming>
+  /** False: what is open is seen through, and nothing is opened. */
+  opens?(): boolean
+  /** How far this process's event loop lags behind. */
+  lagMs?(): number
+  now(): number
+  /** 0 to 1. */
+  random(): number
+  /** Says what has just happened. */
+  at(step: string): void
+  /** A round waits for its certificate. */
+  handedOver(): void
+  /** It is tried again; `roundId` undefined: it was about no single round. */
+  onFailure(error: unknown, roundId?: string): void
+  onRound(what: RoundStep): void
+  onOffer?(outcome: OfferOutcome, seat: DueSeat): void
+  /** Somebody else has taken a round that we held. */
+  onLost?(roundId: string): void
+}
+
+export type CoordinatorTiming = {
+  /** So soon after a wake we look, and not for each of them. */
+  readonly wakeMs: number
+  /** Between two looks where nobody wakes us: what other processes did is found then. */
+  readonly pollMs: number
+  readonly idlePollMs: number
+  readonly keepMs: number
+  /** How often rounds are looked for that nobody works on. */
+  readonly takeMs: number
+}
+
+export const coordinatorTiming: CoordinatorTiming = {
+  wakeMs: 5,
+  pollMs: 100,
+  idlePollMs: 500,
+  keepMs: 1_000,
+  takeMs: 250,
+}
+
+/** A round of ours, and what we have heard of it and not dealt with. */
+type InHand = {
+  round: HeldRound
+  heard: Heard
+  /** Not looked at before this time, after a step that failed or could not be paid for. */
+  notBeforeMs: number
+  failures: number
+  working: Promise<void> | undefined
+}
+
+export function startCoordinator(deps: CoordinatorDeps): Coordinator {
+  const { store, bounds, now } = deps
+  const timing = { ...coordinatorTiming, ...deps.timing }
+  const nap = openNap()
+  const rounds = new Map<string, InHand>()
+  const offering = openOffering({
+    ...{ offers: deps.offers, bounds: bounds.offers, now, random: deps.random, at: deps.at },
+    onOffer: (outcome, seat) => deps.onOffer?.(outcome, seat),
+    onFailure: error => deps.onFailure(error),
+  })
+  let pace: Pace = { openedMs: 0, triedMs: 0, hasNews: true, refusals: 0, lagMs: 0 }
+  let seatable: ReadonlySet<Level> | undefined
+  let fault: Fault | undefined
+  let acquiring: Promise<void> | undefined
+  let takenMs = 0
+  let stopping = false
+
+  /** Begins what there is to do; nothing of it keeps anything else waiting. */
+  const look = async () => {
+    acquire()
+    await offering.look()
+    // A round that is being worked on is asked about afterwards: what is read now may be older than what is written.
+    const idle = [...rounds.values()].filter(({ working }) => working === undefined)
+    const news = idle.length === 0 ? [] : await store.news(idle.map(({ round }) => round.lease))
+    const heard = new Set(news.map(({ roundId }) => roundId))
+    for (const each of news) hear(rounds.get(each.roundId), each)
+    for (const each of idle)
+      if (each.notBeforeMs <= now() && (heard.has(each.round.lease.roundId) || isDue(each, now()))) work(each)
+  }
+
+  const acquire = () => {
+    pace = { ...pace, lagMs: deps.lagMs?.() ?? 0 }
+    if (acquiring !== undefined || now() < acquireMs()) return
+    acquiring = take()
+      .then(open)
+      .catch(error => {
+        pace = { ...pace, triedMs: now() }
+        deps.onFailure(error)
+      })
+      .finally(() => {
+        acquiring = undefined
+        nap.end(timing.wakeMs)
+      })
+  }
+
+  const room = () => bounds.roundsAtOnce - rounds.size
+
+  const takeMs = () => (room() > 0 ? takenMs + timing.takeMs : Number.POSITIVE_INFINITY)
+
+  const openMs = () =>
+    room() > 0 && deps.opens?.() !== false ? nextRoundMs(pace, bounds.pace) : Number.POSITIVE_INFINITY
+
+  const acquireMs = () => Math.min(takeMs(), openMs())
+
+  const take = async () => {
+    if (now() < takeMs()) return
+    takenMs = now()
+    hold(await store.take(room()))
+  }
+
+  const open = async () => {
+    if (now() < openMs()) return
+    const triedMs = now()
+    // What comes while we look may come too late for this look.
+    pace = { ...pace, triedMs, hasNews: false }
+    const planned = await store.plan(view => {
+      const choice = chooseRounds(view, { ...deps, locations: deps.locations() }, room())
+      seatable = choice.seatable
+      return choice
+    })
+    if (planned.kind === 'busy') {
+      pace = { ...pace, hasNews: true }
+      return
+    }
+    fault = planned.fault
+    pace = {
+      ...pace,
+      openedMs: planned.opened.length > 0 ? triedMs : pace.openedMs,
+      refusals: fault === undefined ? 0 : pace.refusals + 1,
+    }
+    if (planned.opened.length === 0) return
+    deps.at('rounds.planned')
+    for (const { lease, job } of planned.opened)
+      deps.onRound({ what: 'opened', roundId: lease.roundId, stage: job?.stage, tookMs: undefined })
+    hold(planned.opened)
+  }
+
+  const hold = (more: readonly HeldRound[]) => {
+    for (const round of more) {
+      const { roundId } = round.lease
+      const heard = { last: undefined, threadUnspent: true }
+      rounds.set(roundId, { round, heard, notBeforeMs: 0, failures: 0, working: undefined })
+    }
+    if (more.length > 0) nap.end(0)
+  }
+
+  const work = (each: InHand) => {
+    const { roundId } = each.round.lease
+    each.working = goOn(each)
+      .catch(error => {
+        // A round that fails keeps no other from going on.
+        deps.onFailure(error, roundId)
+        waitOn(each)
+      })
+      .finally(() => {
+        each.working = undefined
+        nap.end(timing.wakeMs)
+      })
+  }
+
+  const goOn = async (each: InHand) => {
+    for (;;) {
+      const followed = await followRound(each.round, each.heard, deps)
+      if (followed.kind === 'refused') {
+        fault = followed.fault ?? fault
+        deps.onFailure(new Error(followed.why), each.round.lease.roundId)
+        waitOn(each)
+        return
+      }
+      if (followed.kind === 'gone') {
+        letGoOf(each, followed.why)
+        return
+      }
+      if (!followed.moved) {
+        each.notBeforeMs = isDue(each, now()) ? now() + timing.pollMs : 0
+        return
+      }
+      const isNewTransaction = followed.round.last !== each.round.last
+      Object.assign(each, { round: followed.round, failures: 0, notBeforeMs: 0 })
+      each.heard = { last: undefined, threadUnspent: isNewTransaction || each.heard.threadUnspent }
+      if (followed.round.inFlight) return
+    }
+  }
+
+  const waitOn = (each: InHand) => {
+    each.failures += 1
+    each.notBeforeMs = now() + retryAfter(each.failures, bounds.retry, deps.random)
+  }
+
+  const letGoOf = (each: InHand, why: Extract<Followed, { kind: 'gone' }>['why']) => {
+    const { roundId } = each.round.lease
+    if (rounds.get(roundId) === each) rounds.delete(roundId)
+    // Its partitions are free, or soon will be.
+    pace = { ...pace, hasNews: true }
+    if (why === 'certifying') deps.handedOver()
+    if (why === 'lost') deps.onLost?.(roundId)
+  }
+
+  const keep = async () => {
+    const all = [...rounds.values()]
+    if (all.length === 0) return
+    const kept = await store.keep(all.map(({ round }) => round.lease))
+    const ours = new Set(kept.map(({ roundId }) => roundId))
+    for (const each of all) if (!ours.has(each.round.lease.roundId)) letGoOf(each, 'lost')
+  }
+  // By a clock of its own: a look that takes long must not cost us what we work on.
+  const keeping = setInterval(() => {
+    keep().catch(error => deps.onFailure(error))
+  }, timing.keepMs)
+
+  const run = async () => {
+    while (!stopping) {
+      try {
+        await look()
+      } catch (error) {
+        deps.onFailure(error)
+      }
+      if (!stopping) await nap.take(restMs())
+    }
+    await acquiring
+    await Promise.all([...rounds.values()].map(({ working }) => working))
+    await offering.drain()
+    clearInterval(keeping)
+    await store.letGo()
+  }
+
+  const restMs = () => {
+    const pollMs = rounds.size > 0 || offering.underWay() > 0 ? timing.pollMs : timing.idlePollMs
+    // While it is under way, its end is what wakes us.
+    const againMs = acquiring === undefined ? acquireMs() : Number.POSITIVE_INFINITY
+    return Math.max(1, Math.min(pollMs, againMs - now()))
+  }
+  const running = run()
+
+  return {
+    wake(why = 'packet') {
+      if (why === 'packet') pace = { ...pace, hasNews: true }
+      nap.end(timing.wakeMs)
+    },
+    load: () => ({ rounds: rounds.size, offering: offering.underWay(), seatable, fault }),
+    async stop() {
+      stopping = true
+      nap.end(0)
+      await running
+    },
+  }
+}
+
+function hear(each: InHand | undefined, { last, results, threadUnspent }: RoundNews): void {
+  if (each === undefined) return
+  const { round } = each
+  each.heard = { last, threadUnspent }
+  if (round.job !== undefined) each.round = { ...round, job: { ...round.job, results } }
+}
+
+/** Whether time alone has brought something to do. */
+function isDue({ round, failures }: InHand, nowMs: number): boolean {
+  if (failures > 0 || round.state === 'lost') return true
+  const { job, inFlight, state } = round
+  if (job === undefined || job.seenMs === null || inFlight || state !== 'open') return false
+  const reserveMs = job.reserveOffered ? Number.POSITIVE_INFINITY : (job.seenMs + job.deadlineMs) / 2
+  return nowMs >= Math.min(job.deadlineMs, reserveMs)
+}

@@ -1,0 +1,256 @@
+import { sha256Hex } from '#sha256'
+import type { Issuer } from '../contract/tokens.ts'
+import { type Level, levels } from '../core/level.ts'
+import type { PacketHeader } from '../core/log/packet-header.ts'
+import { canSeat } from '../core/rounds/coordinating/operators.ts'
+import { planRounds, type RoundPlan } from '../core/rounds/coordinating/plan.ts'
+import { enterRound } from '../core/rounds/coordinating/standing.ts'
+import { noLeaf } from '../core/rounds/pipeline.ts'
+import { type RoundDocument, writeRoundDocument } from '../core/rounds/round-document.ts'
+import { stagesOf, type Template } from '../core/rounds/template.ts'
+import { STATE_BYTES_DEFAULT } from '../core/rules/carried-state.ts'
+import type { CoordinatorBounds } from './bounds.ts'
+import { chooseSeats, operatorsFor, type RoundNeed, sizeFor } from './choose-seats.ts'
+import { outputBytesMax, unpaidJob } from './job.ts'
+import type { CandidatePacket, Choice, Directory, DueAggregate, Opening, PlanView } from './ports.ts'
+
+export type PlanMeans = {
+  readonly directory: Directory
+  readonly log: Issuer
+  /** Where agents find what belongs to a round; none where nobody knows our address, and then no round is made. */
+  readonly locations: readonly string[]
+  readonly bounds: Pick<CoordinatorBounds, 'seats' | 'plan' | 'job'>
+}
+
+/** The rounds to open now, at most so many, each with its document and its first job. */
+export function chooseRounds(view: PlanView, means: PlanMeans, roundsMax: number): Choice {
+  const classes = inTurn([...packetClasses(view), ...view.aggregates.map(aggregateClass)], view.rotation)
+  const unseated = new Set<Level>()
+  const openings: Opening[] = []
+  for (const each of classes) {
+    const need = roundNeed(each, view, means, view.rotation + openings.length)
+    if (!isSeatable(each, need, means)) unseated.add(each.level)
+    else if (openings.length < roundsMax)
+      openings.push(...open(each, need, means, roundsMax - openings.length))
+  }
+  const seatable = levels.filter(level => !unseated.has(level) && isLevelSeatable(level, view, means))
+  return { openings, seatable: new Set(seatable) }
+}
+
+/** Levels for which the node's own operators could be asked now. */
+export function seatableLevels(means: PlanMeans, nowMs: number): ReadonlySet<Level> {
+  const nothing: PlanView = { packets: [], aggregates: [], rotation: 0, nowMs }
+  return chooseRounds(nothing, means, 0).seatable
+}
+
+/** What may share rounds: one level, one roster and one audience, and of restricted streams each by itself. */
+type Class = {
+  readonly template: Template
+  readonly level: Level
+  readonly operators: readonly string[]
+  readonly rosterDigest: string
+  /** Those that may go, and those that they build on. */
+  readonly packets: readonly CandidatePacket[]
+  readonly aggregate: DueAggregate | undefined
+}
+
+function packetClasses({ packets, rotation }: PlanView): Class[] {
+  const classes: Class[] = []
+  const shared = new Map<string, CandidatePacket[]>()
+  for (const partition of inTurn([...groupBy(packets, ({ standing }) => standing.partition)], rotation)) {
+    const rebuilds = partition.filter(({ standing }) => standing.status === 'unanchored')
+    classes.push(...rebuilds.map(packet => packetClass([packet], packet)))
+    const [head, ...run] = partition
+      .filter(({ standing }) => standing.status === 'sealed')
+      .sort((a, b) => a.standing.packetNo - b.standing.packetNo)
+    if (head === undefined) continue
+    const key = keyOf(head)
+    const cut = run.findIndex(packet => keyOf(packet) !== key)
+    const going = [head, ...(cut < 0 ? run : run.slice(0, cut))]
+    const below = partition.filter(({ standing }) => standing.status !== 'sealed').map(asContext)
+    shared.set(key, [...(shared.get(key) ?? []), ...below, ...going])
+  }
+  for (const packets of shared.values()) {
+    const head = packets.find(({ standing }) => standing.status === 'sealed')
+    if (head !== undefined) classes.push(packetClass(packets, head))
+  }
+  return classes
+}
+
+/** Its rebuild is planned by itself; here it is what others build on. */
+function asContext(packet: CandidatePacket): CandidatePacket {
+  const { standing } = packet
+  if (standing.status !== 'unanchored') return packet
+  return { ...packet, standing: { ...standing, status: 'certified' } }
+}
+
+function packetClass(
+  packets: readonly CandidatePacket[],
+  { standing, header, operators }: CandidatePacket,
+): Class {
+  return {
+    template: 'packet',
+    level: standing.level,
+    operators,
+    rosterDigest: header.rosterDigest,
+    packets,
+    aggregate: undefined,
+  }
+}
+
+function aggregateClass(aggregate: DueAggregate): Class {
+  const { standing, operators, rosterDigest } = aggregate
+  return { template: 'aggregate', level: standing.level, operators, rosterDigest, packets: [], aggregate }
+}
+
+function keyOf({ header }: CandidatePacket): string {
+  const { level, audience, rosterDigest, log, network, streamId } = header
+  // Who may read a restricted stream is that stream's own.
+  return JSON.stringify([
+    level,
+    audience,
+    rosterDigest,
+    log,
+    network,
+    audience === 'restricted' ? streamId : null,
+  ])
+}
+
+function roundNeed(
+  { level, operators }: Pick<Class, 'level' | 'operators'>,
+  { nowMs }: PlanView,
+  { log, bounds }: PlanMeans,
+  rotation: number,
+): RoundNeed {
+  const deadlineMs = nowMs + bounds.job.timeoutMs
+  return { level, operators, coordinator: log.identityKey, nowMs, deadlineMs, rotation }
+}
+
+function isSeatable({ template, level }: Class, need: RoundNeed, means: PlanMeans): boolean {
+  const { directory, locations, bounds } = means
+  if (locations.length === 0) return false
+  return canSeat(operatorsFor(stagesOf(template), need, directory, bounds.seats), level)
+}
+
+/** Of a level that nobody waits for: whether the node's own operators could be asked. */
+function isLevelSeatable(level: Level, view: PlanView, means: PlanMeans): boolean {
+  const any: Class = {
+    ...{ template: 'packet', level, operators: [], rosterDigest: '', packets: [] },
+    aggregate: undefined,
+  }
+  const isWaiting =
+    view.packets.some(({ standing }) => standing.level === level) ||
+    view.aggregates.some(({ standing }) => standing.level === level)
+  return isWaiting || isSeatable(any, roundNeed(any, view, means, 0), means)
+}
+
+function open(each: Class, need: RoundNeed, means: PlanMeans, roundsMax: number): Opening[] {
+  const { aggregate } = each
+  if (aggregate !== undefined) return openAggregate(each, aggregate, need, means)
+  const size = sizeFor(stagesOf(each.template), need, means.directory, means.bounds.seats)
+  const { roundPackets, roundBytes, roundDocBytes } = means.bounds.plan
+  const limits = {
+    roundPackets: Math.min(roundPackets, size.packets),
+    roundBytes: Math.min(roundBytes, size.bytes),
+    roundDocBytes,
+  }
+  const standings = each.packets.map(({ standing }) => standing)
+  const byId = new Map(each.packets.map(packet => [packet.standing.packetId, packet]))
+  return planRounds(standings, new Set([each.level]), limits)
+    .slice(0, roundsMax)
+    .flatMap((plan, i) => {
+      const packets = plan.packets.flatMap(({ packetId }) => byId.get(packetId) ?? [])
+      const document = writeRoundDocument(documentOf(plan, packets, means.locations))
+      return opening(
+        each,
+        { plan, document, packets, rebuild: 0 },
+        { ...need, rotation: need.rotation + i },
+        means,
+      )
+    })
+}
+
+/** The same thing is asked again under the same name where nothing came of it, so its transactions are counted on. */
+function openAggregate(each: Class, due: DueAggregate, need: RoundNeed, means: PlanMeans): Opening[] {
+  const { standing, document } = due
+  const plan: RoundPlan = {
+    roundId: standing.packetId,
+    attempt: standing.rounds + 1,
+    packets: [enterRound(standing, standing.packetId)],
+    partitions: new Map(),
+  }
+  return opening(each, { plan, document, packets: [{}], rebuild: standing.rounds }, need, means)
+}
+
+type Laid = {
+  readonly plan: RoundPlan
+  readonly document: string
+  readonly packets: readonly Pick<CandidatePacket, 'stateBytesMax'>[]
+  readonly rebuild: number
+}
+
+function opening(each: Class, laid: Laid, need: RoundNeed, means: PlanMeans): Opening[] {
+  const { template, level, rosterDigest } = each
+  const { plan, document } = laid
+  const { directory, log, locations, bounds } = means
+  const [stage] = stagesOf(template)
+  if (stage === undefined) return []
+  const bytes = plan.packets.reduce((sum, packet) => sum + packet.bytes, 0)
+  const agents = chooseSeats({ ...need, stage, packets: plan.packets.length, bytes }, directory, bounds.seats)
+  if (agents === undefined) return []
+  const sizes = plan.packets.map((packet, i) => ({
+    bytes: packet.bytes,
+    stateBytesMax: laid.packets[i]?.stateBytesMax ?? STATE_BYTES_DEFAULT,
+  }))
+  const job = unpaidJob({
+    ...{ coordinator: log, subject: plan.roundId, template, stage, level, agents, locations },
+    members: plan.packets.map((_, index) => index),
+    inputRoot: noLeaf,
+    inputHash: sha256Hex(document),
+    deadlineMs: need.deadlineMs,
+    outputBytesMax: outputBytesMax(sizes, bounds.job.outputBytesMax),
+    rebuild: laid.rebuild,
+    spends: [],
+    bounds: bounds.job,
+  })
+  return [{ template, plan, document, rosterDigest, job }]
+}
+
+function documentOf(
+  plan: RoundPlan,
+  packets: readonly CandidatePacket[],
+  locations: readonly string[],
+): RoundDocument {
+  const headers = packets.map(({ header }) => header)
+  const firsts = new Map<string, PacketHeader>()
+  for (const { standing, header } of packets)
+    if (!firsts.has(standing.partition)) firsts.set(standing.partition, header)
+  const digests = [...new Set(headers.map(({ policyDigest }) => policyDigest))].sort()
+  return {
+    v: 1,
+    try: plan.attempt,
+    headers,
+    partitions: [...firsts].map(([name, { streamId, partition }]) => {
+      const { parent = null, stateIn = null } = plan.partitions.get(name) ?? {}
+      return { streamId, partition, parent, stateIn }
+    }),
+    policies: digests.map(digest => ({ digest, locations })),
+  }
+}
+
+/** Whoever comes first in one plan comes last in the next: the first ones may take all the room there is. */
+function inTurn<T>(items: readonly T[], rotation: number): T[] {
+  const at = items.length === 0 ? 0 : rotation % items.length
+  return [...items.slice(at), ...items.slice(0, at)]
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Iterable<T[]> {
+  const groups = new Map<string, T[]>()
+  for (const item of items) {
+    const key = keyOf(item)
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [item])
+    else group.push(item)
+  }
+  return groups.values()
+}
