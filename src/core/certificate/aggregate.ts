@@ -2,7 +2,7 @@ import { sha256Hex } from '#sha256'
 import type { Audience } from '../audience.ts'
 import { audiences } from '../audience.ts'
 import { knownHex, toHex, u32be, u64be, utf8 } from '../bytes.ts'
-import { canonicalJson, parseCanonicalJson } from '../canonical-json.ts'
+import { canonicalJson, type Json, parseCanonicalJson } from '../canonical-json.ts'
 import {
   and,
   closedObject,
@@ -146,6 +146,11 @@ export function certifyAggregate(document: AggregateDocument): Outcome<Certified
   return accepted({ manifest, manifestJson: canonicalJson(manifest), versionId: versionId.value, content })
 }
 
+/** Strict and closed, as the manifest of a packet is. */
+export function readAggregateManifest(json: Json): Outcome<AggregateManifest> {
+  return readManifestShape(json)
+}
+
 /**
  * Why a statement must not be certified by whoever holds the manifests of all its parents, in their order; undefined
  * where it says what they say. What they do not show, that a gap is one, its coordinator answers for.
@@ -192,18 +197,22 @@ function unfit(detail: string): Outcome<never> {
   return refused('manifest-invalid', `the statement does not fit its parents: ${detail}`)
 }
 
+const rangeChecks = {
+  log: identityKey,
+  streamId: envelopeChecks.streamId,
+  partition: integer(0, PARTITIONS_MAX - 1),
+  firstPacketNo: count,
+  lastPacketNo: count,
+}
+
 const shape = closedObject<AggregateDocument>(
   {
     v: oneOf([1]),
     kind: oneOf(aggregateKinds),
-    log: identityKey,
-    streamId: envelopeChecks.streamId,
-    partition: integer(0, PARTITIONS_MAX - 1),
+    ...rangeChecks,
     level: oneOf(levels),
     audience: oneOf(audiences),
     network: oneOf(networks),
-    firstPacketNo: count,
-    lastPacketNo: count,
     parents: listOf(
       closedObject<AggregateParent>({ packetNo: count, versionId: hex(32) }, {}),
       AGGREGATE_PACKETS_MAX,
@@ -227,6 +236,50 @@ const read = closedReader<AggregateDocument>(
   'aggregate document',
   'round-invalid',
   and<AggregateDocument>(shape, contradictionIn),
+)
+
+const readManifestShape = closedReader<AggregateManifest>(
+  'manifest of an aggregate',
+  'manifest-invalid',
+  closedObject<AggregateManifest>(
+    {
+      type: oneOf(['datasetVersionManifest']),
+      datasetId: text(2 * NAME_CHARS_MAX),
+      content: closedObject<AggregateManifest['content']>(
+        { contentHash: hex(32), count, merkleRoot: hex(32) },
+        {},
+      ),
+      lineage: closedObject<AggregateManifest['lineage']>(
+        { parents: listOf(hex(32), AGGREGATE_PACKETS_MAX) },
+        {},
+      ),
+      policy: closedObject<AggregateManifest['policy']>(
+        { classification: oneOf(dataClasses), license: text(NAME_CHARS_MAX) },
+        {},
+      ),
+      provenance: closedObject<AggregateManifest['provenance']>(
+        {
+          assay: closedObject<AggregateProvenance>(
+            {
+              ...rangeChecks,
+              aggregateId: hex(32),
+              kind: oneOf(aggregateKinds),
+              level: oneOf(levels),
+              gaps: listOf(count, AGGREGATE_PACKETS_MAX),
+            },
+            {},
+          ),
+          createdAt: isInstant,
+          producer: closedObject<AggregateManifest['provenance']['producer']>(
+            { identityKey },
+            { name: text(NAME_CHARS_MAX) },
+          ),
+        },
+        {},
+      ),
+    },
+    {},
+  ),
 )
 
 function contradictionIn({
