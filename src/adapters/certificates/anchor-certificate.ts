@@ -130,13 +130,10 @@ async function writeStates(
         state_in = case when standing.version_id is null then decode(assay ->> 'stateIn', 'hex') else state_in end,
         state_out = case when standing.version_id is null then decode(assay ->> 'stateOut', 'hex') else state_out end,
         version_id = coalesce(standing.version_id, ours.version_id), changed_ms = $3
-      from (select packet_id, version_id, manifest::jsonb, manifest::jsonb #> '{provenance,assay}' as assay
+      from (select certificates.packet_id, version_id, manifest::jsonb, manifest::jsonb #> '{provenance,assay}' as assay
           from certificates join dlm_versions using (version_id)
           where txid = $1 and certificates.packet_id = any ($2)) as ours (packet_id, version_id, manifest, assay)
-      where standing.packet_id = ours.packet_id`.replaceAll(
-      'select packet_id,',
-      'select certificates.packet_id,',
-    ),
+      where standing.packet_id = ours.packet_id`,
     values: [bytea(txid), byteas(counted), nowMs],
   })
   await db.query({
@@ -184,7 +181,8 @@ const packetStates = `
               and (round.decision is null or round.decision -> 'spends' ? encode(result.txid, 'hex'))) as agreed on true
       where ours.txid = $1 and ours.packet_id = any ($2)
       order by standing.partition_id, standing.packet_no
-    on conflict (partition_id, packet_no) do update set state = excluded.state, content_hash = excluded.content_hash,
+    on conflict (partition_id, packet_no) do update set state = excluded.state, orchestration = 'quorum',
+      content_hash = excluded.content_hash,
       version_id = excluded.version_id, certification_evidence = excluded.certification_evidence,
       overlay_distribution = excluded.overlay_distribution, last_error = null,
       processed_at = coalesce(known.processed_at, excluded.processed_at),
