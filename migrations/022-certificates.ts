@@ -86,7 +86,10 @@ export const certificates = {
       create index certificates_by_packet on certificates (packet_id, written_ms);
       create index certificates_by_version on certificates (version_id);
       create index certificates_by_round on certificates (round_id);
-      create index certificates_unsettled on certificates (txid) where state in ('written', 'anchored');
+      create index certificates_unsettled on certificates (txid) where state = 'anchored';
+      create index certificates_written on certificates (written_ms, txid) where state = 'written';
+      create index certificates_by_block on certificates (block_height) where state = 'proven';
+      create index certificates_dead on certificates (txid) where state = 'dead';
 
       -- A statement over packets that are certified already.
       create table aggregates (

@@ -1,6 +1,7 @@
 import type { Transaction } from '../contract/transaction.ts'
 import type { Purpose, Unpaid } from '../contract/unpaid.ts'
 import type { Audience } from '../core/audience.ts'
+import type { AggregateManifest } from '../core/certificate/aggregate.ts'
 import type { CertifiedManifest } from '../core/certificate/manifest.ts'
 import type { Fault } from '../core/fault.ts'
 import type { Level } from '../core/level.ts'
@@ -16,6 +17,8 @@ export type CertificateStore = {
   /** Rounds that are decided, whose certificate nobody else makes; ours for a while. */
   take(limit: number): Promise<readonly DueCertificate[]>
   keep(leases: readonly RoundLease[]): Promise<readonly RoundLease[]>
+  /** Somebody takes it again after so long: it could not be done now. */
+  postpone(lease: RoundLease, error: unknown, afterMs: number): Promise<void>
   letGo(): Promise<void>
   /** Stores manifests and the certificate's transaction before a byte of it leaves. */
   write(lease: RoundLease, certificate: UnpaidCertificate): Promise<Written>
@@ -57,7 +60,7 @@ export type DueMember = {
   readonly versionId: string
   /** As certifiers agreed on it, canonical: it hashes to the versionId. */
   readonly manifestJson: string
-  readonly manifest: CertifiedManifest
+  readonly manifest: CertifiedManifest | AggregateManifest
   /** Where the agreed output and the state after it stand; undefined for an aggregate. */
   readonly validated: AgreedOutput | undefined
   /** What it was certified with before, if it was. */
@@ -86,6 +89,11 @@ export type HeardCertificate = {
   readonly txid: string
   readonly roundId: string
   readonly standing: 'seen' | 'mined' | 'dead'
+  /**
+   * What is new: the network has it, or has it again after we took it for dead; a block has it, another block, or none
+   * any more; it is dead, or it came back where it must not count.
+   */
+  readonly news: 'arrived' | 'moved' | 'lost'
   /** Of the block that has it. */
   readonly block: { readonly height: number; readonly hash: string } | null
   readonly why: string | undefined

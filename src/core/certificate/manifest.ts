@@ -212,7 +212,7 @@ const manifestShape = closedObject<CertifiedManifest>(
 )
 
 /** Of several spellings of a time the one that `toISOString` writes, with a year of four digits. */
-function isInstant(value: Json): Misfit | undefined {
+export function isInstant(value: Json): Misfit | undefined {
   const ms = typeof value === 'string' && value.length === 24 ? Date.parse(value) : Number.NaN
   return Number.isFinite(ms) && new Date(ms).toISOString() === value ? undefined : notInstant
 }

@@ -1,0 +1,64 @@
+import type { Pool } from 'pg'
+import type { CertificateStore } from '../../certify/ports.ts'
+import type { Fuel } from '../fuel/fuel.ts'
+import { anchorCertificate } from './anchor-certificate.ts'
+import { hearOfCertificates, hearOfUnsettled } from './hear-of-certificates.ts'
+import { loseCertificate } from './lose-certificate.ts'
+import { moveCertificate } from './move-certificate.ts'
+import type { ReadPart } from './read-due.ts'
+import { keepRounds, letRoundsGo, postponeRound } from './round-leases.ts'
+import { takeDue } from './take-due.ts'
+import { writeCertificate } from './write-certificate.ts'
+
+export type CertificateStoreDeps = {
+  readonly pool: Pool
+  readonly fuel: Pick<Fuel, 'write'>
+  /** Names this process in leases. */
+  readonly coordinator: string
+  /** Of an object that agents have stored; undefined where it is not here. */
+  readonly readPart: ReadPart
+  /** A round whose certificate cannot be made from what is stored: it is lost, and somebody has to look. */
+  onUnreadable(error: unknown, roundId: string): void
+  readonly leaseMs?: number
+  readonly unsettledMs?: number
+}
+
+export type OpenCertificateStore = CertificateStore & {
+  /** The chain has changed above this block: what is proven there is compared with it for a while. */
+  reorganised(forkHeight: number): void
+}
+
+/** Shorter than what a start may take, as a killed process leaves its leases behind. */
+export const CERTIFY_LEASE_MS = 3_000
+/** Between two looks at certificates that are settled for the moment: for a block, or for their death. */
+const UNSETTLED_MS = 500
+/** Proofs are brought into step with the chain beside us, at the latest so long after it has changed. */
+const RECHECK_MS = 60_000
+
+export function openCertificateStore(deps: CertificateStoreDeps): OpenCertificateStore {
+  const { pool, coordinator, leaseMs = CERTIFY_LEASE_MS, unsettledMs = UNSETTLED_MS } = deps
+  const clock = () => performance.now()
+  let unsettledAtMs = 0
+  let recheck = { aboveHeight: Number.MAX_SAFE_INTEGER, untilMs: 0 }
+  return {
+    take: limit => takeDue(limit, { ...deps, leaseMs }),
+    keep: leases => keepRounds(pool, leases, leaseMs),
+    postpone: (lease, error, afterMs) => postponeRound(pool, lease, error, afterMs),
+    letGo: () => letRoundsGo(pool, coordinator),
+    write: (lease, certificate) => writeCertificate(lease, certificate, deps),
+    async heard() {
+      const arrived = await hearOfCertificates(pool)
+      if (arrived.length > 0 || clock() < unsettledAtMs) return arrived
+      unsettledAtMs = clock() + unsettledMs
+      return hearOfUnsettled(pool, clock() < recheck.untilMs ? recheck.aboveHeight : undefined)
+    },
+    anchored: (certificate, nowMs) => anchorCertificate(certificate, { pool, nowMs }),
+    lost: (certificate, why, nowMs) => loseCertificate(certificate, why, { pool, nowMs }),
+    moved: (certificate, nowMs) => moveCertificate(certificate, { pool, nowMs }),
+    reorganised(forkHeight) {
+      const before = clock() < recheck.untilMs ? recheck.aboveHeight : forkHeight
+      recheck = { aboveHeight: Math.min(before, forkHeight), untilMs: clock() + RECHECK_MS }
+      unsettledAtMs = 0
+    },
+  }
+}

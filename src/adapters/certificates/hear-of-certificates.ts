@@ -1,0 +1,90 @@
+import type { HeardCertificate } from '../../certify/ports.ts'
+import type { Queryable } from '../postgres/sql.ts'
+
+/** Heard of at once; the rest at the next look. */
+const HEARD_MAX = 64
+/** What was recorded dead may come back for so long: after that no reorganisation reaches it. */
+const DEAD_ASKED_MS = 24 * 60 * 60_000
+
+type Heard = Omit<HeardCertificate, 'block' | 'why'> & {
+  readonly height: number | null
+  readonly hash: string | null
+  readonly why: string | null
+}
+
+/** Of a block that is on the best chain; null where this node does not keep the header. */
+export function bestBlockHash(height: string): string {
+  return `coalesce((select hash from chain_blocks where best and height = ${height}),
+    (select hash from headers where best and height = ${height}))`
+}
+
+const columns = `encode(certificate.txid, 'hex') as txid, encode(certificate.round_id, 'hex') as "roundId",
+  case when fuel.state in ('mined', 'dead') then fuel.state else 'seen' end as standing,
+  fuel.proof_height::int as height, null::text as hash, fuel.last_error as why`
+
+/** Written, and the network has them or will not have them. */
+export async function hearOfCertificates(db: Queryable): Promise<HeardCertificate[]> {
+  return read(db, {
+    name: 'certify-heard',
+    text: `select distinct on (certificate.written_ms, certificate.txid) ${columns},
+        case fuel.state when 'dead' then 'lost' else 'arrived' end as news
+      from certificates as certificate join fuel_transactions as fuel using (txid)
+      where certificate.state = 'written' and fuel.state <> 'stored'
+      order by certificate.written_ms, certificate.txid limit $1`,
+    values: [HEARD_MAX],
+  })
+}
+
+/** Those that had come to rest, and on which there is something new. `aboveHeight`: where blocks may have changed. */
+export async function hearOfUnsettled(
+  db: Queryable,
+  aboveHeight: number | undefined,
+): Promise<HeardCertificate[]> {
+  const anchored = `certificate.state = 'anchored' and fuel.state in ('mined', 'dead')`
+  const unproven = `certificate.state = 'proven' and fuel.proof is null`
+  const elsewhere = `certificate.state = 'proven' and fuel.proof is not null and certificate.block_height > $2
+    and (certificate.block_height <> fuel.proof_height
+      or certificate.block_hash is distinct from ${bestBlockHash('certificate.block_height')})`
+  const news = `case fuel.state when 'dead' then 'lost' else 'moved' end as news`
+  const settled = [anchored, unproven, ...(aboveHeight === undefined ? [] : [elsewhere])]
+  const parts = settled.map(
+    condition => `(select ${columns}, ${news}
+      from certificates as certificate join fuel_transactions as fuel using (txid) where ${condition} limit $1)`,
+  )
+  const heard = await read(db, {
+    text: `select distinct * from (${parts.join(' union all ')}) as heard`,
+    values: aboveHeight === undefined ? [HEARD_MAX] : [HEARD_MAX, aboveHeight],
+  })
+  return [...heard, ...(await hearOfRevived(db))]
+}
+
+/** Dead in our books, and alive on the network: it counts again where its packet stands by it, and must not elsewhere. */
+async function hearOfRevived(db: Queryable): Promise<HeardCertificate[]> {
+  return read(db, {
+    name: 'certify-revived',
+    text: `select distinct on (certificate.txid) ${columns.replace('fuel.last_error', `'it came back'::text`)},
+        case when standing.certificate = certificate.txid then 'arrived' else 'lost' end as news
+      from certificates as certificate join fuel_transactions as fuel using (txid)
+        join rounds as round using (round_id)
+        left join packet_standings as standing on standing.packet_id = certificate.packet_id
+          and standing.certificate = certificate.txid
+      where certificate.state = 'dead' and fuel.state in ('seen', 'mined')
+        and certificate.written_ms > (extract(epoch from now()) * 1000)::bigint - ${DEAD_ASKED_MS}
+        -- Once somebody was told, that one has to look first.
+        and (standing.certificate is not null or (round.state = 'over' and certificate.dead_why is distinct from 'came back'))
+      order by certificate.txid, standing.certificate nulls last limit $1`,
+    values: [HEARD_MAX],
+  })
+}
+
+async function read(
+  db: Queryable,
+  query: { readonly name?: string; readonly text: string; readonly values: readonly unknown[] },
+): Promise<HeardCertificate[]> {
+  const { rows } = await db.query<Heard>({ ...query, values: [...query.values] })
+  return rows.map(({ height, hash, why, ...row }) => ({
+    ...row,
+    block: height === null || hash === null ? null : { height, hash },
+    why: why ?? undefined,
+  }))
+}

@@ -1,0 +1,67 @@
+import type { HeardCertificate } from '../../certify/ports.ts'
+import { bytea, inTransaction, type Queryable } from '../postgres/sql.ts'
+import { lockRound, type SettleDeps } from './anchor-certificate.ts'
+import { bestBlockHash } from './hear-of-certificates.ts'
+
+/** A block has it, or another block, or none any more. What fuel knows of it when this is written is what counts. */
+export async function moveCertificate(
+  { txid, roundId }: HeardCertificate,
+  { pool, nowMs }: SettleDeps,
+): Promise<'written' | 'lost'> {
+  return inTransaction(pool, async db => {
+    if ((await lockRound(db, roundId)) === undefined) return 'lost'
+    const { rows } = await db.query<{ state: string }>({
+      name: 'certify-fuel-state',
+      text: 'select state from fuel_transactions where txid = $1',
+      values: [bytea(txid)],
+    })
+    const state = rows[0]?.state
+    if (state === 'mined') return (await proveCertificate(db, txid, nowMs)) > 0 ? 'written' : 'lost'
+    return state === 'dead' ? 'lost' : await unprove(db, txid, nowMs)
+  })
+}
+
+/** In a block, where no double spend reaches it: a later loss is a new one. */
+export async function proveCertificate(db: Queryable, txid: string, nowMs: number): Promise<number> {
+  const { rowCount } = await db.query({
+    name: 'certify-prove',
+    text: `with proven as (
+        update certificates set state = 'proven', block_height = fuel.proof_height,
+            block_hash = ${bestBlockHash('fuel.proof_height')}, proven_ms = $2
+          from fuel_transactions as fuel
+          where certificates.txid = $1 and fuel.txid = $1 and fuel.proof_height is not null
+            and certificates.state in ('anchored', 'proven')
+          returning packet_id
+      ), settled as (
+        update packet_standings as standing set rebuilds = 0, changed_ms = $2 from proven
+          where standing.packet_id = proven.packet_id and standing.certificate = $1
+          returning standing.partition_id, standing.packet_no
+      ), shown as (
+        update packet_states as known set state = 'proven', changed_at = to_timestamp($2::bigint / 1000.0) from settled
+          where known.partition_id = settled.partition_id and known.packet_no = settled.packet_no
+            and known.state = 'anchored'
+      )
+      select from proven`,
+    values: [bytea(txid), nowMs],
+  })
+  return rowCount ?? 0
+}
+
+async function unprove(db: Queryable, txid: string, nowMs: number): Promise<'written' | 'lost'> {
+  const { rowCount } = await db.query({
+    name: 'certify-unprove',
+    text: `with unproven as (
+        update certificates set state = 'anchored', block_height = null, block_hash = null, proven_ms = null
+          where txid = $1 and state = 'proven' returning packet_id
+      ), settled as (
+        select partition_id, packet_no from packet_standings join unproven using (packet_id) where certificate = $1
+      ), shown as (
+        update packet_states as known set state = 'anchored', changed_at = to_timestamp($2::bigint / 1000.0) from settled
+          where known.partition_id = settled.partition_id and known.packet_no = settled.packet_no
+            and known.state = 'proven'
+      )
+      select from unproven`,
+    values: [bytea(txid), nowMs],
+  })
+  return (rowCount ?? 0) > 0 ? 'written' : 'lost'
+}

@@ -1,0 +1,256 @@
+import * as z from 'zod'
+import { sha256Hex } from '#sha256'
+import type { AgreedOutput, DueCertificate, DueMember, RoundLease } from '../../certify/ports.ts'
+import { readTransaction, type Transaction } from '../../contract/transaction.ts'
+import type { Audience } from '../../core/audience.ts'
+import { fromUtf8 } from '../../core/bytes.ts'
+import { parseCanonicalJson } from '../../core/canonical-json.ts'
+import { readAggregateManifest } from '../../core/certificate/aggregate.ts'
+import { MANIFEST_BYTES_MAX } from '../../core/certificate/dlm-version.ts'
+import { readCertifiedManifest } from '../../core/certificate/manifest.ts'
+import { orThrow } from '../../core/fault.ts'
+import type { Level } from '../../core/level.ts'
+import { readPacketHeader } from '../../core/log/packet-header.ts'
+import type { Version } from '../../core/rounds/coordinating/standing.ts'
+import type { Template } from '../../core/rounds/template.ts'
+import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
+
+/** Part of an object that an agent has stored; undefined where the object is not here, or ends before it. */
+export type ReadPart = (sha256: string, at: number, bytes: number) => Promise<Uint8Array | undefined>
+
+/** What is stored does not make a certificate, and will not the next time. */
+export class Unreadable extends Error {}
+
+type Deps = { readonly db: Queryable; readonly readPart: ReadPart }
+
+/** A decided round with all that its certificate is made from. */
+export async function readDue(lease: RoundLease, deps: Deps): Promise<DueCertificate> {
+  const { db } = deps
+  const round = await readRound(lease, db)
+  const decision = decisionShape.safeParse(round.decision)
+  if (!decision.success) throw new Unreadable(`the decision of round ${lease.roundId} is not to certify`)
+  const { members, spends } = decision.data
+  const raws = await readRaws([round.jobTx, ...spends], db)
+  const rows = await readMembers(lease.roundId, round.template, members, db)
+  return {
+    lease,
+    template: round.template,
+    level: round.level,
+    audience: round.audience,
+    readers: round.readers,
+    rebuild: round.rebuild,
+    job: transactionIn(raws, round.jobTx),
+    threadVout: round.seats,
+    results: spends.map(txid => transactionIn(raws, txid)),
+    members: await Promise.all(rows.map(row => readMember(row, round, deps))),
+  }
+}
+
+const hash = z.string().regex(/^[0-9a-f]{64}$/)
+const decisionShape = z.looseObject({
+  kind: z.literal('certify'),
+  members: z.array(z.looseObject({ index: z.int().min(0), versionId: hash })).min(1),
+  spends: z.array(hash).min(1),
+})
+
+type RoundRow = {
+  readonly roundId: string
+  readonly template: Template
+  readonly level: Level
+  readonly audience: Audience
+  readonly readers: readonly string[]
+  readonly rebuild: number
+  readonly decision: unknown
+  readonly jobTx: string
+  readonly seats: number
+}
+
+async function readRound({ roundId }: RoundLease, db: Queryable): Promise<RoundRow> {
+  const { rows } = await db.query<RoundRow>({
+    name: 'certify-round',
+    text: `select encode(round_id, 'hex') as "roundId", template, level, audience, decision,
+        encode(job_tx, 'hex') as "jobTx",
+        -- A number that a dead certificate had is never used again.
+        greatest(rebuild, (select coalesce(max(fuel.rebuild) + 1, 0) from fuel_transactions as fuel
+          where fuel.subject = round_id and fuel.stage = 'certificate' and fuel.state = 'dead'))::int as rebuild,
+        (select count(*)::int from round_seats where round_seats.job_tx = rounds.job_tx) as seats,
+        array(select distinct unnest(readers) from streams
+          where audience = 'restricted' and stream_id in (
+            select stream_id from partitions
+              where id in (select partition_id from packet_standings join round_members using (packet_id)
+                  where round_members.round_id = $1)
+                or id in (select partition_id from aggregates where aggregate_id = $1))) as readers
+      from rounds where round_id = $1`,
+    values: [bytea(roundId)],
+  })
+  const [row] = rows
+  if (row === undefined) throw new Unreadable(`there is no round ${roundId}`)
+  if (row.jobTx === null) throw new Unreadable(`round ${roundId} is decided and has no job`)
+  return row
+}
+
+async function readRaws(txids: readonly string[], db: Queryable): Promise<ReadonlyMap<string, Uint8Array>> {
+  const { rows } = await db.query<{ txid: string; raw: Buffer }>({
+    name: 'certify-raws',
+    text: `select encode(txid, 'hex') as txid, coalesce(theirs.raw, ours.raw) as raw
+      from unnest($1::bytea[]) as wanted (txid)
+      left join transactions as theirs using (txid) left join fuel_transactions as ours using (txid)
+      where theirs.txid is not null or ours.txid is not null`,
+    values: [byteas(txids)],
+  })
+  return new Map(rows.map(({ txid, raw }) => [txid, Uint8Array.from(raw)]))
+}
+
+function transactionIn(raws: ReadonlyMap<string, Uint8Array>, txid: string): Transaction {
+  const raw = raws.get(txid)
+  if (raw === undefined)
+    throw new Unreadable(`transaction ${txid}, which the certificate spends, is not stored`)
+  return orThrow(readTransaction(raw))
+}
+
+type MemberRow = {
+  readonly index: number
+  readonly versionId: string
+  readonly packetId: string
+  readonly header: string | null
+  readonly version: {
+    readonly versionId: string
+    readonly parentPacketId: string | null
+    readonly parentVersionId: string | null
+    readonly stateIn: string | null
+    readonly stateOut: string | null
+  } | null
+}
+
+async function readMembers(
+  roundId: string,
+  template: Template,
+  members: readonly { readonly index: number; readonly versionId: string }[],
+  db: Queryable,
+): Promise<MemberRow[]> {
+  if (template === 'aggregate')
+    return members.map(member => ({ ...member, packetId: roundId, header: null, version: null }))
+  const { rows } = await db.query<Omit<MemberRow, 'versionId'>>({
+    name: 'certify-members',
+    text: `select member.index, encode(member.packet_id, 'hex') as "packetId", packet.header,
+        case when standing.version_id is null then null else json_build_object(
+          'versionId', encode(standing.version_id, 'hex'),
+          'parentPacketId', encode(standing.parent_packet_id, 'hex'),
+          'parentVersionId', encode(standing.parent_version_id, 'hex'),
+          'stateIn', encode(standing.state_in, 'hex'), 'stateOut', encode(standing.state_out, 'hex')) end as version
+      from round_members as member join packet_standings as standing using (packet_id)
+        join packets as packet using (packet_id)
+      where member.round_id = $1 and member.index = any ($2::int[])`,
+    values: [bytea(roundId), members.map(({ index }) => index)],
+  })
+  const byIndex = new Map(rows.map(row => [row.index, row]))
+  return members.map(({ index, versionId }) => {
+    const row = byIndex.get(index)
+    if (row === undefined) throw new Unreadable(`round ${roundId} has no member ${index}`)
+    return { ...row, versionId }
+  })
+}
+
+async function readMember(row: MemberRow, round: RoundRow, deps: Deps): Promise<DueMember> {
+  const { index, packetId, versionId, header, version } = row
+  const manifestJson = await readManifestText(row, round, deps)
+  const json = orThrow(parseCanonicalJson(manifestJson, MANIFEST_BYTES_MAX))
+  const member = { index, packetId, versionId, manifestJson, version: version && versionOf(version) }
+  if (header === null)
+    return {
+      ...member,
+      header: undefined,
+      manifest: orThrow(readAggregateManifest(json)),
+      validated: undefined,
+    }
+  const manifest = orThrow(readCertifiedManifest(json))
+  return {
+    ...member,
+    header: orThrow(readPacketHeader(orThrow(parseCanonicalJson(header)))),
+    manifest,
+    validated: agreedOutput(
+      { packetId, roundId: round.roundId },
+      { outputHash: manifest.content.contentHash, stateOut: manifest.provenance.assay.stateOut },
+      deps,
+    ),
+  }
+}
+
+function versionOf({
+  versionId,
+  parentPacketId,
+  parentVersionId,
+  stateIn,
+  stateOut,
+}: NonNullable<MemberRow['version']>): Version {
+  const parent =
+    parentPacketId === null || parentVersionId === null
+      ? null
+      : { packetId: parentPacketId, versionId: parentVersionId }
+  return { versionId, parent, stateIn, stateOut }
+}
+
+/** As whichever agent has it stored: it is the one that hashes to the version. */
+async function readManifestText(
+  { packetId, versionId }: MemberRow,
+  { roundId, jobTx }: RoundRow,
+  { db, readPart }: Deps,
+): Promise<string> {
+  const { rows } = await db.query<PartRow>({
+    name: 'certify-manifests',
+    text: `select encode(work_object, 'hex') as object, output_at as "outputAt", output_bytes as "outputBytes",
+        state_at as "stateAt", state_bytes as "stateBytes"
+      from outcomes join round_results as result on result.txid = outcomes.result_tx
+      where result.job_tx = $1 and result.work = 'held' and outcomes.packet_id = $2 and outcomes.leaf = $3`,
+    values: [bytea(jobTx), bytea(packetId), bytea(versionId)],
+  })
+  for (const { object, outputAt, outputBytes } of rows) {
+    const bytes = await readPart(object, outputAt, outputBytes)
+    if (bytes === undefined || sha256Hex(bytes) !== versionId) continue
+    const text = fromUtf8(bytes)
+    if (text !== undefined) return text
+  }
+  throw new Unreadable(
+    `no agent’s stored work has the manifest ${versionId} of packet ${packetId} in round ${roundId} (${rows.length} should)`,
+  )
+}
+
+type PartRow = {
+  readonly object: string
+  readonly outputAt: number
+  readonly outputBytes: number
+  readonly stateAt: number
+  readonly stateBytes: number
+}
+
+function agreedOutput(
+  { packetId, roundId }: { readonly packetId: string; readonly roundId: string },
+  { outputHash, stateOut }: { readonly outputHash: string; readonly stateOut: string | null },
+  { db, readPart }: Deps,
+): AgreedOutput {
+  return {
+    outputHash,
+    stateOut,
+    async read() {
+      const { rows } = await db.query<PartRow>({
+        name: 'certify-outputs',
+        text: `select encode(work_object, 'hex') as object, output_at as "outputAt", output_bytes as "outputBytes",
+            state_at as "stateAt", state_bytes as "stateBytes"
+          from outcomes join round_results as result on result.txid = outcomes.result_tx
+            join round_jobs as job on job.txid = result.job_tx
+          where outcomes.packet_id = $1 and outcomes.stage = 'validate' and job.round_id = $2
+            and outcomes.output_hash = $3 and outcomes.state_out is not distinct from $4 and result.work = 'held'`,
+        values: [bytea(packetId), bytea(roundId), bytea(outputHash), stateOut && bytea(stateOut)],
+      })
+      for (const { object, outputAt, outputBytes, stateAt, stateBytes } of rows) {
+        const output = await readPart(object, outputAt, outputBytes)
+        const state = await readPart(object, stateAt, stateBytes)
+        if (output === undefined || sha256Hex(output) !== outputHash || state === undefined) continue
+        if (stateOut === null || sha256Hex(state) === stateOut) return { output, state }
+      }
+      throw new Error(
+        `no agent’s stored work has the output ${outputHash} of packet ${packetId} (${rows.length} should)`,
+      )
+    },
+  }
+}

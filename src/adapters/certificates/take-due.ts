@@ -1,0 +1,35 @@
+import type { Pool } from 'pg'
+import type { DueCertificate, RoundLease } from '../../certify/ports.ts'
+import { bytea } from '../postgres/sql.ts'
+import { type ReadPart, readDue, Unreadable } from './read-due.ts'
+import { ERROR_CHARS_MAX, leaseDecided } from './round-leases.ts'
+
+export type TakeDeps = {
+  readonly pool: Pool
+  readonly coordinator: string
+  readonly leaseMs: number
+  readonly readPart: ReadPart
+  onUnreadable(error: unknown, roundId: string): void
+}
+
+export async function takeDue(limit: number, deps: TakeDeps): Promise<DueCertificate[]> {
+  const { pool, coordinator, leaseMs, readPart } = deps
+  const due: DueCertificate[] = []
+  for (const lease of await leaseDecided(pool, coordinator, limit, leaseMs))
+    try {
+      due.push(await readDue(lease, { db: pool, readPart }))
+    } catch (error) {
+      deps.onUnreadable(error, lease.roundId)
+      // Anything else may be over in a moment, and the lease runs out by itself.
+      if (error instanceof Unreadable) await giveUp(lease, error, pool)
+    }
+  return due
+}
+
+async function giveUp({ roundId, token }: RoundLease, error: Error, pool: Pool): Promise<void> {
+  await pool.query({
+    text: `update rounds set state = 'lost', coordinator = null, lease_until_ms = 0, last_error = $3
+      where round_id = $1 and lease_token = $2 and state = 'certifying' and not in_flight`,
+    values: [bytea(roundId), token, error.message.slice(0, ERROR_CHARS_MAX)],
+  })
+}

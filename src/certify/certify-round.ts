@@ -1,0 +1,57 @@
+import { sha256Hex } from '#sha256'
+import type { Issuer } from '../contract/tokens.ts'
+import type { CertificateStore, DueCertificate, DueMember, KeepOutput, Written } from './ports.ts'
+import { unpaidCertificate } from './unpaid-certificate.ts'
+
+export type CertifyRoundDeps = {
+  readonly store: Pick<CertificateStore, 'write'>
+  readonly keepOutput: KeepOutput
+  readonly log: Issuer
+  now(): number
+  at(step: string): void
+}
+
+/** Members whose bytes are kept at the same time: each may be as large as a packet's output can get. */
+const KEPT_AT_ONCE = 4
+
+/** From a decided round to its certificate, signed and stored; the sender sends it. */
+export async function certifyRound(due: DueCertificate, deps: CertifyRoundDeps): Promise<Written> {
+  deps.at('certify.taken')
+  // Before the certificate: one that points at nothing could not be taken off the chain.
+  await inGroups(due.members, KEPT_AT_ONCE, member => keepMember(member, due, deps))
+  const written = await deps.store.write(due.lease, unpaidCertificate(due, deps.log, deps.now()))
+  if (written.kind === 'written') deps.at('certify.written')
+  return written
+}
+
+async function keepMember(
+  { packetId, validated }: DueMember,
+  { audience, readers }: DueCertificate,
+  { keepOutput, at }: CertifyRoundDeps,
+): Promise<void> {
+  if (validated === undefined) return
+  const { output, state } = await validated.read()
+  const { outputHash, stateOut } = validated
+  check(packetId, 'output', output, outputHash)
+  await keepOutput({ sha256: outputHash, bytes: output, what: 'output' }, { audience, readers })
+  if (stateOut !== null) {
+    check(packetId, 'state', state, stateOut)
+    await keepOutput({ sha256: stateOut, bytes: state, what: 'state' }, { audience, readers })
+  }
+  at('certify.kept')
+}
+
+function check(packetId: string, what: string, bytes: Uint8Array, wanted: string): void {
+  const seen = sha256Hex(bytes)
+  if (seen !== wanted)
+    throw new Error(`the ${what} kept for packet ${packetId} hashes to ${seen}, and ${wanted} was agreed on`)
+}
+
+async function inGroups<T>(
+  items: readonly T[],
+  size: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  for (let first = 0; first < items.length; first += size)
+    await Promise.all(items.slice(first, first + size).map(work))
+}

@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto'
+import { openCertificateStore } from '../adapters/certificates/certificate-store.ts'
+import { keepOutputIn, readPartIn } from '../adapters/certificates/keep-output.ts'
+import type { Chain } from '../adapters/chain/chain.ts'
+import type { Fuel } from '../adapters/fuel/fuel.ts'
+import type { Database } from '../adapters/postgres/database.ts'
+import type { ContentStore } from '../adapters/uhrp/content-store.ts'
+import { startCertifying } from '../certify/certificates.ts'
+import type { Issuer } from '../contract/tokens.ts'
+import { crashPoint } from '../runtime/crash-point.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Metrics } from '../runtime/metrics.ts'
+import { openSeldom } from '../runtime/seldom.ts'
+import type { Settings } from '../runtime/settings.ts'
+import type { Stops } from '../runtime/stops.ts'
+
+export type NodeCertify = {
+  /** A round was decided, or the network, a topic or the chain has something new. */
+  wake(): void
+}
+
+export type NodeCertifyDeps = {
+  readonly database: Database
+  readonly fuel: Pick<Fuel, 'write'>
+  readonly chain: Pick<Chain, 'follow'>
+  readonly content: Pick<ContentStore, 'put' | 'open'>
+  readonly keys: { readonly log: Issuer }
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly stops: Stops
+  now(): number
+  /** A round has lost its certificate: whoever coordinates looks at it. */
+  onLost(): void
+}
+
+/** From decided rounds to certificates that a block holds, beside every other node of this database. */
+export function openNodeCertify(_settings: Settings, deps: NodeCertifyDeps): NodeCertify {
+  const { database, fuel, chain, content, keys, log, stops, now, onLost } = deps
+  const seldom = openSeldom()
+  const store = openCertificateStore({
+    pool: database.pool,
+    fuel,
+    coordinator: `certify ${randomUUID()}`,
+    readPart: readPartIn(content),
+    onUnreadable: (error, roundId) =>
+      log.error({ err: error, roundId }, 'a decided round cannot be certified from what is stored'),
+  })
+  const certifying = startCertifying({
+    store,
+    keepOutput: keepOutputIn(content),
+    log: keys.log,
+    now,
+    at: crashPoint,
+    onLost(certificate, why) {
+      log.error({ txid: certificate.txid, roundId: certificate.roundId, why }, 'a certificate was lost')
+      onLost()
+    },
+    onCertified: ({ txid, roundId }) => log.debug({ txid, roundId }, 'a round is certified'),
+    onRefused: ({ lease: { roundId } }, fault) =>
+      seldom(fault.code, leftOut =>
+        log.warn(
+          { roundId, code: fault.code, detail: fault.detail, leftOut },
+          'a certificate waits for fuel',
+        ),
+      ),
+    onFailure: (error, roundId) =>
+      seldom(roundId ?? '', leftOut =>
+        log.error({ err: error, roundId, leftOut }, 'certifying failed, and is tried again'),
+      ),
+  })
+  const unfollow = chain.follow(async ({ forkHeight }) => {
+    store.reorganised(forkHeight)
+    certifying.wake()
+  })
+  stops.add('certificates', async () => {
+    await unfollow()
+    await certifying.stop()
+  })
+  return { wake: certifying.wake }
+}
