@@ -80,7 +80,7 @@ const remove = removeOutputs(index)
 export function findStatement(query: AgentsQuery): { text: string; values: unknown[] } {
   const values: unknown[] = []
   const given = (value: unknown) => `$${values.push(value)}`
-  const conditions = query.which === 'current' ? [isCurrent] : []
+  const conditions = query.which === 'current' ? [currentAdvert('listed')] : []
   const only = (column: string, comparison: string, value: unknown) => {
     if (value !== undefined) conditions.push(`listed.${column} ${comparison} ${given(value)}`)
   }
@@ -113,8 +113,10 @@ export function findStatement(query: AgentsQuery): { text: string; values: unkno
 }
 
 /** Of what the agent has not withdrawn, the one that expires last; of those, the one admitted last. */
-const isCurrent = `listed.spent_by is null and not exists (
+export function currentAdvert(row: string): string {
+  return `${row}.spent_by is null and not exists (
       select from gitdata_agents as better
-        where better.agent_key = listed.agent_key and better.spent_by is null
+        where better.agent_key = ${row}.agent_key and better.spent_by is null
           and (better.expires_ms, better.admitted_ms, better.txid, better.vout)
-            > (listed.expires_ms, listed.admitted_ms, listed.txid, listed.vout))`
+            > (${row}.expires_ms, ${row}.admitted_ms, ${row}.txid, ${row}.vout))`
+}

@@ -1,0 +1,46 @@
+import type { Pool } from 'pg'
+import type { DueSeat } from '../../jobs/ports.ts'
+import { byteas } from '../postgres/sql.ts'
+
+export type Due = {
+  /** Whose seats: of agents that hold a connection at none of our nodes, or of those that hold theirs here. */
+  readonly held: 'nowhere' | readonly string[]
+  readonly limit: number
+  readonly nowMs: number
+}
+
+/** Whoever has taken a seat offers it within this time, or somebody else does. */
+const LEASE_MS = 20_000
+
+/**
+ * Seats that wait to be offered, ours for a while: of jobs that the network has and nobody has decided, to agents that are
+ * not left alone after having failed to answer.
+ */
+export async function takeDueSeats(pool: Pool, { held, limit, nowMs }: Due): Promise<DueSeat[]> {
+  const here = held === 'nowhere' ? null : byteas(held)
+  const { rows } = await pool.query<DueSeat>({
+    name: 'agents-take-due',
+    text: takeDue,
+    values: [nowMs, limit, nowMs + LEASE_MS, here],
+  })
+  return rows
+}
+
+const takeDue = `
+  with due as (
+    select seat.job_tx, seat.vout, job.deadline_ms from round_seats as seat
+      join round_jobs as job on job.txid = seat.job_tx
+      where seat.state = 'queued' and not seat.is_reserve and seat.next_run_ms <= $1::bigint
+        and job.seen_ms is not null and job.decided_ms is null and job.deadline_ms > $1::bigint
+        and not exists (select from agent_reach as reach
+          where reach.agent_key = seat.agent_key and reach.again_ms > $1::bigint and $4::bytea[] is null)
+        and case when $4::bytea[] is null
+          then not exists (select from agent_subscriptions as held
+            where held.agent_key = seat.agent_key and held.until_ms > $1::bigint)
+          else seat.agent_key = any ($4) end
+      order by seat.next_run_ms, seat.job_tx, seat.vout limit $2 for update of seat skip locked)
+  update round_seats as seat set next_run_ms = $3::bigint, attempts = seat.attempts + 1,
+      offered_ms = coalesce(seat.offered_ms, $1::bigint)
+    from due where seat.job_tx = due.job_tx and seat.vout = due.vout
+    returning encode(seat.job_tx, 'hex') as "jobTx", seat.vout, seat.stage, encode(seat.agent_key, 'hex') as "agentKey",
+      seat.endpoints, seat.attempts, due.deadline_ms as "deadlineMs"`

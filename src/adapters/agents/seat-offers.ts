@@ -1,0 +1,135 @@
+import type { Pool } from 'pg'
+import * as z from 'zod'
+import { baseTopics } from '../../contract/names.ts'
+import type { DueSeat, SeatOffers } from '../../jobs/ports.ts'
+import { type Outgoing, type OutgoingAnswer, OutgoingError } from '../outgoing/outgoing.ts'
+import { bytea } from '../postgres/sql.ts'
+import { under } from './callable.ts'
+import { takeDueSeats } from './due-seats.ts'
+import type { JobBeef } from './job-beef.ts'
+import { noteAnswered, noteSilent, reasonOf } from './reach.ts'
+
+export type SeatOffersDeps = {
+  readonly pool: Pool
+  readonly outgoing: Outgoing
+  readonly jobBeef: JobBeef
+  now(): number
+  /** Stops there, in tests. */
+  at(step: 'offer.taken' | 'offer.sent' | 'offer.recorded'): void
+  /** There may be seats of agents that hold a connection, which are offered over that. */
+  onDue?(): void
+}
+
+/** What an agent has for its STEAK, at each of its endpoints: it takes a job before it works on it. */
+const ANSWER_MS_MAX = 5_000
+const ANSWER_BYTES_MAX = 64 * 1024
+
+/** It was called, and has not answered as an agent does. */
+export class SilentAgent extends Error {
+  override readonly name = 'SilentAgent'
+}
+
+/** It has answered that it does not work on this one, or not now. */
+export class NotTaken extends Error {
+  override readonly name = 'NotTaken'
+}
+
+/** Seats offered to their agents as any client of the overlay would: POST <endpoint>/submit, answered by a STEAK. */
+export function openSeatOffers(deps: SeatOffersDeps): SeatOffers {
+  const { pool, outgoing, jobBeef, now, at } = deps
+  return {
+    async takeDue(limit) {
+      deps.onDue?.()
+      const due = await takeDueSeats(pool, { held: 'nowhere', limit, nowMs: now() })
+      if (due.length > 0) at('offer.taken')
+      return due
+    },
+    async offer(seat) {
+      const beef = await jobBeef(seat.jobTx)
+      const answer = await submitTo(seat, beef, outgoing)
+      at('offer.sent')
+      return steakOf(seat, answer)
+    },
+    async offered(seat, steak, atMs) {
+      await recordOffered(pool, seat, steak, atMs)
+      at('offer.recorded')
+    },
+    failed: (seat, error, againMs) => recordFailed(pool, seat, error, { atMs: now(), againMs }),
+  }
+}
+
+/** Its first endpoint that answers. */
+async function submitTo(seat: DueSeat, beef: Uint8Array, outgoing: Outgoing): Promise<OutgoingAnswer> {
+  let last: unknown = new SilentAgent('its advert names no endpoint that can be called from here')
+  for (const endpoint of seat.endpoints) {
+    try {
+      const answer = await outgoing(under(endpoint, '/submit'), {
+        method: 'POST',
+        headers: {
+          'Content-Type': 'application/octet-stream',
+          'X-Topics': JSON.stringify([baseTopics[seat.stage]]),
+        },
+        body: beef,
+        answerMsMax: ANSWER_MS_MAX,
+        answerBytesMax: ANSWER_BYTES_MAX,
+      })
+      if (answer.status === 200) return answer
+      const what = `${new URL(endpoint).origin} answered ${answer.status} to the offer of a seat`
+      // About itself, and as an agent does that has enough to do or is going to stop.
+      if (answer.status === 429 || answer.status === 503) throw new NotTaken(what)
+      last = new SilentAgent(what)
+    } catch (error) {
+      if (!(error instanceof OutgoingError)) throw error
+      last = new SilentAgent(error.message, { cause: error })
+    }
+  }
+  throw last
+}
+
+const steakForm = z.record(z.string(), z.looseObject({ outputsToAdmit: z.array(z.int()).max(1000) }))
+
+/** As it was answered, if it admits the seat. */
+function steakOf({ stage, vout }: DueSeat, { body }: OutgoingAnswer): unknown {
+  const steak = steakForm.safeParse(parsed(body))
+  if (!steak.success) throw new SilentAgent('it answered the offer of a seat with something that is no STEAK')
+  if (steak.data[baseTopics[stage]]?.outputsToAdmit.includes(vout) === true) return steak.data
+  throw new NotTaken('it did not take the seat: its STEAK does not admit the seat’s output')
+}
+
+function parsed(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(body))
+  } catch {
+    // Not JSON, which no form fits.
+    return undefined
+  }
+}
+
+/** A result may have been faster than the STEAK: what it has made of the seat stands. */
+export async function recordOffered(pool: Pool, seat: DueSeat, steak: unknown, atMs: number): Promise<void> {
+  await pool.query({
+    name: 'agents-offered',
+    text: `update round_seats set steak = $3::jsonb, acknowledged_ms = coalesce(acknowledged_ms, $4), last_error = null,
+        state = case when state = 'queued' then 'running' else state end
+      where job_tx = $1 and vout = $2`,
+    values: [bytea(seat.jobTx), seat.vout, JSON.stringify(steak), atMs],
+  })
+  await noteAnswered(pool, seat.agentKey, atMs)
+}
+
+export async function recordFailed(
+  pool: Pool,
+  seat: DueSeat,
+  error: unknown,
+  { atMs, againMs }: { readonly atMs: number; readonly againMs: number | undefined },
+): Promise<void> {
+  await pool.query({
+    name: 'agents-not-offered',
+    text: `update round_seats set last_error = $3, next_run_ms = coalesce($4::bigint, next_run_ms),
+        state = case when $4::bigint is null then 'failed' else state end
+      where job_tx = $1 and vout = $2 and state = 'queued'`,
+    values: [bytea(seat.jobTx), seat.vout, reasonOf(error), againMs ?? null],
+  })
+  if (error instanceof SilentAgent) await noteSilent(pool, seat.agentKey, atMs, error)
+  if (error instanceof NotTaken) await noteAnswered(pool, seat.agentKey, atMs)
+}

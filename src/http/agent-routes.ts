@@ -1,0 +1,74 @@
+import { type Request, type Response, Router } from 'express'
+import type { Sponsor, Sponsored } from '../adapters/agents/sponsor.ts'
+import { ADVERTS_PATH, type AdvertAnswer, readAdvertRequest } from '../contract/advert-request.ts'
+import { limitAtOnce } from './limit-at-once.ts'
+import { type OverlayError, overlayError, sendError } from './overlay-error.ts'
+import { overlayFailures } from './overlay-failures.ts'
+import { readJson } from './read-json.ts'
+import { bodyLimits, bodyReader } from './receive-body.ts'
+
+export type AgentRouteDeps = {
+  readonly sponsor: Sponsor
+  /** Told of what is nobody's mistake but ours. */
+  onFailure(error: unknown, request: Request): void
+}
+
+/** Four scripts of the greatest length. */
+const BODY_BYTES_MAX = 40 * 1024
+const REQUESTS_AT_ONCE_MAX = 32
+const ANSWER_MS_MAX = 30_000
+
+/** For agents that have no coins of their own. */
+export function agentRoutes({ sponsor, onFailure }: AgentRouteDeps): Router {
+  const withJson = readJson(bodyReader(bodyLimits), BODY_BYTES_MAX)
+  const places = limitAtOnce(REQUESTS_AT_ONCE_MAX, ANSWER_MS_MAX)
+  const routes = Router({ caseSensitive: true })
+  routes.post(ADVERTS_PATH, (request, response) =>
+    withJson(request, response, body =>
+      places(response, async () => {
+        const read = readAdvertRequest(body)
+        if (!read.ok) return sendError(response, overlayError(read.fault))
+        answer(response, await sponsor(read.value.scripts))
+      }),
+    ),
+  )
+  routes.use(overlayFailures(onFailure))
+  return routes
+}
+
+function answer(response: Response, sponsored: Sponsored): void {
+  if (sponsored.kind !== 'paid') sendError(response, told(sponsored))
+  else response.json(answerOf(sponsored))
+}
+
+function answerOf({ txid, beef }: Extract<Sponsored, { kind: 'paid' }>): AdvertAnswer {
+  return { txid, beef: Buffer.from(beef).toString('base64') }
+}
+
+function told(sponsored: Exclude<Sponsored, { kind: 'paid' }>): OverlayError {
+  switch (sponsored.kind) {
+    case 'refused':
+      return overlayError(sponsored.outcome.fault)
+    case 'stranger':
+      return {
+        status: 403,
+        code: 'ERR_AUTH_FORBIDDEN',
+        message: `this node pays for no agents of operator ${sponsored.operator}; pay for the adverts yourself, or ask its operator to list yours in EVENT_OPERATORS`,
+      }
+    case 'over-quota':
+      return {
+        status: 429,
+        code: 'ERR_BUSY',
+        message:
+          'this node has paid for as many adverts of your operator as it does in a day; wait as long as Retry-After says, or pay for them yourself',
+        retryAfterSeconds: Math.max(1, sponsored.retryAfterSeconds),
+      }
+    case 'later':
+      return {
+        status: 503,
+        code: 'ERR_BUSY',
+        message: `the adverts are not paid for yet: ${sponsored.why}; send the same scripts again`,
+        retryAfterSeconds: 1,
+      }
+  }
+}

@@ -1,0 +1,79 @@
+import type { Server } from 'node:http'
+import type { Request, Router } from 'express'
+import { openCheckWork } from '../adapters/agents/check-work.ts'
+import { type OpenDirectory, openDirectory } from '../adapters/agents/directory.ts'
+import { openJobBeef } from '../adapters/agents/job-beef.ts'
+import { openSeatOffers } from '../adapters/agents/seat-offers.ts'
+import { openSponsor } from '../adapters/agents/sponsor.ts'
+import type { Fuel } from '../adapters/fuel/fuel.ts'
+import type { Outgoing } from '../adapters/outgoing/outgoing.ts'
+import type { Database } from '../adapters/postgres/database.ts'
+import type { CheckWork } from '../adapters/rounds/check-work.ts'
+import type { ContentStore } from '../adapters/uhrp/content-store.ts'
+import { agentRoutes } from '../http/agent-routes.ts'
+import type { SeatOffers } from '../jobs/ports.ts'
+import { crashPoint } from '../runtime/crash-point.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Metrics } from '../runtime/metrics.ts'
+import { openSeldom } from '../runtime/seldom.ts'
+import type { Settings } from '../runtime/settings.ts'
+import type { Stops } from '../runtime/stops.ts'
+import type { NodeKeys } from './node-keys.ts'
+
+/** The agents around this node: who they are, how seats reach them, and what they store. */
+export type NodeAgents = {
+  readonly directory: OpenDirectory
+  readonly offers: SeatOffers
+  readonly checkWork: CheckWork
+  routes(frame: { onFailure(error: unknown, request: Request): void }): Router
+  /** Takes the connections of agents without a public address. */
+  upgrade(server: Server): void
+  /** Adverts or results were admitted to these topics. */
+  onAdmitted(topics: readonly string[]): void
+}
+
+export type NodeAgentsDeps = {
+  readonly database: Pick<Database, 'pool'>
+  readonly fuel: Pick<Fuel, 'write'>
+  readonly store: ContentStore
+  readonly keys: NodeKeys
+  readonly outgoing: Outgoing
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly stops: Stops
+  now(): number
+}
+
+export async function openNodeAgents(
+  settings: Pick<Settings, 'ASSAY_NETWORK' | 'EVENT_OPERATORS'>,
+  { database: { pool }, fuel, store, outgoing, log, stops, now }: NodeAgentsDeps,
+): Promise<NodeAgents> {
+  const seldom = openSeldom()
+  const allowLocal = settings.ASSAY_NETWORK === 'local'
+  const operators = settings.EVENT_OPERATORS
+  const directory = openDirectory({
+    ...{ pool, allowLocal, operators, now },
+    onFailure: error =>
+      seldom('directory', leftOut =>
+        log.warn({ err: error, leftOut }, 'the adverts of agents cannot be read'),
+      ),
+  })
+  await directory.start()
+  stops.add('directory of agents', directory.stop)
+  const jobBeef = openJobBeef(pool)
+  const offers = openSeatOffers({ ...{ pool, outgoing, jobBeef, now }, at: crashPoint })
+  const sponsor = openSponsor({
+    ...{ pool, fuel, allowLocal, operators, now },
+    beefOf: jobBeef,
+    at: crashPoint,
+    onAdvert: directory.wake,
+  })
+  return {
+    directory,
+    offers,
+    checkWork: openCheckWork({ pool, store, at: crashPoint }),
+    routes: ({ onFailure }) => agentRoutes({ sponsor, onFailure }),
+    upgrade: () => undefined,
+    onAdmitted: () => directory.wake(),
+  }
+}
