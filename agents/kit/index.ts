@@ -9,4 +9,7 @@ export { type CertifiedPacket, type ChainPlace, certifyPacket } from '../../src/
 export { normalizePacket } from '../../src/core/work/normalize-packet.ts'
 export { outcomeLeaf, type StageOutput } from '../../src/core/work/stage-output.ts'
 export { validatePacket } from '../../src/core/work/validate-packet.ts'
+export { type PayForAdverts, sponsoredBy } from './adverts.ts'
 export type { AgreedOutcome, AnswerPacket, PacketAnswer, PacketTask } from './packet-task.ts'
+export { type AgentSettings, agentSettingList, readAgentSettings } from './settings.ts'
+export { type AgentOptions, type RunningAgent, startAgent } from './start-agent.ts'

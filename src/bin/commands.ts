@@ -22,6 +22,13 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
     },
   ],
   [
+    'agent',
+    {
+      summary: 'start one agent: assay agent normalize|validate|certify; docs/agents.md has its settings',
+      run: async args => (await import('./agent.ts')).agent(args),
+    },
+  ],
+  [
     'migrate',
     {
       summary: 'bring the database to where this version expects it',

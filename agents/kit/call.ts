@@ -1,0 +1,94 @@
+import http, { type IncomingMessage } from 'node:http'
+import https from 'node:https'
+import { concatAll } from '../../src/core/bytes.ts'
+
+/** One HTTP request, over connections that are kept. Resolves whatever the status; rejects where there is no whole answer. */
+export type Call = (url: string, request?: CallRequest) => Promise<CallAnswer>
+
+export type CallRequest = {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Uint8Array
+  /** A longer body is hung up on before it is read. */
+  readonly answerBytesMax?: number
+  /** From the call to the last byte of the answer. */
+  readonly answerMsMax?: number
+  readonly stop?: AbortSignal
+}
+
+export type CallAnswer = {
+  readonly status: number
+  readonly headers: http.IncomingHttpHeaders
+  readonly body: Uint8Array
+}
+
+export const ANSWER_BYTES_MAX = 1024 * 1024
+export const ANSWER_MS_MAX = 30_000
+const SOCKETS_MAX = 32
+
+export function openCalls(): { readonly call: Call; close(): void } {
+  const options = { keepAlive: true, maxSockets: SOCKETS_MAX }
+  const agents = { 'http:': new http.Agent(options), 'https:': new https.Agent(options) }
+  return {
+    call(url, request = {}) {
+      const target = new URL(url)
+      if (target.protocol === 'https:') return exchange(target, https, agents['https:'], request)
+      if (target.protocol === 'http:') return exchange(target, http, agents['http:'], request)
+      return Promise.reject(new Error(`${target.protocol} is not called; http and https are`))
+    },
+    close() {
+      for (const agent of Object.values(agents)) agent.destroy()
+    },
+  }
+}
+
+async function exchange(
+  url: URL,
+  over: typeof http | typeof https,
+  agent: http.Agent | https.Agent,
+  request: CallRequest,
+): Promise<CallAnswer> {
+  const { method = 'GET', headers = {}, body, answerBytesMax = ANSWER_BYTES_MAX, stop } = request
+  const { answerMsMax = ANSWER_MS_MAX } = request
+  const late = AbortSignal.timeout(answerMsMax)
+  const signal = stop === undefined ? late : AbortSignal.any([late, stop])
+  const length = body === undefined ? {} : { 'content-length': String(body.length) }
+  try {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const sent = over.request(url, { method, agent, signal, headers: { ...headers, ...length } })
+      sent.once('response', resolve).once('error', reject)
+      sent.end(body)
+    })
+    return {
+      status: response.statusCode ?? 0,
+      headers: response.headers,
+      body: await bounded(response, answerBytesMax),
+    }
+  } catch (error) {
+    const why = late.aborted ? `no whole answer within ${answerMsMax} ms` : reasonOf(error)
+    throw new Error(`${method} ${url.origin}${url.pathname}: ${why}`, { cause: error })
+  }
+}
+
+async function bounded(response: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
+  const announced = Number(response.headers['content-length'] ?? 0)
+  const tooLong = () => {
+    response.destroy()
+    return new Error(`the answer is longer than the ${bytesMax} bytes that it may have`)
+  }
+  if (announced > bytesMax) throw tooLong()
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of response) {
+    if (!(part instanceof Uint8Array)) continue
+    length += part.length
+    if (length > bytesMax) throw tooLong()
+    parts.push(part)
+  }
+  if (!response.complete) throw new Error('the answer was cut off')
+  return concatAll(parts)
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message || error.name : String(error)
+}

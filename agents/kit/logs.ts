@@ -1,0 +1,33 @@
+import * as z from 'zod'
+import { fromUtf8 } from '../../src/core/bytes.ts'
+import type { Call } from './call.ts'
+
+/**
+ * Whose jobs an agent takes, where nobody has listed any: on a local chain those of its nodes, each of which has to answer.
+ * On any other it would work, and answer, for whoever asks.
+ */
+export async function logsOf(nodes: readonly string[], call: Call): Promise<string[]> {
+  const logs: string[] = []
+  for (const node of nodes) {
+    const { status, body } = await call(`${node.replace(/\/$/, '')}/identity`)
+    const read = identity.safeParse(status === 200 ? jsonIn(body) : undefined)
+    if (!read.success) throw new Error(`${node} does not say at /identity which log it keeps (${status})`)
+    if (read.data.network !== 'local')
+      throw new Error(
+        `${node} is on ${read.data.network}, where an agent is told whom it works for: list the identity keys of logs in AGENT_LOGS`,
+      )
+    logs.push(read.data.logKey)
+  }
+  return logs
+}
+
+const identity = z.object({ network: z.string(), logKey: z.string().regex(/^0[23][0-9a-f]{64}$/) })
+
+function jsonIn(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(fromUtf8(body) ?? '')
+  } catch {
+    // The schema says that it is not what was asked for.
+    return undefined
+  }
+}
