@@ -1,0 +1,219 @@
+import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest'
+import type { StageOutput } from '../../src/core/work/stage-output.ts'
+import { agentOf, operatorOf } from '../support/agents-bed/operators.ts'
+import { isAtRest } from '../support/agents-bed/progress.ts'
+import { type AgentsBed, agentsBed, bedSource } from '../support/agents-bed.ts'
+import { auditAtRest } from '../support/audit-certified.ts'
+import { party } from '../support/pipeline.ts'
+import { readChain } from '../support/read-chain.ts'
+import { until } from '../support/until.ts'
+import { alteredWork, altersBytes, altersOnePacket, answersHonestly, lies } from './liars/conducts.ts'
+import { heldAgainst, newKinds } from './liars/held-against.ts'
+import { type Liar, startLiar } from './liars/liar.ts'
+
+/** Short, so that who never answers is not waited for long. */
+const settings = {
+  EVENT_PROCESSING_TIMEOUT_MS: '2000',
+  INGEST_RETRY_MAX: '2',
+  INGEST_BACKOFF_BASE_MS: '50',
+}
+/** More sources, so that one round has packets of several partitions. */
+const streams = ['roof', 'cellar', 'garden']
+const sources = streams.map(id => ({ id, type: 'webhook', shape: 'overlay', streams: [id] }))
+
+let readings = 0
+function reading() {
+  readings += 1
+  return { eventType: 'reading', externalId: `reading-${readings}`, data: { celsius: 10 + (readings % 20) } }
+}
+
+describe('one liar among three operators', () => {
+  let bed: AgentsBed
+  let liar: Liar
+  beforeAll(async () => {
+    bed = await agentsBed({ absent: ['south/normalize'], settings, sources })
+    liar = await startLiar({
+      agent: agentOf('south/normalize'),
+      operator: operatorOf('south'),
+      stage: 'normalize',
+      nodeUrl: bed.url,
+      conduct: answersHonestly,
+    })
+    // Asked from the first round on.
+    await bed.publish(bedSource, [reading()])
+    await until(async () => liar.jobs.length > 0)
+    await bed.allAnchored()
+  }, 120_000)
+  afterAll(async () => {
+    await liar.stop()
+    await bed.stop()
+  })
+
+  test.each(lies)(
+    'that answers with $name: two others certify the right bytes',
+    async ({ conduct, shows }) => {
+      onTestFailed(async () => void process.stderr.write(await bed.describe()))
+      const before = await heldAgainst(bed.pool, liar.agent.identityKey)
+      const [jobs, failures] = [liar.jobs.length, liar.failures.length]
+      liar.conduct = conduct
+      for (let n = 0; n < 2; n++) {
+        // Of several partitions at once: what is wrong with one packet must not hold up the others.
+        for (const source of streams) await bed.publish(source, [reading(), reading()])
+        await bed.allAnchored()
+      }
+      await until(() => isAtRest(bed.pool))
+      expect(await auditAtRest(bed.pool, bed)).toEqual([])
+      if (conduct.offered === undefined) expect(liar.jobs.length).toBeGreaterThan(jobs)
+      if (shows.length > 0) {
+        const found = await until(async () => {
+          const after = await heldAgainst(bed.pool, liar.agent.identityKey)
+          const kinds = newKinds(before, after).filter(kind => shows.some(each => each === kind))
+          return kinds.length > 0 && { kinds, after }
+        })
+        expect(found.after.badTerms).toBeGreaterThan(before.badTerms)
+      }
+      expect(liar.failures.slice(failures)).toEqual([])
+    },
+  )
+
+  test('nobody else has anything on record but having been slow', async () => {
+    for (const name of ['north/normalize', 'east/normalize', 'north/validate', 'east/certify'] as const) {
+      const { evidence } = await heldAgainst(bed.pool, agentOf(name).identityKey)
+      expect([...evidence.keys()].filter(kind => kind !== 'late')).toEqual([])
+    }
+  })
+
+  describe('at critical', () => {
+    test.each([altersBytes, altersOnePacket])('$name splits what it touches, and nothing else', async lie => {
+      onTestFailed(async () => void process.stderr.write(await bed.describe()))
+      liar.conduct = lie.conduct
+      const [touched = ''] = streams
+      await bed.publish(touched, [reading()], { level: 'critical' })
+      const split = await until(() => anySplit(bed, 'critical'))
+      for (const { reason } of split.values()) expect(reason).not.toBe('')
+      liar.conduct = answersHonestly
+      for (const source of streams.slice(1)) await bed.publish(source, [reading()], { level: 'critical' })
+      await until(async () => {
+        const { events, anchored, split } = await bed.progress()
+        return anchored + split === events
+      })
+      await until(() => isAtRest(bed.pool))
+      const passedBy = new Set((await splitPackets(bed, 'critical')).keys())
+      expect(await auditAtRest(bed.pool, bed, { passedBy })).toEqual([])
+    })
+  })
+})
+
+describe('two liars of three who agree', () => {
+  let bed: AgentsBed
+  const liars: Liar[] = []
+  beforeAll(async () => {
+    bed = await agentsBed({ absent: ['east/normalize', 'south/normalize'], settings, sources })
+    for (const name of ['east', 'south'] as const)
+      liars.push(
+        await startLiar({
+          agent: agentOf(`${name}/normalize`),
+          operator: operatorOf(name),
+          stage: 'normalize',
+          nodeUrl: bed.url,
+          conduct: altersBytes.conduct,
+        }),
+      )
+  }, 120_000)
+  afterAll(async () => {
+    for (const liar of liars) await liar.stop()
+    await bed.stop()
+  })
+
+  test('have their bytes certified at enhanced, and the record shows who dissented', async () => {
+    onTestFailed(async () => void process.stderr.write(await bed.describe()))
+    await bed.publish(bedSource, [reading(), reading()])
+    await bed.allAnchored()
+    const altered = new Map<string, Uint8Array>()
+    for (const job of liars[0]?.jobs ?? []) {
+      const [work, ids] = [await alteredWork(job, () => true), await job.packetIds()]
+      for (const [i, { output }] of work.entries()) altered.set(ids[i] ?? '', output)
+    }
+    const normalizedAs = (packetId: string, output: StageOutput): StageOutput => ({
+      ...output,
+      bytes: altered.get(packetId) ?? output.bytes,
+    })
+    await until(() => isAtRest(bed.pool))
+    expect(await auditAtRest(bed.pool, bed, { normalizedAs })).toEqual([])
+    expect(await auditAtRest(bed.pool, bed)).not.toEqual([])
+    // The third one was heard, or came too late to be: either way it is on record what it said.
+    await until(async () => {
+      const { rows } = await bed.pool.query<{ votes: unknown }>(
+        `select votes from conflicts where stage = 'normalize' and decision = 'agreed'`,
+      )
+      const heard = JSON.stringify(rows).includes(agentOf('north/normalize').identityKey)
+      const { evidence } = await heldAgainst(bed.pool, agentOf('north/normalize').identityKey)
+      return heard || evidence.size > 0
+    })
+  })
+
+  test('split at critical', async () => {
+    onTestFailed(async () => void process.stderr.write(await bed.describe()))
+    await bed.publish(bedSource, [reading()], { level: 'critical' })
+    const split = await until(() => anySplit(bed, 'critical'))
+    expect(split.size).toBe(1)
+    const { certificates } = await readChain(bed.pool)
+    expect(certificates.filter(({ token }) => split.has(token.body.packetId))).toEqual([])
+  })
+})
+
+describe('two agents of one operator', () => {
+  test('are never in one job, and make no quorum by themselves', async () => {
+    const bed = await agentsBed({
+      absent: ['east/normalize', 'south/normalize'],
+      settings,
+    })
+    onTestFailed(async () => void process.stderr.write(await bed.describe()))
+    const others: Liar[] = []
+    try {
+      for (const [name, operator, conduct] of [
+        ['a second normalizer', 'north', answersHonestly],
+        ['a silent one', 'east', {}],
+        ['another silent one', 'south', {}],
+      ] as const)
+        others.push(
+          await startLiar({
+            agent: party(name),
+            operator: operatorOf(operator),
+            stage: 'normalize',
+            nodeUrl: bed.url,
+            conduct,
+          }),
+        )
+      await bed.publish(bedSource, [reading()])
+      const split = await until(() => anySplit(bed, 'enhanced'))
+      expect(split.size).toBe(1)
+      const { rows } = await bed.pool.query<{ seats: number; operators: number }>(
+        `select count(*)::int as seats, count(distinct operator)::int as operators from round_seats group by job_tx`,
+      )
+      expect(rows.length).toBeGreaterThan(0)
+      for (const { seats, operators } of rows) expect(operators).toBe(seats)
+    } finally {
+      for (const other of others) await other.stop()
+      await bed.stop()
+    }
+  }, 120_000)
+})
+
+type Split = { readonly reason: string }
+
+async function anySplit(bed: AgentsBed, level: string): Promise<Map<string, Split> | undefined> {
+  const split = await splitPackets(bed, level)
+  return split.size > 0 ? split : undefined
+}
+
+/** By packetId. */
+async function splitPackets(bed: AgentsBed, level: string): Promise<Map<string, Split>> {
+  const { rows } = await bed.pool.query<{ id: string; reason: string | null }>(
+    `select encode(standing.packet_id, 'hex') as id, letter.reason from packet_standings as standing
+      left join dead_letters as letter on letter.packet_id = standing.packet_id
+      where standing.status = 'split' and standing.level = $1`,
+    [level],
+  )
+  return new Map(rows.map(({ id, reason }) => [id, { reason: reason ?? '' }]))
+}

@@ -1,0 +1,30 @@
+import type { Pool } from 'pg'
+
+/** What is on record of an agent: evidence by kind, and the terms of its reputation that speak against it. */
+export type HeldAgainst = {
+  readonly evidence: ReadonlyMap<string, number>
+  readonly badTerms: number
+}
+
+export async function heldAgainst(pool: Pool, agentKey: string): Promise<HeldAgainst> {
+  const key = Buffer.from(agentKey, 'hex')
+  const { rows } = await pool.query<{ kind: string; count: number }>(
+    `select kind, count(*)::int as count from evidence where agent_key = $1 group by kind`,
+    [key],
+  )
+  const terms = await pool.query<{ bad: number }>(
+    `select dissenting + silent + late + failed + void + equivocated as bad from agent_records where agent_key = $1`,
+    [key],
+  )
+  return {
+    evidence: new Map(rows.map(({ kind, count }) => [kind, count])),
+    badTerms: terms.rows[0]?.bad ?? 0,
+  }
+}
+
+/** The kinds of which there is more than there was. */
+export function newKinds(before: HeldAgainst, after: HeldAgainst): string[] {
+  return [...after.evidence].flatMap(([kind, count]) =>
+    count > (before.evidence.get(kind) ?? 0) ? [kind] : [],
+  )
+}
