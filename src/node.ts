@@ -1,4 +1,5 @@
 import { migrations } from '../migrations/index.ts'
+import { withoutAgents } from './adapters/agents/without-agents.ts'
 import { installNativeCurve } from './adapters/bsv/native-curve.ts'
 import { postgresHostAdvertsIndex } from './adapters/indexes/host-adverts-index.ts'
 import { inUse } from './adapters/keys/keyring.ts'
@@ -9,6 +10,7 @@ import { fuelAdverts } from './adapters/uhrp/fuel-adverts.ts'
 import { openDoors } from './node/doors.ts'
 import { hostedTopics } from './node/hosted-topics.ts'
 import { openNodeChain } from './node/node-chain.ts'
+import { openNodeConsensus } from './node/node-consensus.ts'
 import { dataDirOf, openNodeDatabase } from './node/node-database.ts'
 import { openNodeDiscovery } from './node/node-discovery.ts'
 import { fuelEvents, openNodeFuel } from './node/node-fuel.ts'
@@ -18,6 +20,7 @@ import { openNodePeers } from './node/node-peers.ts'
 import { openNodeStorage } from './node/node-storage.ts'
 import { publicAddressOf } from './node/public-address.ts'
 import type { PublicChainOptions } from './node/public-chain.ts'
+import { openClock } from './runtime/clock.ts'
 import type { Log } from './runtime/log.ts'
 import { openMetrics } from './runtime/metrics.ts'
 import { overlayEvents } from './runtime/overlay-events.ts'
@@ -54,10 +57,16 @@ export async function startNode(
     const { chain, local } = nodeChain
     // One for all: what one host is called with at once is bounded together.
     const outgoing = openOutgoing({ network: settings.ASSAY_NETWORK })
-    const hosted = hostedTopics(database, { network: settings.ASSAY_NETWORK })
+    const hosted = hostedTopics(database, {
+      network: settings.ASSAY_NETWORK,
+      ...whoCounts(settings, keys.log.identityKey),
+    })
     const { peers, post, startSync } = await openNodePeers(settings, {
       topics: Object.keys(hosted.managers),
-      hostsOf: postgresHostAdvertsIndex(database.pool).hostsOf,
+      hostsOf: withoutAgents(postgresHostAdvertsIndex(database.pool).hostsOf, {
+        pool: database.pool,
+        now: Date.now,
+      }),
       identity: inUse(keys.node),
       pool: database.pool,
       outgoing,
@@ -92,8 +101,16 @@ export async function startNode(
 
     const storage = await openNodeStorage(settings, database, { log, metrics, stops })
 
+    // Known once the doors are open; nobody is asked before.
+    let address: string | undefined
+    const consensus = await openNodeConsensus(settings, {
+      ...{ database, fuel, chain, keys, outgoing, log, metrics, stops },
+      store: storage.store,
+      address: () => address,
+      now: openClock(settings.ASSAY_CLOCK_OFFSET_MS),
+    })
     const ingest = await openNodeIngest(settings, {
-      ...{ database, outgoing, log, metrics, stops },
+      ...{ database, outgoing, consensus, log, metrics, stops },
       store: storage.store,
       logKey: keys.log.identityKey,
     })
@@ -113,6 +130,7 @@ export async function startNode(
       fuel,
       storage,
       ingest,
+      consensus,
       actions: {
         ...discovery.actions,
         startSync: async () => syncing.wake(),
@@ -122,7 +140,7 @@ export async function startNode(
       signer,
     })
     stops.add('HTTP', http.stop)
-    const address = publicAddressOf(settings, http.port)
+    address = publicAddressOf(settings, http.port)
     if (address === undefined)
       log.warn('ASSAY_PUBLIC_URL is not set: nothing that this node hosts is advertised, so nobody finds it')
     else {
@@ -139,5 +157,13 @@ export async function startNode(
   } catch (error) {
     await stops.run()
     throw error
+  }
+}
+
+/** Without a list it is anybody's: then nobody can say more of a certificate than that it is consistent. */
+function whoCounts({ EVENT_OPERATORS: operators, EVENT_COORDINATORS: coordinators }: Settings, own: string) {
+  return {
+    ...(operators.length > 0 && { operators }),
+    ...(coordinators.length > 0 && { coordinators: [own, ...coordinators] }),
   }
 }

@@ -26,6 +26,7 @@ import type { Metrics } from '../runtime/metrics.ts'
 import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
 import type { NodeChain } from './node-chain.ts'
+import type { NodeConsensus } from './node-consensus.ts'
 import { fuelHealth, fuelMetrics } from './node-fuel.ts'
 import type { NodeIngest } from './node-ingest.ts'
 import { openNodeIngestDoor } from './node-ingest-door.ts'
@@ -44,6 +45,7 @@ export type Doors = {
   readonly fuel: OpenFuel
   readonly storage: NodeStorage
   readonly ingest: NodeIngest
+  readonly consensus: NodeConsensus
   readonly actions: AdminActions
   readonly stops: Stops
   readonly startedAtMs: number
@@ -77,6 +79,7 @@ export async function openDoors(
     routes: [
       ...routesOf(settings, doors, { service, authentication, onFailure }),
       ...ingestRoutes(settings, doors, { authentication, onFailure }),
+      ...doors.consensus.routes({ onFailure }),
       ingestDoor.routes,
     ],
   })

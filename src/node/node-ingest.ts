@@ -12,6 +12,7 @@ import type { Metrics } from '../runtime/metrics.ts'
 import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
 import { logPayloads } from './log-payloads.ts'
+import type { NodeConsensus } from './node-consensus.ts'
 import { watchConservation } from './node-conservation.ts'
 import { openNodeLog } from './node-log.ts'
 import { startNodeOverlayIngest } from './node-overlay-ingest.ts'
@@ -37,18 +38,26 @@ export type NodeIngestDeps = {
   readonly outgoing: Outgoing
   readonly store: ContentStore
   readonly logKey: string
+  /** What becomes of packets. */
+  readonly consensus: Pick<NodeConsensus, 'backlog' | 'isSettled' | 'onPacket'>
   readonly log: Log
   readonly metrics: Metrics
   readonly stops: Stops
 }
 
 export async function openNodeIngest(settings: Settings, deps: NodeIngestDeps): Promise<NodeIngest> {
-  const { database, store, logKey, log, metrics, stops } = deps
+  const { database, store, logKey, consensus, log, metrics, stops } = deps
   const { pool } = database
   const now = openClock(settings.ASSAY_CLOCK_OFFSET_MS)
   const registered = await openNodeRegistry(settings, { database, log, stops })
   const { registry } = registered
-  const packets = await openNodePackets(settings, { database, registry, store, log, metrics, stops, now })
+  const packets = await openNodePackets(settings, {
+    ...{ database, registry, store, log, metrics, stops, now },
+    operators: settings.EVENT_OPERATORS,
+    backlog: consensus.backlog,
+    isSettled: consensus.isSettled,
+    onPacket: consensus.onPacket,
+  })
   const events = ingestEvents(metrics, now)
 
   const opened = openNodeLog(settings, {

@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto'
+import type { Server } from 'node:http'
+import type { Request, Router } from 'express'
+import type { Chain } from '../adapters/chain/chain.ts'
+import type { OpenFuel } from '../adapters/fuel/open-fuel.ts'
+import type { Outgoing } from '../adapters/outgoing/outgoing.ts'
+import type { Database } from '../adapters/postgres/database.ts'
+import { openRoundStore } from '../adapters/rounds/round-store.ts'
+import type { ContentStore } from '../adapters/uhrp/content-store.ts'
+import { crashPoint } from '../runtime/crash-point.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Metrics } from '../runtime/metrics.ts'
+import type { Settings } from '../runtime/settings.ts'
+import type { Stops } from '../runtime/stops.ts'
+import { openNodeAgents } from './node-agents.ts'
+import { openNodeCertify } from './node-certify.ts'
+import type { NodeKeys } from './node-keys.ts'
+import { openNodeRounds, packetRetryMs } from './node-rounds.ts'
+
+/** From sealed packets to certificates that a block holds: rounds, the agents that are asked, and what they agree on. */
+export type NodeConsensus = {
+  /** Events in packets of which there is no certificate yet. */
+  backlog(): Promise<number>
+  /** Whether a packet has its verdict, so that its events need not be in the log any more. */
+  isSettled(packetId: string): Promise<boolean>
+  onPacket(): void
+  /** The network has one of our transactions, or will not have it. */
+  onNews(): void
+  onAdmitted(topics: readonly string[]): void
+  routes(frame: { onFailure(error: unknown, request: Request): void }): readonly Router[]
+  upgrade(server: Server): void
+}
+
+export type NodeConsensusDeps = {
+  readonly database: Database
+  readonly fuel: OpenFuel
+  readonly chain: Chain
+  readonly store: ContentStore
+  readonly keys: NodeKeys
+  readonly outgoing: Outgoing
+  /** Where agents reach this node; undefined while nobody knows. */
+  address(): string | undefined
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly stops: Stops
+  now(): number
+}
+
+export async function openNodeConsensus(settings: Settings, deps: NodeConsensusDeps): Promise<NodeConsensus> {
+  const { database, fuel, chain, store, keys, address, log, metrics, stops, now } = deps
+  const agents = await openNodeAgents(settings, deps)
+  const rounds = openRoundStore({
+    pool: database.pool,
+    ...{ fuel, now },
+    checkWork: agents.checkWork,
+    log: keys.log.identityKey,
+    coordinator: randomUUID(),
+    operators: settings.EVENT_OPERATORS,
+    retryMs: standing => packetRetryMs(settings)(standing.rounds),
+    at: crashPoint,
+  })
+  const nodeCertify = openNodeCertify(settings, {
+    ...{ database, fuel, chain, keys, log, metrics, stops, now },
+    content: store,
+    onLost: () => nodeRounds.wake('news'),
+  })
+  const nodeRounds = openNodeRounds(settings, {
+    ...{ keys, fuel, address, log, metrics, stops, now },
+    store: rounds,
+    directory: agents.directory,
+    offers: agents.offers,
+    handedOver: nodeCertify.wake,
+  })
+  const onNews = () => {
+    nodeRounds.wake('news')
+    nodeCertify.wake()
+  }
+  return {
+    backlog: rounds.backlog,
+    isSettled: rounds.isSettled,
+    onPacket: () => nodeRounds.wake('packet'),
+    onNews,
+    onAdmitted(topics) {
+      agents.onAdmitted(topics)
+      onNews()
+    },
+    routes: frame => [agents.routes(frame)],
+    upgrade: agents.upgrade,
+  }
+}
