@@ -1,0 +1,134 @@
+import type { RoundPart } from '../../contract/round-locations.ts'
+import { knownHex, u32be, utf8 } from '../../core/bytes.ts'
+import { bytea, type Queryable } from '../postgres/sql.ts'
+
+/** Where the bytes of one part are, and whether anybody may have them. */
+export type FoundPart = {
+  readonly isPublic: boolean
+  /** One after the other they are the part; the first list of which every object is here is as good as any. */
+  readonly ways: readonly (readonly Piece[])[]
+}
+
+export type Piece =
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | { readonly kind: 'object'; readonly sha256: string }
+  | { readonly kind: 'slice'; readonly sha256: string; readonly at: number; readonly length: number }
+
+/** Undefined where no round has such a part; an outcome is one once it is agreed on, and never before. */
+export function findPart(db: Queryable, part: RoundPart, name: string): Promise<FoundPart | undefined> {
+  return parts[part](db, name)
+}
+
+type FindPart = (db: Queryable, name: string) => Promise<FoundPart | undefined>
+
+function part<Row extends { readonly isPublic: boolean }>(
+  statement: { readonly name: string; readonly text: string },
+  piecesOf: (row: Row) => readonly Piece[],
+): FindPart {
+  return async (db, name) => {
+    const { rows } = await db.query<Row>({ ...statement, values: [bytea(name)] })
+    if (rows.length === 0) return undefined
+    return { isPublic: rows.some(({ isPublic }) => isPublic), ways: rows.map(piecesOf) }
+  }
+}
+
+type Text = { readonly isPublic: boolean; readonly text: string }
+const written = ({ text }: Text): Piece[] => [{ kind: 'bytes', bytes: utf8(text) }]
+
+/** The agents that agreed have each stored the same bytes; one of them is enough. */
+const WAYS_MAX = 8
+
+const agreed = `
+  from outcomes
+    join round_results result on result.txid = outcomes.result_tx and result.work_object is not null
+    join round_jobs job on job.txid = result.job_tx
+    join rounds round on round.round_id = job.round_id
+  where outcomes.is_agreed`
+
+const parts: Readonly<Record<RoundPart, FindPart>> = {
+  document: part<Text>(
+    {
+      name: 'round-part-document',
+      text: `select document as text, audience = 'public' as "isPublic" from rounds where input_hash = $1 limit 1`,
+    },
+    written,
+  ),
+  packet: part<{ isPublic: boolean; rawHash: string; count: number }>(
+    {
+      name: 'round-part-packet',
+      text: `select encode(raw_hash, 'hex') as "rawHash", count, header::jsonb ->> 'audience' = 'public' as "isPublic"
+      from packets where packet_id = $1`,
+    },
+    ({ rawHash, count }) => (count === 0 ? [] : [{ kind: 'object', sha256: rawHash }]),
+  ),
+  policy: part<Text>(
+    {
+      name: 'round-part-policy',
+      text: `select policy as text, exists (
+        select from streams where policy_digest = digest and audience = 'public'
+      ) or exists (
+        select from rounds where state <> 'over' and audience = 'public'
+          and strpos(document, encode(digest, 'hex')) > 0
+      ) as "isPublic"
+      from policy_sets where digest = $1`,
+    },
+    written,
+  ),
+  state: part<{ isPublic: boolean; object: string; at: number | null; length: number }>(
+    {
+      name: 'round-part-state',
+      text: `(select encode(state, 'hex') as object, null::bigint as at, bytes as length, audience = 'public' as "isPublic"
+        from kept_states join partitions on id = partition_id where state = $1 limit ${WAYS_MAX})
+      union all
+      (select encode(work_object, 'hex'), state_at, state_bytes, round.audience = 'public'
+        ${agreed} and outcomes.state_out = $1 limit ${WAYS_MAX})`,
+    },
+    ({ object: sha256, at, length }) =>
+      at === null ? [{ kind: 'object', sha256 }] : [{ kind: 'slice', sha256, at, length }],
+  ),
+  outcome: part<OutcomeRow>(
+    {
+      name: 'round-part-outcome',
+      text: `select encode(leaf, 'hex') as leaf, encode(work_object, 'hex') as object, output_at as "outputAt",
+        output_bytes as "outputBytes", state_at as "stateAt", state_bytes as "stateBytes",
+        round.audience = 'public' as "isPublic"
+      ${agreed} and outcomes.leaf = $1 limit ${WAYS_MAX}`,
+    },
+    asWorkOfOne,
+  ),
+  manifest: part<Text>(
+    {
+      name: 'round-part-manifest',
+      text: `select manifest as text, coalesce((
+        select header::jsonb ->> 'audience' from packets where packets.packet_id = version.packet_id
+      ), (
+        select audience from aggregates join partitions on id = partition_id
+          where aggregates.version_id = version.version_id limit 1
+      )) is not distinct from 'public' as "isPublic"
+      from dlm_versions version where version_id = $1 and standing = 'certified'`,
+    },
+    written,
+  ),
+}
+
+type OutcomeRow = {
+  readonly isPublic: boolean
+  readonly leaf: string
+  readonly object: string
+  readonly outputAt: number
+  readonly outputBytes: number
+  readonly stateAt: number
+  readonly stateBytes: number
+}
+
+/** As contract/work.ts writes the work of one member. */
+function asWorkOfOne(row: OutcomeRow): Piece[] {
+  const { leaf, object: sha256, outputAt, outputBytes, stateAt, stateBytes } = row
+  return [
+    { kind: 'bytes', bytes: knownHex(leaf) },
+    { kind: 'bytes', bytes: u32be(outputBytes) },
+    { kind: 'slice', sha256, at: outputAt, length: outputBytes },
+    { kind: 'bytes', bytes: u32be(stateBytes) },
+    { kind: 'slice', sha256, at: stateAt, length: stateBytes },
+  ]
+}

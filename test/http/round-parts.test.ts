@@ -1,0 +1,302 @@
+import { Registry } from 'prom-client'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { inTransaction } from '../../src/adapters/postgres/sql.ts'
+import { type Holder, nodeHolder, seatHolder } from '../../src/adapters/uhrp/holder.ts'
+import { signRequest } from '../../src/contract/request-signature.ts'
+import { ROUNDS_PATH, type RoundPart, roundPartUrl } from '../../src/contract/round-locations.ts'
+import { readWork, writeWork } from '../../src/contract/work.ts'
+import { fromUtf8, utf8 } from '../../src/core/bytes.ts'
+import { orThrow } from '../../src/core/fault.ts'
+import { sha256Hex } from '../../src/core/sha256.node.ts'
+import { nodeApp } from '../../src/http/app.ts'
+import { type HttpServer, listen } from '../../src/http/server.ts'
+import { openNodeRoundParts } from '../../src/node/node-round-parts.ts'
+import { party } from '../support/pipeline.ts'
+import { type UhrpBed, uhrpBed } from '../support/uhrp-bed.ts'
+import { HttpClient } from './raw-http.ts'
+
+const agent = party('agent with a seat')
+const stranger = party('agent without one')
+const nameOf = (what: string) => sha256Hex(`name of ${what}`)
+
+/** Two members, of which the second has no answer: outcomes stand where readWork would find them. */
+const work = (of: string) =>
+  writeWork([
+    { leaf: nameOf(`${of} leaf`), output: utf8(`${of} output`), state: utf8(`${of} state`) },
+    { leaf: '0'.repeat(64), output: new Uint8Array(), state: new Uint8Array() },
+  ])
+const lines = (of: string) => utf8(`{"of":"${of}"}\n`)
+
+describe('what agents fetch of a round', () => {
+  let bed: UhrpBed
+  let http: HttpServer
+  let client: HttpClient
+  let location = ''
+  const failures: unknown[] = []
+  let nonces = 0n
+
+  beforeAll(async () => {
+    bed = await uhrpBed()
+    for (const audience of ['public', 'restricted'] as const) await fill(bed, audience)
+    const { pool } = bed.database
+    const onFailure = (error: unknown) => void failures.push(error)
+    const rounds = openNodeRoundParts({ database: { pool }, content: bed.store, now: bed.now, onFailure })
+    const routes = [[ROUNDS_PATH, rounds]] as const
+    const app = nodeApp({ routes, metrics: new Registry(), network: 'local', onFailure })
+    http = await listen(app, 0, '127.0.0.1')
+    client = new HttpClient(http.port)
+    location = `http://127.0.0.1:${http.port}${ROUNDS_PATH}`
+  })
+  afterAll(async () => {
+    client.close()
+    await http.stop()
+    await bed.close()
+    expect(failures).toEqual([])
+  })
+
+  const fetchPart = (part: RoundPart, name: string, headers: Record<string, string> = {}) =>
+    fetch(roundPartUrl(location, part, name), { headers })
+  const signed = (part: RoundPart, name: string, by = agent, nonce = nextNonce()) => {
+    const { pathname: path } = new URL(roundPartUrl(location, part, name))
+    const request = { method: 'GET', path, nonce, body: new Uint8Array() }
+    return {
+      'X-Identity-Key': by.identityKey,
+      'X-Nonce': nonce,
+      'X-Signature': signRequest(request, 2, by.privateKey),
+      'X-Signature-Version': '2',
+    }
+  }
+  const nextNonce = () => String(BigInt(Date.now()) * 1_000_000n + nonces++)
+
+  const parts = (of: string): [RoundPart, string, Uint8Array][] => [
+    ['document', nameOf(`${of} document`), utf8(documentOf(of))],
+    ['packet', nameOf(`${of} packet`), lines(of)],
+    ['policy', nameOf(`${of} policy`), utf8(`{"policy":"${of}"}`)],
+    ['state', sha256Hex(`${of} kept state`), utf8(`${of} kept state`)],
+    ['state', nameOf(`${of} state`), utf8(`${of} state`)],
+    ['manifest', nameOf(`${of} version`), utf8(`{"manifest":"${of}"}`)],
+  ]
+
+  test('is given to anybody where it is public, and may be kept for ever', async () => {
+    for (const [part, name, bytes] of parts('public')) {
+      const answer = await fetchPart(part, name)
+      expect([part, answer.status, fromUtf8(new Uint8Array(await answer.arrayBuffer()))]).toEqual([
+        part,
+        200,
+        fromUtf8(bytes),
+      ])
+      expect(answer.headers.get('etag')).toBe(`"${name}"`)
+      expect(answer.headers.get('cache-control')).toContain('immutable')
+      expect(answer.headers.get('content-length')).toBe(String(bytes.length))
+      // Not with fetch(), which asks caches to stay out of it.
+      const path = new URL(roundPartUrl(location, part, name)).pathname
+      const again = await client.send({ method: 'GET', path, headers: { 'if-none-match': `"${name}"` } })
+      expect(again.status).toBe(304)
+    }
+  })
+
+  test('has an outcome as the work of one member, cut out of what the agent has stored', async () => {
+    const leaf = nameOf('public leaf')
+    const answer = await fetchPart('outcome', leaf)
+    const [member, ...more] = orThrow(readWork(new Uint8Array(await answer.arrayBuffer()), 1, 10_000))
+    expect(more).toEqual([])
+    expect(member).toEqual({ leaf, output: utf8('public output'), state: utf8('public state') })
+  })
+
+  test('does not have an outcome before it is agreed on', async () => {
+    expect((await fetchPart('outcome', nameOf('undecided leaf'))).status).toBe(404)
+    expect((await fetchPart('state', nameOf('undecided state'))).status).toBe(404)
+  })
+
+  test('is given to agents with a seat alone where it is restricted', async () => {
+    for (const [part, name, bytes] of [
+      ...parts('restricted'),
+      ['outcome', nameOf('restricted leaf'), undefined] as const,
+    ]) {
+      const statuses = [
+        await fetchPart(part, name),
+        await fetchPart(part, name, signed(part, name, stranger)),
+      ].map(({ status }) => status)
+      expect([part, ...statuses]).toEqual([part, 404, 404])
+      const answer = await fetchPart(part, name, signed(part, name))
+      const got = fromUtf8(new Uint8Array(await answer.arrayBuffer()))
+      expect([part, answer.status, answer.headers.get('cache-control')]).toEqual([
+        part,
+        200,
+        'private, no-store',
+      ])
+      if (bytes !== undefined) expect(got).toBe(fromUtf8(bytes))
+    }
+  })
+
+  test('refuses a signature that is used again, is over another path, or is of version 1', async () => {
+    const [part, name] = ['document', nameOf('restricted document')] as const
+    const headers = signed(part, name)
+    expect((await fetchPart(part, name, headers)).status).toBe(200)
+    expect((await fetchPart(part, name, headers)).status).toBe(401)
+    expect((await fetchPart(part, name, signed('packet', name))).status).toBe(401)
+    expect((await fetchPart(part, name, { ...signed(part, name), 'X-Signature-Version': '1' })).status).toBe(
+      401,
+    )
+    const { 'X-Nonce': _, ...rest } = signed(part, name)
+    expect((await fetchPart(part, name, rest)).status).toBe(401)
+  })
+
+  test('answers a name that is none, or a part that is none, as one that is not there', async () => {
+    for (const path of ['document/xyz', `secrets/${nameOf('x')}`, `packet/${nameOf('nothing')}`])
+      expect((await fetch(`${location}/${path}`)).status).toBe(404)
+  })
+})
+
+function documentOf(of: string): string {
+  return JSON.stringify({
+    named: [...['policy', 'version'].map(what => nameOf(`${of} ${what}`)), sha256Hex(`${of} kept state`)],
+  })
+}
+
+/** A round of one packet with one agreed and one undecided outcome, written past the rows that they build on. */
+async function fill({ database: { pool }, store }: UhrpBed, audience: 'public' | 'restricted') {
+  const of = audience
+  const put = async (bytes: Uint8Array, holder: Holder) => {
+    const retainUntilMs = Date.now() + 600_000
+    return orThrow(await store.put(bytes, { holder, audience: 'restricted', retainUntilMs })).sha256
+  }
+  const stored = work(of)
+  const workObject = await put(stored, seatHolder({ txid: nameOf(`${of} job`), vout: 0 }))
+  const undecided = `undecided ${of}`
+  const rawHash = await put(lines(of), nodeHolder('packets'))
+  const keptState = await put(utf8(`${of} kept state`), nodeHolder('states'))
+  const hex = (what: string) => Buffer.from(nameOf(`${of} ${what}`), 'hex')
+  const outputAt = 2 * 32 + 4
+  const outputBytes = utf8(`${of} output`).length
+  await inTransaction(pool, async db => {
+    await db.query('set local session_replication_role = replica')
+    const insert = (table: string, row: Record<string, unknown>) => {
+      const columns = Object.keys(row)
+      return db.query(
+        `insert into ${table} (${columns.join(', ')}) overriding system value values (${columns.map((_, i) => `$${i + 1}`).join(', ')})`,
+        Object.values(row),
+      )
+    }
+    const partition = of === 'public' ? 1 : 2
+    await insert('partitions', {
+      id: partition,
+      stream_id: of,
+      partition: 0,
+      log: Buffer.alloc(33),
+      network: 'local',
+      level: 'basic',
+      audience,
+      shards_by: 'key',
+      shards_index: 0,
+      shards_count: 1,
+      opened_ms: 0,
+    })
+    await insert('packets', {
+      partition_id: partition,
+      packet_no: 0,
+      packet_id: hex('packet'),
+      header: JSON.stringify({ audience }),
+      first_seq: 0,
+      count: 1,
+      bytes: lines(of).length,
+      raw_hash: Buffer.from(rawHash, 'hex'),
+      sealed_ms: 0,
+    })
+    await insert('policy_sets', { digest: hex('policy'), policy: `{"policy":"${of}"}`, created_ms: 0 })
+    await insert('rounds', {
+      round_id: hex('round'),
+      template: 'packet',
+      level: 'basic',
+      audience,
+      attempt: 1,
+      document: documentOf(of),
+      input_hash: hex('document'),
+      roster_digest: Buffer.alloc(32),
+      state: 'open',
+      made_ms: 0,
+    })
+    await insert('round_members', { round_id: hex('round'), index: 0, packet_id: hex('packet') })
+    await insert('round_jobs', {
+      txid: hex('job'),
+      round_id: hex('round'),
+      template: 'packet',
+      stage: 'validate',
+      level: 'basic',
+      members: [0],
+      input_root: Buffer.alloc(32),
+      rebuild: 0,
+      deadline_ms: 0,
+      output_bytes_max: 0,
+      fan_out: 'all',
+      made_ms: 0,
+    })
+    await insert('round_seats', {
+      job_tx: hex('job'),
+      vout: 0,
+      stage: 'validate',
+      agent_key: Buffer.from(agent.identityKey, 'hex'),
+      operator: Buffer.alloc(33),
+      endpoints: [],
+      satoshis: 1,
+      next_run_ms: 0,
+      made_ms: 0,
+    })
+    await insert('round_results', {
+      txid: hex('result'),
+      job_tx: hex('job'),
+      vout: 0,
+      agent_key: Buffer.from(agent.identityKey, 'hex'),
+      operator: Buffer.alloc(33),
+      status: 'completed',
+      leaves: Buffer.alloc(32),
+      work_hash: Buffer.alloc(32),
+      evidence_hash: Buffer.alloc(32),
+      arrived_ms: 0,
+      is_late: false,
+      work: 'held',
+      work_object: Buffer.from(workObject, 'hex'),
+    })
+    const outcome = {
+      result_tx: hex('result'),
+      packet_id: hex('packet'),
+      stage: 'validate',
+      output_hash: Buffer.alloc(32),
+      output_at: outputAt,
+      output_bytes: outputBytes,
+      state_at: outputAt + outputBytes + 4,
+      state_bytes: utf8(`${of} state`).length,
+    }
+    await insert('outcomes', {
+      ...outcome,
+      member: 0,
+      leaf: hex('leaf'),
+      state_out: hex('state'),
+      is_agreed: true,
+    })
+    await insert('outcomes', {
+      ...outcome,
+      member: 1,
+      leaf: Buffer.from(nameOf(of === 'public' ? 'undecided leaf' : `${undecided} leaf`), 'hex'),
+      state_out: Buffer.from(nameOf(of === 'public' ? 'undecided state' : `${undecided} state`), 'hex'),
+      is_agreed: false,
+    })
+    await insert('kept_states', {
+      state: Buffer.from(keptState, 'hex'),
+      partition_id: partition,
+      packet_no: 0,
+      bytes: 1,
+      kept_ms: 0,
+    })
+    await insert('dlm_versions', {
+      version_id: hex('version'),
+      standing: 'certified',
+      manifest: `{"manifest":"${of}"}`,
+      dataset_id: 'data',
+      content_hash: Buffer.alloc(32),
+      packet_id: hex('packet'),
+      created_at: '',
+      known_ms: 0,
+    })
+  })
+}
