@@ -10,6 +10,6 @@ for (let i = 0; i < given.length; i++) {
   else args.push('--testNamePattern', inline.length ? inline.join('=') : (given[++i] ?? ''))
 }
 const vitest = path.join(import.meta.dirname, '..', 'node_modules', 'vitest', 'vitest.mjs')
-const units = ['test/core', 'test/contract', 'test/project']
+const units = ['test/core', 'test/contract', 'test/jobs', 'test/project']
 const done = spawnSync(process.execPath, [vitest, 'run', ...units, ...args], { stdio: 'inherit' })
 process.exit(done.status ?? 1)

@@ -114,7 +114,8 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
     await offering.look()
     // A round that is being worked on is asked about afterwards: what is read now may be older than what is written.
     const idle = [...rounds.values()].filter(({ working }) => working === undefined)
-    const news = idle.length === 0 ? [] : await store.news(idle.map(({ round }) => round.lease))
+    // Asked also about none: what is no longer asked about is told in full when it is ours again.
+    const news = await store.news(idle.map(({ round }) => round.lease))
     const heard = new Set(news.map(({ roundId }) => roundId))
     for (const each of news) hear(rounds.get(each.roundId), each)
     for (const each of idle)

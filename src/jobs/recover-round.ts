@@ -70,12 +70,14 @@ function standsAgain(
 /** At this job, once more, for answers that are there and for answers that may still come. */
 function resumed(round: HeldRound, at: JobAt, deadlineMs: number, nowMs: number): HeldRound {
   const { transaction, stage, sent } = at
+  const job = heldJob(transaction, { stage, deadlineMs, fanOut: 'all', seenMs: nowMs, reserveOffered: true })
+  const isSame = round.job?.sent.txid === sent.txid
   return {
     ...round,
     state: 'open',
     last: sent.txid,
     inFlight: false,
-    job: heldJob(transaction, { stage, deadlineMs, fanOut: 'all', seenMs: nowMs, reserveOffered: true }),
+    job: isSame && round.job !== undefined ? { ...job, results: round.job.results } : job,
   }
 }
 

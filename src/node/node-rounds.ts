@@ -188,10 +188,13 @@ export function coordinatorBounds(settings: RoundSettings): CoordinatorBounds {
   }
 }
 
-/** How long a packet waits after so many tries. */
-export function packetRetryMs(settings: RetrySettings, random: () => number = Math.random) {
+/** How long a packet waits that has left a round. */
+export function packetRetryMs(
+  settings: RetrySettings,
+  random: () => number = Math.random,
+): (packet: { readonly tries: number }) => number {
   const bounds = retryBounds(settings)
-  return (tries: number) => retryAfter(tries, bounds, random)
+  return ({ tries }) => retryAfter(tries, bounds, random)
 }
 
 type RetrySettings = Pick<Settings, 'INGEST_BACKOFF_BASE_MS' | 'INGEST_BACKOFF_FACTOR'>
