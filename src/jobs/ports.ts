@@ -74,6 +74,8 @@ export type CandidatePacket = {
   readonly header: PacketHeader
   /** Whose agents may be asked; empty: those of the node. */
   readonly operators: readonly string[]
+  /** Of its policy; where it is not said, what a policy has that says nothing. */
+  readonly stateBytesMax?: number
 }
 
 /** A statement over certified packets that is due. It is decided as a round of one packet that is named by its id. */
@@ -202,6 +204,8 @@ export type Recovered = {
   /** With `close`: what spends the thread. */
   readonly close: Unpaid | undefined
   readonly revocations: readonly { readonly index: number; readonly unpaid: Unpaid }[]
+  /** With `resume`: until when seats that have not answered may. */
+  readonly deadlineMs: number
   readonly nowMs: number
 }
 
