@@ -60,9 +60,15 @@ export function fuelSettings(settings: Settings): FuelSettings {
   }
 }
 
-export function fuelEvents(log: Log, metrics: Metrics): FuelEvents {
+export function fuelEvents(
+  log: Log,
+  metrics: Metrics,
+  heard: Pick<FuelEvents, 'onSeen'> & Partial<Pick<FuelEvents, 'onDead'>> = {},
+): FuelEvents {
   return {
+    ...heard,
     onDead(txid, reason) {
+      heard.onDead?.(txid, reason)
       metrics.fuelDead.inc()
       log.error({ txid, reason }, 'a transaction of ours is dead')
     },

@@ -4,9 +4,14 @@ import type { Metrics } from './metrics.ts'
 import { openSeldom } from './seldom.ts'
 
 /** What the overlay does by itself, told to the log and the metrics. */
-export function overlayEvents(log: Log, metrics: Metrics): OverlayEvents {
+export function overlayEvents(
+  log: Log,
+  metrics: Metrics,
+  heard: Pick<OverlayEvents, 'onAdmitted' | 'onNetworkHas'> = {},
+): OverlayEvents {
   const seldom = openSeldom()
   return {
+    ...heard,
     onEvicted(txids, reason) {
       metrics.evictions.inc(txids.length)
       log.warn({ txids: txids.slice(0, 10), count: txids.length, reason }, 'transactions evicted')

@@ -67,7 +67,7 @@ export function openFuel(deps: FuelDeps): OpenFuel {
     db: pool,
     now,
     hasOverlay: overlay !== undefined,
-    send: unsent => send(unsent, { pool, chain, overlay, onDead: events.onDead }),
+    send: unsent => send(unsent, { pool, chain, overlay, ...events }),
     onUnsent: events.onUnsent,
   }
   const stops: (() => Promise<void>)[] = []

@@ -14,6 +14,7 @@ export type SendDeps = {
   readonly chain: Pick<Chain, 'broadcast'>
   readonly overlay: { submit(submission: Submission): Promise<Outcome<Steak>> } | undefined
   onDead(txid: string, reason: string): void
+  onSeen?(txid: string): void
 }
 
 export type Unsent = {
@@ -119,10 +120,11 @@ async function die(txid: string, death: Death, deps: SendDeps): Promise<void> {
   if (await bury(txid, death, deps)) deps.onDead(txid, death.reason)
 }
 
-async function markSeen(txid: string, { pool }: SendDeps): Promise<void> {
+async function markSeen(txid: string, { pool, onSeen }: SendDeps): Promise<void> {
   await pool.query({
     name: 'fuel-seen',
     text: `update fuel_transactions set state = 'seen', last_error = null where txid = $1 and state = 'stored'`,
     values: [bytea(txid)],
   })
+  onSeen?.(txid)
 }

@@ -20,6 +20,8 @@ export type OutboxDeps = {
   deliver(delivery: Delivery, stop: AbortSignal): Promise<void>
   /** Whether this target is to be told anything at all any more. */
   isWanted(target: string): boolean
+  /** Told of every delivery that is done with. */
+  onDelivered?(delivery: Delivery): void
   /** Told of every delivery that failed, and whether it will be tried again. */
   onFailure(delivery: Delivery, error: unknown, again: boolean): void
 }
@@ -232,6 +234,7 @@ async function deliverOne(
       await deps.deliver(delivery, stop)
       rests?.answered(target)
       await db.query({ name: 'delivered', text: 'delete from outbox where id = $1', values: [id] })
+      deps.onDelivered?.(delivery)
     } catch (error) {
       if (stop.aborted) return await takeBack(delivery, deps)
       if (error instanceof PeerRefusal) rests?.answered(target)

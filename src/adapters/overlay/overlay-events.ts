@@ -3,6 +3,10 @@ import type { DoubleSpend } from './submit.ts'
 
 /** What happens by itself, for the log and the metrics. */
 export type OverlayEvents = {
+  /** Something new stands under these topics, and the indexes have it. */
+  onAdmitted?(topics: readonly string[]): void
+  /** The network has been told of a transaction, and takes it. */
+  onNetworkHas?(txid: string): void
   onEvicted(txids: readonly string[], reason: string): void
   /** `kept`: there was room to keep it as evidence. */
   onDoubleSpend(doubleSpend: DoubleSpend, kept: boolean): void

@@ -98,6 +98,7 @@ export function openOverlay({
     now,
     targets,
     wakeOutbox: () => wakeOutbox(),
+    onAdmitted: admitted => events.onAdmitted?.(admitted),
     takeTurn: takeTurns(),
     verify: (beef, rest) => verifyBeef(beef, { rootAt: height => chain.rootAt(height), verified, rest }),
     async recall(txids) {
@@ -144,6 +145,9 @@ export function openOverlay({
             keepReplaced: keepOurs,
           }),
         isWanted: target => baseOfAdvertised(target) === undefined || advertised.topicsOf(target)?.size !== 0,
+        onDelivered({ target, txid }) {
+          if (target === NETWORK) events.onNetworkHas?.(txid)
+        },
         onFailure: events.onUndelivered,
       })
       wakeOutbox = outbox.wake

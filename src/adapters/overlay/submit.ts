@@ -20,6 +20,7 @@ export type SubmitDeps = Omit<JudgeDeps, 'rest'> & {
   /** Whom to tell of what is new; the outbox is woken once it is written. */
   readonly targets: Targets
   wakeOutbox(): void
+  onAdmitted(topics: readonly string[]): void
   /** One submission's part in the time that all of them share. */
   takeTurn(): Rest
   /** Everything in the BEEF holds: scripts, amounts, forms, block proofs. */
@@ -122,6 +123,7 @@ async function record(submission: Submission, judged: Judged, deps: SubmitDeps):
     if (written) {
       deps.guess.sawStored(submission.beef.transactions)
       deps.wakeOutbox()
+      deps.onAdmitted(submission.topics)
     }
     return written
   } catch (error) {
