@@ -10,7 +10,7 @@ import { fuelAdverts } from './adapters/uhrp/fuel-adverts.ts'
 import { openDoors } from './node/doors.ts'
 import { hostedTopics } from './node/hosted-topics.ts'
 import { openNodeChain } from './node/node-chain.ts'
-import { openNodeConsensus } from './node/node-consensus.ts'
+import { type NodeConsensus, openNodeConsensus } from './node/node-consensus.ts'
 import { dataDirOf, openNodeDatabase } from './node/node-database.ts'
 import { openNodeDiscovery } from './node/node-discovery.ts'
 import { fuelEvents, openNodeFuel } from './node/node-fuel.ts'
@@ -74,6 +74,8 @@ export async function startNode(
       metrics,
       stops,
     })
+    // Told of what the overlay and the network take in, from the moment that it is there.
+    let consensus: NodeConsensus | undefined
     const overlay = openOverlay({
       pool: database.pool,
       chain,
@@ -82,7 +84,10 @@ export async function startNode(
       peers: settings.ASSAY_PEERS,
       post,
       advertised: peers,
-      events: overlayEvents(log, metrics),
+      events: overlayEvents(log, metrics, {
+        onAdmitted: topics => consensus?.onAdmitted(topics),
+        onNetworkHas: () => consensus?.onNews(),
+      }),
     })
     // Before it starts, as its start may fail half-way.
     stops.add('overlay', () => overlay.stop())
@@ -93,7 +98,10 @@ export async function startNode(
       local,
       key: keys.fuel,
       overlay,
-      events: fuelEvents(log, metrics),
+      events: fuelEvents(log, metrics, {
+        onSeen: () => consensus?.onNews(),
+        onDead: () => consensus?.onNews(),
+      }),
     })
     stops.add('fuel', () => fuel.stop())
     await fuel.start()
@@ -103,7 +111,7 @@ export async function startNode(
 
     // Known once the doors are open; nobody is asked before.
     let address: string | undefined
-    const consensus = await openNodeConsensus(settings, {
+    consensus = await openNodeConsensus(settings, {
       ...{ database, fuel, chain, keys, outgoing, log, metrics, stops },
       store: storage.store,
       address: () => address,

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { Server } from 'node:http'
-import type { Request, Router } from 'express'
+import type { Request } from 'express'
 import type { Chain } from '../adapters/chain/chain.ts'
 import type { OpenFuel } from '../adapters/fuel/open-fuel.ts'
 import type { Outgoing } from '../adapters/outgoing/outgoing.ts'
 import type { Database } from '../adapters/postgres/database.ts'
 import { openRoundStore } from '../adapters/rounds/round-store.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
+import { ROUNDS_PATH } from '../contract/round-locations.ts'
+import type { NodeAppParts } from '../http/app.ts'
 import { crashPoint } from '../runtime/crash-point.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
@@ -15,6 +17,7 @@ import type { Stops } from '../runtime/stops.ts'
 import { openNodeAgents } from './node-agents.ts'
 import { openNodeCertify } from './node-certify.ts'
 import type { NodeKeys } from './node-keys.ts'
+import { openNodeRoundParts } from './node-round-parts.ts'
 import { openNodeRounds, packetRetryMs } from './node-rounds.ts'
 
 /** From sealed packets to certificates that a block holds: rounds, the agents that are asked, and what they agree on. */
@@ -27,7 +30,7 @@ export type NodeConsensus = {
   /** The network has one of our transactions, or will not have it. */
   onNews(): void
   onAdmitted(topics: readonly string[]): void
-  routes(frame: { onFailure(error: unknown, request: Request): void }): readonly Router[]
+  routes(frame: { onFailure(error: unknown, request: Request): void }): NodeAppParts['routes']
   upgrade(server: Server): void
 }
 
@@ -56,7 +59,7 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
     log: keys.log.identityKey,
     coordinator: randomUUID(),
     operators: settings.EVENT_OPERATORS,
-    retryMs: standing => packetRetryMs(settings)(standing.rounds),
+    retryMs: packetRetryMs(settings),
     at: crashPoint,
   })
   const nodeCertify = openNodeCertify(settings, {
@@ -84,7 +87,17 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
       agents.onAdmitted(topics)
       onNews()
     },
-    routes: frame => [agents.routes(frame)],
+    routes: ({ onFailure }) => [
+      agents.routes({ onFailure }),
+      [
+        ROUNDS_PATH,
+        openNodeRoundParts({
+          ...{ database, now, onFailure },
+          content: store,
+          signatureTtlSeconds: settings.EVENT_SIGNATURE_TTL_SECONDS,
+        }),
+      ],
+    ],
     upgrade: agents.upgrade,
   }
 }

@@ -39,7 +39,7 @@ export type NodeIngestDeps = {
   readonly store: ContentStore
   readonly logKey: string
   /** What becomes of packets. */
-  readonly consensus: Pick<NodeConsensus, 'backlog' | 'isSettled' | 'onPacket'>
+  readonly consensus?: Pick<NodeConsensus, 'backlog' | 'isSettled' | 'onPacket'>
   readonly log: Log
   readonly metrics: Metrics
   readonly stops: Stops
@@ -54,9 +54,7 @@ export async function openNodeIngest(settings: Settings, deps: NodeIngestDeps): 
   const packets = await openNodePackets(settings, {
     ...{ database, registry, store, log, metrics, stops, now },
     operators: settings.EVENT_OPERATORS,
-    backlog: consensus.backlog,
-    isSettled: consensus.isSettled,
-    onPacket: consensus.onPacket,
+    ...consensus,
   })
   const events = ingestEvents(metrics, now)
 
