@@ -1,0 +1,212 @@
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFailed, test } from 'vitest'
+import { choicesFrom } from '../core/rounds/simulator/choices.ts'
+import type { AgentProcess } from '../support/agents-bed/agent-process.ts'
+import { type AgentName, agentNames } from '../support/agents-bed/operators.ts'
+import { isAtRest } from '../support/agents-bed/progress.ts'
+import { type AgentsBed, agentsBed, bedSource } from '../support/agents-bed.ts'
+import { auditAnytime, auditAtRest } from '../support/audit-certified.ts'
+import { until } from '../support/until.ts'
+import type { Child } from './child-node.ts'
+import { crashPoints } from './crash-points.ts'
+import { pause } from './submit-load.ts'
+
+// By hand, the full count: ASSAY_KILLS=50 npx vitest run test/node/certify-kill.test.ts
+const slice = 4
+const kills = Number(process.env['ASSAY_KILLS'] ?? slice)
+const seed = Number(process.env['ASSAY_SEED'] ?? 20261120)
+/** After so many crashes everything is brought to an end and looked at; by hand, after each. */
+const crashesBetweenRests = kills > slice ? 1 : 6
+const momentMsMax = 800
+/** Short, so that whoever was killed is not waited for long. */
+const settings = { EVENT_PROCESSING_TIMEOUT_MS: '3000', INGEST_BACKOFF_BASE_MS: '50', INGEST_RETRY_MAX: '12' }
+
+/** What has to happen for a process to come by some of them. */
+type Provocation = { begin(bed: AgentsBed): void | Promise<void>; end(bed: AgentsBed): void | Promise<void> }
+
+const silenced: readonly AgentName[] = ['east/normalize', 'south/normalize']
+/** Two of three stand still, so that a round ends without a verdict. */
+const silence: Provocation = {
+  begin: bed => silenced.forEach(name => void childOf(bed, name).signal('SIGSTOP')),
+  end: bed => silenced.forEach(name => void childOf(bed, name).signal('SIGCONT')),
+}
+/** One begins anew, and shows itself again. */
+const newcomer: Provocation = {
+  async begin(bed) {
+    await childOf(bed, 'north/certify').kill()
+    bed.agents.get('north/certify')?.restart()
+  },
+  end: () => undefined,
+}
+const provocations: readonly (readonly [RegExp, Provocation])[] = [
+  [/^rounds\.(?:closing|closed|left)$/, silence],
+  [/^advert\./, newcomer],
+]
+
+let sent = 0
+const events = () =>
+  Array.from({ length: 5 }, () => {
+    sent += 1
+    return { eventType: 'reading', externalId: `reading-${sent}`, data: { celsius: sent % 40 } }
+  })
+
+describe('kill -9 at a named place', () => {
+  const points = crashPoints()
+  let bed: AgentsBed
+  beforeAll(async () => {
+    bed = await agentsBed({ settings })
+  }, 120_000)
+  afterAll(() => bed.stop())
+
+  test('there are many of them', () => {
+    expect(points.length).toBeGreaterThanOrEqual(30)
+  })
+
+  for (let from = 0; from < points.length; from += crashesBetweenRests) {
+    const group = points.slice(from, from + crashesBetweenRests)
+    test(`${group.join(', ')}: what was begun is finished, once`, {
+      timeout: 60_000 + group.length * 60_000,
+    }, async () => {
+      const notReached: string[] = []
+      onTestFailed(async () => void process.stderr.write(await bed.describe()))
+      for (const point of group) {
+        const crashed = point.startsWith('agent.') ? crashAgentAt(bed, point) : crashNodeAt(bed, point)
+        if (!(await crashed)) notReached.push(point)
+        expect(await auditAnytime(bed.pool), `after a crash at ${point}`).toEqual([])
+      }
+      if (bed.node().hasExited()) await bed.restartNode()
+      await bed.publish(bedSource, events())
+      await bed.allAnchored()
+      await until(() => isAtRest(bed.pool))
+      expect(await auditAtRest(bed.pool, bed)).toEqual([])
+      expect(notReached, 'nothing came by here').toEqual([])
+    })
+  }
+})
+
+/** False where everything was done without it. */
+async function crashNodeAt(bed: AgentsBed, point: string): Promise<boolean> {
+  const provocation = provocations.find(([which]) => which.test(point))?.[1]
+  await bed.node().kill()
+  const node = bed.launchNode({ ASSAY_CRASH_AT: point })
+  // It may come by while it finishes what the one before it left.
+  await node.ready().catch(() => undefined)
+  await provocation?.begin(bed)
+  try {
+    for (let n = 0; n < BATCHES && !node.hasExited(); n++) {
+      await bed.publish(bedSource, events()).catch(() => undefined)
+      await until(
+        async () =>
+          node.hasExited() ||
+          (provocation === undefined && (await isDone(bed)) && (await isAtRest(bed.pool))),
+      )
+    }
+  } finally {
+    await provocation?.end(bed)
+  }
+  return node.hasExited()
+}
+
+async function crashAgentAt(bed: AgentsBed, point: string): Promise<boolean> {
+  const agent = agentCalled(bed, 'north/normalize')
+  await agent.child().kill()
+  agent.restart({ ASSAY_CRASH_AT: point })
+  const child = agent.child()
+  if (bed.node().hasExited()) await bed.restartNode()
+  for (let n = 0; n < BATCHES && !child.hasExited(); n++) {
+    await bed.publish(bedSource, events())
+    await until(async () => child.hasExited() || ((await isDone(bed)) && (await isAtRest(bed.pool))))
+  }
+  const hasCrashed = child.hasExited()
+  if (!hasCrashed) await child.kill()
+  agent.restart()
+  return hasCrashed
+}
+
+const BATCHES = 3
+
+describe('kill -9 at random moments', () => {
+  let bed: AgentsBed | undefined
+  afterEach(async () => bed?.stop(), 60_000)
+
+  test(`of the node and of agents, ${kills} times: everything is certified once, as if nothing had happened`, {
+    timeout: 120_000 + kills * 30_000,
+  }, async () => {
+    const choices = choicesFrom(seed)
+    const here = await agentsBed({ settings })
+    bed = here
+    onTestFailed(async () => void process.stderr.write(await here.describe()))
+    for (let n = 0; n < kills; n++) {
+      await here.publish(bedSource, events())
+      await pause(choices.pick(momentMsMax))
+      const victims = [...here.agents.values()].filter(() => choices.chance(15))
+      for (const agent of victims) {
+        await agent.child().kill()
+        agent.restart()
+      }
+      if (victims.length === 0 || choices.chance(50)) {
+        await here.node().kill()
+        await here.restartNode()
+      }
+      expect(await auditAnytime(here.pool), `after kill ${n}`).toEqual([])
+    }
+    await here.allAnchored()
+    await until(() => isAtRest(here.pool))
+    expect(await auditAtRest(here.pool, here)).toEqual([])
+  })
+})
+
+describe('two coordinators on one database', () => {
+  let bed: AgentsBed | undefined
+  afterEach(async () => bed?.stop(), 60_000)
+
+  test('share the rounds; one that is stopped, or killed, leaves nothing behind that the other does not finish', {
+    timeout: 240_000,
+  }, async () => {
+    // Several partitions, and no room for all of them at one node.
+    const streams = ['one', 'two', 'three', 'four']
+    const sources = streams.map(id => ({ id, type: 'webhook', shape: 'overlay', streams: [id] }))
+    const here = await agentsBed({ settings: { ...settings, ROUNDS_AT_ONCE_MAX: '1' }, sources })
+    bed = here
+    onTestFailed(async () => void process.stderr.write(await here.describe()))
+    const other = await here.anotherNode({ ROUNDS_AT_ONCE_MAX: '1' })
+    await until(async () => {
+      for (const source of streams) await here.publish(source, events())
+      await here.allAnchored()
+      return (await coordinators(here)).size > 1
+    })
+
+    for (const source of streams) await here.publish(source, events())
+    here.node().signal('SIGTERM')
+    await here.node().exited
+    await here.allAnchored()
+
+    await here.restartNode()
+    for (const source of streams) await here.publish(source, events())
+    await other.kill()
+    await here.allAnchored()
+    await until(() => isAtRest(here.pool))
+    expect(await auditAtRest(here.pool, here)).toEqual([])
+  })
+})
+
+async function coordinators(bed: AgentsBed): Promise<Set<string>> {
+  const { rows } = await bed.pool.query<{ coordinator: string }>(
+    `select distinct coordinator from rounds where coordinator is not null`,
+  )
+  return new Set(rows.map(({ coordinator }) => coordinator))
+}
+
+async function isDone(bed: AgentsBed): Promise<boolean> {
+  const { events, anchored } = await bed.progress()
+  return events > 0 && anchored === events
+}
+
+function agentCalled(bed: AgentsBed, name: AgentName): AgentProcess {
+  const agent = bed.agents.get(name)
+  if (agent === undefined) throw new Error(`${name} is none of ${agentNames}`)
+  return agent
+}
+
+function childOf(bed: AgentsBed, name: AgentName): Child {
+  return agentCalled(bed, name).child()
+}
