@@ -2,7 +2,7 @@ import type { Level } from '../core/level.ts'
 import type { Stream } from '../core/registry/stream.ts'
 import { type AdmittedItem, admitItem, submissionIn } from './admit-item.ts'
 import type { AppendEvents, Offer, OfferedItem } from './append.ts'
-import { type Accept, type AcceptRefusal, type Arrived, readReceived } from './arrived.ts'
+import { type Accept, type AcceptRefusal, type Arrived, bytesHeldBy, readReceived } from './arrived.ts'
 import { lineStyleOf } from './line-style.ts'
 import { OfferedLines } from './offered-lines.ts'
 import { writeEvent } from './write-event.ts'
@@ -13,6 +13,8 @@ export type AcceptDeps = {
   /** What was read of streams before may be out of date. */
   forgetStreams(): void
   readonly append: AppendEvents
+  /** Whether the log would turn away what it is offered now. */
+  isFull?(): boolean
   /** 16 bytes nobody can guess. */
   randomKey(): Uint8Array
   /** Of each request: called between its items, a promise where others go first. Large ones can take a second. */
@@ -32,6 +34,8 @@ export function openAccept(deps: AcceptDeps): Accept {
       return key
     }
     for (let tries = 1; ; tries++) {
+      // What would be turned away need not be read.
+      if (deps.isFull?.()) return { kind: 'refused', refusal: { why: 'backlog', retryAfterS: 1 } }
       const offer = await makeOffer(arrived, arrivalKey, deps)
       if ('why' in offer) return { kind: 'refused', refusal: offer }
       const outcome = await deps.append(offer)
@@ -64,12 +68,14 @@ async function makeOffer(
   const style = lineStyleOf(source, stream, connector)
   const lines = new OfferedLines(items.length * LINE_BYTES_EXPECTED)
   const offered: OfferedItem[] = []
+  let keptBytes = 0
   const offer = (item: AdmittedItem) =>
     item.kind === 'event'
       ? writeEvent(item, { arrived, arrivalKey, stream, style, lines, index: offered.length })
       : item
   for (const item of items) {
     offered.push(offer(admitItem(readReceived(item), admission)))
+    keptBytes += bytesHeldBy(item)
     const turn = rest?.()
     if (turn !== undefined) await turn
   }
@@ -86,6 +92,7 @@ async function makeOffer(
     ...(releases !== undefined && { releases }),
     items: offered,
     lines,
+    keptBytes,
     style,
     submissionOf(index) {
       const item = items[index]

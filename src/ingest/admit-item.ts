@@ -1,6 +1,6 @@
 import { canonicalJson, type Json } from '../core/canonical-json.ts'
 import { audienceMismatch } from '../core/event/classification.ts'
-import { identify } from '../core/event/identity.ts'
+import { identifyFirst } from '../core/event/identity.ts'
 import { qualityFlags } from '../core/event/quality-flags.ts'
 import { linePayload } from '../core/event/read-envelope.ts'
 import { type FoundIdentity, readIdentity, type StatedIdentity } from '../core/event/read-identity.ts'
@@ -197,8 +197,8 @@ function fingerprintOf(
     ...(sourceSeq !== undefined && { sourceSeq }),
     ...(eventTime !== undefined && { eventTimeMs: eventTime.ms }),
   }
-  const first = identify(observed, { ingestTimeMs: receivedMs, key: '', index: 0 })
-  return first.kind === 'event' && first.dedup !== 'none' ? first.eventId : undefined
+  const { eventId, dedup } = identifyFirst(observed, { ingestTimeMs: receivedMs, key: '', index: 0 })
+  return dedup === 'none' ? undefined : eventId
 }
 
 function rejected({ code, detail, pointer }: Fault): AdmittedItem {

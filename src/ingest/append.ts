@@ -21,6 +21,8 @@ export type Offer = {
   readonly items: readonly OfferedItem[]
   /** Of the events among the items. */
   readonly lines: OfferedLines
+  /** What else stays in memory until it is answered, more or less. */
+  readonly keptBytes: number
   readonly style: LineStyle
   /** What an event said, read again: it may have to be held after all. */
   submissionOf(index: number): Submission
@@ -42,7 +44,7 @@ export type OfferedItem =
     }
   | { readonly kind: 'rejected'; readonly code: string; readonly detail: string; readonly pointer?: string }
 
-/** Its line is as of this identity, and as if it were not late. What an event was read from is not kept: it is much. */
+/** Its line is as of this identity, and as if it were not late. */
 export type OfferedEvent = LinePlace & {
   readonly kind: 'event'
   /** As the first of its id. */

@@ -50,7 +50,18 @@ export type ReadItem = {
 }
 
 /** Of a large body: an event takes ten times the memory of its text, and is needed for a moment only. */
-export type UnreadItem = { read(): ReadItem }
+export type UnreadItem = {
+  /** Of the text that it keeps. */
+  readonly bytes: number
+  read(): ReadItem
+}
+
+const READ_ITEM_BYTES = 1024
+
+/** What an item holds in memory, more or less. */
+export function bytesHeldBy(item: ReceivedItem): number {
+  return 'read' in item ? item.bytes : READ_ITEM_BYTES
+}
 
 export function readReceived(item: ReceivedItem): ReadItem {
   return 'read' in item ? item.read() : item

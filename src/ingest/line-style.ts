@@ -19,9 +19,6 @@ type Connector = Arrived['connector']
 
 const styles = new WeakMap<Source, WeakMap<Stream, Map<string, LineStyle>>>()
 
-/** Connectors are ours, and few; what they are called could still come from anywhere one day. */
-const CONNECTORS_MAX = 64
-
 export function lineStyleOf(source: Source, stream: Stream, connector: Connector): LineStyle {
   let ofSource = styles.get(source)
   if (ofSource === undefined) {
@@ -29,7 +26,8 @@ export function lineStyleOf(source: Source, stream: Stream, connector: Connector
     styles.set(source, ofSource)
   }
   let ofStream = ofSource.get(stream)
-  if (ofStream === undefined || ofStream.size >= CONNECTORS_MAX) {
+  // Connectors are ours, and few.
+  if (ofStream === undefined) {
     ofStream = new Map()
     ofSource.set(stream, ofStream)
   }

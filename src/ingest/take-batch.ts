@@ -194,6 +194,7 @@ function heldOffer(
       },
     ],
     lines: new OfferedLines(),
+    keptBytes: 0,
     style: lineStyleOf(source, stream, connector),
     submissionOf() {
       throw new Error('a batch that is held whole has no events')

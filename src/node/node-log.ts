@@ -71,6 +71,7 @@ export function openNodeLog(settings: Settings, deps: NodeLogDeps): NodeLog {
     findStream: registry.stream,
     forgetStreams: registry.forget,
     append: events.append,
+    isFull: events.isFull,
     randomKey: () => new Uint8Array(randomBytes(16)),
     turns: takeTurns(),
   })

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
 import type { AppendEvents, AppendOutcome, Offer } from '../../ingest/append.ts'
+import { isConnectionLoss, isOutOfTime } from '../postgres/connection-loss.ts'
 import { commitGroup } from './commit-group.ts'
 import type { GroupMember } from './group-work.ts'
 import type { Head } from './heads.ts'
@@ -8,6 +9,8 @@ import { openPartitions } from './partitions.ts'
 /** The log of events on PostgreSQL: what is offered at the same time is committed together. */
 export type EventLog = {
   readonly append: AppendEvents
+  /** Whether it would turn away what it is offered now. */
+  isFull(): boolean
   /** What has been offered and is not durable yet. */
   waiting(): Waiting
   /** Resolves once everything that was offered is answered; what is offered from then on is refused. */
@@ -17,7 +20,7 @@ export type EventLog = {
 export type Waiting = { readonly offers: number; readonly events: number; readonly bytes: number }
 
 export type EventLogLimits = {
-  /** Transactions at a time: while the database works on one, the next is prepared. */
+  /** Transactions at a time. */
   readonly lanes: number
   /** Events of one transaction, unless a single offer has more. */
   readonly groupEventsMax: number
@@ -63,10 +66,11 @@ export function openEventLog(deps: EventLogDeps): EventLog {
   let stopping = false
   let onIdle = () => {}
 
+  const isFull = () =>
+    stopping || waiting.events >= limits.waitingEventsMax || waiting.bytes >= limits.waitingBytesMax
+
   const append: AppendEvents = offer => {
-    const { events, bytes } = waiting
-    if (stopping || events >= limits.waitingEventsMax || bytes >= limits.waitingBytesMax)
-      return Promise.resolve({ kind: 'refused', refusal: { why: 'backlog', retryAfterS: 1 } })
+    if (isFull()) return Promise.resolve({ kind: 'refused', refusal: { why: 'backlog', retryAfterS: 1 } })
     return new Promise((resolve, reject) => {
       const queued = { offer, resolve, reject, bytes: bytesOf(offer), isSettled: false }
       count(queued, 1)
@@ -150,6 +154,7 @@ export function openEventLog(deps: EventLogDeps): EventLog {
 
   return {
     append,
+    isFull,
     waiting: () => waiting,
     async stop() {
       stopping = true
@@ -201,8 +206,8 @@ const DEADLOCK_TRIES_MAX = 5
 const ITEM_BYTES = 1024
 
 /** Unpacked: what came over the wire may have been a hundredth of it. */
-function bytesOf({ items, lines }: Offer): number {
-  return items.length * ITEM_BYTES + 2 * lines.byteLength
+function bytesOf({ items, lines, keptBytes }: Offer): number {
+  return items.length * ITEM_BYTES + 2 * lines.byteLength + keptBytes
 }
 
 /** The oldest offers, no two with one idempotency key or one held event: the second must see what became of the first. */
@@ -231,10 +236,9 @@ function takenOnceBy({ idempotency, releases = [] }: Offer): string[] {
   return keys
 }
 
-/** PostgreSQL's own complaints have a code of five characters; the classes 08 and 57 say that it is going away. */
+/** Then everybody's offers fail, and none of them is to blame. */
 function isUnreachable(error: unknown): boolean {
-  const code = codeOf(error)
-  return !/^[0-9A-Z]{5}$/.test(code) || code.startsWith('08') || code.startsWith('57')
+  return isConnectionLoss(error) || isOutOfTime(error)
 }
 
 function codeOf(error: unknown): string {

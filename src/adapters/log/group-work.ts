@@ -1,6 +1,6 @@
 import { sha256Hex } from '#sha256'
 import type { IdentifiedEvent } from '../../core/event/identity.ts'
-import type { AppendOutcome, Offer, OfferedEvent, OfferedItem } from '../../ingest/append.ts'
+import type { AppendOutcome, Offer, OfferedEvent } from '../../ingest/append.ts'
 import type { ItemAnswer } from '../../ingest/arrived.ts'
 import type { Holding, LetGo } from './holdings.ts'
 import type { Partition } from './partitions.ts'
@@ -18,8 +18,7 @@ export type Work = {
 export type ItemWork = {
   readonly member: GroupMember
   readonly index: number
-  readonly item: OfferedItem
-  /** The item, where it is one. */
+  /** Undefined where its item is none. */
   readonly event: OfferedEvent | undefined
   /** Of an event, once what was known of its id has been asked for. */
   identity: IdentifiedEvent | undefined
@@ -38,7 +37,6 @@ export function workOn(member: GroupMember): Work {
     const work: ItemWork = {
       member,
       index,
-      item,
       event,
       identity: event?.identity,
       held: item.kind === 'held' ? item : undefined,
@@ -61,7 +59,7 @@ export function isOpen({ outcome }: Work): boolean {
 }
 
 /** Events of offers that are still to be taken and that nothing was found against. */
-export function* undecided(works: readonly Work[]): Generator<ItemWork & { readonly event: OfferedEvent }> {
+export function* undecided(works: readonly Work[]): Generator<EventWork> {
   for (const work of works) {
     if (!isOpen(work)) continue
     for (const item of work.items)
@@ -69,7 +67,10 @@ export function* undecided(works: readonly Work[]): Generator<ItemWork & { reado
   }
 }
 
-export function isEvent(item: ItemWork): item is ItemWork & { readonly event: OfferedEvent } {
+/** Of an item that is one. */
+export type EventWork = ItemWork & { readonly event: OfferedEvent }
+
+function isEvent(item: ItemWork): item is EventWork {
   return item.event !== undefined
 }
 

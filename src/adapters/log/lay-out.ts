@@ -177,7 +177,7 @@ function lineOf({ event, identity, member }: Placing, watermarkMs: number): Line
   const isLate = identity.eventTimeMs < watermarkMs
   const flags = identity.flags | event.flags | (isLate ? qualityFlags.LATE : 0)
   const asOffered = identity === event.identity && !isLate
-  const changed = asOffered ? undefined : changedLine(event, { ...identity, flags }, member.offer)
+  const changed = asOffered ? undefined : changedLine(event, identity, flags, member.offer)
   return { flags, bytes: changed?.length ?? event.lineBytes, changed }
 }
 

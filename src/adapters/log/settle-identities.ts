@@ -5,15 +5,12 @@ import {
   type KnownPayloads,
   rememberFirst,
 } from '../../core/event/identity.ts'
-import type { OfferedEvent } from '../../ingest/append.ts'
 import type { Queryable } from '../postgres/sql.ts'
-import { envelopeOf } from './changed-line.ts'
+import { readBack } from './changed-line.ts'
 import { claimEventIds, type EventIdKey, orderingOf } from './event-ids.ts'
-import { type ItemWork, undecided, type Work } from './group-work.ts'
+import { type EventWork, type ItemWork, undecided, type Work } from './group-work.ts'
 import type { Holding } from './holdings.ts'
 import { claimNativeIds, type NativeClaim, writeNativeIds } from './native-ids.ts'
-
-type EventWork = ItemWork & { readonly event: OfferedEvent }
 
 /** One native id that the group names. */
 type Named = NativeClaim & {
@@ -63,7 +60,7 @@ function settleKnown(item: EventWork, name: Named, known: KnownPayloads): void {
   const { event, member } = item
   const identity = identifyKnown(event.identity, known, {
     ingestTimeMs: member.offer.receivedMs,
-    payloadJcs: () => canonicalJson(envelopeOf(event, member.offer).payload),
+    payloadJcs: () => canonicalJson(readBack(event, member.offer).payload),
   })
   if (identity.kind === 'duplicate') {
     item.answer = { status: 'duplicate', of: identity.of, nativeId: name.nativeId }

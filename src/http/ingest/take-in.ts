@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type {
-  Accept,
-  AcceptOutcome,
-  AcceptRefusal,
-  Arrived,
-  ItemAnswer,
-  ReceivedItem,
+import {
+  type Accept,
+  type AcceptOutcome,
+  type AcceptRefusal,
+  type Arrived,
+  bytesHeldBy,
+  type ItemAnswer,
+  type ReceivedItem,
 } from '../../ingest/arrived.ts'
 import { answered, count, noCounts, type Taken } from './taken.ts'
 
@@ -48,8 +49,9 @@ export function openTaking(options: TakingOptions): Taking {
   let running: Promise<void> | undefined
 
   const takeOne = async () => {
-    const batch = pending.slice(0, batchItemsMax)
-    pending = pending.slice(batchItemsMax)
+    const { items: together } = firstBatch(pending, batchItemsMax)
+    const batch = pending.slice(0, together)
+    pending = pending.slice(together)
     const outcome = await acceptInTurn(batch, options)
     if (outcome.kind === 'refused') {
       refusal = outcome.refusal
@@ -75,7 +77,7 @@ export function openTaking(options: TakingOptions): Taking {
     async push(received) {
       pending = pending.length === 0 ? [...received] : [...pending, ...received]
       running ??= run()
-      while (pending.length >= batchItemsMax && !isOver()) await step
+      while (firstBatch(pending, batchItemsMax).isFull && !isOver()) await step
       return !isOver()
     },
     async end() {
@@ -85,6 +87,19 @@ export function openTaking(options: TakingOptions): Taking {
     },
     taken,
   }
+}
+
+/** What a batch holds in memory, but for a single larger item. */
+const BATCH_BYTES_MAX = 8 * 1024 * 1024
+
+function firstBatch(pending: readonly ReceivedItem[], itemsMax: number): { items: number; isFull: boolean } {
+  let bytes = 0
+  for (const [items, item] of pending.entries()) {
+    if (items === itemsMax) return { items, isFull: true }
+    bytes += bytesHeldBy(item)
+    if (bytes >= BATCH_BYTES_MAX) return { items: items + 1, isFull: true }
+  }
+  return { items: pending.length, isFull: pending.length === itemsMax }
 }
 
 async function acceptInTurn(

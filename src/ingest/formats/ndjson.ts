@@ -68,6 +68,11 @@ class UnreadLine implements UnreadItem {
     this.#shape = shape
   }
 
+  /** Two for each character: what is not Latin takes as much. */
+  get bytes(): number {
+    return 2 * (this.#end - this.#start)
+  }
+
   read(): ReadItem {
     return onLine(this.#line, readItemText(this.#text, this.#shape, this.#start, this.#end))
   }
