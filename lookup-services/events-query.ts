@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { closed } from '../src/core/schema.ts'
 import { cursor } from './cursor.ts'
 import type { EventsQuery } from './events-index.ts'
-import { order, publicKey, readQuery } from './query-members.ts'
+import { hash, name, order, publicKey, readQuery, timeMs } from './query-members.ts'
 
 export const EVENTS_LOOKUP_LIMIT_DEFAULT = 50
 export const EVENTS_LOOKUP_LIMIT_MAX = 500
@@ -19,14 +19,6 @@ export function readEventsQuery(service: string, query: unknown): EventsQuery {
   } = asked
   return { ...narrowing, limit, order, after }
 }
-
-const hash = z.string().regex(/^[0-9a-f]{64}$/, 'wanted 32 bytes in lower-case hex')
-const name = z
-  .string()
-  .min(1)
-  .max(256)
-  .refine(text => !text.includes('\0'), 'no name holds the character U+0000')
-const timeMs = z.int().min(0)
 
 const shape = closed({
   findAll: z.literal(true).optional(),

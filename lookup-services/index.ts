@@ -2,6 +2,19 @@
 export { type AgentsLookupOptions, AgentsLookupService } from './agents.ts'
 export type { AgentEntry, AgentsIndex, AgentsQuery, ListedAgent } from './agents-index.ts'
 export { AGENTS_LOOKUP_LIMIT_DEFAULT, AGENTS_LOOKUP_LIMIT_MAX } from './agents-query.ts'
+export { CertificatesLookupService } from './certificates.ts'
+export type {
+  CertificateEntry,
+  CertificatesIndex,
+  CertificatesQuery,
+  FoundCertificate,
+  ListedCertificate,
+  ManifestPlace,
+} from './certificates-index.ts'
+export {
+  CERTIFICATES_LOOKUP_LIMIT_DEFAULT,
+  CERTIFICATES_LOOKUP_LIMIT_MAX,
+} from './certificates-query.ts'
 export type { ListPosition } from './cursor.ts'
 export { EventsLookupService } from './events.ts'
 export type { EventBatchEntry, EventsIndex, EventsQuery, ListedBatch } from './events-index.ts'

@@ -37,6 +37,8 @@ export type AdmittedOutput =
       readonly topic: string
       /** Where it gives the bytes that the topic manager judged, and not a copy, they are not verified again. */
       readonly lockingScript: { toBinary(): ArrayLike<number> }
+      /** What its transaction was submitted with. */
+      readonly offChainValues?: ArrayLike<number>
     }
   /** What a service that asks for scripts is never told. */
   | { readonly mode: 'whole-tx' }

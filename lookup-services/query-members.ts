@@ -13,6 +13,13 @@ export const hash = z.string().regex(/^[0-9a-f]{64}$/, 'wanted 32 bytes in lower
 /** Of templates and stages. */
 export const word = z.string().regex(/^[a-z]{1,32}$/, 'wanted a word: 1 to 32 lower-case letters')
 
+/** Of streams and sources. */
+export const name = z
+  .string()
+  .min(1)
+  .max(256)
+  .refine(text => !text.includes('\0'), 'no name holds the character U+0000')
+
 export const timeMs = z.int().min(0)
 
 export const outpoint = z

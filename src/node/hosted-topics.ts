@@ -1,4 +1,5 @@
 import { AgentsLookupService } from '../../lookup-services/agents.ts'
+import { CertificatesLookupService } from '../../lookup-services/certificates.ts'
 import { EventsLookupService } from '../../lookup-services/events.ts'
 import { HostAdvertsLookupService } from '../../lookup-services/host-adverts.ts'
 import { JobsLookupService } from '../../lookup-services/jobs.ts'
@@ -9,6 +10,7 @@ import { HostAdvertsTopicManager } from '../../topic-managers/host-adverts.ts'
 import { PipelineTopicManager } from '../../topic-managers/pipeline.ts'
 import { UhrpTopicManager } from '../../topic-managers/uhrp.ts'
 import { postgresAgentsIndex } from '../adapters/indexes/agents-index.ts'
+import { postgresCertificatesIndex } from '../adapters/indexes/certificates-index.ts'
 import { postgresEventsIndex } from '../adapters/indexes/events-index.ts'
 import { postgresHostAdvertsIndex } from '../adapters/indexes/host-adverts-index.ts'
 import { postgresJobsIndex } from '../adapters/indexes/jobs-index.ts'
@@ -41,6 +43,7 @@ export function hostedTopics(
   const content = postgresUhrpIndex(pool)
   const agents = postgresAgentsIndex(pool)
   const jobs = postgresJobsIndex(pool)
+  const certificates = postgresCertificatesIndex(pool)
   return {
     managers: {
       [baseTopics.ingest]: new EventsIngestTopicManager(),
@@ -56,6 +59,10 @@ export function hostedTopics(
     services: {
       [baseLookupServices.events]: resettable(new EventsLookupService(events), events.reset),
       [baseLookupServices.jobs]: resettable(new JobsLookupService(jobs), jobs.reset),
+      [baseLookupServices.certificates]: resettable(
+        new CertificatesLookupService(certificates),
+        certificates.reset,
+      ),
       [baseLookupServices.ship]: resettable(new HostAdvertsLookupService('SHIP', hosts), () =>
         hosts.reset('SHIP'),
       ),

@@ -1,0 +1,58 @@
+import { CERTIFICATES_LOOKUP_LIMIT_DEFAULT, CERTIFICATES_LOOKUP_LIMIT_MAX } from './certificates-query.ts'
+import { IN_PART } from './query-members.ts'
+
+/** What a host serves to people; docs/topics/ls_gitdata_certificates.md is this page. */
+export function certificatesLookupDocumentation(): string {
+  return `# ls_gitdata_certificates
+
+Finds the certificates that \`tm_gitdata_events_certified\` admitted, one output per packet, also those that are spent: revoked, or
+superseded by another.
+
+## Asking
+
+A query is an object of these members, all optional; what fits all of them is answered. An unknown member, or one of
+another form, is refused with \`ERR_LOOKUP_INVALID_QUERY\` and its JSON Pointer.
+
+| member | |
+|---|---|
+| \`packetId\`, \`versionId\`, \`roundId\` | 32 bytes in lower-case hex |
+| \`supersedes\` | the version that it says to take the place of |
+| \`contentHash\` | SHA-256 of the certified output |
+| \`streamId\`, \`partition\`, \`packetNo\` | where the packet stands in its log |
+| \`coordinator\` | identity key of the log that issued it: 33 bytes in lower-case hex |
+| \`agentKey\`, \`operator\` | identity key of an agent, or of who answers for one, with a seat in the round |
+| \`txid\` | the transaction that it is an output of |
+| \`template\`, \`level\` | such as \`"packet"\` and \`"enhanced"\` |
+| \`spent\` | \`false\`: those that stand |
+| \`admittedFromMs\`, \`admittedToMs\` | when it was admitted here: at or after, and before |
+| \`order\` | by when it was admitted here: \`"desc"\` (latest first; so it is when left out) or \`"asc"\` |
+| \`limit\` | 1 to ${CERTIFICATES_LOOKUP_LIMIT_MAX}; ${CERTIFICATES_LOOKUP_LIMIT_DEFAULT} when left out |
+| \`cursor\` | from the context of the last output of the page before |
+
+\`{}\`, \`{"findAll": true}\` and \`"findAll"\` ask for all of them; \`order\`, \`limit\` and \`cursor\` may stand beside \`findAll\`, the
+others may not.
+
+\`\`\`json
+{"coordinator": "02…", "streamId": "greenhouse", "partition": 0, "packetNo": 17}
+\`\`\`
+
+## The answer
+
+An output list: each output with its BEEF, and a context, which is UTF-8 JSON, so that a wallet need not read tokens:
+
+\`\`\`json
+{"admittedMs": 1790000000000, "cursor": "…", "coordinator": "02…", "versionId": "…", "roundId": "…", "index": 0, "template": "packet", "level": "enhanced", "packetId": "…", "contentHash": "…", "streamId": "greenhouse", "partition": 0, "packetNo": 17, "spent": false}
+\`\`\`
+
+\`contentHash\`, \`streamId\`, \`partition\` and \`packetNo\` are from the manifest, and there where it came along with the certificate: a
+manifest counts only if it hashes to the version. \`supersedes\` and \`spentBy\` are there where there is one. \`admittedMs\`, \`cursor\`, \`spent\` and
+\`spentBy\` are this host's word; the rest is what the signed token in the BEEF, or that manifest, says. ${IN_PART}
+
+**Forks.** Where certificates of one coordinator give one (streamId, partition, packetNo) to different packets, its log has been rewritten. Whoever
+asks for one of them is answered with all, whatever else was asked, each with \`"forked": true\` in its context: the tokens
+are the coordinator's own signatures, and the evidence.
+
+**Next page**: the same query with the \`cursor\` of the last output, until a page is empty. A cursor is a position in the list, so it stays
+good when certificates are added, spent or evicted, and for either order.
+`
+}

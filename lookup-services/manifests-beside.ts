@@ -1,0 +1,53 @@
+import { fromUtf8 } from '../src/core/bytes.ts'
+import { isObject, type JsonObject } from '../src/core/canonical-json.ts'
+import { MANIFEST_BYTES_MAX, readManifest } from '../src/core/certificate/dlm-version.ts'
+import { ROUND_PACKETS_MAX } from '../src/core/rounds/round.ts'
+import type { ManifestPlace } from './certificates-index.ts'
+
+/** What travels beside a transaction, as hosts hand it on: numbers or bytes. */
+export type OffChainValues = ArrayLike<number>
+
+/**
+ * The manifests beside a certificate, by the version that each hashes to: one JSON text per line. What is no manifest
+ * is passed over, as anybody may submit anything beside somebody's certificate. Read once for all its members.
+ */
+export function manifestsBeside(values: OffChainValues): ReadonlyMap<string, ManifestPlace> {
+  const known = readBefore.get(values) ?? readAll(values)
+  readBefore.set(values, known)
+  return known
+}
+
+const readBefore = new WeakMap<OffChainValues, ReadonlyMap<string, ManifestPlace>>()
+
+function readAll(values: OffChainValues): ReadonlyMap<string, ManifestPlace> {
+  const found = new Map<string, ManifestPlace>()
+  if (values.length > ROUND_PACKETS_MAX * MANIFEST_BYTES_MAX) return found
+  const text = fromUtf8(values instanceof Uint8Array ? values : Uint8Array.from(values)) ?? ''
+  for (const line of text.split('\n', ROUND_PACKETS_MAX)) {
+    const read = readManifest(line)
+    if (read.ok) {
+      const { versionId, contentHash, manifest } = read.value
+      found.set(versionId, { contentHash, ...placeOf(manifest) })
+    }
+  }
+  return found
+}
+
+/** As certificates of packets say it; a manifest of others may say anything there, or nothing. */
+function placeOf({ provenance }: JsonObject): Omit<ManifestPlace, 'contentHash'> {
+  const assay = isObject(provenance) ? provenance['assay'] : undefined
+  const { streamId, partition, packetNo } = isObject(assay) ? assay : {}
+  if (!isName(streamId) || !isCount(partition, PARTITION_MAX) || !isCount(packetNo, Number.MAX_SAFE_INTEGER))
+    return { streamId: null, partition: null, packetNo: null }
+  return { streamId, partition, packetNo }
+}
+
+const PARTITION_MAX = 0xffff
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= 256 && !value.includes('\0')
+}
+
+function isCount(value: unknown, max: number): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= max
+}
