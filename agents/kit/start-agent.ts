@@ -10,6 +10,7 @@ import type { Stage } from '../../src/core/rounds/template.ts'
 import { backOff } from '../../src/runtime/back-off.ts'
 import type { Log } from '../../src/runtime/log.ts'
 import { pause } from '../../src/runtime/pause.ts'
+import { openSeldom } from '../../src/runtime/seldom.ts'
 import {
   type AgentProfile,
   advertScripts,
@@ -27,7 +28,8 @@ import type { AnswerPacket } from './packet-task.ts'
 import type { AgentJob } from './read-job.ts'
 import { serve } from './serve.ts'
 import type { AgentSettings } from './settings.ts'
-import { openOffers } from './take-offer.ts'
+import { subscribe } from './subscribe.ts'
+import { openOffers, type TakeOffer } from './take-offer.ts'
 
 export type AgentOptions = {
   /** The stage that it works at. */
@@ -39,6 +41,8 @@ export type AgentOptions = {
   readonly settings: AgentSettings
   readonly log: Log
   now(): number
+  /** Gets its jobs over connections that it opens itself, for agents that nobody can reach. */
+  readonly subscribe?: boolean
   /** Without it a node is asked to. */
   readonly payForAdverts?: PayForAdverts
 }
@@ -59,6 +63,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     throw new Error(`this agent cannot start: ${against}. \`assay keys operator-word\` makes another word.`)
 
   const startedMs = now()
+  const seldom = openSeldom()
   const { call, close } = openCalls()
   const stopping = new AbortController()
   const policies = new Map<string, PolicySet>()
@@ -107,7 +112,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     },
   })
   const metrics = openAgentMetrics(queue)
-  const takeOffer = openOffers(
+  const judgeOffer = openOffers(
     () => ({
       kind,
       agentKey: key.identityKey,
@@ -118,6 +123,15 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     queue,
     now,
   )
+  const takeOffer: TakeOffer = beef => {
+    const outcome = judgeOffer(beef)
+    metrics.offers.inc({ outcome: outcome.kind })
+    if (outcome.kind === 'refused')
+      seldom(outcome.fault.code, leftOut =>
+        log.warn({ fault: outcome.fault, jobTx: outcome.jobTx, leftOut }, 'an offer is not taken'),
+      )
+    return outcome
+  }
   const health = (): AgentHealth => ({
     status: isDraining ? 'draining' : 'ready',
     agentKey: key.identityKey,
@@ -131,24 +145,20 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     host: settings.AGENT_HOST,
     port: settings.AGENT_PORT,
     topic: baseTopics[kind],
-    takeOffer: beef => {
-      const outcome = takeOffer(beef)
-      metrics.offers.inc({ outcome: outcome.kind })
-      if (outcome.kind === 'refused') log.info({ fault: outcome.fault }, 'an offer is not taken')
-      return outcome
-    },
+    takeOffer,
     health,
     registry: metrics.registry,
     onFailure: error => log.error({ err: error }, 'a request has failed'),
   })
   const url = settings.AGENT_PUBLIC_URL ?? `http://${inUrl(settings.AGENT_HOST)}:${served.port}`
 
+  const isSubscriber = options.subscribe ?? false
   const profile: AgentProfile = {
     kind,
     key,
     operator,
-    endpoint: url,
-    hostAt: url,
+    endpoints: isSubscriber ? settings.AGENT_NODES : [url],
+    hostAt: isSubscriber ? undefined : url,
     packetsMax: settings.AGENT_PACKETS_MAX,
     bytesMax: settings.AGENT_BYTES_MAX,
     satoshisPerThousandEvents: settings.AGENT_PRICE,
@@ -157,6 +167,11 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const pay = options.payForAdverts ?? sponsoredBy(settings.AGENT_NODES, call)
   let shown: { readonly beef: Beef; readonly count: number } | undefined
   let renewing: Promise<void> | undefined
+  const subscriptions = (isSubscriber ? settings.AGENT_NODES : []).map(node => {
+    const onLost = (error: Error) =>
+      log.warn({ err: error, node }, 'the subscription is lost, and opened again')
+    return subscribe({ node, kind, key, takeOffer, onLost })
+  })
 
   const learnLogs = async () => {
     if (settings.AGENT_LOGS.length === 0) coordinators = new Set(await logsOf(settings.AGENT_NODES, call))
@@ -199,6 +214,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     agentKey: key.identityKey,
     async advertise() {
       await learnLogs()
+      if (isSubscriber) await Promise.race(subscriptions.map(({ subscribed }) => subscribed))
       await show()
       renewing ??= renew()
     },
@@ -209,7 +225,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       await renewing
       // Withdrawn first, so that no further seats are made for it while it finishes those it has.
       const withdrawn = shown === undefined ? undefined : withdraw(shown.beef, shown.count)
-      await queue.drain(settings.AGENT_DRAIN_MS_MAX)
+      await Promise.all([queue.drain(settings.AGENT_DRAIN_MS_MAX), ...subscriptions.map(each => each.stop())])
       ended.abort()
       await withdrawn
       await served.close()
