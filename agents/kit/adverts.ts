@@ -20,7 +20,7 @@ export type AgentProfile = {
   readonly kind: Stage
   readonly key: Issuer
   readonly operator: OperatorWord
-  readonly endpoint: string
+  readonly endpoints: readonly string[]
   /** Also as a host of its topic, for those who know nothing of agents; undefined where nobody can reach it. */
   readonly hostAt: string | undefined
   readonly packetsMax: number
@@ -31,12 +31,12 @@ export type AgentProfile = {
 
 /** The advert as an agent comes first. */
 export function advertScripts(profile: AgentProfile, expiresMs: number): Uint8Array[] {
-  const { kind, key, operator, endpoint, hostAt, region } = profile
+  const { kind, key, operator, endpoints, hostAt, region } = profile
   const { packetsMax, bytesMax, satoshisPerThousandEvents } = profile
   const advert = tokenScript('GDA1', key, agentSubject(key.identityKey), {
     ...operator,
     capabilities: [kind],
-    endpoints: [endpoint],
+    endpoints: [...endpoints],
     packetsMax,
     bytesMax,
     satoshisPerThousandEvents,

@@ -20,7 +20,7 @@ export type AnswerDeps = FetchDeps & {
   readonly answer: AnswerPacket
   readonly stop: AbortSignal
   /** A step that has failed, and is taken again. */
-  onRetry(job: AgentJob, error: Error): void
+  onRetry(error: Error): void
 }
 
 export type Answered = {
@@ -149,7 +149,7 @@ async function untilDeadline<T>(job: AgentJob, deps: AnswerDeps, step: () => Pro
       if (error instanceof FinalError || stop.aborted) throw error
       if (now() + pauseMs >= job.facts.deadlineMs)
         throw new Error(`the deadline came first: ${error.message}`, { cause: error })
-      onRetry(job, error)
+      onRetry(error)
       await pause(pauseMs, stop)
     }
   }

@@ -1,15 +1,15 @@
 import type { AgentJob } from './read-job.ts'
 
 export type JobQueue = {
-  /** `known`: taken before, and not worked on twice. `full`: ask again later. `draining`: no more. */
-  take(job: AgentJob): Taken
+  /** Of a job that was taken before, and is not worked on twice. */
+  seatTaken(jobTx: string): number | undefined
+  /** `full`: ask again later. `draining`: no more. */
+  take(job: AgentJob): 'taken' | 'full' | 'draining'
   running(): number
   waiting(): number
   /** Nothing is taken from now on. Resolves when what was taken is done, or the time for it is over. */
   drain(msMax: number): Promise<void>
 }
-
-export type Taken = 'taken' | 'known' | 'full' | 'draining'
 
 export type JobQueueOptions = {
   readonly atOnce: number
@@ -18,26 +18,26 @@ export type JobQueueOptions = {
   work(job: AgentJob): Promise<boolean>
 }
 
-/** Seats that are remembered: of an older one the overlay knows the answer. */
+/** Jobs that are remembered: of an older one the overlay knows the answer. */
 const REMEMBERED_MAX = 4096
 
-/** Jobs in the order in which they come, so many at once, and no seat twice. */
+/** Jobs in the order in which they come, so many at once, and none twice: an agent has one seat in a job. */
 export function openJobQueue({ atOnce, waitingMax, work }: JobQueueOptions): JobQueue {
-  const known = new Set<string>()
+  const known = new Map<string, number>()
   const queue: AgentJob[] = []
   let running = 0
   let isDraining = false
   let whenIdle = () => {}
 
-  const remember = (seat: string) => {
-    const [oldest] = known
+  const remember = ({ transaction, seat }: AgentJob) => {
+    const [oldest] = known.keys()
     if (known.size >= REMEMBERED_MAX && oldest !== undefined) known.delete(oldest)
-    known.add(seat)
+    known.set(transaction.txid, seat)
   }
   const run = async (job: AgentJob) => {
     running += 1
     try {
-      if (!(await work(job))) known.delete(seatOf(job))
+      if (!(await work(job))) known.delete(job.transaction.txid)
     } finally {
       running -= 1
       const next = queue.shift()
@@ -46,12 +46,11 @@ export function openJobQueue({ atOnce, waitingMax, work }: JobQueueOptions): Job
     }
   }
   return {
+    seatTaken: jobTx => known.get(jobTx),
     take(job) {
-      const seat = seatOf(job)
-      if (known.has(seat)) return 'known'
       if (isDraining) return 'draining'
       if (running >= atOnce && queue.length >= waitingMax) return 'full'
-      remember(seat)
+      remember(job)
       if (running < atOnce) void run(job)
       else queue.push(job)
       return 'taken'
@@ -70,8 +69,4 @@ export function openJobQueue({ atOnce, waitingMax, work }: JobQueueOptions): Job
       })
     },
   }
-}
-
-function seatOf({ transaction, seat }: AgentJob): string {
-  return `${transaction.txid}.${seat}`
 }

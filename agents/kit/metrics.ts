@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 /** What an agent counts. One registry per agent, so that several can run in one process. */
-export function openAgentMetrics(readings: { running(): number; waiting(): number }) {
+export function openAgentMetrics(readings: Readings) {
   const registry = new Registry()
   const registers = [registry]
   const gauge = (name: string, help: string, read: () => number) =>
@@ -13,6 +13,7 @@ export function openAgentMetrics(readings: { running(): number; waiting(): numbe
     })
   gauge('assay_agent_jobs_running', 'jobs that are worked on now', readings.running)
   gauge('assay_agent_jobs_waiting', 'jobs that are taken and wait to be worked on', readings.waiting)
+  gauge('assay_agent_cache_bytes', 'what the memory of answers takes', readings.cacheBytes)
   return {
     registry,
     offers: new Counter({
@@ -58,4 +59,5 @@ export function openAgentMetrics(readings: { running(): number; waiting(): numbe
   }
 }
 
-export type AgentMetrics = ReturnType<typeof openAgentMetrics>
+/** What is read when somebody looks. */
+type Readings = { running(): number; waiting(): number; cacheBytes(): number }

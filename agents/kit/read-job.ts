@@ -1,8 +1,7 @@
-import type { BeefTransaction } from '../../src/contract/beef.ts'
+import type { Beef, BeefTransaction } from '../../src/contract/beef.ts'
 import { readHistory } from '../../src/contract/judge-beef.ts'
 import { pipelineTransaction } from '../../src/contract/pipeline-transaction.ts'
 import { checkSpends } from '../../src/contract/spend.ts'
-import { readSubmittedBeef } from '../../src/contract/submitted-beef.ts'
 import { readToken } from '../../src/contract/tokens.ts'
 import { accepted, type Outcome, refused } from '../../src/core/fault.ts'
 import { verdicts } from '../../src/core/rounds/agreement.ts'
@@ -39,13 +38,11 @@ export type JobReader = {
 }
 
 /**
- * The job in a BEEF, if it is one for this agent: every token, spend and rule in it checked, but for blocks, as nothing
+ * The job that is the subject of a BEEF, if it is one for this agent: every token, spend and rule in it checked, but for blocks, as nothing
  * is risked by it but work. What is cheap to ask is asked first.
  */
-export function readJob(bytes: Uint8Array, reader: JobReader, nowMs: number): Outcome<AgentJob> {
-  const beef = readSubmittedBeef(bytes)
-  if (!beef.ok) return beef
-  const { subject } = beef.value
+export function readJob(beef: Beef, reader: JobReader, nowMs: number): Outcome<AgentJob> {
+  const { subject } = beef
   const { role } = pipelineTransaction(subject)
   if (role.kind !== 'job')
     return notOurs(role.kind === 'malformed' ? role.why : `it is no job but ${role.kind}`)
@@ -53,9 +50,9 @@ export function readJob(bytes: Uint8Array, reader: JobReader, nowMs: number): Ou
   const why = against(role, seat, reader, nowMs)
   if (why !== undefined) return notOurs(why)
 
-  const spends = checkSpends(beef.value)
+  const spends = checkSpends(beef)
   if (!spends.ok) return spends
-  const history = readHistory(beef.value)
+  const history = readHistory(beef)
   if (!history.ok) return history
   const admission = judge(subject.txid, history.value, hostOf(reader))
   if (!admission.ok) return admission
@@ -67,7 +64,7 @@ export function readJob(bytes: Uint8Array, reader: JobReader, nowMs: number): Ou
   const [, before, beforeThat] = job === undefined ? [] : [job, ...trailOf(job, history.value)]
   return accepted({
     transaction: subject,
-    history: beef.value.transactions,
+    history: beef.transactions,
     facts: role.facts,
     stage: reader.kind,
     seat,

@@ -1,33 +1,27 @@
 import { createRequire } from 'node:module'
 import { signer } from '#curve'
-import type { Beef } from '../../src/contract/beef.ts'
 import type { AgentHealth } from '../../src/contract/messages.ts'
 import { baseTopics } from '../../src/contract/names.ts'
 import { againstOperatorWord, type OperatorWord } from '../../src/contract/operator.ts'
 import type { Issuer } from '../../src/contract/tokens.ts'
 import type { PolicySet } from '../../src/core/policy/policy-set.ts'
 import type { Stage } from '../../src/core/rounds/template.ts'
-import { backOff } from '../../src/runtime/back-off.ts'
 import type { Log } from '../../src/runtime/log.ts'
-import { pause } from '../../src/runtime/pause.ts'
-import {
-  type AgentProfile,
-  advertScripts,
-  type PayForAdverts,
-  sponsoredBy,
-  submitWithdrawal,
-  withdrawal,
-} from './adverts.ts'
-import { answerJob } from './answer-job.ts'
+import { openSeldom } from '../../src/runtime/seldom.ts'
+import { type PayForAdverts, sponsoredBy } from './adverts.ts'
+import { type Answered, answerJob } from './answer-job.ts'
+import { cached } from './cache.ts'
 import { openCalls } from './call.ts'
-import { type JobQueue, openJobQueue } from './job-queue.ts'
+import { openJobQueue } from './job-queue.ts'
 import { logsOf } from './logs.ts'
 import { openAgentMetrics } from './metrics.ts'
 import type { AnswerPacket } from './packet-task.ts'
 import type { AgentJob } from './read-job.ts'
 import { serve } from './serve.ts'
 import type { AgentSettings } from './settings.ts'
-import { openOffers } from './take-offer.ts'
+import { openShown } from './shown.ts'
+import { subscribe } from './subscribe.ts'
+import { openOffers, type TakeOffer } from './take-offer.ts'
 
 export type AgentOptions = {
   /** The stage that it works at. */
@@ -39,6 +33,8 @@ export type AgentOptions = {
   readonly settings: AgentSettings
   readonly log: Log
   now(): number
+  /** Gets its jobs over connections that it opens itself, for agents that nobody can reach. */
+  readonly subscribe?: boolean
   /** Without it a node is asked to. */
   readonly payForAdverts?: PayForAdverts
 }
@@ -53,74 +49,82 @@ export type RunningAgent = {
 }
 
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
-  const { kind, answer, key, operator, settings, log, now } = options
+  const { kind, key, operator, settings, log, now } = options
   const against = againstOperatorWord(operator, key.identityKey, now())
   if (against !== undefined)
     throw new Error(`this agent cannot start: ${against}. \`assay keys operator-word\` makes another word.`)
 
   const startedMs = now()
   const { call, close } = openCalls()
-  const stopping = new AbortController()
-  const policies = new Map<string, PolicySet>()
-  const counts = { completed: 0, failed: 0, rejected: 0 }
-  let coordinators = new Set(settings.AGENT_LOGS)
-  let isDraining = false
   const ended = new AbortController()
+  const counts = { completed: 0, failed: 0, rejected: 0 }
+  let coordinators: ReadonlySet<string> = new Set(settings.AGENT_LOGS)
+  let stopped: Promise<void> | undefined
 
-  const queue: JobQueue = openJobQueue({
+  const memory = settings.EVENT_PROCESSING_CACHE_ENABLED
+    ? cached(options.answer, {
+        bytesMax: settings.EVENT_PROCESSING_CACHE_SIZE_MB * 1024 * 1024,
+        now,
+        onLookup: outcome => metrics.cache.inc({ outcome }),
+      })
+    : { answer: options.answer, bytes: () => 0 }
+  const policies = new Map<string, PolicySet>()
+  const work = async (job: AgentJob): Promise<boolean> => {
+    const begunMs = performance.now()
+    try {
+      const answered = await answerJob(job, {
+        ...{ call, key, policies, now, answer: memory.answer, stop: ended.signal },
+        bytesMax: settings.AGENT_BYTES_MAX,
+        onRetry(error) {
+          metrics.retries.inc()
+          log.warn({ ...named(job), err: error }, 'a step of a job has failed, and is taken again')
+        },
+      })
+      counts[answered.status] += 1
+      metrics.jobs.inc({ outcome: answered.status })
+      metrics.bytes.inc(answered.outputBytes)
+      metrics.seconds.observe((performance.now() - begunMs) / 1000)
+      for (const { fault } of answered.faults) metrics.unanswered.inc({ code: fault.code })
+      report(job, answered, log)
+      return true
+    } catch (error) {
+      counts.failed += 1
+      metrics.jobs.inc({ outcome: 'unanswered' })
+      log.error({ ...named(job), err: error }, 'a job stays without an answer')
+      return false
+    }
+  }
+  const queue = openJobQueue({
     atOnce: settings.EVENT_PARALLEL_PROCESSING_ENABLED ? settings.EVENT_PARALLEL_WORKERS : 1,
     waitingMax: settings.AGENT_JOBS_WAITING_MAX,
-    work: async job => {
-      const begunMs = performance.now()
-      try {
-        const answered = await answerJob(job, {
-          call,
-          key,
-          answer,
-          bytesMax: settings.AGENT_BYTES_MAX,
-          policies,
-          now,
-          stop: ended.signal,
-          onRetry(_, error) {
-            metrics.retries.inc()
-            log.warn({ ...named(job), err: error }, 'a step of a job has failed, and is taken again')
-          },
-        })
-        counts[answered.status] += 1
-        metrics.jobs.inc({ outcome: answered.status })
-        metrics.bytes.inc(answered.outputBytes)
-        metrics.seconds.observe((performance.now() - begunMs) / 1000)
-        for (const { packetId, fault } of answered.faults) {
-          metrics.unanswered.inc({ code: fault.code })
-          log.warn({ ...named(job), packetId, fault }, 'a packet gets no answer')
-        }
-        if (answered.refusal !== undefined)
-          log.warn({ ...named(job), fault: answered.refusal }, 'a job is refused')
-        log.debug({ ...named(job), status: answered.status }, 'a job is answered')
-        return true
-      } catch (error) {
-        counts.failed += 1
-        metrics.jobs.inc({ outcome: 'unanswered' })
-        log.error({ ...named(job), err: error }, 'a job stays without an answer')
-        return false
-      }
-    },
+    work,
   })
-  const metrics = openAgentMetrics(queue)
-  const takeOffer = openOffers(
-    () => ({
-      kind,
-      agentKey: key.identityKey,
-      operator: operator.operator,
-      coordinators,
-      packetsMax: settings.AGENT_PACKETS_MAX,
-    }),
+  const metrics = openAgentMetrics({
+    running: queue.running,
+    waiting: queue.waiting,
+    cacheBytes: memory.bytes,
+  })
+
+  const { identityKey: agentKey } = key
+  const packetsMax = settings.AGENT_PACKETS_MAX
+  const judgeOffer = openOffers(
+    () => ({ kind, agentKey, operator: operator.operator, coordinators, packetsMax }),
     queue,
     now,
   )
+  const seldom = openSeldom()
+  const takeOffer: TakeOffer = beef => {
+    const outcome = judgeOffer(beef)
+    metrics.offers.inc({ outcome: outcome.kind })
+    if (outcome.kind === 'refused') {
+      const { fault, jobTx } = outcome
+      seldom(fault.code, leftOut => log.warn({ fault, jobTx, leftOut }, 'an offer is not taken'))
+    }
+    return outcome
+  }
   const health = (): AgentHealth => ({
-    status: isDraining ? 'draining' : 'ready',
-    agentKey: key.identityKey,
+    status: stopped === undefined ? 'ready' : 'draining',
+    agentKey,
     capabilities: [kind],
     version,
     signer,
@@ -131,94 +135,66 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     host: settings.AGENT_HOST,
     port: settings.AGENT_PORT,
     topic: baseTopics[kind],
-    takeOffer: beef => {
-      const outcome = takeOffer(beef)
-      metrics.offers.inc({ outcome: outcome.kind })
-      if (outcome.kind === 'refused') log.info({ fault: outcome.fault }, 'an offer is not taken')
-      return outcome
-    },
+    takeOffer,
     health,
     registry: metrics.registry,
     onFailure: error => log.error({ err: error }, 'a request has failed'),
   })
   const url = settings.AGENT_PUBLIC_URL ?? `http://${inUrl(settings.AGENT_HOST)}:${served.port}`
 
-  const profile: AgentProfile = {
-    kind,
-    key,
-    operator,
-    endpoint: url,
-    hostAt: url,
-    packetsMax: settings.AGENT_PACKETS_MAX,
-    bytesMax: settings.AGENT_BYTES_MAX,
-    satoshisPerThousandEvents: settings.AGENT_PRICE,
-    region: settings.AGENT_REGION,
+  const nodes = settings.AGENT_NODES
+  const isSubscriber = options.subscribe ?? false
+  const subscriptions = (isSubscriber ? nodes : []).map(node => {
+    const onLost = (error: Error) =>
+      seldom(`${node} ${error.message}`, leftOut =>
+        log.warn({ err: error, node, leftOut }, 'a subscription is lost, and opened again'),
+      )
+    return subscribe({ node, kind, key, takeOffer, onLost })
+  })
+  const shown = openShown({
+    profile: {
+      ...{ kind, key, operator, packetsMax },
+      endpoints: isSubscriber ? nodes : [url],
+      hostAt: isSubscriber ? undefined : url,
+      bytesMax: settings.AGENT_BYTES_MAX,
+      satoshisPerThousandEvents: settings.AGENT_PRICE,
+      region: settings.AGENT_REGION,
+    },
+    pay: options.payForAdverts ?? sponsoredBy(nodes, call),
+    lifetimeMs: settings.AGENT_ADVERT_HOURS * 3_600_000,
+    ...{ key, nodes, call, log, now },
+  })
+  const stop = async () => {
+    const drained = [queue.drain(settings.AGENT_DRAIN_MS_MAX), ...subscriptions.map(each => each.stop())]
+    // Withdrawn at once, so that no further seats are made for it while it finishes those it has.
+    await Promise.all([...drained, shown.withdraw()])
+    ended.abort()
+    await served.close()
+    close()
   }
-  const pay = options.payForAdverts ?? sponsoredBy(settings.AGENT_NODES, call)
-  let shown: { readonly beef: Beef; readonly count: number } | undefined
-  let renewing: Promise<void> | undefined
-
-  const learnLogs = async () => {
-    if (settings.AGENT_LOGS.length === 0) coordinators = new Set(await logsOf(settings.AGENT_NODES, call))
-  }
-  const show = async () => {
-    const before = shown
-    const scripts = advertScripts(profile, now() + lifetimeMs)
-    shown = { beef: await pay(scripts), count: scripts.length }
-    // The new one counts already, and who looks in between finds both.
-    if (before !== undefined) await withdraw(before.beef, before.count)
-  }
-  const withdraw = async (beef: Beef, count: number) => {
-    const spent = withdrawal(beef, count, key)
-    for (const node of settings.AGENT_NODES) {
-      try {
-        return await submitWithdrawal(node, spent, call)
-      } catch (error) {
-        log.warn({ err: error }, 'adverts are not withdrawn here')
-      }
-    }
-  }
-  const lifetimeMs = settings.AGENT_ADVERT_HOURS * 3_600_000
-  const renew = async () => {
-    let failures = 0
-    while (!stopping.signal.aborted) {
-      await pause(failures === 0 ? lifetimeMs / 2 : backOff(failures), stopping.signal)
-      if (stopping.signal.aborted) return
-      try {
-        await show()
-        failures = 0
-      } catch (error) {
-        failures += 1
-        log.warn({ err: error }, 'the adverts are not renewed, which is tried again')
-      }
-    }
-  }
-
   return {
     url,
-    agentKey: key.identityKey,
+    agentKey,
     async advertise() {
-      await learnLogs()
-      await show()
-      renewing ??= renew()
+      if (settings.AGENT_LOGS.length === 0) coordinators = new Set(await logsOf(nodes, call))
+      if (isSubscriber) await Promise.race(subscriptions.map(each => each.subscribed))
+      await shown.show()
     },
-    async stop() {
-      if (isDraining) return
-      isDraining = true
-      stopping.abort()
-      await renewing
-      // Withdrawn first, so that no further seats are made for it while it finishes those it has.
-      const withdrawn = shown === undefined ? undefined : withdraw(shown.beef, shown.count)
-      await queue.drain(settings.AGENT_DRAIN_MS_MAX)
-      ended.abort()
-      await withdrawn
-      await served.close()
-      close()
+    stop() {
+      stopped ??= stop()
+      return stopped
     },
   }
 }
 
 const version = String(createRequire(import.meta.url)('assay/package.json').version)
+
+function report(job: AgentJob, { status, faults, refusal }: Answered, log: Log): void {
+  for (const { packetId, fault } of faults)
+    log.warn({ ...named(job), packetId, fault }, 'a packet gets no answer')
+  if (refusal !== undefined) log.warn({ ...named(job), fault: refusal }, 'a job is refused')
+  log.debug({ ...named(job), status }, 'a job is answered')
+}
 
 function named({ transaction, seat, facts }: AgentJob) {
   return { jobTx: transaction.txid, seat, round: facts.subject, stage: facts.stage }

@@ -1,3 +1,4 @@
+import { readSubmittedBeef } from '../../src/contract/submitted-beef.ts'
 import type { Fault } from '../../src/core/fault.ts'
 import type { JobQueue } from './job-queue.ts'
 import { type JobReader, readJob } from './read-job.ts'
@@ -6,25 +7,27 @@ import { type JobReader, readJob } from './read-job.ts'
 export type OfferOutcome =
   | { readonly kind: 'taken'; readonly jobTx: string; readonly seat: number }
   /** It is none for this agent, and is not to be offered again. */
-  | { readonly kind: 'refused'; readonly fault: Fault }
+  | { readonly kind: 'refused'; readonly jobTx: string | undefined; readonly fault: Fault }
   /** There is no room now, or the agent is going. */
-  | { readonly kind: 'busy'; readonly why: string }
+  | { readonly kind: 'busy'; readonly jobTx: string; readonly why: string }
 
-export type TakeOffer = (beef: Uint8Array) => OfferOutcome
+export type TakeOffer = (bytes: Uint8Array) => OfferOutcome
 
 export function openOffers(reader: () => JobReader, queue: JobQueue, now: () => number): TakeOffer {
-  return beef => {
-    const job = readJob(beef, reader(), now())
-    if (!job.ok) return { kind: 'refused', fault: job.fault }
-    const { transaction, seat } = job.value
-    switch (queue.take(job.value)) {
-      case 'taken':
-      case 'known':
-        return { kind: 'taken', jobTx: transaction.txid, seat }
-      case 'full':
-        return { kind: 'busy', why: 'as many jobs wait as this agent keeps; offer it again in a moment' }
-      case 'draining':
-        return { kind: 'busy', why: 'this agent is being stopped; offer the job to another one' }
-    }
+  return bytes => {
+    const beef = readSubmittedBeef(bytes)
+    if (!beef.ok) return { kind: 'refused', jobTx: undefined, fault: beef.fault }
+    const jobTx = beef.value.subject.txid
+    // Before anything is verified: whoever has not heard the answer sends the same again.
+    const taken = queue.seatTaken(jobTx)
+    if (taken !== undefined) return { kind: 'taken', jobTx, seat: taken }
+    const job = readJob(beef.value, reader(), now())
+    if (!job.ok) return { kind: 'refused', jobTx, fault: job.fault }
+    const room = queue.take(job.value)
+    if (room === 'taken') return { kind: 'taken', jobTx, seat: job.value.seat }
+    return { kind: 'busy', jobTx, why: room === 'full' ? isFull : isGoing }
   }
 }
+
+const isFull = 'as many jobs wait as this agent keeps; offer it again in a moment'
+const isGoing = 'this agent is being stopped; offer the job to another one'

@@ -10,8 +10,8 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     'up',
     {
-      summary: 'start everything on this machine: database, chain, node',
-      run: async () => (await import('./run-node.ts')).runNode(),
+      summary: 'start everything on this machine: database, chain, node, and nine agents of three operators',
+      run: async () => (await import('./up.ts')).up(),
     },
   ],
   [
