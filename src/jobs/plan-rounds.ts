@@ -56,8 +56,8 @@ type Class = {
 
 function packetClasses({ packets, rotation }: PlanView): Class[] {
   const classes: Class[] = []
-  const shared = new Map<string, CandidatePacket[]>()
-  for (const partition of inTurn([...groupBy(packets, ({ standing }) => standing.partition)], rotation)) {
+  const shared = new Map<string, [head: CandidatePacket, ...CandidatePacket[]][]>()
+  for (const partition of groupBy(packets, ({ standing }) => standing.partition)) {
     const rebuilds = partition.filter(({ standing }) => standing.status === 'unanchored')
     classes.push(...rebuilds.map(packet => packetClass([packet], packet)))
     const [head, ...run] = partition
@@ -66,13 +66,13 @@ function packetClasses({ packets, rotation }: PlanView): Class[] {
     if (head === undefined) continue
     const key = keyOf(head)
     const cut = run.findIndex(packet => keyOf(packet) !== key)
-    const going = [head, ...(cut < 0 ? run : run.slice(0, cut))]
+    const going = cut < 0 ? run : run.slice(0, cut)
     const below = partition.filter(({ standing }) => standing.status !== 'sealed').map(asContext)
-    shared.set(key, [...(shared.get(key) ?? []), ...below, ...going])
+    shared.set(key, [...(shared.get(key) ?? []), [head, ...going, ...below]])
   }
-  for (const packets of shared.values()) {
-    const head = packets.find(({ standing }) => standing.status === 'sealed')
-    if (head !== undefined) classes.push(packetClass(packets, head))
+  for (const partitions of shared.values()) {
+    const [[head] = []] = partitions
+    if (head !== undefined) classes.push(packetClass(inTurn(partitions, rotation).flat(), head))
   }
   return classes
 }
