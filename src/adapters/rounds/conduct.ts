@@ -1,6 +1,6 @@
 import { type Conduct, type OperatorRecord, recordJob } from '../../core/rounds/coordinating/operators.ts'
 import type { Seat } from '../../core/rounds/pipeline.ts'
-import { bytea, type Queryable } from '../postgres/sql.ts'
+import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
 
 /** What a decided job says of everybody: operators, whom seats are given by it, and the agents that had them. */
 export async function recordConduct(
@@ -10,7 +10,11 @@ export async function recordConduct(
   nowMs: number,
 ): Promise<void> {
   // Most jobs say nothing new of anybody, and those need no lock that all rounds would wait for.
-  if (changedBy(await readRecords(db, 'as it is'), seats, conduct).length > 0) {
+  const records = await readRecords(db, 'as it is')
+  const known = new Set(records.map(({ operator }) => operator))
+  const isNew = seats.some(({ operator }) => !known.has(operator))
+  if (isNew) await noteOperators(db, seats, nowMs)
+  if (isNew || changedBy(records, seats, conduct).length > 0) {
     const changed = changedBy(await readRecords(db, 'to change'), seats, conduct)
     for (const { operator, failurePoints } of changed)
       await db.query({
@@ -27,6 +31,16 @@ export async function recordConduct(
     }),
     nowMs,
   )
+}
+
+async function noteOperators(db: Queryable, seats: readonly Seat[], nowMs: number): Promise<void> {
+  await db.query({
+    name: 'rounds-note-operators',
+    text: `insert into operators (operator, first_ms, changed_ms)
+      select distinct operator, $2::bigint, $2::bigint from unnest($1::bytea[]) as seat (operator) order by operator
+      on conflict do nothing`,
+    values: [byteas(seats.map(({ operator }) => operator)), nowMs],
+  })
 }
 
 function changedBy(

@@ -82,7 +82,7 @@ type LookRow = Omit<Looked, 'answers'> &
 const lookAt = `
   select encode(round.round_id, 'hex') as "roundId", coalesce(sent.state, 'dead') as last,
       encode(round.job_tx, 'hex') as "jobTx",
-      coalesce(asked.state, 'dead') <> 'dead' and thread.spender is null as "threadUnspent",
+      coalesce(asked.state, 'dead') <> 'dead' and (thread.spender is null or spending.state is not distinct from 'dead') as "threadUnspent",
       encode(answer.txid, 'hex') as txid, encode(answer.job_tx, 'hex') as "answeredJob", answer.vout,
       encode(answer.agent_key, 'hex') as "agentKey", answer.status, encode(answer.leaves, 'hex') as leaves,
       encode(answer.work_hash, 'hex') as "workHash", encode(answer.evidence_hash, 'hex') as "evidenceHash",
@@ -94,15 +94,17 @@ const lookAt = `
     left join fuel_transactions as asked on asked.txid = round.job_tx
     left join coins as thread on thread.txid = round.job_tx
       and thread.vout = (select count(*) from round_seats where job_tx = round.job_tx)
+    left join fuel_transactions as spending on spending.txid = thread.spender
     left join lateral (
       select listed.txid, listed.job_tx, listed.job_vout::integer as vout, listed.agent_key, listed.status, listed.leaves,
           listed.work_hash, listed.evidence_hash, job.stage, job.members, job.output_bytes_max, known.work,
-          coin.spender is not null as spent,
+          coin.spender is not null and gone.state is distinct from 'dead' as spent,
           job.txid is distinct from round.job_tx or job.decided_ms is not null or job.deadline_ms < $3::bigint as is_late
         from round_jobs as job
         join gitdata_jobs as listed on listed.job_tx = job.txid and listed.kind = 'result'
         left join round_results as known on known.txid = listed.txid
         left join coins as coin on coin.txid = listed.txid and coin.vout = 0
+        left join fuel_transactions as gone on gone.txid = coin.spender
         where job.round_id = round.round_id
           and (known.txid is null or (job.txid = round.job_tx and known.work <> 'void'))
           and not exists (select from outbox where outbox.txid = listed.txid and outbox.target = 'network')

@@ -40,7 +40,7 @@ export async function movePackets(
       on conflict (partition_id, packet_no) do update set state = excluded.state, orchestration = 'quorum',
           overlay_job_id = coalesce(excluded.overlay_job_id, shown.overlay_job_id),
           processing_agents = case when excluded.state in ('received', 'normalized') then excluded.processing_agents
-            else (select array_agg(distinct agent order by agent)
+            else (select coalesce(array_agg(distinct agent order by agent), '{}')
               from unnest(shown.processing_agents || excluded.processing_agents) as agent) end,
           last_error = excluded.last_error, processed_at = coalesce(excluded.processed_at, shown.processed_at),
           changed_at = excluded.changed_at

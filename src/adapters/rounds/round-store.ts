@@ -3,8 +3,11 @@ import type { RoundStoreDeps } from './deps.ts'
 import { openRoundFacts, type RoundFacts } from './facts.ts'
 import { readHeldRounds } from './held-rounds.ts'
 import { keepRounds, letRoundsGo, ROUND_LEASE_MS, takeRounds } from './leases.ts'
+import { readRoundView } from './network-view.ts'
 import { readNews, type ToldNews } from './news.ts'
 import { planRounds } from './plan.ts'
+import { writeRecovered } from './recovered.ts'
+import { reopenPacket } from './reopen.ts'
 import { writeJobSeen, writeReserveOffered } from './seen.ts'
 import { writeAdvance, writeCertify, writeClose, writeClosed } from './steps.ts'
 
@@ -36,12 +39,8 @@ export function openRoundStore(options: RoundStoreOptions): RoundStore & RoundFa
     certify: (lease, decided) => writeCertify(lease, decided, deps),
     close: (lease, decided, unpaid) => writeClose(lease, decided, unpaid, deps),
     closed: lease => writeClosed(lease, deps),
-    view: () => notYet('view'),
-    recovered: () => notYet('recovered'),
-    reopen: () => notYet('reopen'),
+    view: ({ roundId }) => readRoundView(pool, roundId),
+    recovered: (lease, recovered) => writeRecovered(lease, recovered, deps),
+    reopen: (packetId, by) => reopenPacket(packetId, by, deps),
   }
-}
-
-function notYet(what: string): never {
-  throw new Error(`rounds: ${what} is not there yet`)
 }

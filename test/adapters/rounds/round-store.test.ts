@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { bytea } from '../../../src/adapters/postgres/sql.ts'
+import { recoverRound } from '../../../src/core/rounds/coordinating/recover.ts'
+import { endOfThread } from '../../../src/core/rounds/coordinating/thread.ts'
 import type { HeldRound } from '../../../src/jobs/ports.ts'
-import { decidedAs, jobOf, type RoundsBed, roundsBed, type Store } from './rounds-bed.ts'
+import { decidedAs, jobOf, leaf, type RoundsBed, roundsBed, type Store } from './rounds-bed.ts'
 
 let bed: RoundsBed
 let store: Store
@@ -49,6 +52,219 @@ describe('a round', () => {
     expect(await store.take(10)).toEqual([])
   })
 })
+
+describe('what is written about a round', () => {
+  test('is refused once somebody else has taken it', async () => {
+    const round = await answered(await openOne())
+    const decided = decidedAs('advance', round, bed.decide(round, newsLike(round)))
+    await takenOver(round)
+    const before = await everything()
+    expect(await store.advance(round.lease, decided, bed.next(round, decided.decision))).toEqual({
+      kind: 'lost',
+    })
+    expect(await store.jobSeen(round.lease, jobOf(round).sent.txid, 1)).toBe('lost')
+    expect(await store.close(round.lease, undefined, bed.close(round))).toEqual({ kind: 'lost' })
+    expect(await store.keep([round.lease])).toEqual([])
+    expect(await everything()).toEqual(before)
+  })
+
+  test('is all there or not at all, wherever the writer dies', async () => {
+    let at: string | undefined
+    const dying = bed.store({
+      at(step) {
+        if (step === at) throw new Error(`dies at ${step}`)
+      },
+    })
+    for (at of ['rounds.standing', 'rounds.opened']) {
+      const before = await everything()
+      await expect(bed.plan(dying)).rejects.toThrow(at)
+      expect(await everything()).toEqual(before)
+    }
+    const round = await answered(await openOne())
+    const decided = decidedAs('advance', round, bed.decide(round, newsLike(round)))
+    for (at of ['rounds.decided', 'rounds.advanced']) {
+      const before = await everything()
+      await expect(dying.advance(round.lease, decided, bed.next(round, decided.decision))).rejects.toThrow(at)
+      expect(await everything()).toEqual(before)
+    }
+    at = undefined
+    expect((await dying.advance(round.lease, decided, bed.next(round, decided.decision))).kind).toBe(
+      'written',
+    )
+  })
+})
+
+describe('planning', () => {
+  test('is done by one at a time, and the other one turns to its other work', async () => {
+    const client = await bed.fuelBed.bed.database.pool.connect()
+    await client.query('begin')
+    await client.query('select from round_planning for update')
+    expect(await bed.plan(store)).toEqual({ kind: 'busy' })
+    await client.query('rollback')
+    client.release()
+    expect((await openOne()).packets).toHaveLength(2)
+    expect(await bed.plan(bed.store())).toEqual({ kind: 'planned', opened: [] })
+  })
+})
+
+describe('an answer', () => {
+  test('counts for nothing until the network has it', async () => {
+    const round = await openOne()
+    await bed.seen(store, round)
+    const leaves = [leaf('0'), leaf('1')]
+    expect((await bed.newsOf(store, round))?.results).toEqual([])
+    const { txid } = await bed.answer(round, 0, leaves, { isDelivered: false })
+    expect(await bed.newsOf(store, round)).toBe(undefined)
+    await bed.query('delete from outbox where txid = $1', [bytea(txid)])
+    expect((await bed.newsOf(store, round))?.results.map(each => each.txid)).toEqual([txid])
+    expect(await bed.newsOf(store, round)).toBe(undefined)
+  })
+
+  test('without the work that it votes for is kept, and is no answer', async () => {
+    const round = await openOne()
+    await bed.seen(store, round)
+    await bed.answer(round, 0, [leaf('0'), leaf('1')], { work: 'void' })
+    expect((await bed.newsOf(store, round))?.results).toEqual([])
+    expect(await bed.query('select work, void_why from round_results')).toEqual([
+      { work: 'void', void_why: 'it is not there' },
+    ])
+  })
+})
+
+describe('a round in which nothing is agreed', () => {
+  test('leaves its packets alone until the network has its close, and they come back in halves', async () => {
+    const round = await silentRound()
+    expect(await statuses()).toEqual(['open', 'open'])
+    expect(await bed.plan(store)).toEqual({ kind: 'planned', opened: [] })
+    expect(await store.closed(round.lease)).toBe('written')
+    expect(await statuses()).toEqual(['sealed', 'sealed'])
+    const again = await openOne()
+    expect(again.packets).toHaveLength(1)
+    expect(again.lease.roundId).not.toBe(round.lease.roundId)
+    expect(
+      await bed.query('select distinct state, conduct from round_seats where job_tx <> $1', [
+        bytea(jobOf(again).sent.txid),
+      ]),
+    ).toEqual([{ state: 'failed', conduct: 'silent' }])
+    expect(await bed.query('select failure_points from operators')).toEqual(
+      Array.from({ length: 3 }, () => ({ failure_points: 10 })),
+    )
+  })
+
+  test('ends in dead letters, which are taken up again with a fresh set of tries', async () => {
+    await silentRound()
+    await store.closed(await onlyLease())
+    await bed.query('update packet_standings set tries = 4 where packet_no = 0')
+    const round = await openOne()
+    const decided = decidedAs('close', round, bed.decide(round, undefined, true))
+    await store.close(round.lease, decided, bed.close(round))
+    await store.closed(round.lease)
+    expect(await statuses()).toEqual(['split', 'sealed'])
+    expect(await states()).toEqual(['split'])
+    const [letter] = await bed.query<{ packet: string; stage: string; tries: number }>(
+      `select encode(packet_id, 'hex') as packet, stage, tries from dead_letters where state = 'dead'`,
+    )
+    expect(letter).toMatchObject({ stage: 'normalize', tries: 5 })
+    expect(await store.reopen(letter?.packet ?? '', 'owner')).toBe(true)
+    expect(await store.reopen(letter?.packet ?? '', 'owner')).toBe(false)
+    expect(await states()).toEqual(['received'])
+    const planned = await bed.plan(store)
+    const opened = planned.kind === 'planned' ? planned.opened.flatMap(({ packets }) => packets) : []
+    expect(opened.map(({ packetNo, tries }) => [packetNo, tries])).toEqual([
+      [0, 0],
+      [1, 0],
+    ])
+  })
+})
+
+describe('a round whose next job died', () => {
+  test('goes on from the last one that is alive, with the answers that are there', async () => {
+    const first = await answered(await openOne())
+    const decided = decidedAs('advance', first, bed.decide(first, newsLike(first)))
+    const written = await store.advance(first.lease, decided, bed.next(first, decided.decision))
+    const dead = written.kind === 'written' ? (written.transaction?.txid ?? '') : ''
+    await bed.query(`update fuel_transactions set state = 'dead' where txid = $1`, [bytea(dead)])
+
+    const round = await takenOver(first)
+    expect((await bed.newsOf(store, round))?.last).toBe('dead')
+    const view = await store.view(round.lease)
+    expect(view.network.isLive(dead)).toBe(false)
+    const end = round.firstJob && endOfThread(round.firstJob, view.network)
+    const held = { roundId: round.lease.roundId, packets: round.packets, last: round.last, inFlight: false }
+    const recovery = recoverRound(held, end, view.network)
+    expect(recovery.next).toBe('resume')
+    const deadlineMs = bed.clock.ms + 60_000
+    const nowMs = bed.clock.ms
+    await store.recovered(round.lease, {
+      recovery,
+      end,
+      close: undefined,
+      revocations: [],
+      deadlineMs,
+      nowMs,
+    })
+
+    const resumed = await takenOver(round)
+    expect([resumed.rebuild, resumed.inFlight, jobOf(resumed).sent.txid]).toEqual([1, false, end?.txid])
+    expect(jobOf(resumed).results).toHaveLength(3)
+    const again = decidedAs('advance', resumed, bed.decide(resumed, newsLike(resumed)))
+    const rebuilt = await store.advance(resumed.lease, again, bed.next(resumed, again.decision, 1))
+    expect(rebuilt.kind === 'written' && rebuilt.transaction?.txid !== dead).toBe(true)
+    expect(await bed.query('select stage, rebuild, outcome from round_jobs order by stage, rebuild')).toEqual(
+      [
+        { stage: 'normalize', rebuild: 0, outcome: 'advanced' },
+        { stage: 'validate', rebuild: 0, outcome: 'dead' },
+        { stage: 'validate', rebuild: 1, outcome: null },
+      ],
+    )
+  })
+})
+
+/** Opened, never answered, and closed: the network does not have the close yet. */
+async function silentRound(): Promise<HeldRound> {
+  const round = await openOne()
+  await bed.seen(store, round)
+  const decided = decidedAs('close', round, bed.decide(round, undefined, true))
+  expect((await store.close(round.lease, decided, bed.close(round))).kind).toBe('written')
+  return round
+}
+
+async function onlyLease() {
+  await store.letGo()
+  const [round] = await store.take(10)
+  if (round === undefined) throw new Error('there is no round to take')
+  return round.lease
+}
+
+/** All that a step could have left half done. */
+async function everything() {
+  const tables = [
+    'rounds',
+    'round_jobs',
+    'round_seats',
+    'round_members',
+    'packet_standings',
+    'packet_states',
+    'operators',
+    'agent_records',
+    'outcomes',
+    'partition_rounds',
+    'round_planning',
+    'fuel_transactions',
+  ]
+  const found: Record<string, unknown> = {}
+  for (const table of tables) {
+    const columns = table === 'fuel_transactions' ? 'subject, stage, rebuild' : '*'
+    const where = table === 'fuel_transactions' ? `where stage in ('normalize', 'validate', 'close')` : ''
+    found[table] = await bed.query(`select ${columns} from ${table} ${where} order by 1, 2`)
+  }
+  return found
+}
+
+async function statuses(): Promise<string[]> {
+  const rows = await bed.query<{ status: string }>('select status from packet_standings order by packet_no')
+  return rows.map(({ status }) => status)
+}
 
 async function openOne(): Promise<HeldRound> {
   const planned = await bed.plan(store)

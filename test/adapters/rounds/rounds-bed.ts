@@ -9,6 +9,7 @@ import {
 import { signOperatorWord } from '../../../src/contract/operator.ts'
 import { jobOutputs, resultTransaction, stepSpends } from '../../../src/contract/pipeline-outputs.ts'
 import type { Transaction } from '../../../src/contract/transaction.ts'
+import type { Unpaid } from '../../../src/contract/unpaid.ts'
 import { canonicalJson } from '../../../src/core/canonical-json.ts'
 import { type Level, quorums } from '../../../src/core/level.ts'
 import { policyDigest } from '../../../src/core/policy/policy-set.ts'
@@ -57,6 +58,8 @@ export type RoundsBed = {
   newsOf(store: Store, round: HeldRound): Promise<RoundNews | undefined>
   decide(round: HeldRound, news: RoundNews | undefined, deadlinePassed?: boolean): Decision
   next(round: HeldRound, decision: Extract<Decision, { kind: 'advance' }>, rebuild?: number): UnpaidJob
+  /** Spends the thread of its job to change. */
+  close(round: HeldRound): Unpaid
   end(): Promise<void>
 }
 
@@ -189,6 +192,11 @@ export async function roundsBed(level: Level = 'enhanced'): Promise<RoundsBed> {
       const spent = results.filter(({ txid }) => decision.spends.includes(txid)).map(each => each.transaction)
       const job = { transaction, seats: threadOf(sent).vout }
       return unpaidJob(facts, stepSpends(coordinator, round.lease.roundId, job, spent), rebuild)
+    },
+    close(round) {
+      const { sent, transaction } = jobOf(round)
+      const job = { transaction, seats: threadOf(sent).vout }
+      return { spends: stepSpends(coordinator, round.lease.roundId, job, []), outputs: [], topics: [] }
     },
     end: () => fuel.close(),
   }

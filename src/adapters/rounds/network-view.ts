@@ -1,0 +1,60 @@
+import { pipelineTransaction } from '../../contract/pipeline-transaction.ts'
+import { readTransaction, type Transaction } from '../../contract/transaction.ts'
+import { orThrow } from '../../core/fault.ts'
+import type { PipelineTransaction } from '../../core/rounds/pipeline.ts'
+import type { RoundView } from '../../jobs/ports.ts'
+import { bytea, type Queryable } from '../postgres/sql.ts'
+
+/** What the network holds of a round, as far as is known here: ours by the fuel that paid for them, others' by the overlay. */
+export async function readRoundView(db: Queryable, roundId: string): Promise<RoundView> {
+  const { rows } = await db.query<{ raw: Buffer; isDead: boolean }>({
+    name: 'rounds-view',
+    text: `with ours as (
+        select txid, raw, state = 'dead' as dead from fuel_transactions where subject = $1
+      ), answers as (
+        select listed.txid from round_jobs as job join gitdata_jobs as listed on listed.job_tx = job.txid
+          where job.round_id = $1
+        union
+        select result.txid from round_jobs as job join round_results as result on result.job_tx = job.txid
+          where job.round_id = $1
+      ), named as (
+        select txid from ours union select txid from answers
+      ), others as (
+        select txid from answers
+        union
+        select coin.spender from named join coins as coin on coin.txid = named.txid where coin.spender is not null
+      )
+      select raw, dead as "isDead" from ours
+      union all
+      select coalesce(stored.raw, gone.raw), stored.raw is null from others
+        left join transactions as stored on stored.txid = others.txid
+        left join lateral (select raw from evicted where evicted.txid = others.txid limit 1) as gone on true
+        where not others.txid in (select txid from ours) and coalesce(stored.raw, gone.raw) is not null`,
+    values: [bytea(roundId)],
+  })
+  const transactions = new Map<string, Transaction>()
+  const known: PipelineTransaction[] = []
+  const dead = new Set<string>()
+  for (const { raw, isDead } of rows) {
+    const transaction = orThrow(readTransaction(Uint8Array.from(raw)))
+    transactions.set(transaction.txid, transaction)
+    known.push(pipelineTransaction(transaction))
+    if (isDead) dead.add(transaction.txid)
+  }
+  return { known, transactions, network: viewOf(known, dead) }
+}
+
+/** Whatever spends something that is dead is dead with it, whether or not somebody has said so yet. */
+function viewOf(known: readonly PipelineTransaction[], dead: Set<string>): RoundView['network'] {
+  for (let before = -1; before < dead.size; ) {
+    before = dead.size
+    for (const { txid, inputs } of known) if (inputs.some(input => dead.has(input.txid))) dead.add(txid)
+  }
+  const live = known.filter(({ txid }) => !dead.has(txid))
+  const txids = new Set(live.map(({ txid }) => txid))
+  return {
+    isLive: txid => txids.has(txid),
+    spenderOf: ({ txid, vout }) =>
+      live.find(({ inputs }) => inputs.some(input => input.txid === txid && input.vout === vout)),
+  }
+}

@@ -1,0 +1,43 @@
+import { reopenSplit } from '../../core/rounds/coordinating/standing.ts'
+import { bytea, inTransaction } from '../postgres/sql.ts'
+import type { RoundStoreDeps } from './deps.ts'
+import { movePackets } from './packet-states.ts'
+import { type StandingRow, standingColumns, standingOf } from './standing-rows.ts'
+
+/** Under the policy that it had: that is in its header, and a packet never changes. */
+export async function reopenPacket(
+  packetId: string,
+  by: string,
+  { pool, now, at }: Pick<RoundStoreDeps, 'pool' | 'now' | 'at'>,
+): Promise<boolean> {
+  const nowMs = now()
+  return inTransaction(
+    pool,
+    async db => {
+      const { rows } = await db.query<StandingRow>({
+        name: 'rounds-split',
+        text: `select ${standingColumns} from packet_standings as standing
+          join partitions as opened on opened.id = standing.partition_id
+          where standing.packet_id = $1 and standing.status = 'split' for update of standing`,
+        values: [bytea(packetId)],
+      })
+      const [row] = rows
+      if (row === undefined) return false
+      const { status, tries, roundPacketsMax, waitedMs } = reopenSplit(standingOf(row, nowMs))
+      await db.query({
+        name: 'rounds-reopen',
+        text: `with letter as (
+            update dead_letters set state = 'redriven', redriven_ms = $6::bigint, redriven_by = $7
+              where packet_id = $1::bytea and state = 'dead'
+          )
+          update packet_standings set status = $2, tries = $3, round_packets_max = $4, waited_ms = $5,
+              waiting_since_ms = null, retry_ms = 0, changed_ms = $6::bigint where packet_id = $1::bytea`,
+        values: [bytea(packetId), status, tries, roundPacketsMax, waitedMs, nowMs, by],
+      })
+      await movePackets(db, [packetId], { cause: 'reopen', nowMs })
+      at('rounds.reopened')
+      return true
+    },
+    { keep: isReopened => isReopened },
+  )
+}
