@@ -32,6 +32,13 @@ const mineUntil = (bed: CertificatesBed, look: () => Promise<boolean>) =>
     return look()
   })
 
+/** Blocks from the tip to the one that has the certificate. */
+async function depthOf({ bed, rows }: CertificatesBed): Promise<number> {
+  const [row] = await rows('select block_height from certificates')
+  const { height } = await bed.chain.tip()
+  return height - Number(row?.['block_height']) + 1
+}
+
 /** Takes back what its agent has said at the last stage: spends the same seat for something else. */
 function takenBack({ round, jobTx }: DecidedRound): { rival: Transaction; agent: string } {
   const job = round.transactions.find(({ txid }) => txid === jobTx)
@@ -48,21 +55,39 @@ function tokenSubject({ transactions }: DecidedRound['round'], jobTx: string): s
 }
 
 describe('a certificate in a block', () => {
-  test('is anchored again while a reorganisation has taken its block, and proven by the next', async () => {
+  test('moves with it to another one when the chain is reorganised', async () => {
     const bed = await withBed()
     const decided = await bed.decide()
     bed.start()
     await certified(bed, decided)
     await mineUntil(bed, async () => (await statesIn(bed, 'certificates')).includes('proven'))
     const [before] = await bed.rows('select txid, block_hash from certificates')
-    const { height } = await bed.bed.chain.tip()
-    await bed.bed.chain.reorganise({ depth: Math.min(2, height) })
+    expect(await bed.bed.chain.reorganise({ depth: await depthOf(bed) })).toMatchObject({
+      kind: 'reorganised',
+    })
+    const after = await until(async () => {
+      const [row] = await bed.rows('select txid, block_hash, state from certificates')
+      return row?.['block_hash'] !== null && row?.['block_hash'] !== before?.['block_hash'] && row
+    })
+    expect(after).toMatchObject({ txid: before?.['txid'], state: 'proven' })
+    expect(await statesIn(bed, 'packet_states')).toEqual(['proven'])
+  })
+
+  test('is anchored while none has it, and proven by the next', async () => {
+    const bed = await withBed()
+    const decided = await bed.decide()
+    bed.start()
+    await certified(bed, decided)
+    await mineUntil(bed, async () => (await statesIn(bed, 'packet_states')).join() === 'proven')
+    await bed.fuel.stop()
+    // What the sender writes where a block is lost and nobody has mined the next.
+    await bed.rows(`update fuel_transactions set state = 'seen', proof = null, proof_height = null, proof_root = null
+      where stage = 'certificate'`)
     await until(async () => (await statesIn(bed, 'certificates')).join() === 'anchored')
     expect(await statesIn(bed, 'packet_states')).toEqual(['anchored'])
-    await mineUntil(bed, async () => (await statesIn(bed, 'packet_states')).join() === 'proven')
-    const [after] = await bed.rows('select txid, block_hash from certificates')
-    expect(after?.['txid']).toBe(before?.['txid'])
-    expect(after?.['block_hash']).not.toBe(before?.['block_hash'])
+    await bed.open().catchUp()
+    await until(async () => (await statesIn(bed, 'packet_states')).join() === 'proven')
+    expect(await statesIn(bed, 'certificates')).toEqual(['proven'])
   })
 })
 
@@ -94,12 +119,10 @@ describe('a certificate whose answer is taken back', () => {
     bed.start()
     await certified(bed, decided)
     const { rival, agent } = takenBack(decided)
-    // The same block without anybody's last answers, and with this one.
     await mineUntil(bed, async () => (await statesIn(bed, 'certificates')).includes('proven'))
-    const jobAt = decided.round.transactions.findIndex(({ txid }) => txid === decided.jobTx)
-    await bed.bed.chain.reorganise({
-      depth: 1,
-      replaceWith: [...decided.round.transactions.slice(1, jobAt + 1), rival],
+    const depth = await depthOf(bed)
+    expect(await bed.bed.chain.reorganise({ depth, replaceWith: [rival] })).toMatchObject({
+      kind: 'reorganised',
     })
     await mineUntil(bed, async () => (await stateOf(bed, decided.roundId)) === 'lost')
     expect(await statesIn(bed, 'certificates')).toEqual(['dead'])
