@@ -2,7 +2,6 @@ import type { HeardCertificate } from '../../certify/ports.ts'
 import { bytea, inTransaction, type Queryable } from '../postgres/sql.ts'
 import { lockRound, type SettleDeps } from './anchor-certificate.ts'
 import { ERROR_CHARS_MAX } from './round-leases.ts'
-import { writeDoubleSpends } from './write-double-spends.ts'
 
 /**
  * It is dead, or has come back where it must not count. What becomes of its packets the round decides, which is to be
@@ -20,7 +19,6 @@ export async function loseCertificate(
       if (round === undefined) return 'lost'
       if (standing === 'dead') {
         if (!(await bury(db, txid, why, nowMs))) return 'lost'
-        await writeDoubleSpends(db, txid, nowMs)
       } else if (!(await noteReturn(db, txid))) return 'lost'
       await handBack(db, roundId, txid, standing === 'dead' ? why : `${txid} came back`)
       return 'written'

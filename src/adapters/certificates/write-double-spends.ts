@@ -1,31 +1,38 @@
-import { bytea, type Queryable } from '../postgres/sql.ts'
+import type { Queryable } from '../postgres/sql.ts'
+
+/** An agent's other spend may show up after the certificate's death: it is looked for so long. */
+const LOOKED_FOR_MS = 60 * 60_000
 
 /**
- * Names the agents that took back an answer which this certificate, or a step before it, was built on: their seat is
- * spent by another transaction of theirs, since nobody else can spend it.
+ * Names the agents that took back an answer which a certificate, or a step before it, was built on: their seat is spent
+ * by another transaction of theirs, since nobody else can spend it. Written once, however often it is asked for.
  */
-export async function writeDoubleSpends(
-  db: Queryable,
-  certificateTxid: string,
-  nowMs: number,
-): Promise<void> {
+export async function writeDoubleSpends(db: Queryable): Promise<void> {
   await db.query({
     name: 'certify-double-spends',
-    text: `with taken as (
-        select result.txid as ours, coin.spender as rival, result.agent_key, result.operator, job.round_id, job.stage
-          from certificates as certificate
-            join round_jobs as job on job.round_id = certificate.round_id
-            join round_results as result on result.job_tx = job.txid
-            join coins as coin on coin.txid = result.job_tx and coin.vout = result.vout
-          where certificate.txid = $1 and coin.spender <> result.txid
-            -- Two answers of one seat are evidence of another kind, and are written where they are seen.
-            and not exists (select from round_results as other where other.txid = coin.spender)
+    text: `with lost as (
+        select distinct round_id, txid from certificates
+          where state = 'dead' and dead_ms > (extract(epoch from now()) * 1000)::bigint - ${LOOKED_FOR_MS}
+      ), answers as (
+        select lost.txid as certificate, result.*, job.round_id as of_round, job.stage
+          from lost join round_jobs as job using (round_id) join round_results as result on result.job_tx = job.txid
+      ), taken as (
+        select answers.*, coin.spender as rival from answers
+          join coins as coin on coin.txid = answers.job_tx and coin.vout = answers.vout
+          where coin.spender <> answers.txid
+        union all
+        select answers.*, double.txid from answers join double_spends as double on double.against = answers.txid
       )
       insert into evidence (kind, digest, operator, agent_key, round_id, stage, txids, detail, seen_ms)
-        select distinct 'double-spend', sha256('double-spend'::bytea || ours || rival), operator, agent_key, round_id,
-            stage, array[ours, rival], jsonb_build_object('certificate', encode($1::bytea, 'hex')), $2::bigint
+        select distinct on (txid, rival) 'double-spend', sha256('double-spend'::bytea || txid || rival), operator, agent_key,
+            of_round, stage, array[txid, rival], jsonb_build_object('certificate', encode(certificate, 'hex')),
+            (extract(epoch from now()) * 1000)::bigint
           from taken
+          -- Two answers of one seat are evidence of another kind, and are written where they are seen.
+          where not exists (select from round_results as other where other.txid = taken.rival)
+            and not exists (select from evidence as known
+              where known.digest = sha256('double-spend'::bytea || taken.txid || taken.rival))
         on conflict (digest) do nothing`,
-    values: [bytea(certificateTxid), nowMs],
+    values: [],
   })
 }

@@ -32,6 +32,7 @@ export async function certificatesBed(): Promise<CertificatesBed> {
     (...said: unknown[]) =>
       void reports.push({ what, said })
   const running: Certifying[] = []
+  const unfollow: (() => Promise<void>)[] = []
   const store = (deps: Partial<CertificateStoreDeps> = {}) =>
     openCertificateStore({
       pool,
@@ -49,8 +50,9 @@ export async function certificatesBed(): Promise<CertificatesBed> {
     decide: options => decidedRound(fuel.bed, content.store, options),
     store,
     start(deps = {}) {
+      const certificates = store()
       const certifying = startCertifying({
-        store: store(),
+        store: certificates,
         keepOutput: keepOutputIn(content.store),
         log: party('log'),
         now: Date.now,
@@ -63,6 +65,7 @@ export async function certificatesBed(): Promise<CertificatesBed> {
         ...deps,
       })
       running.push(certifying)
+      unfollow.push(fuel.bed.chain.follow(async ({ forkHeight }) => certificates.reorganised(forkHeight)))
       return certifying
     },
     async rows(text, ...values) {
@@ -77,6 +80,7 @@ export async function certificatesBed(): Promise<CertificatesBed> {
       )
     },
     async close() {
+      for (const stop of unfollow) await stop()
       for (const each of running) await each.stop()
       await fuel.close()
       await content.close()

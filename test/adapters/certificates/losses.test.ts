@@ -1,0 +1,168 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { unpaidCertificate } from '../../../src/certify/unpaid-certificate.ts'
+import { signTransaction } from '../../../src/contract/spend.ts'
+import { readToken } from '../../../src/contract/tokens.ts'
+import type { Transaction } from '../../../src/contract/transaction.ts'
+import { orThrow } from '../../../src/core/fault.ts'
+import type { DecidedRound } from '../../support/decided-round.ts'
+import { party, payTo, tokenSpend } from '../../support/pipeline.ts'
+import { until } from '../../support/until.ts'
+import { type CertificatesBed, certificatesBed } from './certificates-bed.ts'
+
+const beds: CertificatesBed[] = []
+afterEach(async () => {
+  for (const each of beds.splice(0)) await each.close()
+})
+async function withBed(): Promise<CertificatesBed> {
+  const bed = await certificatesBed()
+  beds.push(bed)
+  await bed.fill()
+  return bed
+}
+
+const stateOf = async ({ rows }: CertificatesBed, roundId: string) =>
+  (await rows(`select state from rounds where round_id = decode($1, 'hex')`, roundId))[0]?.['state']
+const statesIn = async ({ rows }: CertificatesBed, table: string) =>
+  (await rows(`select distinct state from ${table} order by state`)).map(({ state }) => state)
+const certified = (bed: CertificatesBed, { roundId }: DecidedRound) =>
+  until(async () => (await stateOf(bed, roundId)) === 'over')
+const mineUntil = (bed: CertificatesBed, look: () => Promise<boolean>) =>
+  until(async () => {
+    await bed.bed.chain.mine()
+    return look()
+  })
+
+/** Blocks from the tip to the one that has the certificate. */
+async function depthOf({ bed, rows }: CertificatesBed): Promise<number> {
+  const [row] = await rows('select block_height from certificates')
+  const { height } = await bed.chain.tip()
+  return height - Number(row?.['block_height']) + 1
+}
+
+/** Takes back what its agent has said at the last stage: spends the same seat for something else. */
+function takenBack({ round, jobTx }: DecidedRound): { rival: Transaction; agent: string } {
+  const job = round.transactions.find(({ txid }) => txid === jobTx)
+  const agent = party('agent certify 0')
+  if (job === undefined) throw new Error('the round has no certify job')
+  const subject = job && tokenSubject(round, jobTx)
+  const rival = signTransaction([tokenSpend(job, 0, 'GDJ1', subject, agent)], [payTo(agent, 50)])
+  return { rival, agent: agent.identityKey }
+}
+
+function tokenSubject({ transactions }: DecidedRound['round'], jobTx: string): string {
+  const script = transactions.find(({ txid }) => txid === jobTx)?.outputs[0]?.script ?? new Uint8Array()
+  return orThrow(readToken(script)).subject
+}
+
+describe('a certificate in a block', () => {
+  test('moves with it to another one when the chain is reorganised', async () => {
+    const bed = await withBed()
+    const decided = await bed.decide()
+    bed.start()
+    await certified(bed, decided)
+    await mineUntil(bed, async () => (await statesIn(bed, 'certificates')).includes('proven'))
+    const [before] = await bed.rows('select txid, block_hash from certificates')
+    expect(await bed.bed.chain.reorganise({ depth: await depthOf(bed) })).toMatchObject({
+      kind: 'reorganised',
+    })
+    const after = await until(async () => {
+      const [row] = await bed.rows('select txid, block_hash, state from certificates')
+      return row?.['block_hash'] !== null && row?.['block_hash'] !== before?.['block_hash'] && row
+    })
+    expect(after).toMatchObject({ txid: before?.['txid'], state: 'proven' })
+    expect(await statesIn(bed, 'packet_states')).toEqual(['proven'])
+  })
+
+  test('is anchored while none has it, and proven by the next', async () => {
+    const bed = await withBed()
+    const decided = await bed.decide()
+    bed.start()
+    await certified(bed, decided)
+    await mineUntil(bed, async () => (await statesIn(bed, 'packet_states')).join() === 'proven')
+    await bed.fuel.stop()
+    // What the sender writes where a block is lost and nobody has mined the next.
+    await bed.rows(`update fuel_transactions set state = 'seen', proof = null, proof_height = null, proof_root = null
+      where stage = 'certificate'`)
+    await until(async () => (await statesIn(bed, 'certificates')).join() === 'anchored')
+    expect(await statesIn(bed, 'packet_states')).toEqual(['anchored'])
+    await bed.open().catchUp()
+    await until(async () => (await statesIn(bed, 'packet_states')).join() === 'proven')
+    expect(await statesIn(bed, 'certificates')).toEqual(['proven'])
+  })
+})
+
+describe('a certificate that the network refuses', () => {
+  test('leaves its packets uncertified, and the round to whoever coordinates', async () => {
+    const bed = await withBed()
+    const decided = await bed.decide()
+    const { rival } = takenBack(decided)
+    const { transactions } = decided.round
+    const jobAt = transactions.findIndex(({ txid }) => txid === decided.jobTx)
+    for (const transaction of [...transactions.slice(1, jobAt + 1), rival])
+      expect(await bed.bed.chain.broadcast([transaction])).toEqual({ kind: 'accepted' })
+    bed.start()
+    await until(async () => (await stateOf(bed, decided.roundId)) === 'lost')
+    expect(await statesIn(bed, 'certificates')).toEqual(['dead'])
+    expect(await statesIn(bed, 'packet_states')).toEqual([])
+    expect(await bed.rows('select distinct status, certificate from packet_standings')).toEqual([
+      { status: 'open', certificate: null },
+    ])
+    expect(bed.reports.map(({ what }) => what)).toEqual(['onLost'])
+  })
+})
+
+describe('a certificate whose answer is taken back', () => {
+  test('leaves its packets certified without an anchor, and names the agent', async () => {
+    const bed = await withBed()
+    await bed.bed.overlay.start()
+    const decided = await bed.decide()
+    bed.start()
+    await certified(bed, decided)
+    const { rival, agent } = takenBack(decided)
+    await mineUntil(bed, async () => (await statesIn(bed, 'certificates')).includes('proven'))
+    const depth = await depthOf(bed)
+    expect(await bed.bed.chain.reorganise({ depth, replaceWith: [rival] })).toMatchObject({
+      kind: 'reorganised',
+    })
+    await mineUntil(bed, async () => (await stateOf(bed, decided.roundId)) === 'lost')
+    expect(await statesIn(bed, 'certificates')).toEqual(['dead'])
+    expect(await statesIn(bed, 'packet_states')).toEqual(['certified'])
+    const [evidence] = await until(async () => {
+      const rows = await bed.rows(`select agent_key, kind from evidence where kind = 'double-spend'`)
+      return rows.length > 0 && rows
+    })
+    expect(evidence).toEqual({ agent_key: agent, kind: 'double-spend' })
+  })
+})
+
+describe('two processes that take one round', () => {
+  test('make one certificate: what the first writes after its time is refused', async () => {
+    const bed = await withBed()
+    await bed.decide()
+    const [slow, quick] = [bed.store({ leaseMs: 1 }), bed.store()]
+    const [first] = await slow.take(1)
+    const [second] = await until(async () => {
+      const due = await quick.take(1)
+      return due.length > 0 && due
+    })
+    if (first === undefined || second === undefined) throw new Error('nothing is due')
+    const write = (store: typeof slow, due: typeof first) =>
+      store.write(due.lease, unpaidCertificate(due, party('log'), Date.now()))
+    expect(await write(slow, first)).toEqual({ kind: 'lost' })
+    expect((await write(quick, second)).kind).toBe('written')
+    expect(await write(quick, second)).toEqual({ kind: 'lost' })
+    expect(await quick.take(1)).toEqual([])
+    expect(await bed.rows(`select txid from fuel_transactions where stage = 'certificate'`)).toHaveLength(1)
+  })
+})
+
+describe('a decided round whose manifest nobody has stored', () => {
+  test('is given up loudly', async () => {
+    const bed = await withBed()
+    const { roundId } = await bed.decide()
+    await bed.rows(`update outcomes set output_bytes = output_bytes - 1 where stage = 'certify'`)
+    expect(await bed.store().take(8)).toEqual([])
+    expect(await stateOf(bed, roundId)).toBe('lost')
+    expect(bed.reports.map(({ what }) => what)).toEqual(['onUnreadable'])
+  })
+})
