@@ -1,16 +1,23 @@
+import { randomUUID } from 'node:crypto'
 import type { Server } from 'node:http'
 import type { Request, Router } from 'express'
 import { openCheckWork } from '../adapters/agents/check-work.ts'
 import { type OpenDirectory, openDirectory } from '../adapters/agents/directory.ts'
 import { openJobBeef } from '../adapters/agents/job-beef.ts'
+import { startLookingAfter } from '../adapters/agents/look-after.ts'
+import { startPushing } from '../adapters/agents/push-offers.ts'
 import { openSeatOffers } from '../adapters/agents/seat-offers.ts'
 import { openSponsor } from '../adapters/agents/sponsor.ts'
+import { openSubscriptions } from '../adapters/agents/subscriptions.ts'
 import type { Fuel } from '../adapters/fuel/fuel.ts'
+import { inUse } from '../adapters/keys/keyring.ts'
 import type { Outgoing } from '../adapters/outgoing/outgoing.ts'
 import type { Database } from '../adapters/postgres/database.ts'
 import type { CheckWork } from '../adapters/rounds/check-work.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
+import { SUBSCRIBE_PATH } from '../contract/subscription.ts'
 import { agentRoutes } from '../http/agent-routes.ts'
+import { serveUpgrades } from '../http/serve-upgrades.ts'
 import type { SeatOffers } from '../jobs/ports.ts'
 import { crashPoint } from '../runtime/crash-point.ts'
 import type { Log } from '../runtime/log.ts'
@@ -45,23 +52,47 @@ export type NodeAgentsDeps = {
 }
 
 export async function openNodeAgents(
-  settings: Pick<Settings, 'ASSAY_NETWORK' | 'EVENT_OPERATORS'>,
-  { database: { pool }, fuel, store, outgoing, log, stops, now }: NodeAgentsDeps,
+  settings: Pick<Settings, 'ASSAY_NETWORK' | 'EVENT_OPERATORS' | 'EVENT_JOB_RETRY_MAX'>,
+  { database: { pool }, fuel, store, keys, outgoing, log, stops, now }: NodeAgentsDeps,
 ): Promise<NodeAgents> {
   const seldom = openSeldom()
+  const onFailure = (part: string) => (error: unknown) =>
+    seldom(part, leftOut => log.warn({ err: error, leftOut }, `${part} failed, and goes on by itself`))
   const allowLocal = settings.ASSAY_NETWORK === 'local'
   const operators = settings.EVENT_OPERATORS
   const directory = openDirectory({
     ...{ pool, allowLocal, operators, now },
-    onFailure: error =>
-      seldom('directory', leftOut =>
-        log.warn({ err: error, leftOut }, 'the adverts of agents cannot be read'),
-      ),
+    onFailure: onFailure('reading the adverts of agents'),
   })
   await directory.start()
   stops.add('directory of agents', directory.stop)
   const jobBeef = openJobBeef(pool)
-  const offers = openSeatOffers({ ...{ pool, outgoing, jobBeef, now }, at: crashPoint })
+  const subscriptions = openSubscriptions({
+    ...{ pool, now, node: randomUUID(), identity: inUse(keys.node) },
+    onChange() {
+      directory.wake()
+      pushing.wake()
+    },
+    onFailure: onFailure('a subscription of an agent'),
+  })
+  const pushing = startPushing({
+    ...{ pool, jobBeef, subscriptions, now, at: crashPoint },
+    triesMax: settings.EVENT_JOB_RETRY_MAX,
+    onFailure: onFailure('offering seats over connections'),
+  })
+  stops.add('subscriptions of agents', subscriptions.stop)
+  stops.add('offers over connections', pushing.stop)
+  const looking = startLookingAfter({
+    ...{ pool, outgoing, now },
+    agents: directory.listed,
+    onChange: directory.wake,
+    onFailure: onFailure('looking after agents'),
+  })
+  stops.add('looking after agents', looking.stop)
+  const offers = openSeatOffers({
+    ...{ pool, outgoing, jobBeef, now, at: crashPoint },
+    onDue: pushing.wake,
+  })
   const sponsor = openSponsor({
     ...{ pool, fuel, allowLocal, operators, now },
     beefOf: jobBeef,
@@ -73,7 +104,7 @@ export async function openNodeAgents(
     offers,
     checkWork: openCheckWork({ pool, store, at: crashPoint }),
     routes: ({ onFailure }) => agentRoutes({ sponsor, onFailure }),
-    upgrade: () => undefined,
+    upgrade: server => serveUpgrades(server, SUBSCRIBE_PATH, subscriptions.take),
     onAdmitted: () => directory.wake(),
   }
 }

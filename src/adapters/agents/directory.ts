@@ -61,7 +61,8 @@ export function openDirectory(deps: DirectoryDeps): OpenDirectory {
     const vouched = await words.of(rows, nowMs)
     agents = rows.flatMap(row => {
       const word = vouched.get(row.outpoint)
-      const endpoints = callable(row.endpoints, deps.allowLocal)
+      // One that does not say it hosts a topic may name anybody's address, and gets its jobs over a connection alone.
+      const endpoints = row.advertised.length === 0 ? [] : callable(row.endpoints, deps.allowLocal)
       if (word === undefined || (endpoints.length === 0 && row.subscribed.length === 0)) return []
       const served = endpoints.length > 0 ? [...row.advertised, ...row.subscribed] : row.subscribed
       return {

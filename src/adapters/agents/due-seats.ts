@@ -1,13 +1,16 @@
 import type { Pool } from 'pg'
+import type { Stage } from '../../core/rounds/template.ts'
 import type { DueSeat } from '../../jobs/ports.ts'
 import { byteas } from '../postgres/sql.ts'
 
 export type Due = {
   /** Whose seats: of agents that hold a connection at none of our nodes, or of those that hold theirs here. */
-  readonly held: 'nowhere' | readonly string[]
+  readonly held: 'nowhere' | readonly HeldHere[]
   readonly limit: number
   readonly nowMs: number
 }
+
+export type HeldHere = { readonly agentKey: string; readonly stage: Stage }
 
 /** Whoever has taken a seat offers it within this time, or somebody else does. */
 const LEASE_MS = 20_000
@@ -17,11 +20,14 @@ const LEASE_MS = 20_000
  * not left alone after having failed to answer.
  */
 export async function takeDueSeats(pool: Pool, { held, limit, nowMs }: Due): Promise<DueSeat[]> {
-  const here = held === 'nowhere' ? null : byteas(held)
+  const here = held === 'nowhere' ? [] : held
   const { rows } = await pool.query<DueSeat>({
     name: 'agents-take-due',
     text: takeDue,
-    values: [nowMs, limit, nowMs + LEASE_MS, here],
+    values: [
+      ...[nowMs, limit, nowMs + LEASE_MS, held === 'nowhere'],
+      ...[byteas(here.map(({ agentKey }) => agentKey)), here.map(({ stage }) => stage)],
+    ],
   })
   return rows
 }
@@ -33,14 +39,15 @@ const takeDue = `
       where seat.state = 'queued' and not seat.is_reserve and seat.next_run_ms <= $1::bigint
         and job.seen_ms is not null and job.decided_ms is null and job.deadline_ms > $1::bigint
         and not exists (select from agent_reach as reach
-          where reach.agent_key = seat.agent_key and reach.again_ms > $1::bigint and $4::bytea[] is null)
-        and case when $4::bytea[] is null
-          then not exists (select from agent_subscriptions as held
-            where held.agent_key = seat.agent_key and held.until_ms > $1::bigint)
-          else seat.agent_key = any ($4) end
+          where reach.agent_key = seat.agent_key and reach.again_ms > $1::bigint and $4::boolean)
+        and case when $4::boolean
+          then not exists (select from agent_subscriptions as held where held.agent_key = seat.agent_key
+            and held.topic = 'tm_gitdata_events_' || seat.stage and held.until_ms > $1::bigint)
+          else exists (select from unnest($5::bytea[], $6::text[]) as here (agent_key, stage)
+            where here.agent_key = seat.agent_key and here.stage = seat.stage) end
       order by seat.next_run_ms, seat.job_tx, seat.vout limit $2 for update of seat skip locked)
   update round_seats as seat set next_run_ms = $3::bigint, attempts = seat.attempts + 1,
       offered_ms = coalesce(seat.offered_ms, $1::bigint)
     from due where seat.job_tx = due.job_tx and seat.vout = due.vout
     returning encode(seat.job_tx, 'hex') as "jobTx", seat.vout, seat.stage, encode(seat.agent_key, 'hex') as "agentKey",
-      seat.endpoints, seat.attempts, due.deadline_ms as "deadlineMs"`
+      seat.endpoints, seat.attempts - 1 as attempts, due.deadline_ms as "deadlineMs"`

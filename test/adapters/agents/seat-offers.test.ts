@@ -108,7 +108,7 @@ describe('a seat that is due', () => {
     })
     await node.bed.database.pool.query('truncate agent_reach')
     const [again] = await offers.takeDue(10)
-    expect(again).toMatchObject({ jobTx: seat.jobTx, attempts: 2 })
+    expect(again).toMatchObject({ jobTx: seat.jobTx, attempts: 1 })
     if (again !== undefined) await offers.failed(again, error, undefined)
     expect((await seatRow(node, seat.jobTx, seat.vout)).state).toBe('failed')
     expect(await offers.takeDue(10)).toEqual([])
