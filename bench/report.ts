@@ -3,6 +3,8 @@ export type BenchOptions = {
   readonly isQuick: boolean
   /** Of ingest: how much came before, for a measurement of its own. */
   readonly dedupRows?: number
+  /** Of certify: whether to say where the time goes; it costs some. */
+  readonly isProfiled?: boolean
 }
 
 /** What a suite has measured, for people and for programs. */

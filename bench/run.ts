@@ -11,10 +11,11 @@ const suites: ReadonlyMap<string, Suite> = new Map<string, Suite>([
   ['auth', async options => (await import('./auth.ts')).measureAuth(options)],
   ['submit', async options => (await import('./submit.ts')).measureSubmit(options)],
   ['ingest', async options => (await import('./ingest.ts')).measureIngest(options)],
+  ['certify', async options => (await import('./certify.ts')).measureCertify(options)],
   ['uhrp', async options => (await import('./uhrp.ts')).measureUhrp(options)],
 ])
 
-/** `assay bench <suite> [--json FILE] [--quick] [--dedup ROWS]`; resolves to the exit code. */
+/** `assay bench <suite> [--json FILE] [--quick] [--dedup ROWS] [--profile]`; resolves to the exit code. */
 export async function runBench(argv: readonly string[]): Promise<number> {
   const asked = readArguments(argv)
   if (typeof asked === 'string') {
@@ -42,6 +43,7 @@ function readArguments(
         json: { type: 'string' },
         quick: { type: 'boolean', default: false },
         dedup: { type: 'string' },
+        profile: { type: 'boolean', default: false },
       },
       allowPositionals: true,
     })
@@ -50,8 +52,8 @@ function readArguments(
     if (rest.length > 0) return `one suite at a time, but ${positionals.length} were named.`
     const suite = suites.get(name)
     if (suite === undefined) return `there is no suite "${name}".`
-    const { json: file, quick: isQuick, dedup } = values
-    if (dedup === undefined) return { name, suite, file, options: { isQuick } }
+    const { json: file, quick: isQuick, profile: isProfiled, dedup } = values
+    if (dedup === undefined) return { name, suite, file, options: { isQuick, isProfiled } }
     return /^[1-9]\d{0,9}$/.test(dedup)
       ? { name, suite, file, options: { isQuick, dedupRows: Number(dedup) } }
       : `--dedup takes a number of rows, and "${dedup}" is none.`

@@ -1,0 +1,147 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { mkdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { issuerOf, newKey } from '../../src/adapters/keys/new-key.ts'
+import { freePort } from '../../src/adapters/postgres/embedded/port.ts'
+import { signOperatorWord } from '../../src/contract/operator.ts'
+import { toHex } from '../../src/core/bytes.ts'
+import { stages } from '../../src/core/rounds/template.ts'
+
+/** A node, and the agents of three operators, each a process of its own. */
+export type Cluster = {
+  readonly url: string
+  readonly nodePid: number
+  readonly agentPids: readonly number[]
+  stop(): Promise<void>
+}
+
+export type ClusterOptions = {
+  readonly folder: string
+  readonly databaseUrl: string
+  readonly settings: Readonly<Record<string, string>>
+  /** Without agents the same work is done up to packets, and nothing behind them. */
+  readonly hasAgents: boolean
+  /** Where each process leaves a CPU profile when it ends. */
+  readonly profilesIn?: string
+}
+
+const OPERATORS = 3
+const FROM_MS = 0
+const TO_MS = 4_000_000_000_000
+
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const { folder, databaseUrl, settings, hasAgents } = options
+  await mkdir(folder, { recursive: true })
+  const operators = Array.from({ length: OPERATORS }, newKey)
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  const children: ChildProcess[] = []
+  const start = (args: string[], env: Readonly<Record<string, string>>) => {
+    const child = startProcess(args, { LOG_LEVEL: 'warn', ...env }, options.profilesIn)
+    children.push(child)
+    return child
+  }
+  const stop = async () => {
+    // Agents first: they take their adverts back at the node.
+    for (const child of children.toReversed()) await end(child)
+  }
+  try {
+    const node = start(['node'], {
+      PORT: String(port),
+      DATABASE_URL: databaseUrl,
+      ASSAY_DATA_DIR: path.join(folder, 'node'),
+      EVENT_OPERATORS: operators.map(({ identityKey }) => identityKey).join(','),
+      ...(!hasAgents && { BRC22_JOB_ORCHESTRATION_ENABLED: 'false', EVENT_DEGRADED_MODE: 'wait' }),
+      ...settings,
+    })
+    await untilReady(`${url}/health/ready`, node)
+    const agents: ChildProcess[] = []
+    for (const [n, operator] of hasAgents ? operators.entries() : [])
+      for (const stage of stages) {
+        const port = await freePort()
+        const files = await writeFiles(path.join(folder, `${n}-${stage}`), operator.privateKey)
+        const agent = start(['agent', stage], {
+          AGENT_PORT: String(port),
+          AGENT_NODES: url,
+          AGENT_KEY_FILE: files.key,
+          AGENT_OPERATOR_FILE: files.word,
+        })
+        await untilReady(`http://127.0.0.1:${port}/health`, agent)
+        agents.push(agent)
+      }
+    return { url, nodePid: pidOf(node), agentPids: agents.map(pidOf), stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+function startProcess(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  profilesIn: string | undefined,
+): ChildProcess {
+  const program = new URL(`../../src/bin/assay${path.extname(import.meta.url)}`, import.meta.url)
+  const profiling =
+    profilesIn === undefined
+      ? []
+      : [
+          '--cpu-prof',
+          `--cpu-prof-dir=${profilesIn}`,
+          `--cpu-prof-name=${args.join('-')}-${profiles++}.cpuprofile`,
+        ]
+  return fork(fileURLToPath(program), args, {
+    // What it tells a person who starts it is not the benchmark's.
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    execArgv: [...process.execArgv, ...profiling],
+    env: { ...process.env, ...env },
+  })
+}
+
+let profiles = 0
+
+/** Its key, and its operator's word. */
+async function writeFiles(base: string, operator: Uint8Array): Promise<{ key: string; word: string }> {
+  const { identityKey, privateKey } = newKey()
+  const files = { key: `${base}.key.json`, word: `${base}.operator.json` }
+  const key = { identityKey, privateKey: toHex(privateKey), createdMs: FROM_MS }
+  await writeFile(files.key, JSON.stringify({ v: 1, kind: 'agent', keys: [key] }), { mode: 0o600 })
+  const word = {
+    operator: issuerOf(operator).identityKey,
+    operatorSig: toHex(signOperatorWord(operator, identityKey, FROM_MS, TO_MS)),
+    fromMs: FROM_MS,
+    toMs: TO_MS,
+  }
+  await writeFile(files.word, JSON.stringify(word))
+  return files
+}
+
+async function untilReady(url: string, child: ChildProcess): Promise<void> {
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`${url}: the process ended with ${child.exitCode}`)
+    try {
+      const response = await fetch(url)
+      await response.arrayBuffer()
+      if (response.ok) return
+    } catch {
+      // Not listening yet.
+    }
+    await sleep(LOOK_EVERY_MS)
+  }
+}
+
+const LOOK_EVERY_MS = 100
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = new Promise(resolve => child.once('exit', resolve))
+  child.kill('SIGTERM')
+  await exited
+}
+
+function pidOf({ pid }: ChildProcess): number {
+  if (pid === undefined) throw new Error('a process could not be started')
+  return pid
+}

@@ -1,0 +1,191 @@
+import { afterEach, describe, expect, onTestFailed, test } from 'vitest'
+import { writeWork } from '../../src/contract/work.ts'
+import { fromUtf8, utf8 } from '../../src/core/bytes.ts'
+import { isObject, parseJson } from '../../src/core/canonical-json.ts'
+import { namesOf } from '../../src/core/event/quality-flags.ts'
+import { orThrow } from '../../src/core/fault.ts'
+import { sha256Hex } from '../../src/core/sha256.node.ts'
+import { outcomeLeaf } from '../../src/core/work/stage-output.ts'
+import { type Conduct, type Liar, startLiar } from '../agents/liars/liar.ts'
+import { agentOf, operatorNames, operatorOf } from '../support/agents-bed/operators.ts'
+import { isAtRest } from '../support/agents-bed/progress.ts'
+import { type AgentsBed, agentsBed, bedSource } from '../support/agents-bed.ts'
+import { auditAtRest } from '../support/audit-certified.ts'
+import { outcomesOf, type Recomputed, recompute } from '../support/recompute.ts'
+import { until } from '../support/until.ts'
+
+const settings = {
+  EVENT_PROCESSING_TIMEOUT_MS: '3000',
+  INGEST_RETRY_MAX: '2',
+  INGEST_BACKOFF_BASE_MS: '50',
+}
+const beds: AgentsBed[] = []
+const agents: Liar[] = []
+afterEach(async () => {
+  for (const agent of agents.splice(0)) await agent.stop()
+  for (const bed of beds.splice(0)) await bed.stop()
+}, 60_000)
+
+async function open(options: Parameters<typeof agentsBed>[0]): Promise<AgentsBed> {
+  const bed = await agentsBed(options)
+  beds.push(bed)
+  onTestFailed(async () => void process.stderr.write(await bed.describe()))
+  return bed
+}
+
+describe('a packet that honest agents answer differently', () => {
+  test('is passed by with its reason, and the five behind it are certified over the gap', {
+    timeout: 240_000,
+  }, async () => {
+    const normalizers = operatorNames.map(name => `${name}/normalize` as const)
+    const bed = await open({ settings, absent: normalizers })
+    for (const [n, operator] of operatorNames.entries())
+      agents.push(
+        await startLiar({
+          agent: agentOf(`${operator}/normalize`),
+          operator: operatorOf(operator),
+          stage: 'normalize',
+          nodeUrl: bed.url,
+          conduct: eachItsOwn(n),
+        }),
+      )
+    const packetCount = async () => (await recompute(bed.pool, bed.url)).length
+    const seal = async (celsius: number) => {
+      const before = await packetCount()
+      await bed.publish(bedSource, [{ eventType: 'reading', data: { celsius } }])
+      await until(async () => (await packetCount()) > before)
+    }
+    await seal(1)
+    await bed.allAnchored()
+    await seal(POISON)
+    for (let n = 2; n < 7; n++) await seal(n)
+    const shown = await until(async () => {
+      const { events, anchored, split } = await bed.progress()
+      return anchored + split === events && { anchored, split }
+    })
+    expect(shown).toEqual({ anchored: 6, split: 1 })
+    await until(() => isAtRest(bed.pool))
+
+    const { rows } = await bed.pool.query<{ id: string; reason: string | null; said: string | null }>(
+      `select encode(standing.packet_id, 'hex') as id, letter.reason, became.last_error as said
+        from packet_standings as standing left join dead_letters as letter on letter.packet_id = standing.packet_id
+        left join packet_states as became on became.partition_id = standing.partition_id
+          and became.packet_no = standing.packet_no
+        where standing.status = 'split'`,
+    )
+    expect(rows).toHaveLength(1)
+    expect(rows[0]?.reason ?? '').not.toBe('')
+    const passedBy = new Set(rows.map(({ id }) => id))
+    expect(await auditAtRest(bed.pool, bed, { passedBy })).toEqual([])
+
+    const packets = await recompute(bed.pool, bed.url, { passedBy })
+    const [before, , first, ...others] = packets
+    expect(first?.certified.manifest.provenance.assay.parent).toBe(before?.packetId)
+    expect(first && flagsIn(first)).toContain('STATE_GAP')
+    for (const packet of others) expect(flagsIn(packet)).not.toContain('STATE_GAP')
+  })
+})
+
+/** An event of this reading is answered otherwise by everybody. */
+const POISON = 99
+
+function eachItsOwn(n: number): Conduct {
+  return {
+    async work(job) {
+      const [honest, ids] = [await job.honestWork(), await job.packetIds()]
+      const work = honest.map((member, i) => {
+        const text = fromUtf8(member.output) ?? ''
+        if (!text.includes(`"celsius":${POISON}`)) return member
+        const output = utf8(text.replaceAll(`"celsius":${POISON}`, `"celsius":${100 + n}`))
+        return { ...member, output, leaf: outcomeLeaf(ids[i] ?? '', sha256Hex(output), null) }
+      })
+      await job.upload(writeWork(work))
+      await job.submit(job.result(job.said(work)))
+    },
+  }
+}
+
+function flagsIn({ validated }: Recomputed): string[] {
+  return linesOf(validated.bytes).flatMap(line => namesOf(Number(line['qualityFlags'])))
+}
+
+function linesOf(bytes: Uint8Array): Record<string, unknown>[] {
+  return (fromUtf8(bytes) ?? '')
+    .split('\n')
+    .slice(0, -1)
+    .map(line => {
+      const json = orThrow(parseJson(line))
+      if (!isObject(json)) throw new Error(`${line} is not an object`)
+      return json
+    })
+}
+
+describe('two sources that disagree', () => {
+  test('in different packets make one canonical result, and the trail says why and by which policy', {
+    timeout: 240_000,
+  }, async () => {
+    const sources = ['feed-a', 'feed-b'].map(id => ({
+      id,
+      type: 'webhook',
+      shape: 'overlay',
+      streams: ['match'],
+    }))
+    const fusion = {
+      strategy: 'quorum',
+      min: 2,
+      key: 'match',
+      windowMs: 1000,
+      priority: ['feed-a', 'feed-b'],
+    }
+    const bed = await open({ settings: { ...settings, FUSION_POLICY_JSON: JSON.stringify(fusion) }, sources })
+    const from = Date.now() - 60_000
+    const observe = async (sourceId: string, atMs: number, score: string) => {
+      const before = (await recompute(bed.pool, bed.url)).length
+      await bed.publish(sourceId, [
+        { eventType: 'score', timestamp: atMs, data: { match: 'final', score, atMs } },
+      ])
+      await until(async () => (await recompute(bed.pool, bed.url)).length > before)
+    }
+    const start = Math.floor(from / 1000) * 1000
+    await observe('feed-a', start + 100, '2:1')
+    await observe('feed-b', start + 200, '2:0')
+    // Another window, late enough that the first one closes.
+    await observe('feed-a', start + 30_000, '3:1')
+    await bed.allAnchored()
+    await until(() => isAtRest(bed.pool))
+    expect(await auditAtRest(bed.pool, bed)).toEqual([])
+
+    const packets = await recompute(bed.pool, bed.url)
+    const fused = packets.flatMap(packet =>
+      linesOf(packet.validated.bytes)
+        .filter(line => line['fused'] === true)
+        .map(record => ({ packet, record })),
+    )
+    const [found, ...more] = fused.filter(({ record }) => record['windowStartMs'] === start)
+    expect(more).toEqual([])
+    expect(found?.record).toMatchObject({ key: expect.anything(), strategy: 'quorum' })
+    const trail = JSON.stringify([found?.record['from'], found?.record['overruled']])
+    const observed = packets.flatMap(({ lines }) => linesOf(lines)).slice(0, 2)
+    for (const { eventId } of observed) expect(trail).toContain(String(eventId))
+    expect(found?.record['decision']).toMatch(/^(?:agreed|undecided)$/)
+    expect(found?.packet.certified.manifest.provenance.assay.policyDigest).toBe(
+      found?.packet.header.policyDigest,
+    )
+  })
+})
+
+describe('the same log, with its verdicts', () => {
+  test('makes the same packets, outputs and versions, whoever makes them again', async () => {
+    const bed = await open({ settings })
+    for (let n = 0; n < 4; n++) {
+      await bed.publish(bedSource, [{ eventType: 'reading', data: { celsius: n } }])
+      await bed.allAnchored()
+    }
+    const once = outcomesOf(await recompute(bed.pool, bed.url))
+    await bed.node().kill()
+    await bed.restartNode()
+    expect(outcomesOf(await recompute(bed.pool, bed.url))).toBe(once)
+    await until(() => isAtRest(bed.pool))
+    expect(await auditAtRest(bed.pool, bed)).toEqual([])
+  })
+})
