@@ -88,6 +88,7 @@ export async function openDoors(
     headers: standingHeaders(network),
     first: ingestDoor.handle,
   })
+  doors.consensus.upgrade(http.server)
   service.port = http.port
   log.info({ host, port: http.port, network, signer }, 'listening')
   return { url: listeningAddress(host, http.port), port: http.port, stop: http.stop }
