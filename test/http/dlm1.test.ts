@@ -1,0 +1,191 @@
+import { Registry } from 'prom-client'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { BeefTransaction } from '../../src/contract/beef.ts'
+import { baseTopics } from '../../src/contract/names.ts'
+import { signTransaction } from '../../src/contract/spend.ts'
+import { proofOf } from '../../src/contract/spv-envelope.ts'
+import { fromHex, toHex } from '../../src/core/bytes.ts'
+import { orThrow } from '../../src/core/fault.ts'
+import { nodeApp } from '../../src/http/app.ts'
+import { overlayRoutes } from '../../src/http/overlay-routes.ts'
+import { type HttpServer, listen } from '../../src/http/server.ts'
+import { openNodeDeclarations } from '../../src/node/node-declarations.ts'
+import { type OverlayBed, overlayBed } from '../support/overlay-bed.ts'
+import { output, party, payTo } from '../support/pipeline.ts'
+import { until } from '../support/until.ts'
+import { batchToken } from '../topic-managers/batch-transactions.ts'
+
+const owner = party('somebody who declares')
+const manifest = {
+  datasetId: 'sensors',
+  provenance: { createdAt: '2026-01-02T03:04:05Z', issuer: owner.identityKey },
+  content: { contentHash: 'ab'.repeat(32) },
+  parents: ['cd'.repeat(32)],
+}
+
+describe('a version that somebody else declares', () => {
+  let bed: OverlayBed
+  let http: HttpServer
+  const failures: unknown[] = []
+  beforeAll(async () => {
+    bed = await overlayBed()
+    await bed.overlay.start()
+    const { database, chain, overlay } = bed
+    const onFailure = (error: unknown) => void failures.push(error)
+    const declarations = openNodeDeclarations({ database, chain, overlay, now: Date.now, onFailure })
+    const routes = [declarations, overlayRoutes({ overlay, onFailure })]
+    http = await listen(
+      nodeApp({ routes, metrics: new Registry(), network: 'local', onFailure }),
+      0,
+      '127.0.0.1',
+    )
+  })
+  afterAll(async () => {
+    await http.stop()
+    await bed.close()
+    expect(failures).toEqual([])
+  })
+
+  const call = async (path: string, body?: unknown, type = 'application/json') => {
+    const answer = await fetch(`http://127.0.0.1:${http.port}${path}`, {
+      ...(body !== undefined && {
+        method: 'POST',
+        body: JSON.stringify(body),
+        headers: { 'content-type': type },
+      }),
+    })
+    const told: Record<string, unknown> = Object(await answer.json())
+    return { status: answer.status, told }
+  }
+  const built = async () => {
+    const { told } = await call('/submit/dlm1', { manifest })
+    return { versionId: String(told['versionId']), script: orThrow(hex(told['opReturnScriptHex'])), told }
+  }
+  /** A transaction with the anchor first, and a batch behind it that a topic would take. */
+  const declaring = async () => {
+    const [spend] = await bed.fund(owner, 1)
+    if (spend === undefined) throw new Error('nothing to spend')
+    const { script, versionId } = await built()
+    const transaction = signTransaction(
+      [spend],
+      [output(script, 0), output(batchToken().script), payTo(owner, 100)],
+    )
+    return { transaction, versionId, rawTx: toHex(transaction.raw) }
+  }
+  const mined = async (transaction: BeefTransaction) => {
+    const [accepted] = [await bed.chain.broadcast([transaction])]
+    expect(accepted.kind).toBe('accepted')
+    await bed.mine()
+    const proofHere = async () => (await bed.chain.statusOf([transaction.txid])).get(transaction.txid)
+    await until(async () => (await proofHere())?.kind === 'mined')
+    const status = await proofHere()
+    const proof = status?.kind === 'mined' ? proofOf(status.proof, transaction.txid) : undefined
+    if (status?.kind !== 'mined' || proof === undefined) throw new Error('it is in no block')
+    return { proof, height: status.proof.height }
+  }
+
+  test('begins with the output that its wallet puts into a transaction', async () => {
+    const { told, versionId, script } = await built()
+    expect(told).toMatchObject({
+      status: 'ok',
+      manifestHash: versionId,
+      parents: manifest.parents,
+      outputs: [{ scriptHex: toHex(script), satoshis: 0 }],
+      opReturnOutputBytes: 8 + 1 + script.length,
+    })
+    expect(await call('/submit/dlm1', { manifest }, 'text/plain')).toMatchObject({
+      status: 415,
+      told: { error: 'unsupported-media-type' },
+    })
+    expect(await call('/submit/dlm1', {})).toMatchObject({ status: 400, told: { error: 'invalid-input' } })
+    expect(await call('/submit/dlm1', { manifest: { datasetId: 1 } })).toMatchObject({
+      status: 422,
+      told: { error: 'schema-validation-failed' },
+    })
+  })
+
+  test('is taken in once, pending, and no topic is said to have answered that has not', async () => {
+    const { rawTx, transaction, versionId } = await declaring()
+    const topics = [baseTopics.ingest, 'tm_unheard_of']
+    for (let again = 0; again < 2; again++)
+      expect(await call('/submit', { rawTx, manifest, topics })).toEqual({
+        status: 200,
+        told: { status: 'success', txid: transaction.txid, versionId, type: 'DLM1', vout: 0, topics: {} },
+      })
+    expect(await call(`/declarations/${transaction.txid}/envelope`)).toMatchObject({
+      status: 404,
+      told: { error: 'declaration-pending' },
+    })
+    const { rows } = await bed.database.pool.query(
+      `select standing, encode(parent, 'hex') as parent from dlm_versions join dlm_parents using (version_id)
+        where version_id = decode($1, 'hex')`,
+      [versionId],
+    )
+    expect(rows).toEqual([{ standing: 'declared', parent: 'cd'.repeat(32) }])
+  })
+
+  test('is proven against our own headers, asked of topics that take it, and given out with its proof', async () => {
+    const { rawTx, transaction } = await declaring()
+    const { proof, height } = await mined(transaction)
+    const send = (block: object, changed = proof) =>
+      call('/submit', {
+        rawTx,
+        manifest,
+        topics: [baseTopics.ingest],
+        suggestedEnvelope: { proof: changed, block },
+      })
+
+    const wrong = {
+      ...proof,
+      merkleRoot: undefined,
+      path: [{ hash: '11'.repeat(32), position: 'left' as const }],
+    }
+    expect(await send({ blockHeight: height }, wrong)).toMatchObject({
+      status: 409,
+      told: { details: { reason: 'invalid-merkle-path' } },
+    })
+    expect(await send({ blockHeight: height + 1000 })).toMatchObject({
+      status: 409,
+      told: { details: { reason: 'merkle-root-unavailable' } },
+    })
+    // A header of one's own making, with the root that the path leads to.
+    const forged = `${'00'.repeat(36)}${toHex(orThrow(hex(wrong.path[0]?.hash)))}${'00'.repeat(12)}`
+    expect(await send({ blockHeader: forged, blockHeight: height })).toMatchObject({ status: 409 })
+
+    expect(await send({ blockHeight: height })).toMatchObject({
+      status: 200,
+      told: { topics: { [baseTopics.ingest]: [1] } },
+    })
+    const { told } = await call(`/declarations/${transaction.txid}/envelope`)
+    expect(told).toMatchObject({ rawTx, txid: transaction.txid, proof, block: { blockHeight: height } })
+    // What is given out is taken back, by whoever has the header too.
+    expect(await call('/submit', { rawTx, manifest, suggestedEnvelope: told })).toMatchObject({ status: 200 })
+  })
+
+  test('is refused with the code that says what is wrong', async () => {
+    const { rawTx } = await declaring()
+    const other = { ...manifest, datasetId: 'another' }
+    const cases: [unknown, number, string][] = [
+      [{ rawTx }, 400, 'invalid-body'],
+      [{ rawTx: 'zz', manifest }, 400, 'invalid-rawtx'],
+      [{ rawTx: '00', manifest }, 400, 'invalid-rawtx'],
+      [{ rawTx, manifest: {} }, 400, 'invalid-manifest'],
+      [{ rawTx, manifest: other }, 400, 'onchain-mh-mismatch'],
+    ]
+    for (const [body, status, error] of cases) {
+      const answer = await call('/submit', body)
+      expect([error, answer.status, answer.told['error']]).toEqual([error, status, error])
+      expect(answer.told['hint']).toEqual(expect.any(String))
+    }
+    expect(await call(`/declarations/${'00'.repeat(32)}/envelope`)).toMatchObject({
+      told: { error: 'declaration-not-found' },
+    })
+  })
+})
+
+function hex(text: unknown) {
+  const bytes = typeof text === 'string' ? fromHex(text) : undefined
+  return bytes === undefined
+    ? ({ ok: false, fault: { code: 'message-invalid', detail: 'not hex' } } as const)
+    : ({ ok: true, value: bytes } as const)
+}
