@@ -1,15 +1,25 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import { certifier } from '../../agents/certifier/certifier.ts'
+import { operatorFileOf } from '../../agents/kit/files.ts'
 import { readAgentSettings } from '../../agents/kit/settings.ts'
 import { type RunningAgent, startAgent } from '../../agents/kit/start-agent.ts'
 import { normalizer } from '../../agents/normalizer/normalizer.ts'
 import { validator } from '../../agents/validator/validator.ts'
+import { agentAdvertIn } from '../../src/contract/agent-advert.ts'
 import { readBeef, writeBeef } from '../../src/contract/beef.ts'
+import { readHostAdvert } from '../../src/contract/host-advert.ts'
 import { judgeBeef } from '../../src/contract/judge-beef.ts'
+import { readAgentHealth } from '../../src/contract/messages.ts'
 import { pipelineTransaction } from '../../src/contract/pipeline-transaction.ts'
 import { checkSpends } from '../../src/contract/spend.ts'
 import { readWork, verifyUpload, workHash } from '../../src/contract/work.ts'
-import { knownHex } from '../../src/core/bytes.ts'
+import { knownHex, toHex } from '../../src/core/bytes.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import type { Stage } from '../../src/core/rounds/template.ts'
 import { type AskingNode, askingNode, jobHistory, leafOf, operatorWordFor } from '../support/asking-node.ts'
@@ -67,6 +77,154 @@ describe.each(['enhanced', 'critical', 'basic'] as const)('an agent asked at lev
   )
 })
 
+describe('an agent', () => {
+  const round = certifiedRound({ level: 'basic' })
+
+  test('shows itself and its topic, and takes both back when it is stopped', async () => {
+    const node = await started(round)
+    const agent = await startedAgent('validate', node)
+    await agent.advertise()
+    const [scripts = []] = node.adverts
+    const [advert, host] = scripts.map(knownHex)
+    expect(agentAdvertIn(advert ?? none)?.body).toMatchObject({
+      capabilities: ['validate'],
+      endpoints: [agent.url],
+      operator: party('operator north').identityKey,
+    })
+    expect(readHostAdvert(host ?? none)).toMatchObject({
+      ok: true,
+      value: {
+        kind: 'SHIP',
+        domain: agent.url,
+        name: 'tm_gitdata_events_validate',
+        identityKey: key.identityKey,
+      },
+    })
+
+    await agent.stop()
+    const [{ topics, beef: bytes } = { topics: [], beef: none }] = node.submissions
+    expect(topics).toEqual(['tm_gitdata_agents', 'tm_ship'])
+    const beef = orThrow(readBeef(bytes))
+    expect(checkSpends(beef)).toEqual({ ok: true, value: 'satisfied' })
+    expect(beef.subject.inputs.map(({ vout }) => vout)).toEqual([0, 1])
+    await expect(fetch(agent.url)).rejects.toThrow()
+  })
+
+  test('answers a job that it has taken before alike, and works on it once', async () => {
+    const node = await started(round)
+    const agent = await startedAgent('normalize', node)
+    await agent.advertise()
+    const beef = writeBeef(jobHistory(round, 'normalize', key, { locations: [`${node.url}/rounds`] }))
+    const first = await submit(agent, 'normalize', beef)
+    await until(() => node.submissions.length === 1)
+    expect(await submit(agent, 'normalize', beef)).toEqual(first)
+    const health = orThrow(readAgentHealth(await (await fetch(`${agent.url}/health`)).json()))
+    expect(health).toMatchObject({ status: 'ready', capabilities: ['normalize'], agentKey: key.identityKey })
+    await agent.stop()
+    expect(node.uploads).toHaveLength(1)
+  })
+
+  test('says the same after a restart', async () => {
+    const node = await started(round)
+    const beef = writeBeef(jobHistory(round, 'normalize', key, { locations: [`${node.url}/rounds`] }))
+    for (const i of [0, 2]) {
+      const agent = await startedAgent('normalize', node)
+      await agent.advertise()
+      await submit(agent, 'normalize', beef)
+      await until(() => node.submissions.length === i + 1)
+      await agent.stop()
+    }
+    expect(node.submissions[2]?.beef).toEqual(node.submissions[0]?.beef)
+    expect(node.uploads[1]).toEqual(node.uploads[0])
+  })
+
+  test('tries again what has failed, until its result is taken', async () => {
+    const node = await started(round)
+    const agent = await startedAgent('normalize', node)
+    await agent.advertise()
+    const failed = new Set<string>()
+    node.otherwise = ({ url = '' }) => {
+      const part = url.split(/[/?]/)[1] ?? ''
+      if (failed.has(part)) return undefined
+      failed.add(part)
+      return 503
+    }
+    await submit(
+      agent,
+      'normalize',
+      writeBeef(jobHistory(round, 'normalize', key, { locations: [`${node.url}/rounds`] })),
+    )
+    await until(() => node.submissions.length === 1)
+    expect([...failed].sort()).toEqual(['rounds', 'submit', 'uhrp'])
+  })
+
+  test('rejects a job that contradicts itself, so that nobody waits for it', async () => {
+    const node = await started(round)
+    const agent = await startedAgent('normalize', node)
+    await agent.advertise()
+    const change = { locations: [`${node.url}/rounds`], members: [1] }
+    await submit(agent, 'normalize', writeBeef(jobHistory(round, 'normalize', key, change)))
+    const { beef } = await until(() => node.submissions[0])
+    const { role } = pipelineTransaction(orThrow(readBeef(beef)).subject)
+    expect(role).toMatchObject({ kind: 'result', status: 'rejected', leaves: ['0'.repeat(64)] })
+  })
+
+  test('admits nothing of a job that is not for it, and refuses what is no BEEF', async () => {
+    const node = await started(round)
+    const agent = await startedAgent('normalize', node)
+    await agent.advertise()
+    expect(
+      await submit(agent, 'normalize', writeBeef(jobHistory(round, 'normalize', party('another')))),
+    ).toEqual({
+      status: 200,
+      body: { tm_gitdata_events_normalize: { outputsToAdmit: [], coinsToRetain: [] } },
+    })
+    expect((await submit(agent, 'normalize', new Uint8Array(100))).status).toBe(400)
+    expect((await submit(agent, 'certify', new Uint8Array(100))).status).toBe(400)
+    expect((await submit(agent, 'normalize', new Uint8Array(2 * 1024 * 1024))).status).toBe(413)
+  })
+})
+
+describe('the example of an agent', () => {
+  test('answers as ours do, as a program of its own', async () => {
+    const round = certifiedRound()
+    const node = await started(round)
+    const folder = await mkdtemp(path.join(tmpdir(), 'assay-agent-'))
+    running.push({ stop: () => rm(folder, { recursive: true, force: true }) })
+    const [keyFile, wordFile] = ['key.json', 'word.json'].map(name => path.join(folder, name))
+    const { identityKey, privateKey } = key
+    const keys = [{ identityKey, privateKey: toHex(privateKey), createdMs: 0 }]
+    await writeFile(keyFile ?? '', JSON.stringify({ v: 1, kind: 'agent', keys }), { mode: 0o600 })
+    await writeFile(wordFile ?? '', operatorFileOf(operatorWordFor(party('operator north'), identityKey)))
+    const program = fileURLToPath(new URL('../../examples/write-an-agent/agent.ts', import.meta.url))
+    const { PATH, HOME, TMPDIR } = process.env
+    const settings = { AGENT_KEY_FILE: keyFile, AGENT_OPERATOR_FILE: wordFile, AGENT_NODES: node.url }
+    const child = spawn(process.execPath, ['--conditions=source', '--import', 'tsx', program], {
+      env: { PATH, HOME, TMPDIR, LOG_LEVEL: 'warn', ...settings },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    })
+    const exited = once(child, 'exit')
+    running.push({
+      async stop() {
+        child.kill('SIGKILL')
+        await exited
+      },
+    })
+    const [script = ''] = await until(() => node.adverts[0])
+    const [url = ''] = agentAdvertIn(knownHex(script))?.body.endpoints ?? []
+    const history = jobHistory(round, 'normalize', key, { locations: [`${node.url}/rounds`] })
+    expect((await submit({ url }, 'normalize', writeBeef(history))).status).toBe(200)
+    const { beef } = await until(() => node.submissions[0])
+    const { role } = pipelineTransaction(orThrow(readBeef(beef)).subject)
+    expect(role).toMatchObject({ leaves: round.packets.map(packet => leafOf(packet, 'normalize')) })
+    child.kill('SIGTERM')
+    expect(await exited).toEqual([0, null])
+    expect(node.submissions[1]?.topics).toEqual(['tm_gitdata_agents', 'tm_ship'])
+  })
+})
+
+const none = new Uint8Array(0)
+
 async function started(round: Parameters<typeof askingNode>[0]): Promise<AskingNode> {
   const node = await askingNode(round)
   running.push({ stop: node.close })
@@ -91,7 +249,7 @@ async function startedAgent(
   return agent
 }
 
-async function submit(agent: RunningAgent, stage: Stage, beef: Uint8Array) {
+async function submit(agent: Pick<RunningAgent, 'url'>, stage: Stage, beef: Uint8Array) {
   const response = await fetch(`${agent.url}/submit`, {
     method: 'POST',
     headers: { 'content-type': 'application/octet-stream', 'x-topics': `["tm_gitdata_events_${stage}"]` },
