@@ -1,7 +1,9 @@
 import type { ResultStatus } from '../../core/rounds/pipeline.ts'
 import { byteas, type Queryable } from '../postgres/sql.ts'
 import type { CheckedWork } from './check-work.ts'
+import { writeTerms } from './conduct.ts'
 import type { RoundStoreDeps } from './deps.ts'
+import { writeEvidence } from './evidence.ts'
 import { leavesOf } from './held-results.ts'
 import { stageOf } from './write-job.ts'
 
@@ -54,6 +56,7 @@ export async function takeAnswers(
   )
   const known = checked.filter(({ work }) => work.kind !== 'missing')
   if (known.length > 0) await writeChecked(pool, known)
+  await noteAgainst(pool, fresh, known, now())
   deps.at('rounds.checked')
   return new Set(known.flatMap(({ answer, work }) => (work.kind === 'held' ? [answer.txid] : [])))
 }
@@ -123,6 +126,57 @@ async function readSubjects(db: Queryable, jobTxs: readonly string[]): Promise<M
 }
 
 type Checked = { readonly answer: Answer; readonly work: CheckedWork; readonly subjects: readonly string[] }
+
+/** What came too late, and what its work does not bear out: kept, and never spent. */
+async function noteAgainst(
+  db: Queryable,
+  fresh: readonly Answer[],
+  known: readonly Checked[],
+  nowMs: number,
+): Promise<void> {
+  const late = fresh
+    .filter(({ isLate }) => isLate)
+    .map(answer => ({ kind: 'late' as const, answer, why: undefined }))
+  const voids = known.flatMap(({ answer, work }) =>
+    work.kind === 'void' ? [{ kind: 'work-void' as const, answer, why: work.why }] : [],
+  )
+  const against = [...late, ...voids]
+  if (against.length === 0) return
+  const seats = await readSeats(
+    db,
+    against.map(({ answer }) => answer),
+  )
+  const noted = await writeEvidence(
+    db,
+    against.map(({ kind, answer: { txid, agentKey, answeredJob, vout, stage }, why }) => ({
+      kind,
+      about: [txid],
+      ...{ agentKey, stage, ...seats.get(`${answeredJob}.${vout}`) },
+      txids: [answeredJob, txid],
+      ...(why !== undefined && { detail: { why } }),
+    })),
+    nowMs,
+  )
+  const shown = noted.flatMap(({ kind, agentKey, operator }) =>
+    agentKey === undefined || operator === undefined
+      ? []
+      : [{ agentKey, operator, term: kind === 'late' ? ('late' as const) : ('void' as const) }],
+  )
+  await writeTerms(db, shown, nowMs)
+}
+
+type SeatOf = { readonly operator: string; readonly roundId: string }
+
+async function readSeats(db: Queryable, answers: readonly Answer[]): Promise<Map<string, SeatOf>> {
+  const { rows } = await db.query<SeatOf & { readonly seat: string }>({
+    name: 'rounds-seats-of',
+    text: `select encode(seat.job_tx, 'hex') || '.' || seat.vout as seat, encode(seat.operator, 'hex') as operator,
+        encode(job.round_id, 'hex') as "roundId"
+      from round_seats as seat join round_jobs as job on job.txid = seat.job_tx where seat.job_tx = any ($1)`,
+    values: [byteas(answers.map(({ answeredJob }) => answeredJob))],
+  })
+  return new Map(rows.map(({ seat, ...of }) => [seat, of]))
+}
 
 /** Nothing of it can change later: what was stored for a seat stays. */
 async function writeChecked(db: Queryable, checked: readonly Checked[]): Promise<void> {

@@ -1,4 +1,5 @@
 import { type Conduct, type OperatorRecord, recordJob } from '../../core/rounds/coordinating/operators.ts'
+import { HALF_LIFE_MS, type Term, terms } from '../../core/rounds/coordinating/reputation.ts'
 import type { Seat } from '../../core/rounds/pipeline.ts'
 import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
 
@@ -64,17 +65,10 @@ async function readRecords(db: Queryable, how: 'as it is' | 'to change'): Promis
   return rows
 }
 
-/** What an agent's reputation is made of. */
-export const terms = ['agreed', 'dissenting', 'silent', 'late', 'failed', 'void', 'equivocated'] as const
-export type Term = (typeof terms)[number]
-
 /** Unheard and unsettled say nothing of an agent: it still had time, or nobody knows who was wrong. */
 function termOf(conduct: Conduct | undefined): Term | undefined {
   return conduct === 'agreed' || conduct === 'dissenting' || conduct === 'silent' ? conduct : undefined
 }
-
-/** Half of what an agent has shown is forgotten after this time, good and bad alike. */
-export const HALF_LIFE_MS = 24 * 60 * 60_000
 
 export type Shown = { readonly agentKey: string; readonly operator: string; readonly term: Term }
 

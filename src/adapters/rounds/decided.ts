@@ -3,6 +3,7 @@ import type { Decided } from '../../jobs/ports.ts'
 import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
 import { recordConduct } from './conduct.ts'
 import type { RoundStoreDeps } from './deps.ts'
+import { writeDissent } from './dissent.ts'
 import type { LockedRound } from './in-round.ts'
 import { movePackets } from './packet-states.ts'
 
@@ -50,6 +51,7 @@ export async function writeDecided(
     ],
   })
   await recordConduct(db, job.role.seats, decision.conduct, nowMs)
+  await writeDissent(db, round, decided)
   if (decision.kind !== 'close' && round.template === 'packet')
     await movePackets(db, await packetsAt(db, round.roundId, going), {
       cause: job.role.facts.stage === 'normalize' ? 'normalize' : 'validate',

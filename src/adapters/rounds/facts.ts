@@ -1,5 +1,6 @@
-import type { Pool } from 'pg'
 import { bytea } from '../postgres/sql.ts'
+import type { RoundStoreDeps } from './deps.ts'
+import { noteEquivocations } from './equivocations.ts'
 
 /** What others ask about rounds. */
 export type RoundFacts = {
@@ -7,9 +8,12 @@ export type RoundFacts = {
   backlog(): Promise<number>
   /** Whether a packet has its verdict. */
   isSettled(packetId: string): Promise<boolean>
+  /** Takes down who has signed two things of which only one can stand, since it was asked last. */
+  noteEquivocations(): Promise<void>
 }
 
-export function openRoundFacts(pool: Pool): RoundFacts {
+export function openRoundFacts({ pool, now }: Pick<RoundStoreDeps, 'pool' | 'now'>): RoundFacts {
+  let notedMs = 0
   return {
     async backlog() {
       const { rows } = await pool.query<{ events: number }>({
@@ -26,6 +30,9 @@ export function openRoundFacts(pool: Pool): RoundFacts {
         values: [bytea(packetId)],
       })
       return rowCount === 1
+    },
+    async noteEquivocations() {
+      notedMs = await noteEquivocations(pool, notedMs, now())
     },
   }
 }

@@ -24,7 +24,7 @@ export function openRoundStore(options: RoundStoreOptions): RoundStore & RoundFa
   const { pool, coordinator, leaseMs, operators } = deps
   const told: ToldNews = new Map()
   return {
-    ...openRoundFacts(pool),
+    ...openRoundFacts(deps),
     plan: choose => planRounds(choose, deps),
     async take(limit) {
       const leases = await takeRounds(pool, coordinator, { limit, leaseMs })

@@ -128,6 +128,44 @@ describe('an answer', () => {
     expect(await bed.query('select work, void_why from round_results')).toEqual([
       { work: 'void', void_why: 'it is not there' },
     ])
+    expect(await bed.query('select kind, detail from evidence')).toEqual([
+      { kind: 'work-void', detail: { why: 'it is not there' } },
+    ])
+  })
+})
+
+describe('an agent that says something else than the quorum', () => {
+  test('is overruled, and its answer stays beside those that count', async () => {
+    const round = await openOne()
+    await bed.seen(store, round)
+    for (const seat of [0, 1]) await bed.answer(round, seat, [leaf('0'), leaf('1')])
+    await bed.answer(round, 2, [leaf('0'), leaf('something else')])
+    const news = await bed.newsOf(store, round)
+    const heard = { ...round, job: { ...jobOf(round), results: news?.results ?? [] } }
+    const decided = decidedAs('advance', heard, bed.decide(heard, news))
+    expect((await store.advance(heard.lease, decided, bed.next(heard, decided.decision))).kind).toBe(
+      'written',
+    )
+
+    const [conflict] = await bed.query<{
+      decision: string
+      leaf: string
+      votes: { leaf: string; outputHash: string }[]
+    }>(`select decision, encode(leaf, 'hex') as leaf, votes from conflicts`)
+    expect([conflict?.decision, conflict?.leaf]).toEqual(['agreed', leaf('1')])
+    expect(conflict?.votes.map(vote => vote.leaf)).toEqual([leaf('1'), leaf('1'), leaf('something else')])
+    expect(conflict?.votes.every(vote => vote.outputHash.length === 64)).toBe(true)
+    expect(await bed.query('select kind, cardinality(txids) as n from evidence')).toEqual([
+      { kind: 'dissent', n: 2 },
+    ])
+    expect(await bed.query('select agreed, dissenting from agent_records order by agreed')).toEqual([
+      { agreed: 0, dissenting: 1 },
+      { agreed: 1, dissenting: 0 },
+      { agreed: 1, dissenting: 0 },
+    ])
+    expect(await bed.query('select failure_points from operators order by 1')).toEqual(
+      [0, 0, 10].map(failure_points => ({ failure_points })),
+    )
   })
 })
 
@@ -160,20 +198,18 @@ describe('a round in which nothing is agreed', () => {
     await store.close(round.lease, decided, bed.close(round))
     await store.closed(round.lease)
     expect(await statuses()).toEqual(['split', 'sealed'])
-    expect(await states()).toEqual(['split'])
+    expect(await states()).toEqual(['split', 'received'])
     const [letter] = await bed.query<{ packet: string; stage: string; tries: number }>(
       `select encode(packet_id, 'hex') as packet, stage, tries from dead_letters where state = 'dead'`,
     )
     expect(letter).toMatchObject({ stage: 'normalize', tries: 5 })
     expect(await store.reopen(letter?.packet ?? '', 'owner')).toBe(true)
     expect(await store.reopen(letter?.packet ?? '', 'owner')).toBe(false)
-    expect(await states()).toEqual(['received'])
+    expect(await states()).toEqual(['received', 'received'])
     const planned = await bed.plan(store)
     const opened = planned.kind === 'planned' ? planned.opened.flatMap(({ packets }) => packets) : []
-    expect(opened.map(({ packetNo, tries }) => [packetNo, tries])).toEqual([
-      [0, 0],
-      [1, 0],
-    ])
+    // The other one is still to go alone, and waits for it.
+    expect(opened.map(({ packetNo, tries }) => [packetNo, tries])).toEqual([[0, 0]])
   })
 })
 

@@ -1,0 +1,127 @@
+import type { Pool } from 'pg'
+import { readBeef } from '../../contract/beef.ts'
+import { pipelineTransaction } from '../../contract/pipeline-transaction.ts'
+import { packetsCertifiedTwice } from '../../core/rounds/equivocation.ts'
+import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
+import { writeTerms } from './conduct.ts'
+import { type Evidence, writeEvidence } from './evidence.ts'
+
+export type EquivocationKind = 'seat-answered-twice' | 'double-spend' | 'certified-twice'
+
+/** Of one look; the next one goes on. */
+const LOOKED_AT_MAX = 200
+
+/**
+ * Takes down who has signed two things of which only one can stand: agents that answered a seat twice or took its coin
+ * elsewhere, and coordinators with two live certificates of one packet. From `sinceMs` on; resolves with up to when.
+ */
+export async function noteEquivocations(pool: Pool, sinceMs: number, nowMs: number): Promise<number> {
+  const spends = await readDoubleSpends(pool, sinceMs)
+  const certified = await readCertifiedTwice(pool)
+  const found = [...spends.found, ...certified]
+  if (found.length > 0)
+    await inTransaction(pool, async db => {
+      const fresh = await writeEvidence(db, found, nowMs)
+      const guilty = fresh.flatMap(({ agentKey, operator }) =>
+        agentKey === undefined || operator === undefined
+          ? []
+          : [{ agentKey, operator, term: 'equivocated' as const }],
+      )
+      await writeTerms(db, guilty, nowMs)
+      await countDoubleSpends(
+        db,
+        guilty.map(({ operator }) => operator),
+        nowMs,
+      )
+    })
+  return spends.untilMs
+}
+
+async function readDoubleSpends(db: Queryable, sinceMs: number) {
+  const { rows } = await db.query<{ txid: string; against: string; beef: Buffer; seenMs: number }>({
+    name: 'rounds-double-spends',
+    text: `select encode(txid, 'hex') as txid, encode(against, 'hex') as against, beef, seen_ms as "seenMs" from double_spends
+      where seen_ms >= $1 order by seen_ms limit $2`,
+    values: [sinceMs, LOOKED_AT_MAX],
+  })
+  const found: Evidence[] = []
+  for (const { txid, against, beef } of rows) {
+    const read = readBeef(Uint8Array.from(beef))
+    if (!read.ok) continue
+    const { inputs, role } = pipelineTransaction(read.value.subject)
+    for (const seat of await seatsBehind(db, inputs, against)) {
+      const isAnswer = role.kind === 'result'
+      found.push({
+        kind: isAnswer ? 'seat-answered-twice' : 'double-spend',
+        about: [seat.jobTx, String(seat.vout), txid, against],
+        ...{ operator: seat.operator, agentKey: seat.agentKey, roundId: seat.roundId, stage: seat.stage },
+        txids: [against, txid].sort(),
+        detail: { seat: `${seat.jobTx}.${seat.vout}` },
+      })
+    }
+  }
+  return { found, untilMs: rows.at(-1)?.seenMs ?? sinceMs }
+}
+
+type SeatBehind = {
+  readonly jobTx: string
+  readonly vout: number
+  readonly agentKey: string
+  readonly operator: string
+  readonly roundId: string
+  readonly stage: string
+}
+
+/** Seats of ours that both have spent. */
+async function seatsBehind(
+  db: Queryable,
+  inputs: readonly { readonly txid: string; readonly vout: number }[],
+  against: string,
+): Promise<SeatBehind[]> {
+  const { rows } = await db.query<SeatBehind>({
+    name: 'rounds-seats-behind',
+    text: `select encode(seat.job_tx, 'hex') as "jobTx", seat.vout, encode(seat.agent_key, 'hex') as "agentKey",
+        encode(seat.operator, 'hex') as operator, encode(job.round_id, 'hex') as "roundId", seat.stage
+      from unnest($1::bytea[], $2::bigint[]) as input (txid, vout)
+      join round_seats as seat on seat.job_tx = input.txid and seat.vout = input.vout
+      join round_jobs as job on job.txid = seat.job_tx
+      join coins as coin on coin.txid = input.txid and coin.vout = input.vout and coin.spender = $3`,
+    values: [byteas(inputs.map(({ txid }) => txid)), inputs.map(({ vout }) => vout), bytea(against)],
+  })
+  return rows
+}
+
+async function readCertifiedTwice(db: Queryable): Promise<Evidence[]> {
+  const { rows } = await db.query<{ txid: string; coordinator: string; packetId: string }>({
+    name: 'rounds-certified-twice',
+    text: `select encode(listed.txid, 'hex') as txid, encode(listed.coordinator, 'hex') as coordinator,
+        encode(listed.packet_id, 'hex') as "packetId"
+      from gitdata_certificates as listed
+      where listed.spent_by is null and (listed.coordinator, listed.packet_id) in (
+        select coordinator, packet_id from gitdata_certificates where spent_by is null
+          group by 1, 2 having count(distinct txid) > 1 limit $1)`,
+    values: [LOOKED_AT_MAX],
+  })
+  return packetsCertifiedTwice(rows).flatMap(twice =>
+    twice.kind === 'certified-twice'
+      ? [
+          {
+            kind: twice.kind,
+            about: [twice.coordinator, twice.packetId, ...twice.txids],
+            ...{ coordinator: twice.coordinator, packetId: twice.packetId, txids: twice.txids },
+          },
+        ]
+      : [],
+  )
+}
+
+async function countDoubleSpends(db: Queryable, operators: readonly string[], nowMs: number): Promise<void> {
+  if (operators.length === 0) return
+  await db.query({
+    name: 'rounds-count-double-spends',
+    text: `update operators set double_spends = double_spends + counted.n, changed_ms = $2
+      from (select operator, count(*)::integer as n from unnest($1::bytea[]) as seen (operator) group by operator) as counted
+      where operators.operator = counted.operator`,
+    values: [byteas(operators), nowMs],
+  })
+}
