@@ -12,6 +12,9 @@ export const certificates = {
       alter table packet_states add constraint packet_states_local_bound
         check (orchestration = 'quorum' or state in ('received', 'normalized', 'validated'));
 
+      -- {windowMs, rollupEvery?}: what is said over its packets once they are certified.
+      alter table streams add column aggregate jsonb;
+
       -- Manifests by their version. certified: a quorum's, and a certificate carries it. declared: somebody said so (D01).
       create table dlm_versions (
         version_id bytea primary key check (octet_length(version_id) = 32),
@@ -104,6 +107,12 @@ export const certificates = {
         -- As it was when the job was made: versionIds in the order of packets, and packet numbers without one.
         parents bytea[] not null,
         gaps bigint[] not null,
+        -- Canonical, to the byte: what agents are given in the place of a round document.
+        document text not null,
+        roster_digest bytea not null check (octet_length(roster_digest) = 32),
+        -- Rounds that were to decide it.
+        rounds integer not null default 0,
+        tries integer not null default 0,
         round_id bytea references rounds,
         version_id bytea references dlm_versions,
         state text not null check (state in ('due', 'open', 'certified', 'split')),
@@ -145,6 +154,7 @@ export const certificates = {
   async down(knex: Knex): Promise<void> {
     await knex.raw(`
       drop table external_verdicts, aggregate_positions, aggregates, certificates, declarations, dlm_parents, dlm_versions;
+      alter table streams drop column aggregate;
       alter table packet_states drop column orchestration
     `)
   },

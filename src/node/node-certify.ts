@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { openCertificateStore } from '../adapters/certificates/certificate-store.ts'
 import { keepOutputIn, readPartIn } from '../adapters/certificates/keep-output.ts'
+import { makeAggregates } from '../adapters/certificates/make-aggregates.ts'
 import type { Chain } from '../adapters/chain/chain.ts'
 import type { Fuel } from '../adapters/fuel/fuel.ts'
 import type { Database } from '../adapters/postgres/database.ts'
@@ -10,6 +11,7 @@ import type { Issuer } from '../contract/tokens.ts'
 import { crashPoint } from '../runtime/crash-point.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
+import { repeat } from '../runtime/repeat.ts'
 import { openSeldom } from '../runtime/seldom.ts'
 import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
@@ -32,6 +34,8 @@ export type NodeCertifyDeps = {
   /** A round has lost its certificate: whoever coordinates looks at it. */
   onLost(): void
 }
+
+const AGGREGATES_MS = 1_000
 
 /** From decided rounds to certificates that a block holds, beside every other node of this database. */
 export function openNodeCertify(_settings: Settings, deps: NodeCertifyDeps): NodeCertify {
@@ -68,12 +72,20 @@ export function openNodeCertify(_settings: Settings, deps: NodeCertifyDeps): Nod
         log.error({ err: error, roundId, leftOut }, 'certifying failed, and is tried again'),
       ),
   })
+  // Not in anybody's way: statements are about what is certified already.
+  const aggregating = repeat(() => makeAggregates({ pool: database.pool, now, at: crashPoint }), {
+    everyMs: AGGREGATES_MS,
+    onFailure: error =>
+      seldom('aggregates', leftOut =>
+        log.error({ err: error, leftOut }, 'windows and rollups could not be made; it is tried again'),
+      ),
+  })
   const unfollow = chain.follow(async ({ forkHeight }) => {
     store.reorganised(forkHeight)
     certifying.wake()
   })
   stops.add('certificates', async () => {
-    await unfollow()
+    await Promise.all([unfollow(), aggregating.stop()])
     await certifying.stop()
   })
   return { wake: certifying.wake }

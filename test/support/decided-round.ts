@@ -36,7 +36,9 @@ export type DecidedRound = {
 }
 
 /** Content store in a folder of its own, for the database of a bed. */
-export async function contentOn(pool: Pool): Promise<{ store: ContentStore; close(): Promise<void> }> {
+export async function contentOn(
+  pool: Pool,
+): Promise<{ store: ContentStore; directory: string; close(): Promise<void> }> {
   const directory = await mkdtemp(path.join(os.tmpdir(), 'assay-certify-'))
   const store = await openContentStore({
     pool,
@@ -45,7 +47,7 @@ export async function contentOn(pool: Pool): Promise<{ store: ContentStore; clos
     now: Date.now,
     onTrouble: () => undefined,
   })
-  return { store, close: () => rm(directory, { recursive: true, force: true }) }
+  return { store, directory, close: () => rm(directory, { recursive: true, force: true }) }
 }
 
 export async function decidedRound(

@@ -22,6 +22,12 @@ export async function writeDoubleSpends(db: Queryable): Promise<void> {
           where coin.spender <> answers.txid
         union all
         select answers.*, double.txid from answers join double_spends as double on double.against = answers.txid
+        union all
+        -- Where only the network has the other one, all there is of it is what the network said when it refused ours.
+        select answers.*, decode(substring(evicted.reason from
+            encode(answers.txid, 'hex') || ' spends a coin that ([0-9a-f]{64}) spent first'), 'hex')
+          from answers join evicted using (txid)
+          where evicted.reason like '%' || encode(answers.txid, 'hex') || ' spends a coin that %'
       )
       insert into evidence (kind, digest, operator, agent_key, round_id, stage, txids, detail, seen_ms)
         select distinct on (txid, rival) 'double-spend', sha256('double-spend'::bytea || txid || rival), operator, agent_key,

@@ -187,15 +187,15 @@ async function writeStream(
     // Audience and blind key stay as they were at the first time.
     text: `insert into streams as stored (stream_id, audience, level, shards_by, shards_count, domain, partition_key,
         policy_digest, operators, topics, tenant_id, open_tags, lateness_ms, published, limits, readers, blind_key,
-        created_ms, updated_ms)
-      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18)
+        created_ms, updated_ms, aggregate)
+      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18, $19)
       on conflict (stream_id) do update set level = excluded.level, shards_by = excluded.shards_by,
         shards_count = excluded.shards_count, domain = excluded.domain, partition_key = excluded.partition_key,
         policy_digest = excluded.policy_digest,
         policy_no = stored.policy_no + (stored.policy_digest <> excluded.policy_digest)::int,
         operators = excluded.operators, topics = excluded.topics, tenant_id = excluded.tenant_id,
         open_tags = excluded.open_tags, lateness_ms = excluded.lateness_ms, published = excluded.published,
-        limits = excluded.limits, readers = excluded.readers, updated_ms = excluded.updated_ms`,
+        limits = excluded.limits, readers = excluded.readers, aggregate = excluded.aggregate, updated_ms = excluded.updated_ms`,
     values: [
       streamId,
       audience,
@@ -215,6 +215,7 @@ async function writeStream(
       stream.readers,
       blindKey && Buffer.from(blindKey),
       by.atMs,
+      stream.aggregate === undefined ? null : JSON.stringify(stream.aggregate),
     ],
   })
 }

@@ -26,6 +26,7 @@ export type StreamRow = {
   readonly published: boolean
   readonly limits: JsonObject
   readonly readers: readonly string[]
+  readonly aggregate: JsonObject | null
   readonly blindKey: Uint8Array | null
   /** Where its policy follows settings and its sources: what the settings said. */
   readonly defaults: string | null
@@ -34,7 +35,7 @@ export type StreamRow = {
 
 const columns = `stream_id as "streamId", audience, level, shards_by as "shardsBy", shards_count as "shardsCount",
   domain, partition_key as "partitionKey", policy_digest as "policyDigest", policy_no as "policyNo", operators, topics,
-  tenant_id as "tenantId", open_tags as "openTags", lateness_ms as "latenessMs", published, limits, readers,
+  tenant_id as "tenantId", open_tags as "openTags", lateness_ms as "latenessMs", published, limits, readers, aggregate,
   blind_key as "blindKey", (select settings from default_policies as d where d.stream_id = streams.stream_id) as defaults,
   xmin::text as version`
 
@@ -64,7 +65,7 @@ export async function streamRowsFrom(
 export type StreamSettings = Omit<StreamInput, 'policy'>
 
 export function settingsOf(row: StreamRow): StreamSettings {
-  const { partitionKey, tenantId } = row
+  const { partitionKey, tenantId, aggregate } = row
   const read = readStream({
     streamId: row.streamId,
     audience: row.audience,
@@ -80,6 +81,7 @@ export function settingsOf(row: StreamRow): StreamSettings {
     readers: row.readers,
     ...(partitionKey !== null && { partitionKey }),
     ...(tenantId !== null && { tenantId }),
+    ...(aggregate !== null && { aggregate }),
   })
   if (read.ok) return read.value
   const { detail, pointer = '' } = read.fault

@@ -17,6 +17,9 @@ export type StreamInput = Omit<Stream, 'policy' | 'policyDigest' | 'policyNo' | 
 const SHARDS_MAX = 65_536
 const KEYS_MAX = 1024
 const TAGS_MAX = 256
+const WINDOW_MS_MIN = 1_000
+const WINDOW_MS_MAX = 366 * 24 * 3_600_000
+const ROLLUP_WINDOWS_MAX = 256
 const LATENESS_MS_MAX = 7 * 24 * 3_600_000
 
 /** Only `streamId` has to be there. Reading what this answers again changes nothing. */
@@ -50,6 +53,10 @@ const members = closed({
   published: z.boolean().default(true),
   limits,
   readers: distinct(identityKey, KEYS_MAX).default([]),
+  aggregate: closed({
+    windowMs: durationMs.min(WINDOW_MS_MIN).max(WINDOW_MS_MAX),
+    rollupEvery: z.int().min(2).max(ROLLUP_WINDOWS_MAX).exactOptional(),
+  }).exactOptional(),
 })
 
 type Read = Omit<z.output<typeof members>, 'policy'>

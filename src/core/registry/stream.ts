@@ -32,10 +32,15 @@ export type Stream = {
   /** Nothing of one that is not is shown or certified; what comes is refused. */
   readonly published: boolean
   readonly limits: Limits
+  /** Windows and rollups over its certified packets; without it, none. */
+  readonly aggregate?: StreamAggregates
   /** Identity keys that may read a restricted stream. */
   readonly readers: readonly string[]
   /** 32 bytes; of restricted streams only. */
   readonly blindKey?: Uint8Array
 }
+
+/** Windows cover so much event time, and a rollup so many of them. */
+export type StreamAggregates = { readonly windowMs: number; readonly rollupEvery?: number }
 
 export const latenessMsDefault = 2_000

@@ -14,6 +14,8 @@ import { type FuelBed, fuelBed } from '../fuel/fuel-bed.ts'
 /** An overlay node with fuel and decided rounds, and whatever certifies them. */
 export type CertificatesBed = Omit<FuelBed, 'reports'> & {
   readonly content: ContentStore
+  /** Of the content store. */
+  readonly directory: string
   readonly reports: readonly { readonly what: string; readonly said: readonly unknown[] }[]
   decide(options?: RoundOptions): Promise<DecidedRound>
   store(deps?: Partial<CertificateStoreDeps>): OpenCertificateStore
@@ -46,6 +48,7 @@ export async function certificatesBed(): Promise<CertificatesBed> {
   return {
     ...fuel,
     content: content.store,
+    directory: content.directory,
     reports,
     decide: options => decidedRound(fuel.bed, content.store, options),
     store,

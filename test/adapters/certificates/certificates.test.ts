@@ -1,5 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import { readProofParts } from '../../../src/adapters/certificates/read-proof-parts.ts'
+import { readBeef } from '../../../src/contract/beef.ts'
+import { readBump } from '../../../src/contract/bump.ts'
 import { baseTopics } from '../../../src/contract/names.ts'
+import { canonicalJson } from '../../../src/core/canonical-json.ts'
+import { orThrow } from '../../../src/core/fault.ts'
 import { until } from '../../support/until.ts'
 import { type CertificatesBed, certificatesBed } from './certificates-bed.ts'
 
@@ -64,5 +69,20 @@ describe('a decided round', () => {
     const proven = await bed.rows('select * from certificates')
     expect(proven.every(({ state, block_hash }) => state === 'proven' && block_hash !== null)).toBe(true)
     expect(bed.reports.map(({ what }) => what)).toEqual(['onCertified'])
+
+    const parts = await readProofParts(bed.bed.database.pool, second?.packetId ?? '')
+    if (parts?.bump === undefined) throw new Error('the proof of the second packet has no block')
+    const { header, manifestJson, roundDocument, index, path } = parts
+    expect([header, manifestJson]).toEqual([
+      canonicalJson(second?.header ?? null),
+      second?.certified.manifestJson,
+    ])
+    expect({ index, path }).toEqual({ index: 1, path: round.proof(1, 0).packet.path })
+    expect(roundDocument).toBe(round.roundDocument)
+    const beef = orThrow(readBeef(parts.beef))
+    expect(beef.subject.txid).toBe(txid)
+    const bump = orThrow(readBump(parts.bump))
+    expect(await bed.bed.chain.rootAt(bump.height)).toBe(bump.root)
+    expect(bump.leaves.has(txid)).toBe(true)
   })
 })
