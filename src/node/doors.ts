@@ -27,6 +27,7 @@ import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
 import type { NodeChain } from './node-chain.ts'
 import type { NodeConsensus } from './node-consensus.ts'
+import { openNodeDeclarations } from './node-declarations.ts'
 import { fuelHealth, fuelMetrics } from './node-fuel.ts'
 import type { NodeIngest } from './node-ingest.ts'
 import { openNodeIngestDoor } from './node-ingest-door.ts'
@@ -115,6 +116,7 @@ function routesOf(
       context: () => ({ signer }),
     }),
     identityRoutes(identityOf(keys, network)),
+    openNodeDeclarations({ database, chain: nodeChain.chain, overlay, now: Date.now, onFailure }),
     overlayRoutes({ overlay, ...(arcCallbackToken !== undefined && { arcCallbackToken }), onFailure }),
     syncRoutes({
       topics: Object.keys(overlay.hosted.managers),

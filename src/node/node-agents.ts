@@ -16,6 +16,7 @@ import type { Database } from '../adapters/postgres/database.ts'
 import type { CheckWork } from '../adapters/rounds/check-work.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
 import { SUBSCRIBE_PATH } from '../contract/subscription.ts'
+import { reputationOf } from '../core/rounds/coordinating/reputation.ts'
 import { agentRoutes } from '../http/agent-routes.ts'
 import { serveUpgrades } from '../http/serve-upgrades.ts'
 import type { SeatOffers } from '../jobs/ports.ts'
@@ -62,6 +63,7 @@ export async function openNodeAgents(
   const operators = settings.EVENT_OPERATORS
   const directory = openDirectory({
     ...{ pool, allowLocal, operators, now },
+    reputationOf: (record, nowMs) => reputationOf(record, nowMs).score,
     onFailure: onFailure('reading the adverts of agents'),
   })
   await directory.start()

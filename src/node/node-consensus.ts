@@ -12,11 +12,14 @@ import type { NodeAppParts } from '../http/app.ts'
 import { crashPoint } from '../runtime/crash-point.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
+import { repeat } from '../runtime/repeat.ts'
 import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
 import { openNodeAgents } from './node-agents.ts'
 import { openNodeCertify } from './node-certify.ts'
 import type { NodeKeys } from './node-keys.ts'
+import { openNodeLocal } from './node-local.ts'
+import { readFrom } from './node-packets.ts'
 import { openNodeRoundParts } from './node-round-parts.ts'
 import { openNodeRounds, packetRetryMs } from './node-rounds.ts'
 
@@ -49,6 +52,8 @@ export type NodeConsensusDeps = {
   now(): number
 }
 
+const EQUIVOCATIONS_MS = 10_000
+
 export async function openNodeConsensus(settings: Settings, deps: NodeConsensusDeps): Promise<NodeConsensus> {
   const { database, fuel, chain, store, keys, address, log, metrics, stops, now } = deps
   const agents = await openNodeAgents(settings, deps)
@@ -74,6 +79,18 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
     offers: agents.offers,
     handedOver: nodeCertify.wake,
   })
+  openNodeLocal({
+    ...{ database, log, stops, now },
+    content: store,
+    readPayload: readFrom(store),
+    mode: nodeRounds.mode,
+  })
+  const noting = repeat(rounds.noteEquivocations, {
+    everyMs: EQUIVOCATIONS_MS,
+    onFailure: error =>
+      log.warn({ err: error }, 'who signed two things of which one can stand is looked for again'),
+  })
+  stops.add('evidence against agents', noting.stop)
   const onNews = () => {
     nodeRounds.wake('news')
     nodeCertify.wake()

@@ -193,7 +193,7 @@ function keepIn(store: ContentStore): KeepPayload {
   }
 }
 
-function readFrom(store: ContentStore): ReadPayload {
+export function readFrom(store: ContentStore): ReadPayload {
   return async rawHash => {
     const opened = await store.open(rawHash, 'node')
     if (opened.kind !== 'open') return undefined
