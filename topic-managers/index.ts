@@ -7,6 +7,7 @@ export {
   EventsIngestTopicManager,
 } from './events-ingest.ts'
 export { HostAdvertsTopicManager } from './host-adverts.ts'
-export { type PipelineTopic, PipelineTopicManager, type PipelineTopicOptions } from './pipeline.ts'
+export { PipelineTopicManager } from './pipeline.ts'
+export type { PipelineTopic, PipelineTopicOptions } from './pipeline-options.ts'
 export type { AdmittanceInstructions, TopicManager, TopicMetaData } from './topic-manager.ts'
 export { UhrpTopicManager } from './uhrp.ts'

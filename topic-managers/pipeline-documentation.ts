@@ -1,4 +1,4 @@
-import type { PipelineTopic, PipelineTopicOptions } from './pipeline.ts'
+import type { PipelineTopic, PipelineTopicOptions } from './pipeline-options.ts'
 
 /** What a host serves to people; docs/topics/tm_gitdata_events_*.md are these pages as they are by default. */
 export function pipelineDocumentation(

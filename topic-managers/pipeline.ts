@@ -7,22 +7,8 @@ import { type Admission, type Host, judge } from '../src/core/rounds/judging/jud
 import { type Stage, type Template, templates } from '../src/core/rounds/template.ts'
 import { admitNumbers } from './admit-numbers.ts'
 import { pipelineDocumentation } from './pipeline-documentation.ts'
+import type { PipelineTopic, PipelineTopicOptions } from './pipeline-options.ts'
 import type { AdmittanceInstructions, TopicManager, TopicMetaData } from './topic-manager.ts'
-
-/** A topic of the pipeline: that of a stage, or that of certificates. */
-export type PipelineTopic = Stage | 'certified'
-
-export type PipelineTopicOptions = {
-  /** What kinds of work are admitted; all there are when left out. */
-  readonly templates?: readonly Template[]
-  /** Identity keys whose jobs are admitted; everybody's when left out. */
-  readonly coordinators?: readonly string[]
-  /** Identity keys that may sit in a quorum; everybody's when left out, and then readers choose whom they trust. */
-  readonly operators?: readonly string[]
-  readonly beefBytesMax?: number
-  /** Where people read about the host that mounts this; shown in the metadata. */
-  readonly informationUrl?: string
-}
 
 /**
  * `tm_gitdata_events_normalize`, `…_validate`, `…_certify` and `…_certified`: jobs and results of a stage, and certificates.

@@ -34,7 +34,7 @@ export async function roundOnBed(bed: OverlayBed, options: RoundOptions = {}): P
     fuelFrom: outputs => [source, signTransaction([spend], outputs)],
   })
   const own = round.transactions.slice(1)
-  const beefWith = (transaction: BeefTransaction) => historyOf(source, own, transaction)
+  const beefWith = (transaction: BeefTransaction) => historyOf([source], own, transaction)
   const steps = own.slice(1).map((transaction, i): RoundStep => {
     return { transaction, beef: beefWith(transaction), topics: topicsOf(i, round.operators.length) }
   })
@@ -50,8 +50,13 @@ function topicsOf(i: number, seats: number): string[] {
   return isStep ? [...own, ...names.slice(Math.max(stage - 1, 0), stage)] : own
 }
 
-function historyOf(source: BeefTransaction, own: readonly BeefTransaction[], subject: BeefTransaction): Beef {
-  const byTxid = new Map([source, ...own, subject].map(each => [each.txid, each]))
+/** Of all these, what the subject needs, parents first. */
+export function historyOf(
+  sources: readonly BeefTransaction[],
+  own: readonly BeefTransaction[],
+  subject: BeefTransaction,
+): Beef {
+  const byTxid = new Map([...sources, ...own, subject].map(each => [each.txid, each]))
   const needed: BeefTransaction[] = []
   const add = (each: BeefTransaction) => {
     if (needed.some(({ txid }) => txid === each.txid)) return
