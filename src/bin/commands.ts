@@ -79,6 +79,13 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
     },
   ],
   [
+    'jobs',
+    {
+      summary: 'list rounds, explain packets, take up what was given up',
+      run: async args => (await import('./jobs.ts')).jobs(args),
+    },
+  ],
+  [
     'verify',
     {
       summary: 'check a proof file offline: assay verify <file.assay.json>',

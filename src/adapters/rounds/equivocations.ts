@@ -6,8 +6,6 @@ import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts
 import { writeTerms } from './conduct.ts'
 import { type Evidence, writeEvidence } from './evidence.ts'
 
-export type EquivocationKind = 'seat-answered-twice' | 'double-spend' | 'certified-twice'
-
 /** Of one look; the next one goes on. */
 const LOOKED_AT_MAX = 200
 

@@ -1,10 +1,16 @@
 import { digestHex } from '../../core/digest.ts'
 import { byteas, type Queryable } from '../postgres/sql.ts'
-import type { EquivocationKind } from './equivocations.ts'
 
 /** What anybody can hold against somebody; the transactions named are its signatures. */
 export type Evidence = {
-  readonly kind: EquivocationKind | 'late' | 'dissent' | 'work-void' | 'silent'
+  readonly kind:
+    | 'seat-answered-twice'
+    | 'double-spend'
+    | 'certified-twice'
+    | 'late'
+    | 'dissent'
+    | 'work-void'
+    | 'silent'
   /** Beside the kind, what tells this one from all others. */
   readonly about: readonly string[]
   readonly operator?: string | undefined

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { bytea } from '../../../src/adapters/postgres/sql.ts'
+import { explainPacket } from '../../../src/adapters/rounds/read-jobs.ts'
 import { recoverRound } from '../../../src/core/rounds/coordinating/recover.ts'
 import { endOfThread } from '../../../src/core/rounds/coordinating/thread.ts'
 import type { HeldRound } from '../../../src/jobs/ports.ts'
+import { openNodeJobs } from '../../../src/node/node-jobs.ts'
 import { decidedAs, jobOf, leaf, type RoundsBed, roundsBed, type Store } from './rounds-bed.ts'
 
 let bed: RoundsBed
@@ -166,6 +168,7 @@ describe('an agent that says something else than the quorum', () => {
     expect(await bed.query('select failure_points from operators order by 1')).toEqual(
       [0, 0, 10].map(failure_points => ({ failure_points })),
     )
+    await showsAll(heard)
   })
 })
 
@@ -270,6 +273,32 @@ async function onlyLease() {
   const [round] = await store.take(10)
   if (round === undefined) throw new Error('there is no round to take')
   return round.lease
+}
+
+/** The same, as people are shown it. */
+async function showsAll({ lease: { roundId }, packets }: HeldRound): Promise<void> {
+  const { pool } = bed.fuelBed.bed.database
+  const reopen = (packetId: string, by: string) => store.reopen(packetId, by)
+  const jobs = openNodeJobs({ pool, reopen, now: () => bed.clock.ms })
+  const all = { limit: 10 }
+  expect(await jobs.rounds(all, 'open')).toMatchObject([{ roundId, state: 'open', packets: 2 }])
+  expect(await jobs.rounds(all, 'over')).toEqual([])
+  expect(await jobs.round(roundId)).toMatchObject({
+    members: [{ index: 0 }, { index: 1 }],
+    jobs: [{ stage: 'normalize', outcome: 'advanced' }, { stage: 'validate' }],
+  })
+  const packetId = packets[1]?.packetId ?? ''
+  expect(await jobs.conflicts(all, packetId)).toMatchObject([{ packetId, stage: 'normalize' }])
+  const [evidence] = await jobs.evidence(all, undefined)
+  expect(evidence).toMatchObject({ kind: 'dissent', roundId })
+  expect(await jobs.evidence({ ...all, below: evidence?.id }, undefined)).toEqual([])
+  expect((await jobs.agents(10)).map(({ score }) => score).sort((a, b) => a - b)).toEqual([71.4, 100, 100])
+  expect(await jobs.deadLetters(all, 'dead')).toEqual([])
+  expect(await jobs.redrive(1, 'owner')).toBe(undefined)
+  expect(await explainPacket(pool, packetId)).toMatchObject({ packetId, status: 'open', conflicts: 1 })
+  expect(await store.backlog()).toBe(packets.length === 2 ? 8 : 0)
+  expect(await store.isSettled(packetId)).toBe(false)
+  await store.noteEquivocations()
 }
 
 /** All that a step could have left half done. */
