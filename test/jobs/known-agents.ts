@@ -9,10 +9,14 @@ import { party } from '../support/pipeline.ts'
 export const NOW_MS = 1_780_000_000_000
 
 /** An agent of this operator; `north`, or `north 2` for its second one. */
-export function agent(name: string, more: Partial<KnownAgent> = {}): KnownAgent {
+export function agent(
+  name: string,
+  more: Partial<KnownAgent> = {},
+  operatorToMs = NOW_MS + 86_400_000,
+): KnownAgent {
   const operator = operatorOf(name)
   const agentKey = party(`agent ${name}`).identityKey
-  const [operatorFromMs, operatorToMs] = [0, NOW_MS + 86_400_000]
+  const operatorFromMs = 0
   return {
     agentKey,
     word: {
