@@ -1,6 +1,4 @@
 import type { Fault } from '../core/fault.ts'
-import { backOff } from '../runtime/back-off.ts'
-import { repeat } from '../runtime/repeat.ts'
 import { type CertifyRoundDeps, certifyRound } from './certify-round.ts'
 import type { CertificateStore, DueCertificate, HeardCertificate } from './ports.ts'
 import { watchCertificates } from './watch-certificates.ts'
@@ -14,6 +12,8 @@ export type Certifying = {
 
 export type CertifyingDeps = Omit<CertifyRoundDeps, 'store'> & {
   readonly store: CertificateStore
+  /** Does it again and again, never beside itself: after so long, when woken, and at once where it says `more`. */
+  readonly repeat: Repeat
   readonly timing?: Partial<CertifyingTiming>
   /** A round has lost its certificate, and somebody has to decide what becomes of it. */
   onLost(certificate: HeardCertificate, why: string): void
@@ -22,6 +22,11 @@ export type CertifyingDeps = Omit<CertifyRoundDeps, 'store'> & {
   onRefused(due: DueCertificate, fault: Fault): void
   onFailure(error: unknown, roundId: string | undefined): void
 }
+
+type Repeat = (
+  work: () => Promise<unknown>,
+  options: { readonly everyMs: number; readonly againMs: number; onFailure(error: unknown): void },
+) => Certifying
 
 export type CertifyingTiming = {
   /** Between two looks where nobody wakes us: what other processes did is found then. */
@@ -89,11 +94,11 @@ export function startCertifying(deps: CertifyingDeps): Certifying {
     const count = (failures.get(roundId) ?? 0) + 1
     if (failures.size >= FAILURES_REMEMBERED_MAX) failures.clear()
     failures.set(roundId, count)
-    const afterMs = backOff(count, { firstMs: timing.againMs, longestMs: timing.againMsMax })
+    const afterMs = Math.min(timing.againMs * 2 ** Math.min(count - 1, 20), timing.againMsMax)
     await store.postpone(due.lease, error, afterMs)
   }
 
-  const looking = repeat(look, {
+  const looking = deps.repeat(look, {
     everyMs: timing.pollMs,
     againMs: timing.againMs,
     onFailure: error => deps.onFailure(error, undefined),

@@ -51,6 +51,7 @@ export function openNodeCertify(_settings: Settings, deps: NodeCertifyDeps): Nod
   })
   const certifying = startCertifying({
     store,
+    repeat,
     keepOutput: keepOutputIn(content),
     log: keys.log,
     now,

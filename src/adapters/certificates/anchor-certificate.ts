@@ -1,11 +1,9 @@
-import type { Pool } from 'pg'
 import type { HeardCertificate } from '../../certify/ports.ts'
 import { baseTopics } from '../../contract/names.ts'
 import { quorums } from '../../core/level.ts'
 import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
+import { type LockedRound, lockRound, type SettleDeps } from './lock-round.ts'
 import { proveCertificate } from './move-certificate.ts'
-
-export type SettleDeps = { readonly pool: Pool; readonly nowMs: number }
 
 /** States at every so many packets are kept for good, and the latest of each partition. */
 export const KEPT_STATE_EVERY = 256
@@ -34,22 +32,6 @@ export async function anchorCertificate(
     },
     { keep: outcome => outcome === 'written' },
   )
-}
-
-type LockedRound = {
-  readonly template: string
-  readonly state: string
-  readonly lastTx: string | null
-}
-
-/** Before anything else: whoever settles or recovers a round waits here. */
-export async function lockRound(db: Queryable, roundId: string): Promise<LockedRound | undefined> {
-  const { rows } = await db.query<LockedRound>({
-    name: 'certify-lock',
-    text: `select template, state, encode(last_tx, 'hex') as "lastTx" from rounds where round_id = $1 for update`,
-    values: [bytea(roundId)],
-  })
-  return rows[0]
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { HeardCertificate } from '../../certify/ports.ts'
 import { bytea, inTransaction, type Queryable } from '../postgres/sql.ts'
-import { lockRound, type SettleDeps } from './anchor-certificate.ts'
+import { lockRound, type SettleDeps } from './lock-round.ts'
 import { ERROR_CHARS_MAX } from './round-leases.ts'
 
 /**

@@ -1,12 +1,4 @@
 import type { Pool } from 'pg'
-import {
-  type AggregatedPacket,
-  type AggregatePlan,
-  type DueRange,
-  nextRollup,
-  nextWindow,
-  type SettledWindow,
-} from '../../certify/aggregates-due.ts'
 import type { Audience } from '../../core/audience.ts'
 import { parseCanonicalJson } from '../../core/canonical-json.ts'
 import {
@@ -17,6 +9,14 @@ import {
   policyOfParent,
   writeAggregateDocument,
 } from '../../core/certificate/aggregate.ts'
+import {
+  type AggregatedPacket,
+  type AggregatePlan,
+  type DueRange,
+  nextRollup,
+  nextWindow,
+  type SettledWindow,
+} from '../../core/certificate/aggregates-due.ts'
 import { MANIFEST_BYTES_MAX } from '../../core/certificate/dlm-version.ts'
 import { type CertifiedManifest, readCertifiedManifest } from '../../core/certificate/manifest.ts'
 import { orThrow } from '../../core/fault.ts'

@@ -1,7 +1,7 @@
 import type { HeardCertificate } from '../../certify/ports.ts'
 import { bytea, inTransaction, type Queryable } from '../postgres/sql.ts'
-import { lockRound, type SettleDeps } from './anchor-certificate.ts'
 import { bestBlockHash } from './hear-of-certificates.ts'
+import { lockRound, type SettleDeps } from './lock-round.ts'
 
 /** A block has it, or another block, or none any more. What fuel knows of it when this is written is what counts. */
 export async function moveCertificate(

@@ -6,6 +6,7 @@ import {
 import { keepOutputIn, readPartIn } from '../../../src/adapters/certificates/keep-output.ts'
 import type { ContentStore } from '../../../src/adapters/uhrp/content-store.ts'
 import { type Certifying, type CertifyingDeps, startCertifying } from '../../../src/certify/certificates.ts'
+import { repeat } from '../../../src/runtime/repeat.ts'
 import type { RoundOptions } from '../../support/certified-round.ts'
 import { contentOn, type DecidedRound, decidedRound } from '../../support/decided-round.ts'
 import { party } from '../../support/pipeline.ts'
@@ -56,6 +57,7 @@ export async function certificatesBed(): Promise<CertificatesBed> {
       const certificates = store()
       const certifying = startCertifying({
         store: certificates,
+        repeat,
         keepOutput: keepOutputIn(content.store),
         log: party('log'),
         now: Date.now,

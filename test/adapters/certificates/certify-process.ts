@@ -7,6 +7,7 @@ import { openDatabase } from '../../../src/adapters/postgres/database.ts'
 import { openContentStore } from '../../../src/adapters/uhrp/content-store.ts'
 import { certifyingTiming, startCertifying } from '../../../src/certify/certificates.ts'
 import { crashPoint } from '../../../src/runtime/crash-point.ts'
+import { repeat } from '../../../src/runtime/repeat.ts'
 import { party } from '../../support/pipeline.ts'
 import { silentLog } from '../../support/silent-log.ts'
 import { storeBounds } from '../../support/uhrp-bed.ts'
@@ -44,6 +45,7 @@ startCertifying({
     leaseMs: 300,
     unsettledMs: 20,
   }),
+  repeat,
   keepOutput: keepOutputIn(content),
   log: party('log'),
   now: Date.now,

@@ -1,4 +1,4 @@
-import { AGGREGATE_PACKETS_MAX, type AggregateKind } from '../core/certificate/aggregate.ts'
+import { AGGREGATE_PACKETS_MAX, type AggregateKind } from './aggregate.ts'
 
 /** What a stream asks to have said over its packets. */
 export type AggregatePlan = {

@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { type AggregatedPacket, nextRollup, nextWindow } from '../../src/certify/aggregates-due.ts'
-import { AGGREGATE_PACKETS_MAX } from '../../src/core/certificate/aggregate.ts'
+import { AGGREGATE_PACKETS_MAX } from '../../../src/core/certificate/aggregate.ts'
+import {
+  type AggregatedPacket,
+  nextRollup,
+  nextWindow,
+} from '../../../src/core/certificate/aggregates-due.ts'
 
 const version = 'ab'.repeat(32)
 const plan = { windowMs: 1_000, rollupEvery: 2 }
