@@ -1,0 +1,235 @@
+import { randomUUID } from 'node:crypto'
+import { openSeatOffers } from '../../src/adapters/agents/seat-offers.ts'
+import { readHistory } from '../../src/adapters/fuel/read-history.ts'
+import { bytea } from '../../src/adapters/postgres/sql.ts'
+import type { CheckWork } from '../../src/adapters/rounds/check-work.ts'
+import { openRoundStore } from '../../src/adapters/rounds/round-store.ts'
+import { readBeef, writeBeef } from '../../src/contract/beef.ts'
+import { baseTopics } from '../../src/contract/names.ts'
+import { type ResultSaid, resultTransaction } from '../../src/contract/pipeline-outputs.ts'
+import { pipelineTransaction } from '../../src/contract/pipeline-transaction.ts'
+import { canonicalJson } from '../../src/core/canonical-json.ts'
+import { orThrow } from '../../src/core/fault.ts'
+import { type PacketHeader, packetId } from '../../src/core/log/packet-header.ts'
+import { leaveLimits } from '../../src/core/rounds/coordinating/leave.ts'
+import { type Leaf, noLeaf } from '../../src/core/rounds/pipeline.ts'
+import type { Stage } from '../../src/core/rounds/template.ts'
+import { sha256Hex } from '../../src/core/sha256.node.ts'
+import type { CoordinatorBounds } from '../../src/jobs/bounds.ts'
+import { type Coordinator, type CoordinatorTiming, startCoordinator } from '../../src/jobs/coordinator.ts'
+import { paceBounds } from '../../src/jobs/pace.ts'
+import type { DueSeat } from '../../src/jobs/ports.ts'
+import { type FuelBed, fuelBed } from '../adapters/fuel/fuel-bed.ts'
+import { certifiedRound } from '../support/certified-round.ts'
+import { party } from '../support/pipeline.ts'
+import { partition } from './candidates.ts'
+import { agent, directory, operatorOf, planBounds } from './known-agents.ts'
+
+/** What an agent says of each packet of a job; undefined: nothing at all, ever. */
+export type Play = (job: {
+  readonly stage: Stage
+  readonly packetIds: readonly string[]
+  readonly operator: string
+}) => readonly Leaf[] | undefined
+
+export type RoundsNode = {
+  readonly fuel: FuelBed
+  /** Packets as the sealer leaves them, of partitions 0, 1, … */
+  seal(counts: readonly number[]): Promise<string[][]>
+  /** A coordinator on this database, beside any others. */
+  start(more?: {
+    readonly bounds?: Partial<CoordinatorBounds>
+    readonly timing?: Partial<CoordinatorTiming>
+  }): Coordinator
+  play(by: Play): void
+  query<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>
+  /** Where each packet stands, by its id. */
+  standings(): Promise<ReadonlyMap<string, { readonly status: string; readonly inCertificate: boolean }>>
+  readonly steps: string[]
+  readonly failures: unknown[]
+  close(): Promise<void>
+}
+
+const names = ['north', 'east', 'south']
+const HOUR_MS = 3_600_000
+
+export const honest: Play = ({ stage, packetIds }) => packetIds.map(id => sha256Hex(`${stage} ${id}`))
+
+/** Coordinators on a real database, overlay and chain; agents are played, and what they store is not read. */
+export async function roundsNode(): Promise<RoundsNode> {
+  const fuel = await fuelBed({ horizonSeconds: 60, coinSatoshis: 5_000 })
+  await fuel.bed.overlay.start()
+  await fuel.fill()
+  const stopMiner = fuel.bed.chain.startMiner({ intervalMs: 50 })
+  const { pool } = fuel.bed.database
+  const query: RoundsNode['query'] = async (text, values = []) => (await pool.query(text, [...values])).rows
+  const log = party('log')
+  const endMs = Date.now() + 24 * HOUR_MS
+  const agents = names.map(name => agent(name, { expiresMs: endMs }, endMs))
+  const running: Coordinator[] = []
+  const [steps, failures]: [string[], unknown[]] = [[], []]
+  let play = honest
+
+  const offer = async (seat: DueSeat) => {
+    const history = await readHistory(pool, seat.jobTx)
+    const job = history?.beef.transactions.at(-1)
+    if (history === undefined || job === undefined) throw new Error('the job has no history')
+    const { role } = pipelineTransaction(job)
+    if (role.kind !== 'job') throw new Error('it is no job')
+    const name = names.find(each => agent(each).agentKey === seat.agentKey) ?? ''
+    const ids = await query<{ id: string }>(
+      `select encode(packet_id, 'hex') as id from round_members where round_id = $1 and index = any ($2) order by index`,
+      [bytea(role.facts.subject), [...role.facts.members]],
+    )
+    const leaves = play({ stage: seat.stage, packetIds: ids.map(({ id }) => id), operator: name })
+    if (leaves === undefined) return { taken: true }
+    const said: ResultSaid = {
+      status: 'completed',
+      leaves: [...leaves],
+      workHash: sha256Hex('work'),
+      evidenceHash: noLeaf,
+    }
+    const result = resultTransaction(party(`agent ${name}`), role.facts, job, seat.vout, said)
+    const beef = orThrow(readBeef(writeBeef([...history.beef.transactions, result])))
+    orThrow(await fuel.bed.overlay.submit({ beef, topics: [baseTopics[seat.stage]] }))
+    return { taken: true }
+  }
+
+  return {
+    ...{ fuel, query, steps, failures },
+    seal: counts => sealPackets(counts, query),
+    play(by) {
+      play = by
+    },
+    start({ bounds = {}, timing = {} } = {}) {
+      const store = openRoundStore({
+        ...{ pool, fuel: fuel.fuel, checkWork: unread, log: log.identityKey, coordinator: randomUUID() },
+        operators: names.map(name => operatorOf(name).identityKey),
+        retryMs: () => 0,
+        now: Date.now,
+      })
+      const seatOffers = openSeatOffers({
+        ...{ pool, now: Date.now, at: () => undefined },
+        outgoing: neverCalled,
+        jobBeef: () => Promise.reject(new Error('agents are played here')),
+      })
+      const retry = { baseMs: 10, factor: 2, longestMs: 100 }
+      const coordinator = startCoordinator({
+        ...{ store, log, now: Date.now, random: Math.random },
+        offers: { ...seatOffers, offer },
+        directory: directory(agents),
+        locations: () => ['https://node.example/rounds'],
+        bounds: {
+          ...{ seats: planBounds.seats, plan: planBounds.plan, leave: leaveLimits, retry, roundsAtOnce: 16 },
+          pace: { ...paceBounds, roundMs: 20 },
+          offers: { perAgent: 5, atOnce: 64, triesMax: 3, retry },
+          job: { ...planBounds.job, satsPerKb: 100, timeoutMs: 10_000 },
+          ...bounds,
+        },
+        timing,
+        at: step => void steps.push(step),
+        handedOver: () => undefined,
+        onFailure: error => void failures.push(error),
+        onRound: () => undefined,
+      })
+      running.push(coordinator)
+      return coordinator
+    },
+    async standings() {
+      const rows = await query<{ id: string; status: string; inCertificate: boolean }>(
+        `select encode(standing.packet_id, 'hex') as id, standing.status,
+            coalesce(round.state = 'certifying', false) as "inCertificate"
+          from packet_standings as standing left join rounds as round on round.round_id = standing.round_id`,
+      )
+      return new Map(rows.map(({ id, ...row }) => [id, row]))
+    },
+    async close() {
+      for (const each of running) await each.stop()
+      await stopMiner()
+      await fuel.close()
+    },
+  }
+}
+
+const unread: CheckWork = async ({ leaves, workHash, agentKey }) => ({
+  kind: 'held',
+  sha256: sha256Hex(workHash + agentKey),
+  bytes: 10,
+  outcomes: leaves.flatMap((leaf, member) =>
+    leaf === noLeaf
+      ? []
+      : [
+          {
+            ...{ member, leaf, outputHash: sha256Hex(leaf), stateOut: null },
+            ...{ outputAt: 0, outputBytes: 10, stateAt: 10, stateBytes: 0 },
+          },
+        ],
+  ),
+})
+
+const neverCalled = () => Promise.reject(new Error('agents are played here'))
+
+async function sealPackets(counts: readonly number[], query: RoundsNode['query']): Promise<string[][]> {
+  const { policySet } = certifiedRound()
+  const all = counts.map((count, number) => partition(number, count).map(({ header }) => header))
+  const [first] = all.flat()
+  if (first === undefined) return []
+  const { streamId, level, policyDigest } = first
+  await query('insert into policy_sets (digest, policy, created_ms) values ($1, $2, 0)', [
+    bytea(policyDigest),
+    canonicalJson(policySet),
+  ])
+  await query(
+    `insert into streams (stream_id, audience, level, shards_by, shards_count, domain, policy_digest, lateness_ms,
+        created_ms, updated_ms) values ($1, 'public', $2, 'event-id', $3, 'iot', $4, 0, 0, 0)`,
+    [streamId, level, counts.length, bytea(policyDigest)],
+  )
+  for (const headers of all) await sealPartition(headers, counts.length, query)
+  return all.map(headers => headers.map(packetId))
+}
+
+async function sealPartition(headers: readonly PacketHeader[], shards: number, query: RoundsNode['query']) {
+  const [first] = headers
+  if (first === undefined) return
+  const { streamId, partition: number, log, level } = first
+  const [opened] = await query<{ id: number }>(
+    `insert into partitions (stream_id, partition, log, network, level, audience, shards_by, shards_index, shards_count,
+        opened_ms) values ($1, $2, $3, 'local', $4, 'public', 'event-id', $2, $5, 0) returning id`,
+    [streamId, number, bytea(log), level, shards],
+  )
+  for (const header of headers) {
+    const { packetNo, firstSeq, count, bytes, rawHash, watermarkMs, rosterDigest, policyDigest } = header
+    await query(
+      `insert into seal_marks (partition_id, packet_no, up_to_seq, up_to_append, watermark_ms, policy_digest,
+          roster_digest, received, duplicate, rejected, quarantined, waived, because, marked_ms)
+        values ($7, $1, $2, $1, $3, $4, $5, 0, 0, 0, 0, 0, 'time', $6)`,
+      [
+        packetNo,
+        firstSeq + count,
+        watermarkMs,
+        bytea(policyDigest),
+        bytea(rosterDigest),
+        Date.now(),
+        opened?.id,
+      ],
+    )
+    await query(
+      `insert into packets (partition_id, packet_no, packet_id, header, first_seq, count, bytes, raw_hash, sealed_ms)
+        values ($8, $1, $2, $3, $4, $5, $6, $7, 0)`,
+      [
+        packetNo,
+        bytea(packetId(header)),
+        canonicalJson(header),
+        firstSeq,
+        count,
+        bytes,
+        bytea(rawHash),
+        opened?.id,
+      ],
+    )
+  }
+  await query(
+    'insert into partition_heads (partition_id, next_packet) values ($2, $1) on conflict (partition_id) do update set next_packet = $1',
+    [headers.length, opened?.id],
+  )
+}
