@@ -86,7 +86,7 @@ export async function startNode(
       advertised: peers,
       events: overlayEvents(log, metrics, {
         onAdmitted: topics => consensus?.onAdmitted(topics),
-        onNetworkHas: () => consensus?.onNews(),
+        onNetworkHas: () => consensus?.onNetworkHas(),
       }),
     })
     // Before it starts, as its start may fail half-way.
@@ -99,8 +99,8 @@ export async function startNode(
       key: keys.fuel,
       overlay,
       events: fuelEvents(log, metrics, {
-        onSeen: () => consensus?.onNews(),
-        onDead: () => consensus?.onNews(),
+        onSeen: () => consensus?.onSeen(),
+        onDead: () => consensus?.onSeen(),
       }),
     })
     stops.add('fuel', () => fuel.stop())

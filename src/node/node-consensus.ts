@@ -7,6 +7,7 @@ import type { Outgoing } from '../adapters/outgoing/outgoing.ts'
 import type { Database } from '../adapters/postgres/database.ts'
 import { openRoundStore } from '../adapters/rounds/round-store.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
+import { baseTopics } from '../contract/names.ts'
 import { ROUNDS_PATH } from '../contract/round-locations.ts'
 import type { NodeAppParts } from '../http/app.ts'
 import { crashPoint } from '../runtime/crash-point.ts'
@@ -31,7 +32,9 @@ export type NodeConsensus = {
   isSettled(packetId: string): Promise<boolean>
   onPacket(): void
   /** The network has one of our transactions, or will not have it. */
-  onNews(): void
+  onSeen(): void
+  /** The network has a transaction that somebody has submitted here. */
+  onNetworkHas(): void
   onAdmitted(topics: readonly string[]): void
   routes(frame: { onFailure(error: unknown, request: Request): void }): NodeAppParts['routes']
   upgrade(server: Server): void
@@ -53,6 +56,9 @@ export type NodeConsensusDeps = {
 }
 
 const EQUIVOCATIONS_MS = 10_000
+
+/** Where agents say that they are there. */
+const ofAgents: ReadonlySet<string> = new Set([baseTopics.agents, baseTopics.ship])
 
 export async function openNodeConsensus(settings: Settings, deps: NodeConsensusDeps): Promise<NodeConsensus> {
   const { database, fuel, chain, store, keys, address, log, metrics, stops, now } = deps
@@ -91,18 +97,19 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
       log.warn({ err: error }, 'who signed two things of which one can stand is looked for again'),
   })
   stops.add('evidence against agents', noting.stop)
-  const onNews = () => {
-    nodeRounds.wake('news')
-    nodeCertify.wake()
-  }
   return {
     backlog: rounds.backlog,
     isSettled: rounds.isSettled,
     onPacket: () => nodeRounds.wake('packet'),
-    onNews,
+    onSeen() {
+      nodeRounds.wake('news')
+      nodeCertify.wake()
+    },
+    // An answer counts once the network has it.
+    onNetworkHas: () => nodeRounds.wake('news'),
     onAdmitted(topics) {
-      agents.onAdmitted(topics)
-      onNews()
+      if (topics.some(topic => ofAgents.has(topic))) agents.onAdmitted(topics)
+      if (topics.includes(baseTopics.certified)) nodeCertify.wake()
     },
     routes: ({ onFailure }) => [
       agents.routes({ onFailure }),
