@@ -64,7 +64,7 @@ export function jobRoutes(deps: JobRouteDeps): Router {
         if (!parsed.success) return wrongShape('the query', parsed.error)
         const { limit } = parsed.data
         const items = await read(parsed.data, by.data)
-        const last = items.length === limit ? items.at(-1) : undefined
+        const last = items.length >= limit ? items.at(-1) : undefined
         return { data: { items, below: last === undefined ? null : String(last.id) } }
       }),
     )
