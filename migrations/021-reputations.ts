@@ -60,6 +60,17 @@ export const reputations = {
       create index evidence_by_round on evidence (round_id, id) where round_id is not null;
       create index evidence_by_kind on evidence (kind, id);
 
+      -- A mistake of ours is not to take away what somebody signed.
+      create function evidence_stays() returns trigger language plpgsql as $$
+        begin
+          raise exception 'evidence is never deleted or changed' using errcode = 'restrict_violation';
+        end
+      $$;
+      create trigger evidence_stays before delete or update on evidence
+        for each row execute function evidence_stays();
+      create trigger evidence_is_not_emptied before truncate on evidence
+        for each statement execute function evidence_stays();
+
       -- Answers to one packet that were not all the same, with what was decided and by which rule.
       create table conflicts (
         id bigint generated always as identity primary key,
@@ -104,6 +115,8 @@ export const reputations = {
   },
 
   async down(knex: Knex): Promise<void> {
-    await knex.raw('drop table dead_letters, conflicts, evidence, agent_records, operators')
+    await knex.raw(
+      'drop table dead_letters, conflicts, evidence, agent_records, operators; drop function evidence_stays',
+    )
   },
 }

@@ -31,6 +31,8 @@ export type Jobs = {
   evidence(page: Page, agentKey: string | undefined): Promise<readonly Listed[]>
   deadLetters(page: Page, state: string | undefined): Promise<readonly Listed[]>
   agents(limit: number): Promise<readonly ShownAgent[]>
+  /** Where two answers to one packet part ways; undefined where there is no such conflict. */
+  difference(id: number): Promise<{ readonly shown: object } | { readonly why: string } | undefined>
   /** Undefined where there is no such letter; false where its packet is not given up any more. */
   redrive(id: number, by: string): Promise<boolean | undefined>
 }
@@ -62,7 +64,7 @@ export function jobRoutes(deps: JobRouteDeps): Router {
         if (!parsed.success) return wrongShape('the query', parsed.error)
         const { limit } = parsed.data
         const items = await read(parsed.data, by.data)
-        const last = items.length === limit ? items.at(-1) : undefined
+        const last = items.length >= limit ? items.at(-1) : undefined
         return { data: { items, below: last === undefined ? null : String(last.id) } }
       }),
     )
@@ -78,6 +80,17 @@ export function jobRoutes(deps: JobRouteDeps): Router {
       const id = hex(32).safeParse(params['id'])
       const found = id.success ? await jobs.round(id.data) : undefined
       return found === undefined ? unknown('round') : { data: found }
+    }),
+  )
+  routes.get(
+    '/admin/conflicts/:id/difference',
+    asking(async ({ params }) => {
+      const id = digits.safeParse(params['id'])
+      const found = id.success ? await jobs.difference(id.data) : undefined
+      if (found === undefined) return unknown('conflict')
+      return 'why' in found
+        ? { status: 404, code: 'ERR_NOT_FOUND', message: found.why }
+        : { data: found.shown }
     }),
   )
   routes.get(

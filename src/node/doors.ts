@@ -15,6 +15,7 @@ import { eventRoutes } from '../http/event-routes.ts'
 import { type HealthCheck, healthRoutes } from '../http/health-routes.ts'
 import { identityRoutes, type NodeIdentity } from '../http/identity-routes.ts'
 import type { IngestDoor } from '../http/ingest/door.ts'
+import { jobRoutes } from '../http/job-routes.ts'
 import { loggedPath } from '../http/logged-path.ts'
 import { overlayRoutes } from '../http/overlay-routes.ts'
 import { quarantineRoutes } from '../http/quarantine-routes.ts'
@@ -81,6 +82,12 @@ export async function openDoors(
       ...routesOf(settings, doors, { service, authentication, onFailure }),
       ...ingestRoutes(settings, doors, { authentication, onFailure }),
       ...doors.consensus.routes({ onFailure }),
+      jobRoutes({
+        ...{ authentication, log, onFailure },
+        token: settings.ADMIN_TOKEN,
+        identityKeys: settings.ADMIN_IDENTITY_KEYS,
+        jobs: doors.consensus.jobs,
+      }),
       ingestDoor.routes,
     ],
   })

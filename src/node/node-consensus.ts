@@ -10,6 +10,7 @@ import type { ContentStore } from '../adapters/uhrp/content-store.ts'
 import { baseTopics } from '../contract/names.ts'
 import { ROUNDS_PATH } from '../contract/round-locations.ts'
 import type { NodeAppParts } from '../http/app.ts'
+import type { Jobs } from '../http/job-routes.ts'
 import { crashPoint } from '../runtime/crash-point.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
@@ -18,6 +19,7 @@ import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
 import { openNodeAgents } from './node-agents.ts'
 import { openNodeCertify } from './node-certify.ts'
+import { openNodeJobs } from './node-jobs.ts'
 import type { NodeKeys } from './node-keys.ts'
 import { openNodeLocal } from './node-local.ts'
 import { readFrom } from './node-packets.ts'
@@ -30,6 +32,8 @@ export type NodeConsensus = {
   backlog(): Promise<number>
   /** Whether a packet has its verdict, so that its events need not be in the log any more. */
   isSettled(packetId: string): Promise<boolean>
+  /** All of it, as people see it. */
+  readonly jobs: Jobs
   onPacket(): void
   /** The network has one of our transactions, or will not have it. */
   onSeen(): void
@@ -100,6 +104,7 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
   return {
     backlog: rounds.backlog,
     isSettled: rounds.isSettled,
+    jobs: openNodeJobs({ pool: database.pool, content: store, reopen: rounds.reopen, now }),
     onPacket: () => nodeRounds.wake('packet'),
     onSeen() {
       nodeRounds.wake('news')

@@ -6,14 +6,16 @@ import { signTransaction } from '../../src/contract/spend.ts'
 import { proofOf } from '../../src/contract/spv-envelope.ts'
 import { fromHex, toHex } from '../../src/core/bytes.ts'
 import { orThrow } from '../../src/core/fault.ts'
-import { nodeApp } from '../../src/http/app.ts'
+import { nodeApp, standingHeaders } from '../../src/http/app.ts'
 import { overlayRoutes } from '../../src/http/overlay-routes.ts'
-import { type HttpServer, listen } from '../../src/http/server.ts'
+import { type HttpServer, httpLimits, listen } from '../../src/http/server.ts'
 import { openNodeDeclarations } from '../../src/node/node-declarations.ts'
 import { type OverlayBed, overlayBed } from '../support/overlay-bed.ts'
 import { output, party, payTo } from '../support/pipeline.ts'
 import { until } from '../support/until.ts'
 import { batchToken } from '../topic-managers/batch-transactions.ts'
+import { routesOf, undocumented } from './openapi-checks.ts'
+import { openObjects, readApiDocument } from './openapi-document.ts'
 
 const owner = party('somebody who declares')
 const manifest = {
@@ -38,6 +40,7 @@ describe('a version that somebody else declares', () => {
       nodeApp({ routes, metrics: new Registry(), network: 'local', onFailure }),
       0,
       '127.0.0.1',
+      { ...httpLimits, headers: standingHeaders('local') },
     )
   })
   afterAll(async () => {
@@ -46,6 +49,7 @@ describe('a version that somebody else declares', () => {
     expect(failures).toEqual([])
   })
 
+  /** Each is held against docs/openapi.yaml. */
   const call = async (path: string, body?: unknown, type = 'application/json') => {
     const answer = await fetch(`http://127.0.0.1:${http.port}${path}`, {
       ...(body !== undefined && {
@@ -54,7 +58,9 @@ describe('a version that somebody else declares', () => {
         headers: { 'content-type': type },
       }),
     })
-    const told: Record<string, unknown> = Object(await answer.json())
+    const text = await answer.text()
+    const told: Record<string, unknown> = Object(JSON.parse(text))
+    againstDocument(path, { status: answer.status, headers: answer.headers, text })
     return { status: answer.status, told }
   }
   const built = async () => {
@@ -83,6 +89,25 @@ describe('a version that somebody else declares', () => {
     if (status?.kind !== 'mined' || proof === undefined) throw new Error('it is in no block')
     return { proof, height: status.proof.height }
   }
+
+  test('has its routes in docs/openapi.yaml, with every object that an answer holds closed', () => {
+    const { database, chain, overlay } = bed
+    const declarations = openNodeDeclarations({
+      ...{ database, chain, overlay },
+      now: Date.now,
+      onFailure: () => undefined,
+    })
+    const documented = operations.filter(({ id, tag }) => tag === 'declarations' || id === 'submit')
+    expect(routesOf(declarations).sort()).toEqual(
+      documented.map(({ method, path }) => `${method} ${path}`).sort(),
+    )
+    const open = documented.flatMap(({ answers }) =>
+      [...answers.values()].flatMap(({ bodies }) =>
+        [...bodies.values()].flatMap(({ schema }) => openObjects(schema)),
+      ),
+    )
+    expect(open).toEqual([])
+  })
 
   test('begins with the output that its wallet puts into a transaction', async () => {
     const { told, versionId, script } = await built()
@@ -182,6 +207,19 @@ describe('a version that somebody else declares', () => {
     })
   })
 })
+
+const { operations } = readApiDocument()
+const [build, receive, envelope] = ['buildDeclaration', 'submit', 'declarationEnvelope'].map(name =>
+  operations.find(({ id }) => id === name),
+)
+
+function againstDocument(path: string, answer: { status: number; headers: Headers; text: string }): void {
+  const operation = path === '/submit' ? receive : path === '/submit/dlm1' ? build : envelope
+  if (operation === undefined) throw new Error(`docs/openapi.yaml does not have ${path}`)
+  const headers = Object.fromEntries(answer.headers)
+  const found = undocumented(operation, { status: answer.status, headers, body: Buffer.from(answer.text) })
+  expect([path, answer.text, found]).toEqual([path, answer.text, []])
+}
 
 function hex(text: unknown) {
   const bytes = typeof text === 'string' ? fromHex(text) : undefined

@@ -25,9 +25,9 @@ import { openObjects, readApiDocument } from './openapi-document.ts'
 import { HttpClient, type Sent } from './raw-http.ts'
 
 const api = readApiDocument()
-/** These have tests of their own: test/http/uhrp-openapi.test.ts, quarantine.test.ts, events.test.ts and
+/** These have tests of their own: test/http/{uhrp-openapi,quarantine,events,job-routes,round-parts,agent-routes,dlm1}.test.ts and
  * ingest/openapi.test.ts. */
-const elsewhere = ['storage', 'quarantine', 'ingest', 'events']
+const elsewhere = ['storage', 'quarantine', 'ingest', 'events', 'rounds', 'agents', 'declarations']
 const operations = api.operations.filter(({ tag }) => !elsewhere.includes(tag))
 const token = 'a token of the processor'.replaceAll(' ', '-')
 const REQUESTS_EACH = 200

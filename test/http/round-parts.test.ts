@@ -8,11 +8,13 @@ import { readWork, writeWork } from '../../src/contract/work.ts'
 import { fromUtf8, utf8 } from '../../src/core/bytes.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import { sha256Hex } from '../../src/core/sha256.node.ts'
-import { nodeApp } from '../../src/http/app.ts'
-import { type HttpServer, listen } from '../../src/http/server.ts'
+import { nodeApp, standingHeaders } from '../../src/http/app.ts'
+import { type HttpServer, httpLimits, listen } from '../../src/http/server.ts'
 import { openNodeRoundParts } from '../../src/node/node-round-parts.ts'
 import { party } from '../support/pipeline.ts'
 import { type UhrpBed, uhrpBed } from '../support/uhrp-bed.ts'
+import { routesOf, shown, undocumented } from './openapi-checks.ts'
+import { readApiDocument } from './openapi-document.ts'
 import { HttpClient } from './raw-http.ts'
 
 const agent = party('agent with a seat')
@@ -43,7 +45,7 @@ describe('what agents fetch of a round', () => {
     const rounds = openNodeRoundParts({ database: { pool }, content: bed.store, now: bed.now, onFailure })
     const routes = [[ROUNDS_PATH, rounds]] as const
     const app = nodeApp({ routes, metrics: new Registry(), network: 'local', onFailure })
-    http = await listen(app, 0, '127.0.0.1')
+    http = await listen(app, 0, '127.0.0.1', { ...httpLimits, headers: standingHeaders('local') })
     client = new HttpClient(http.port)
     location = `http://127.0.0.1:${http.port}${ROUNDS_PATH}`
   })
@@ -140,6 +142,43 @@ describe('what agents fetch of a round', () => {
     )
     const { 'X-Nonce': _, ...rest } = signed(part, name)
     expect((await fetchPart(part, name, rest)).status).toBe(401)
+  })
+
+  test('is described in docs/openapi.yaml, whatever is answered', async () => {
+    const [operation, ...others] = readApiDocument().operations.filter(({ path }) =>
+      path.startsWith(`${ROUNDS_PATH}/`),
+    )
+    if (operation === undefined) throw new Error('the document has no such route')
+    const rounds = openNodeRoundParts({
+      ...{ content: bed.store, now: bed.now, onFailure: () => undefined },
+      database: { pool: bed.database.pool },
+    })
+    const documented = [operation, ...others].map(({ method, path }) => `${method} ${path}`)
+    expect(routesOf(rounds).map(route => route.replace(' ', ` ${ROUNDS_PATH}`))).toEqual(documented)
+    const get = (path: string, headers: Record<string, string> = {}) => ({
+      method: 'GET',
+      path: `${ROUNDS_PATH}/${path}`,
+      headers,
+    })
+    const [document] = [nameOf('restricted document')]
+    const asked = [
+      ...['document', 'policy', 'packet', 'manifest'].map(part =>
+        get(`${part}/${nameOf(`public ${part === 'manifest' ? 'version' : part}`)}`),
+      ),
+      get(`outcome/${nameOf('public leaf')}`),
+      get(`document/${nameOf('public document')}`, { 'if-none-match': `"${nameOf('public document')}"` }),
+      get(`document/${document}`, signed('document', document)),
+      get(`document/${document}`, { 'X-Nonce': '1' }),
+      get(`document/${document}`),
+      get('document/x'),
+    ]
+    const seen = new Set<string>()
+    for (const request of asked) {
+      const answer = await client.send(request)
+      seen.add(String(answer.status))
+      expect(undocumented(operation, answer).map(each => `${each}: ${shown(request, answer)}`)).toEqual([])
+    }
+    expect([...operation.answers.keys()].filter(status => !seen.has(status))).toEqual(['500', '503'])
   })
 
   test('answers a name that is none, or a part that is none, as one that is not there', async () => {

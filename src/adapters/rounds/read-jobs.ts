@@ -7,13 +7,14 @@ import { bytea, type Queryable } from '../postgres/sql.ts'
 export type Page = { readonly below?: number | undefined; readonly limit: number }
 export type Listed = { readonly id: number } & { readonly [name: string]: unknown }
 
-/** `id` of a round is when it was made, in milliseconds. */
+/** `id` of a round is when it was made, in milliseconds; those of the last millisecond are all on its page. */
 export function listRounds(db: Queryable, page: Page, state?: string): Promise<Listed[]> {
   return listed(
     db,
     'rounds-list',
     `select made_ms as id, ${roundJson} as shown from rounds as round
-      where ($1::bigint is null or made_ms < $1) and ($3::text is null or state = $3) order by made_ms desc limit $2`,
+      where ($1::bigint is null or made_ms < $1) and ($3::text is null or state = $3)
+      order by made_ms desc fetch first ($2::bigint) rows with ties`,
     page,
     state,
   )

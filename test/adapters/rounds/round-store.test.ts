@@ -279,7 +279,11 @@ async function onlyLease() {
 async function showsAll({ lease: { roundId }, packets }: HeldRound): Promise<void> {
   const { pool } = bed.fuelBed.bed.database
   const reopen = (packetId: string, by: string) => store.reopen(packetId, by)
-  const jobs = openNodeJobs({ pool, reopen, now: () => bed.clock.ms })
+  const jobs = openNodeJobs({
+    ...{ pool, reopen },
+    content: { open: async () => ({ kind: 'none' }) },
+    now: () => bed.clock.ms,
+  })
   const all = { limit: 10 }
   expect(await jobs.rounds(all, 'open')).toMatchObject([{ roundId, state: 'open', packets: 2 }])
   expect(await jobs.rounds(all, 'over')).toEqual([])
@@ -289,6 +293,10 @@ async function showsAll({ lease: { roundId }, packets }: HeldRound): Promise<voi
   })
   const packetId = packets[1]?.packetId ?? ''
   expect(await jobs.conflicts(all, packetId)).toMatchObject([{ packetId, stage: 'normalize' }])
+  const [conflict] = await jobs.conflicts(all, packetId)
+  // What the agents had stored is gone.
+  expect(await jobs.difference(conflict?.id ?? 0)).toMatchObject({ why: expect.stringContaining('not here') })
+  expect(await jobs.difference(0)).toBe(undefined)
   const [evidence] = await jobs.evidence(all, undefined)
   expect(evidence).toMatchObject({ kind: 'dissent', roundId })
   expect(await jobs.evidence({ ...all, below: evidence?.id }, undefined)).toEqual([])
