@@ -19,6 +19,7 @@ import { openNodeAgents } from './node-agents.ts'
 import { openNodeCertify } from './node-certify.ts'
 import type { NodeKeys } from './node-keys.ts'
 import { openNodeLocal } from './node-local.ts'
+import { openNodeOutside } from './node-outside.ts'
 import { readFrom } from './node-packets.ts'
 import { openNodeRoundParts } from './node-round-parts.ts'
 import { openNodeRounds, packetRetryMs } from './node-rounds.ts'
@@ -57,6 +58,7 @@ const EQUIVOCATIONS_MS = 10_000
 export async function openNodeConsensus(settings: Settings, deps: NodeConsensusDeps): Promise<NodeConsensus> {
   const { database, fuel, chain, store, keys, address, log, metrics, stops, now } = deps
   const agents = await openNodeAgents(settings, deps)
+  const asksOutside = settings.CERTIFIER_WEBHOOK_URL !== undefined
   const rounds = openRoundStore({
     pool: database.pool,
     ...{ fuel, now },
@@ -65,6 +67,7 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
     coordinator: randomUUID(),
     operators: settings.EVENT_OPERATORS,
     retryMs: packetRetryMs(settings),
+    asksOutside,
     at: crashPoint,
   })
   const nodeCertify = openNodeCertify(settings, {
@@ -80,11 +83,12 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
     handedOver: nodeCertify.wake,
   })
   openNodeLocal({
-    ...{ database, log, stops, now },
+    ...{ database, asksOutside, log, stops, now },
     content: store,
     readPayload: readFrom(store),
     mode: nodeRounds.mode,
   })
+  openNodeOutside(settings, { database, content: store, keys, log, stops, now })
   const noting = repeat(rounds.noteEquivocations, {
     everyMs: EQUIVOCATIONS_MS,
     onFailure: error =>
