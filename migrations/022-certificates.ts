@@ -134,7 +134,8 @@ export const certificates = {
         packet_id bytea not null,
         event_id bytea not null check (octet_length(event_id) = 32),
         url text not null,
-        state text not null check (state in ('due', 'answered', 'failed', 'dead')),
+        -- due: also after a try that brought nothing. dead: it was tried often enough.
+        state text not null default 'due' check (state in ('due', 'answered', 'dead')),
         attempts integer not null default 0,
         next_run_ms bigint not null,
         http_status integer,
@@ -146,14 +147,23 @@ export const certificates = {
         answered_ms bigint,
         primary key (event_id, url)
       );
-      create index external_verdicts_due on external_verdicts (next_run_ms) where state = 'due';
       create index external_verdicts_by_packet on external_verdicts (packet_id);
+      -- Packets whose events a certifier outside is to be asked about: from when they are validated until it has
+      -- answered, or was asked often enough, about each.
+      create table external_packets (
+        packet_id bytea primary key check (octet_length(packet_id) = 32),
+        -- The output that a node made without agents, kept by its hash; null where it is the one that a quorum agreed on.
+        output bytea check (octet_length(output) = 32),
+        attempts integer not null default 0,
+        next_run_ms bigint not null
+      ) with (fillfactor = 70);
+      create index external_packets_due on external_packets (next_run_ms);
     `)
   },
 
   async down(knex: Knex): Promise<void> {
     await knex.raw(`
-      drop table external_verdicts, aggregate_positions, aggregates, certificates, declarations, dlm_parents, dlm_versions;
+      drop table external_packets, external_verdicts, aggregate_positions, aggregates, certificates, declarations, dlm_parents, dlm_versions;
       alter table streams drop column aggregate;
       alter table packet_states drop column orchestration
     `)

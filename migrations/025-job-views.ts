@@ -12,6 +12,38 @@ export const jobViews = {
 
       drop view overlay_event_jobs, ingest_jobs;
 
+      -- Whether a quorum has said so, or one node alone, beside what is said.
+      create or replace view placed_events as
+        select event.*, opened.stream_id, opened.partition, packet.packet_no, packet.packet_id,
+            coalesce(became.state, 'received') as state, became.content_hash, became.version_id,
+            became.overlay_job_id, coalesce(became.processing_agents, '{}') as processing_agents,
+            became.certification_evidence, became.overlay_distribution, became.last_error, became.processed_at,
+            became.certified_at, became.changed_at, became.orchestration
+          from projected_events as event
+          join partitions as opened on opened.id = event.partition_id
+          left join lateral (
+            select sealed.packet_no, sealed.packet_id, sealed.first_seq + sealed.count as end_seq
+              from packets as sealed
+              where sealed.partition_id = event.partition_id and sealed.first_seq <= event.seq and sealed.count > 0
+              order by sealed.first_seq desc limit 1) as packet on packet.end_seq > event.seq
+          left join packet_states as became
+            on became.partition_id = event.partition_id and became.packet_no = packet.packet_no;
+
+      create or replace view overlay_events as
+        select encode(event_id, 'hex') as event_id, source_id, native_id as external_id, event_type,
+            event_payload(event_line(partition_id, seq, line_at, line_bytes))::jsonb as raw_data,
+            null::jsonb as normalized_data,
+            case when state in ('certified', 'anchored', 'proven') then 'certified' when state = 'validated' then 'valid'
+              else 'pending' end as validation_status,
+            null::jsonb as validation_issues,
+            encode(content_hash, 'hex') as content_hash, encode(version_id, 'hex') as version_id,
+            overlay_job_id, processing_agents, certification_evidence, overlay_distribution,
+            ingested_at, processed_at, certified_at,
+            to_timestamp(event_ms / 1000.0) as event_time, stream_id, partition, seq as sequence,
+            encode(packet_id, 'hex') as packet_id, flags as quality_flags, encode(revises, 'hex') as revises, state,
+            orchestration
+          from placed_events;
+
       -- A job is asked of an agent over a packet, and listed for each of its events: one row for event and seat.
       create view overlay_event_jobs as
         select encode(job.txid, 'hex') || '.' || seat.vout as job_id, encode(event.event_id, 'hex') as event_id,
@@ -73,8 +105,48 @@ export const jobViews = {
 
   async down(knex: Knex): Promise<void> {
     await knex.raw(`
-      drop view ingest_jobs, overlay_event_jobs;
+      drop view ingest_jobs, overlay_event_jobs, overlay_events, ingest_events, placed_events;
       drop index projected_events_by_place;
+      create view placed_events as
+        select event.*, opened.stream_id, opened.partition, packet.packet_no, packet.packet_id,
+            coalesce(became.state, 'received') as state, became.content_hash, became.version_id,
+            became.overlay_job_id, coalesce(became.processing_agents, '{}') as processing_agents,
+            became.certification_evidence, became.overlay_distribution, became.last_error, became.processed_at,
+            became.certified_at, became.changed_at
+          from projected_events as event
+          join partitions as opened on opened.id = event.partition_id
+          left join lateral (
+            select sealed.packet_no, sealed.packet_id, sealed.first_seq + sealed.count as end_seq
+              from packets as sealed
+              where sealed.partition_id = event.partition_id and sealed.first_seq <= event.seq and sealed.count > 0
+              order by sealed.first_seq desc limit 1) as packet on packet.end_seq > event.seq
+          left join packet_states as became
+            on became.partition_id = event.partition_id and became.packet_no = packet.packet_no;
+      create view overlay_events as
+        select encode(event_id, 'hex') as event_id, source_id, native_id as external_id, event_type,
+            event_payload(event_line(partition_id, seq, line_at, line_bytes))::jsonb as raw_data,
+            null::jsonb as normalized_data,
+            case when state in ('certified', 'anchored', 'proven') then 'certified' when state = 'validated' then 'valid'
+              else 'pending' end as validation_status,
+            null::jsonb as validation_issues,
+            encode(content_hash, 'hex') as content_hash, encode(version_id, 'hex') as version_id,
+            overlay_job_id, processing_agents, certification_evidence, overlay_distribution,
+            ingested_at, processed_at, certified_at,
+            to_timestamp(event_ms / 1000.0) as event_time, stream_id, partition, seq as sequence,
+            encode(packet_id, 'hex') as packet_id, flags as quality_flags, encode(revises, 'hex') as revises, state
+          from placed_events;
+      create view ingest_events as
+        select encode(event_id, 'hex') as event_id, source_id,
+            event_payload(event_line(partition_id, seq, line_at, line_bytes))::text as raw_json,
+            null::text as normalized_json,
+            case when state in ('certified', 'anchored', 'proven') then 'certified'
+              when state in ('normalized', 'validated') then 'normalized' when state = 'split' then 'failed'
+              else 'received' end as status,
+            last_error, encode(content_hash, 'hex') as content_hash, encode(version_id, 'hex') as version_id,
+            certification_evidence::text as evidence_json,
+            floor(extract(epoch from ingested_at))::bigint as created_at,
+            floor(extract(epoch from coalesce(changed_at, ingested_at)))::bigint as updated_at
+          from placed_events;
       create view overlay_event_jobs as
         select null::text as job_id, null::text as event_id, null::text as job_type, null::text as assigned_agent,
           null::text as overlay_job_template_id, null::text as job_status, null::jsonb as input_data,

@@ -182,8 +182,9 @@ async function theLog(pool: Database['pool'], deep: boolean): Promise<Seen> {
   )
 }
 
-function inWords({ events, appends, packets, partitions, held }: Recounted): string {
-  return `${events} events in ${appends} appends and ${packets} packets of ${partitions} partitions, ${held} held`
+function inWords({ events, appends, packets, partitions, held, ...verdicts }: Recounted): string {
+  const { certified, split, inFlight } = verdicts
+  return `${events} events in ${appends} appends and ${packets} packets of ${partitions} partitions, ${held} held; ${certified} certified, ${split} split, ${inFlight} in flight`
 }
 
 const HEALTH_BYTES_MAX = 64 * 1024

@@ -22,6 +22,7 @@ import { openNodeCertify } from './node-certify.ts'
 import { openNodeJobs } from './node-jobs.ts'
 import type { NodeKeys } from './node-keys.ts'
 import { openNodeLocal } from './node-local.ts'
+import { openNodeOutside } from './node-outside.ts'
 import { readFrom } from './node-packets.ts'
 import { openNodeRoundParts } from './node-round-parts.ts'
 import { openNodeRounds, packetRetryMs } from './node-rounds.ts'
@@ -67,6 +68,7 @@ const ofAgents: ReadonlySet<string> = new Set([baseTopics.agents, baseTopics.shi
 export async function openNodeConsensus(settings: Settings, deps: NodeConsensusDeps): Promise<NodeConsensus> {
   const { database, fuel, chain, store, keys, address, log, metrics, stops, now } = deps
   const agents = await openNodeAgents(settings, deps)
+  const asksOutside = settings.CERTIFIER_WEBHOOK_URL !== undefined
   const rounds = openRoundStore({
     pool: database.pool,
     ...{ fuel, now },
@@ -75,6 +77,7 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
     coordinator: randomUUID(),
     operators: settings.EVENT_OPERATORS,
     retryMs: packetRetryMs(settings),
+    asksOutside,
     at: crashPoint,
   })
   const nodeCertify = openNodeCertify(settings, {
@@ -90,11 +93,12 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
     handedOver: nodeCertify.wake,
   })
   openNodeLocal({
-    ...{ database, log, stops, now },
+    ...{ database, asksOutside, log, stops, now },
     content: store,
     readPayload: readFrom(store),
     mode: nodeRounds.mode,
   })
+  openNodeOutside(settings, { database, content: store, keys, log, stops, now })
   const noting = repeat(rounds.noteEquivocations, {
     everyMs: EQUIVOCATIONS_MS,
     onFailure: error =>

@@ -29,5 +29,20 @@ export function watchConservation(
     watch.discrepancies,
   )
   metrics.gauge('assay_quarantine_held', 'items that stand in quarantine', watch.held)
+  metrics.gauge(
+    'assay_conservation_certified_events',
+    'accepted events in packets that have a version, by a quorum',
+    () => watch.verdicts().certified,
+  )
+  metrics.gauge(
+    'assay_conservation_split_events',
+    'accepted events in packets that nobody agreed on, and that wait for a person',
+    () => watch.verdicts().split,
+  )
+  metrics.gauge(
+    'assay_conservation_in_flight_events',
+    'accepted events that are neither certified nor split',
+    () => watch.verdicts().inFlight,
+  )
   return watch
 }

@@ -13,6 +13,7 @@ export type NodeLocalDeps = {
   readonly database: Pick<Database, 'pool'>
   readonly content: ContentStore
   readPayload(rawHash: string): Promise<Uint8Array | undefined>
+  readonly asksOutside?: boolean
   /** Of the coordinator. */
   mode(): 'agents' | 'local' | 'waiting'
   readonly log: Log
@@ -29,6 +30,7 @@ export function openNodeLocal({
   database,
   content,
   readPayload,
+  asksOutside = false,
   mode,
   log,
   stops,
@@ -43,7 +45,7 @@ export function openNodeLocal({
         'packets could not be processed without agents; it is tried again',
       ),
     )
-  const store = openLocalStore({ pool: database.pool, content, readPayload, now, onFailure })
+  const store = openLocalStore({ pool: database.pool, content, readPayload, asksOutside, now, onFailure })
   const isWanted = () => mode() === 'local' && !stopping.signal.aborted
   const work = async () => {
     if (!isWanted()) return 'none'

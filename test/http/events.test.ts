@@ -87,6 +87,8 @@ describe('an event by its id', () => {
       contentHash: null,
       versionId: null,
       evidence: [],
+      orchestration: null,
+      outside: [],
       lastError: null,
       createdAt: 1_800_000_000,
       updatedAt: 1_800_000_000,

@@ -1,12 +1,14 @@
 import type { Pool } from 'pg'
 import { inTransaction, type Queryable } from '../postgres/sql.ts'
 import { type Counted, countOn } from './count-on.ts'
+import type { Verdicts } from './count-verdicts.ts'
 import { readCounted } from './read-counted.ts'
+import { recountVerdicts } from './recount-verdicts.ts'
 import { type Resealing, resealing } from './reseal-each.ts'
 import { openSeenEvents, type SeenEvents } from './seen-events.ts'
 import { againstHead, emptyTally } from './tally.ts'
 
-export type Recounted = {
+export type Recounted = Verdicts & {
   readonly partitions: number
   readonly appends: number
   readonly events: number
@@ -18,7 +20,8 @@ export type Recounted = {
 }
 
 /**
- * Counts the whole log from its first append, believing nothing that was counted before. `deep` reads the lines as
+ * Counts the whole log from its first append, and what has become of its events, believing nothing that was counted
+ * before. `deep` reads the lines as
  * well: each packet is made again and must come out with its id, and what tells repetitions must name events that are
  * in the log, each once. Memory is bounded by one page of appends, or one packet.
  */
@@ -32,17 +35,30 @@ async function recountIn(db: Queryable, deep: boolean): Promise<Recounted> {
   // A log of years takes longer than a statement of a node at work may.
   await db.query('set local statement_timeout = 0')
   const seen = deep ? await openSeenEvents(db) : undefined
-  let counts = { partitions: 0, appends: 0, events: 0, packets: 0, held: 0 }
+  let counts = {
+    partitions: 0,
+    appends: 0,
+    events: 0,
+    packets: 0,
+    held: 0,
+    certified: 0,
+    split: 0,
+    inFlight: 0,
+  }
   for await (const page of readCounted(db, { decided: true })) {
     for (const counted of page) {
       const wrong = await recountPartition(db, counted, seen)
-      if (wrong !== undefined) return { ...counts, discrepancy: inWords(counted, wrong) }
+      const verdicts = wrong ?? (await recountVerdicts(db, counted))
+      if (typeof verdicts === 'string') return { ...counts, discrepancy: inWords(counted, verdicts) }
       counts = {
         partitions: counts.partitions + 1,
         appends: counts.appends + counted.nextAppend,
         events: counts.events + counted.nextSeq,
         packets: counts.packets + counted.nextPacket,
         held: counts.held + counted.heldRows,
+        certified: counts.certified + verdicts.certified,
+        split: counts.split + verdicts.split,
+        inFlight: counts.inFlight + verdicts.inFlight,
       }
     }
   }

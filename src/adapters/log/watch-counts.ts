@@ -1,6 +1,7 @@
 import type { Pool } from 'pg'
 import { repeat } from '../../runtime/repeat.ts'
 import { type Counted, countOn } from './count-on.ts'
+import { type Followed, follow, followedAtFirst, readVerdicts, type Verdicts } from './count-verdicts.ts'
 import { readCounted } from './read-counted.ts'
 import { inWords } from './recount.ts'
 import { againstHead, emptyTally, type Tally } from './tally.ts'
@@ -10,6 +11,8 @@ export type CountsWatch = {
   discrepancies(): number
   /** Items that stand in quarantine. */
   held(): number
+  /** What has become of all accepted events, as of the last look. */
+  verdicts(): Verdicts
   stop(): Promise<void>
 }
 
@@ -27,7 +30,8 @@ const PAUSE_FACTOR = 20
 
 /**
  * Counts what is appended, from the last seal mark on, and compares it with what the heads and quarantine say. What
- * lies before that mark, and the lines, are for a recount.
+ * lies before that mark, and the lines, are for a recount. The same goes for what becomes of packets: each that is sealed
+ * from now on must set out on its way to a certificate, with all its events.
  */
 export function watchCounts({
   pool,
@@ -37,6 +41,9 @@ export function watchCounts({
 }: WatchDeps): CountsWatch {
   const tallies = new Map<number, Tally>()
   const wrongs = new Map<number, string>()
+  const astray = new Map<number, string>()
+  let followed: Map<number, Followed> | undefined
+  let verdicts: Verdicts = { certified: 0, split: 0, inFlight: 0 }
   let held = 0
   let restUntilMs = 0
 
@@ -49,6 +56,32 @@ export function watchCounts({
     if (wrong === undefined) tallies.set(partitionId, tally)
     return wrong
   }
+  const note = (known: Map<number, string>, place: Place, wrong: string | undefined) => {
+    const { partitionId } = place
+    if (wrong !== undefined && known.get(partitionId) !== wrong) onDiscrepancy(inWords(place, wrong))
+    if (wrong === undefined) known.delete(partitionId)
+    else known.set(partitionId, wrong)
+  }
+  const followPackets = async () => {
+    const rows = await readVerdicts(pool, followed)
+    const isFirst = followed === undefined
+    const reached = new Map(followed)
+    const sum = { certified: 0, split: 0, inFlight: 0 }
+    for (const row of rows) {
+      const before =
+        reached.get(row.partitionId) ?? (isFirst ? followedAtFirst(row) : { packets: 0, events: 0 })
+      const now = follow(row, before)
+      note(astray, row, typeof now === 'string' ? now : undefined)
+      // Where something is missing, it is looked at again from where nothing was.
+      reached.set(row.partitionId, typeof now === 'string' ? before : now.followed)
+      if (typeof now === 'string') continue
+      sum.certified += now.verdicts.certified
+      sum.split += now.verdicts.split
+      sum.inFlight += now.verdicts.inFlight
+    }
+    followed = reached
+    verdicts = sum
+  }
   const round = async () => {
     const startedMs = performance.now()
     if (startedMs < restUntilMs) return
@@ -56,21 +89,24 @@ export function watchCounts({
     for await (const page of readCounted(pool)) {
       for (const counted of page) {
         heldNow += counted.heldRows
-        const wrong = await look(counted)
-        if (wrong === undefined) wrongs.delete(counted.partitionId)
-        else {
-          if (wrongs.get(counted.partitionId) !== wrong) onDiscrepancy(inWords(counted, wrong))
-          wrongs.set(counted.partitionId, wrong)
-        }
+        note(wrongs, counted, await look(counted))
       }
     }
     held = heldNow
+    await followPackets()
     const endedMs = performance.now()
     restUntilMs = endedMs + PAUSE_FACTOR * (endedMs - startedMs)
   }
   const watching = repeat(round, { everyMs, onFailure })
-  return { discrepancies: () => wrongs.size, held: () => held, stop: watching.stop }
+  return {
+    discrepancies: () => new Set([...wrongs.keys(), ...astray.keys()]).size,
+    held: () => held,
+    verdicts: () => verdicts,
+    stop: watching.stop,
+  }
 }
+
+type Place = Pick<Counted, 'partitionId' | 'streamId' | 'partition'>
 
 async function tallyAtLastMark(pool: Pool, partitionId: number): Promise<Tally> {
   const { rows } = await pool.query<Omit<Tally, 'totals'> & Omit<Tally['totals'], 'accepted'>>(

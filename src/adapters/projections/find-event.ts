@@ -28,8 +28,23 @@ export type FoundEvent = {
   readonly contentHash: string | null
   readonly versionId: string | null
   readonly evidence: unknown
+  /** local: processed by one node alone, which is nobody's consensus. */
+  readonly orchestration: 'quorum' | 'local' | null
+  /** What certifiers outside say: beside the verdict, and never counted in it. */
+  readonly outside: readonly OutsideVerdict[]
   readonly lastError: string | null
   readonly changedMs: number
+}
+
+export type OutsideVerdict = {
+  readonly provider: string
+  readonly state: 'due' | 'answered' | 'dead'
+  /** As it was answered; it may be no version of anything. */
+  readonly versionId: string | null
+  readonly isKnownVersion: boolean
+  readonly attempts: number
+  readonly lastError: string | null
+  readonly answeredMs: number | null
 }
 
 /** What decides who may read it. */
@@ -78,6 +93,8 @@ type ProjectedRow = StreamRow & {
   readonly contentHash: Uint8Array | null
   readonly versionId: Uint8Array | null
   readonly evidence: unknown
+  readonly orchestration: FoundEvent['orchestration']
+  readonly outside: readonly OutsideVerdict[]
   readonly lastError: string | null
   readonly changedMs: number
   readonly constants: string
@@ -89,7 +106,11 @@ export const findProjectedSql = `
       event.event_ms as "eventTimeMs", round(extract(epoch from event.ingested_at) * 1000)::bigint as "ingestTimeMs",
       event.flags, event.packet_no as "packetNo", event.packet_id as "packetId", event.state,
       event.content_hash as "contentHash", event.version_id as "versionId",
-      event.certification_evidence as evidence, event.last_error as "lastError",
+      event.certification_evidence as evidence, event.orchestration, event.last_error as "lastError",
+      array(select jsonb_build_object('provider', verdict.url, 'state', verdict.state, 'versionId', verdict.version_id,
+          'isKnownVersion', coalesce(verdict.is_known_version, false), 'attempts', verdict.attempts,
+          'lastError', verdict.last_error, 'answeredMs', verdict.answered_ms)
+        from external_verdicts as verdict where verdict.event_id = event.event_id order by verdict.url) as outside,
       round(extract(epoch from coalesce(event.changed_at, event.ingested_at)) * 1000)::bigint as "changedMs",
       segment.constants,
       convert_from(substring(segment.lines from event.line_at + 1 for event.line_bytes), 'UTF8') as line
@@ -127,6 +148,8 @@ async function findProjected(pool: Pool, eventId: string): Promise<FoundEvent | 
     contentHash: row.contentHash && hexOf(row.contentHash),
     versionId: row.versionId && hexOf(row.versionId),
     evidence: row.evidence,
+    orchestration: row.orchestration,
+    outside: row.outside,
     lastError: row.lastError,
     changedMs: row.changedMs,
   }
@@ -201,6 +224,8 @@ async function findInTail(
       contentHash: null,
       versionId: null,
       evidence: null,
+      orchestration: null,
+      outside: [],
       lastError: null,
       changedMs: ingestTimeMs,
     }

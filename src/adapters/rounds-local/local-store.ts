@@ -7,6 +7,7 @@ import type { PolicySet } from '../../core/policy/policy-set.ts'
 import { readPolicySet } from '../../core/policy/read-policy-set.ts'
 import { POLICY_CHARS_MAX } from '../../core/schema.ts'
 import type { LocalPacket, LocalPrecursor, LocalStore, ProcessedPacket } from '../../jobs/local/ports.ts'
+import { noteValidated, type Validated } from '../outside/note-validated.ts'
 import { inTransaction, numbers, type Queryable } from '../postgres/sql.ts'
 import type { ContentStore } from '../uhrp/content-store.ts'
 import { type Holder, nodeHolder } from '../uhrp/holder.ts'
@@ -16,6 +17,8 @@ export type LocalStoreDeps = {
   readonly content: Pick<ContentStore, 'put' | 'open'>
   /** The bytes of a packet by their hash. */
   readPayload(rawHash: string): Promise<Uint8Array | undefined>
+  /** Whether a certifier outside is asked about what is validated: then outputs are kept for that. */
+  readonly asksOutside?: boolean
   now(): number
   /** It is tried again; the other partitions go on. */
   onFailure(error: unknown, partitionId: number): void
@@ -199,13 +202,37 @@ async function readState(
   return opened.kind === 'open' ? buffer(opened.object.file.createReadStream()) : undefined
 }
 
+/** Longer than a certifier outside is asked again and again. */
+const OUTPUT_KEPT_MS = 7 * 86_400_000
+
+/** What a certifier outside is to be asked about, on disk by its hash. */
+async function keepOutputs(
+  partitionId: number,
+  done: readonly ProcessedPacket[],
+  { content, now }: LocalStoreDeps,
+): Promise<Validated[]> {
+  const kept: Validated[] = []
+  for (const { packetId, packetNo, output } of done) {
+    const stored = await content.put(output, {
+      holder: nodeHolder(`local output of partition ${partitionId}, packet ${packetNo}`),
+      audience: 'restricted',
+      readers: [],
+      advertise: false,
+      retainUntilMs: now() + OUTPUT_KEPT_MS,
+    })
+    kept.push({ packetId, output: orThrow(stored).sha256 })
+  }
+  return kept
+}
+
 /** The state is on disk before anybody may go on from it. */
 async function write(
   db: Queryable,
   partitionId: number,
   done: readonly ProcessedPacket[],
-  { content, now }: LocalStoreDeps,
+  deps: LocalStoreDeps,
 ): Promise<void> {
+  const { content, now } = deps
   const last = done.at(-1)
   if (last === undefined) return
   orThrow(
@@ -230,6 +257,7 @@ async function write(
         where shown.state in ('received', 'normalized')`,
     values: [partitionId, numbers(done.map(({ packetNo }) => packetNo)), now()],
   })
+  if (deps.asksOutside === true) await noteValidated(db, await keepOutputs(partitionId, done, deps), now())
 }
 
 function holderOf(partitionId: number, packetNo: string): Holder {

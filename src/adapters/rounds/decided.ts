@@ -1,5 +1,6 @@
 import { quorums } from '../../core/level.ts'
 import type { Decided } from '../../jobs/ports.ts'
+import { noteValidated } from '../outside/note-validated.ts'
 import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
 import { recordConduct } from './conduct.ts'
 import type { RoundStoreDeps } from './deps.ts'
@@ -52,15 +53,24 @@ export async function writeDecided(
   })
   await recordConduct(db, job.role.seats, decision.conduct, nowMs)
   await writeDissent(db, round, decided)
-  if (decision.kind !== 'close' && round.template === 'packet')
-    await movePackets(db, await packetsAt(db, round.roundId, going), {
-      cause: job.role.facts.stage === 'normalize' ? 'normalize' : 'validate',
+  if (decision.kind !== 'close' && round.template === 'packet') {
+    const packets = await packetsAt(db, round.roundId, going)
+    const { stage } = job.role.facts
+    if (deps.asksOutside === true && stage === 'validate')
+      await noteValidated(
+        db,
+        packets.map(packetId => ({ packetId, output: null })),
+        nowMs,
+      )
+    await movePackets(db, packets, {
+      cause: stage === 'normalize' ? 'normalize' : 'validate',
       nowMs,
       jobId: `${job.txid}.0`,
       agents: job.role.seats.flatMap(({ agentKey }, seat) =>
         decision.conduct[seat] === 'agreed' ? [agentKey] : [],
       ),
     })
+  }
   deps.at('rounds.decided')
 }
 

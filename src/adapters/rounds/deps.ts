@@ -16,6 +16,8 @@ export type RoundStoreDeps = {
   readonly leaseMs: number
   /** How long a packet waits that stands like this after it has left a round. */
   retryMs(standing: PacketStanding): number
+  /** Whether a certifier outside is asked about what is validated. */
+  readonly asksOutside?: boolean
   now(): number
   /** Stops there, in tests. */
   at(step: string): void

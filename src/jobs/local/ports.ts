@@ -29,6 +29,7 @@ export type LocalPacket = {
 export type ProcessedPacket = {
   readonly packetId: string
   readonly packetNo: number
+  readonly output: Uint8Array
   /** Empty where there is none. */
   readonly state: Uint8Array
 }

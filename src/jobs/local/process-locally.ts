@@ -42,7 +42,7 @@ function process(packet: LocalPacket, bytes: Uint8Array, before: LocalPrecursor)
   const { packetId, header, policySet } = packet
   const normalized = orThrow(normalizePacket(header, bytes, policySet))
   const validated = orThrow(validatePacket(header, normalized.bytes, policySet, before))
-  return { packetId, packetNo: header.packetNo, state: validated.stateBytes }
+  return { packetId, packetNo: header.packetNo, output: validated.bytes, state: validated.stateBytes }
 }
 
 function stateOf({ state }: ProcessedPacket): Uint8Array | null {

@@ -55,6 +55,9 @@ describe('a log that adds up', () => {
       events: 15,
       packets: 3,
       held: 1,
+      certified: 0,
+      split: 0,
+      inFlight: 15,
       discrepancy: undefined,
     })
   })
