@@ -113,13 +113,18 @@ export const certificates = {
         -- Rounds that were to decide it.
         rounds integer not null default 0,
         tries integer not null default 0,
+        -- Since one of its certificates was last in a block.
+        rebuilds integer not null default 0,
+        -- Not before this time, after it has left a round.
+        retry_ms bigint not null default 0,
         round_id bytea references rounds,
+        -- Set by the first certificate, and never changed.
         version_id bytea references dlm_versions,
         state text not null check (state in ('due', 'open', 'certified', 'split')),
         made_ms bigint not null,
         unique (partition_id, kind, first_packet, last_packet)
       );
-      create index aggregates_due on aggregates (made_ms) where state in ('due', 'open');
+      create index aggregates_due on aggregates (made_ms) where state = 'due';
       -- Up to where the windows of a partition are cut, and its rollups.
       create table aggregate_positions (
         partition_id integer not null references partitions,

@@ -3,21 +3,25 @@ import { baseTopics } from '../../src/contract/names.ts'
 import { ROUNDS_PATH } from '../../src/contract/round-locations.ts'
 import type { Issuer } from '../../src/contract/tokens.ts'
 import { fromUtf8 } from '../../src/core/bytes.ts'
-import type { Fault } from '../../src/core/fault.ts'
+import { accepted, type Fault, type Outcome } from '../../src/core/fault.ts'
 import { backOff } from '../../src/runtime/back-off.ts'
 import { crashPoint } from '../../src/runtime/crash-point.ts'
 import { pause } from '../../src/runtime/pause.ts'
+import type { AnswerAggregate } from './aggregate-task.ts'
+import { fetchAggregate, workOnAggregate } from './aggregate-work.ts'
 import type { Call, CallAnswer, CallRequest } from './call.ts'
 import { type FetchDeps, fetchParts } from './fetch-parts.ts'
 import type { AnswerPacket } from './packet-task.ts'
 import type { AgentJob } from './read-job.ts'
 import { answerOf, type JobAnswer, noAnswers } from './result.ts'
-import { type WorkFault, workOn } from './work-on.ts'
+import { type Worked, type WorkFault, workOn } from './work-on.ts'
 
 export type AnswerDeps = FetchDeps & {
   readonly key: Issuer
   readonly call: Call
   readonly answer: AnswerPacket
+  /** Without it no job over an aggregate is taken. */
+  readonly answerAggregate?: AnswerAggregate | undefined
   readonly stop: AbortSignal
   /** A step that has failed, and is taken again. */
   onRetry(error: Error): void
@@ -34,22 +38,42 @@ export type Answered = {
 /** From a job that was taken to a result that the coordinator has. Rejects where the deadline comes first. */
 export async function answerJob(job: AgentJob, deps: AnswerDeps): Promise<Answered> {
   crashPoint('agent.taken')
-  const parts = await untilDeadline(job, deps, () => fetchParts(job, deps))
-  crashPoint('agent.fetched')
-  if (!parts.ok) {
+  const { answerAggregate } = deps
+  const worked =
+    job.facts.template === 'aggregate' && answerAggregate !== undefined
+      ? await onAggregate(job, answerAggregate, deps)
+      : await onPackets(job, deps)
+  if (!worked.ok) {
     const refusal = answerOf(job, noAnswers(job), true, deps.key)
     await hand(job, refusal, deps)
-    return { status: refusal.status, outputBytes: 0, faults: [], refusal: parts.fault }
+    return { status: refusal.status, outputBytes: 0, faults: [], refusal: worked.fault }
   }
-  const working = workOn(job, parts.value, deps.answer)
-  let step = working.next()
-  for (; step.done !== true; step = working.next()) await nextTurn()
-  const { work, faults } = step.value
+  const { work, faults } = worked.value
   crashPoint('agent.worked')
   const answer = answerOf(job, work, false, deps.key)
   crashPoint('agent.signed')
   await hand(job, answer, deps)
   return { status: answer.status, outputBytes: answer.output.length, faults, refusal: undefined }
+}
+
+async function onPackets(job: AgentJob, deps: AnswerDeps): Promise<Outcome<Worked>> {
+  const parts = await untilDeadline(job, deps, () => fetchParts(job, deps))
+  crashPoint('agent.fetched')
+  if (!parts.ok) return parts
+  const working = workOn(job, parts.value, deps.answer)
+  let step = working.next()
+  for (; step.done !== true; step = working.next()) await nextTurn()
+  return accepted(step.value)
+}
+
+async function onAggregate(
+  job: AgentJob,
+  answer: AnswerAggregate,
+  deps: AnswerDeps,
+): Promise<Outcome<Worked>> {
+  const task = await untilDeadline(job, deps, () => fetchAggregate(job, deps))
+  crashPoint('agent.fetched')
+  return task.ok ? accepted(workOnAggregate(job, task.value, answer)) : task
 }
 
 /** The bytes first: a result that votes for what nobody has counts for nothing. */

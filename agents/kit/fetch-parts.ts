@@ -85,7 +85,10 @@ export async function fetchParts(job: AgentJob, deps: FetchDeps): Promise<Outcom
 }
 
 /** Fetched side by side, as many as keep a node busy and no more. */
-async function inTurns<T, R>(items: readonly T[], each: (item: T, i: number) => Promise<R>): Promise<R[]> {
+export async function inTurns<T, R>(
+  items: readonly T[],
+  each: (item: T, i: number) => Promise<R>,
+): Promise<R[]> {
   const done = new Array<R>(items.length)
   const left = items.entries()
   const work = async () => {
@@ -242,13 +245,13 @@ function outcomeIn(bytes: Uint8Array, bytesMax: number, id: string, leaf: Leaf):
     : undefined
 }
 
-function isHash(wanted: string): (bytes: Uint8Array) => boolean {
+export function isHash(wanted: string): (bytes: Uint8Array) => boolean {
   return bytes => sha256Hex(bytes) === wanted
 }
 
 /** From the first location that has these very bytes. */
-async function fetchPart(
-  { locations }: AgentJob,
+export async function fetchPart(
+  { locations }: Pick<AgentJob, 'locations'>,
   part: RoundPart,
   name: string,
   bytesMax: number,

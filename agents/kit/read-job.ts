@@ -8,7 +8,7 @@ import { verdicts } from '../../src/core/rounds/agreement.ts'
 import { type Host, judge } from '../../src/core/rounds/judging/judge.ts'
 import { type TrailStage, trailOf } from '../../src/core/rounds/judging/trail.ts'
 import { type JobFacts, type Leaf, noLeaf, type Role } from '../../src/core/rounds/pipeline.ts'
-import type { Stage } from '../../src/core/rounds/template.ts'
+import type { Stage, Template } from '../../src/core/rounds/template.ts'
 
 /** A job as one agent has it: what it asks, the seat in it, and what the stages before have agreed on. */
 export type AgentJob = {
@@ -35,6 +35,8 @@ export type JobReader = {
   readonly operator: string
   readonly coordinators: ReadonlySet<string>
   readonly packetsMax: number
+  /** Kinds of work that it does. */
+  readonly templates: readonly Template[]
 }
 
 /**
@@ -78,12 +80,12 @@ export function readJob(beef: Beef, reader: JobReader, nowMs: number): Outcome<A
 function against(
   { facts, seats }: Extract<Role, { kind: 'job' }>,
   seat: number,
-  { kind, operator, coordinators, packetsMax }: JobReader,
+  { kind, operator, coordinators, packetsMax, templates }: JobReader,
   nowMs: number,
 ): string | undefined {
   if (facts.stage !== kind) return `it is a job for ${facts.stage}, and this agent works at ${kind}`
-  if (facts.template !== 'packet')
-    return `it is of template ${facts.template}, and this agent works on packets`
+  if (!templates.some(template => template === facts.template))
+    return `it is of template ${facts.template}, and this agent works on ${templates.join(' and ')}`
   if (seat < 0) return 'none of its seats is for this agent'
   if (seats[seat]?.operator !== operator) return 'its seat names another operator than answers for this agent'
   if (!coordinators.has(facts.coordinator))
@@ -94,8 +96,8 @@ function against(
     : undefined
 }
 
-function hostOf({ coordinators }: JobReader): Host {
-  return { templates: ['packet'], coordinators }
+function hostOf({ coordinators, templates }: JobReader): Host {
+  return { templates, coordinators }
 }
 
 /** Of the members that are still asked about. The judge has seen to it that there is such a leaf for each. */

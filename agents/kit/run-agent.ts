@@ -2,6 +2,7 @@ import type { Stage } from '../../src/core/rounds/template.ts'
 import { backOff } from '../../src/runtime/back-off.ts'
 import { type Log, openLog } from '../../src/runtime/log.ts'
 import { pause } from '../../src/runtime/pause.ts'
+import type { AnswerAggregate } from './aggregate-task.ts'
 import { readAgentFiles } from './files.ts'
 import type { AnswerPacket } from './packet-task.ts'
 import { readAgentSettings } from './settings.ts'
@@ -12,6 +13,8 @@ export type RunOptions = {
   readonly subscribe?: boolean
   /** Stops as well when its standard input ends: with the process that started it, however that ends. */
   readonly withParent?: boolean
+  /** Of a certifier: what it says about windows and rollups. Without it, jobs over them are refused. */
+  readonly answerAggregate?: AnswerAggregate | undefined
 }
 
 /**
@@ -23,8 +26,11 @@ export async function runAgent(kind: Stage, answer: AnswerPacket, options: RunOp
   const log = openLog(process.env['LOG_LEVEL'] ?? 'info')
   const asked = stopAsked(options.withParent ?? false)
   const files = await readAgentFiles(settings)
-  const { subscribe = false } = options
-  const agent = await startAgent({ ...files, kind, answer, subscribe, settings, log, now: Date.now })
+  const { subscribe = false, answerAggregate } = options
+  const agent = await startAgent({
+    ...{ ...files, kind, answer, answerAggregate, subscribe, settings, log },
+    now: Date.now,
+  })
   log.info({ url: agent.url, agentKey: agent.agentKey, kind }, 'the agent listens')
   const stopping = new AbortController()
   const advertised = advertise(agent, log, stopping.signal)

@@ -5,10 +5,11 @@ import { baseTopics } from '../../src/contract/names.ts'
 import { againstOperatorWord, type OperatorWord } from '../../src/contract/operator.ts'
 import type { Issuer } from '../../src/contract/tokens.ts'
 import type { PolicySet } from '../../src/core/policy/policy-set.ts'
-import type { Stage } from '../../src/core/rounds/template.ts'
+import type { Stage, Template } from '../../src/core/rounds/template.ts'
 import type { Log } from '../../src/runtime/log.ts'
 import { openSeldom } from '../../src/runtime/seldom.ts'
 import { type PayForAdverts, sponsoredBy } from './adverts.ts'
+import type { AnswerAggregate } from './aggregate-task.ts'
 import { type Answered, answerJob } from './answer-job.ts'
 import { cached } from './cache.ts'
 import { openCalls } from './call.ts'
@@ -27,6 +28,8 @@ export type AgentOptions = {
   /** The stage that it works at. */
   readonly kind: Stage
   readonly answer: AnswerPacket
+  /** Of a certifier: without it, jobs over windows and rollups are refused. */
+  readonly answerAggregate?: AnswerAggregate | undefined
   readonly key: Issuer
   /** Who answers for it. */
   readonly operator: OperatorWord
@@ -49,7 +52,7 @@ export type RunningAgent = {
 }
 
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
-  const { kind, key, operator, settings, log, now } = options
+  const { kind, answerAggregate, key, operator, settings, log, now } = options
   const against = againstOperatorWord(operator, key.identityKey, now())
   if (against !== undefined)
     throw new Error(`this agent cannot start: ${against}. \`assay keys operator-word\` makes another word.`)
@@ -74,6 +77,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     try {
       const answered = await answerJob(job, {
         ...{ call, key, policies, now, answer: memory.answer, stop: ended.signal },
+        answerAggregate,
         bytesMax: settings.AGENT_BYTES_MAX,
         onRetry(error) {
           metrics.retries.inc()
@@ -107,8 +111,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 
   const { identityKey: agentKey } = key
   const packetsMax = settings.AGENT_PACKETS_MAX
+  const templates: Template[] = answerAggregate === undefined ? ['packet'] : ['packet', 'aggregate']
   const judgeOffer = openOffers(
-    () => ({ kind, agentKey, operator: operator.operator, coordinators, packetsMax }),
+    () => ({ kind, agentKey, operator: operator.operator, coordinators, packetsMax, templates }),
     queue,
     now,
   )

@@ -80,9 +80,14 @@ function answerTo(
   bytesLeft: number,
 ): Outcome<PacketAnswer> {
   if (task === undefined) return refused('policy-invalid', 'its policy set is not here')
+  return answerWithin(() => answer(task), bytesLeft)
+}
+
+/** What the agent answers, as far as the job has room for it. */
+export function answerWithin(answer: () => Outcome<PacketAnswer>, bytesLeft: number): Outcome<PacketAnswer> {
   let answered: Outcome<PacketAnswer>
   try {
-    answered = answer(task)
+    answered = answer()
   } catch (error) {
     // A bug of the agent's on this packet is no answer for it, and says nothing about the others.
     return refused(
@@ -115,7 +120,7 @@ function partitionOf({ streamId, partition }: { streamId: string; partition: num
   return `${streamId}/${partition}`
 }
 
-const MEMBER_BYTES = 32 + 2 * 4
+export const MEMBER_BYTES = 32 + 2 * 4
 const nothing = new Uint8Array(0)
 const noWork: MemberWork = { leaf: noLeaf, output: nothing, state: nothing }
 const behind = refused('packet-invalid', 'there is no answer for the packet that it builds on')

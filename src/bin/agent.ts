@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { answerAggregate } from '../../agents/certifier/aggregate.ts'
 import { certifier } from '../../agents/certifier/certifier.ts'
 import type { AnswerPacket } from '../../agents/kit/packet-task.ts'
 import { type RunOptions, runAgent } from '../../agents/kit/run-agent.ts'
@@ -27,7 +28,8 @@ export async function agent(args: readonly string[]): Promise<number> {
     return 2
   }
   try {
-    await runAgent(asked.kind, answers[asked.kind], asked.options)
+    const { kind, options } = asked
+    await runAgent(kind, answers[kind], { ...options, ...(kind === 'certify' && { answerAggregate }) })
     return 0
   } catch (error) {
     console.error(`assay: the agent does not start: ${explain(error)}`)

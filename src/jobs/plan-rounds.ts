@@ -172,14 +172,14 @@ function open(each: Class, need: RoundNeed, means: PlanMeans, roundsMax: number)
 
 /** The same thing is asked again under the same name where nothing came of it, so its transactions are counted on. */
 function openAggregate(each: Class, due: DueAggregate, need: RoundNeed, means: PlanMeans): Opening[] {
-  const { standing, document } = due
+  const { standing, document, rebuild } = due
   const plan: RoundPlan = {
     roundId: standing.packetId,
     attempt: standing.rounds + 1,
     packets: [enterRound(standing, standing.packetId)],
     partitions: new Map(),
   }
-  return opening(each, { plan, document, packets: [{}], rebuild: standing.rounds }, need, means)
+  return opening(each, { plan, document, packets: [{}], rebuild }, need, means)
 }
 
 type Laid = {

@@ -86,6 +86,8 @@ export type DueAggregate = {
   readonly document: string
   readonly rosterDigest: string
   readonly operators: readonly string[]
+  /** Of its next transactions: it has one name at every try, and none of them may be mistaken for an earlier one. */
+  readonly rebuild: number
 }
 
 export type Choice = {

@@ -161,6 +161,7 @@ function jobOf(stage: Stage, node: AskingNode, change: JobChange = {}): AgentJob
     operator: party('operator north').identityKey,
     coordinators: new Set([coordinator.identityKey]),
     packetsMax: 64,
+    templates: ['packet' as const],
   }
   return orThrow(readJob(orThrow(readBeef(writeBeef(history))), reader, 0))
 }

@@ -70,6 +70,7 @@ function jobUntil(deadlineMs: number): AgentJob {
     operator: party('operator north').identityKey,
     coordinators: new Set([round.log.identityKey]),
     packetsMax: 64,
+    templates: ['packet' as const],
   }
   return orThrow(
     readJob(orThrow(readBeef(writeBeef(jobHistory(round, 'normalize', key, { deadlineMs })))), reader, 0),

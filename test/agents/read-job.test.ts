@@ -17,6 +17,7 @@ const ours: JobReader = {
   operator: party('operator north').identityKey,
   coordinators: new Set([round.log.identityKey]),
   packetsMax: 64,
+  templates: ['packet'],
 }
 const beefOf = (stage: Stage, change: JobChange = {}) =>
   orThrow(readBeef(writeBeef(jobHistory(round, stage, key, change))))

@@ -160,12 +160,16 @@ describe('a plan of rounds', () => {
       partition: 'aggregate',
       rounds: 1,
     }
-    const aggregate = { standing, document: '{"v":1}', rosterDigest: 'd'.repeat(64), operators: [] }
+    const aggregate = {
+      ...{ standing, document: '{"v":1}', rosterDigest: 'd'.repeat(64), operators: [] },
+      rebuild: 3,
+    }
     const { openings } = chooseRounds({ ...view([]), aggregates: [aggregate] }, means, 16)
     const [{ template, document, job, plan }] = only(openings)
     expect([template, document, plan.roundId]).toEqual(['aggregate', '{"v":1}', standing.packetId])
     expect(job.facts).toMatchObject({ stage: 'certify', members: [0], subject: standing.packetId })
-    expect(job.purpose.rebuild).toBe(1)
+    expect(job.purpose.rebuild).toBe(3)
+    expect(plan.attempt).toBe(2)
     expect(job.unpaid.topics).toEqual(['tm_gitdata_events_certify'])
   })
 

@@ -203,7 +203,7 @@ async function keepStates(
 
 async function settleAggregate(db: Queryable, txid: string, roundId: string): Promise<void> {
   await db.query({
-    text: `update aggregates set state = 'certified', round_id = $2,
+    text: `update aggregates set state = 'certified',
         version_id = (select version_id from certificates where txid = $1 limit 1)
       where aggregate_id = $2`,
     values: [bytea(txid), bytea(roundId)],

@@ -32,6 +32,8 @@ export async function proveCertificate(db: Queryable, txid: string, nowMs: numbe
           where certificates.txid = $1 and fuel.txid = $1 and fuel.proof_height is not null
             and certificates.state in ('anchored', 'proven')
           returning packet_id
+      ), stated as (
+        update aggregates set rebuilds = 0 from proven where aggregate_id = proven.packet_id
       ), settled as (
         update packet_standings as standing set rebuilds = 0, changed_ms = $2 from proven
           where standing.packet_id = proven.packet_id and standing.certificate = $1

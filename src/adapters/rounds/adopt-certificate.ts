@@ -1,6 +1,6 @@
 import { bytea, type Queryable } from '../postgres/sql.ts'
 
-/** A certificate of ours that was given up is alive after all: its packets are anchored by it again. */
+/** A certificate of ours that was given up is alive after all: its packets, or its statement, are anchored by it again. */
 export async function adoptCertificate(
   db: Queryable,
   roundId: string,
@@ -17,6 +17,12 @@ export async function adoptCertificate(
         update certificates as certificate set state = 'anchored', anchored_ms = coalesce(anchored_ms, $3::bigint),
             dead_ms = null, dead_why = null
           from adopted where certificate.txid = $2::bytea and certificate.index = adopted.index
+            and certificate.state = 'dead'
+      ), stated as (
+        update certificates as certificate set state = 'anchored', anchored_ms = coalesce(anchored_ms, $3::bigint),
+            dead_ms = null, dead_why = null
+          from aggregates as aggregate where aggregate.aggregate_id = $1::bytea and aggregate.state = 'certified'
+            and certificate.txid = $2::bytea and certificate.version_id = aggregate.version_id
             and certificate.state = 'dead'
       )
       update packet_states as shown set state = 'anchored', changed_at = to_timestamp($3::bigint / 1000.0)

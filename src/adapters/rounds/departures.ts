@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import type { Leaving } from '../../core/rounds/coordinating/leave.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
+import { writeAggregateStanding } from './aggregate-standings.ts'
 import type { RoundStoreDeps } from './deps.ts'
 import type { LockedRound, StoredDecision } from './in-round.ts'
 import { movePackets } from './packet-states.ts'
@@ -17,11 +18,16 @@ export async function writeDepartures(
 ): Promise<void> {
   if (leaving.length === 0) return
   const { roundId, template } = round
-  if (template === 'aggregate') return leaveAggregate(db, roundId, leaving)
   const moved = leaving.map(({ packet }) => ({
     standing: packet,
     retryMs: packet.status === 'sealed' || packet.status === 'unanchored' ? nowMs + deps.retryMs(packet) : 0,
   }))
+  if (template === 'aggregate') {
+    // Nothing waits for it, and no packet is in it.
+    for (const { standing, retryMs } of moved) await writeAggregateStanding(db, standing, retryMs)
+    deps.at('rounds.left')
+    return
+  }
   await writeStandings(db, moved, nowMs)
   await db.query({
     name: 'rounds-left',
@@ -74,20 +80,6 @@ const reasons = {
   behind: 'a packet before it did not go on',
   'other-version': 'its rebuild agreed on another version than was certified',
 } as const satisfies Record<Leaving['why'], string>
-
-/** Nothing waits for a statement over certified packets: it is asked for again until its tries are used up. */
-async function leaveAggregate(
-  db: Queryable,
-  aggregateId: string,
-  leaving: readonly Leaving[],
-): Promise<void> {
-  const isSplit = leaving.some(({ packet }) => packet.status === 'split')
-  await db.query({
-    name: 'rounds-aggregate-left',
-    text: `update aggregates set state = $2 where aggregate_id = $1 and state = 'open'`,
-    values: [bytea(aggregateId), isSplit ? 'split' : 'due'],
-  })
-}
 
 /** As the decision has it that was stored with the close. */
 export function readLeaving(decision: StoredDecision | null): Leaving[] {

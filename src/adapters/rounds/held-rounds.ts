@@ -7,6 +7,7 @@ import { isJob, type SentJob } from '../../core/rounds/coordinating/thread.ts'
 import type { Template } from '../../core/rounds/template.ts'
 import type { FanOut, HeldJob, HeldRound, RoundLease } from '../../jobs/ports.ts'
 import { byteas, type Queryable } from '../postgres/sql.ts'
+import { readAggregateStandings } from './aggregate-standings.ts'
 import { readHeldResults } from './held-results.ts'
 import { readMembers } from './standing-rows.ts'
 import { stageOf } from './write-job.ts'
@@ -24,7 +25,8 @@ export async function readHeldRounds(
     text: heldRounds,
     values: [byteas(roundIds)],
   })
-  const members = await readMembers(db, roundIds, nowMs)
+  const members = await readMembers(db, idsOf(rows, 'packet'), nowMs)
+  const aggregates = await readAggregateStandings(db, idsOf(rows, 'aggregate'))
   const txids = [...new Set(rows.flatMap(({ firstJob, jobTx }) => [firstJob, jobTx].filter(isThere)))]
   const sent = await readOurs(db, txids)
   const results = await readHeldResults(db, rows.map(({ jobTx }) => jobTx).filter(isThere))
@@ -33,6 +35,7 @@ export async function readHeldRounds(
     if (lease === undefined) return []
     const first = row.firstJob === null ? undefined : sent.get(row.firstJob)
     const asked = row.jobTx === null ? undefined : sent.get(row.jobTx)
+    const aggregate = aggregates.get(row.roundId)
     return [
       {
         lease,
@@ -43,10 +46,14 @@ export async function readHeldRounds(
         last: row.last ?? undefined,
         inFlight: row.inFlight,
         job: asked && row.state === 'open' ? heldJob(row, asked, results.get(asked.txid) ?? []) : undefined,
-        packets: members.get(row.roundId) ?? [],
+        packets: aggregate === undefined ? (members.get(row.roundId) ?? []) : [aggregate],
       },
     ]
   })
+}
+
+function idsOf(rows: readonly RoundRow[], wanted: Template): string[] {
+  return rows.flatMap(({ roundId, template }) => (template === wanted ? [roundId] : []))
 }
 
 type RoundRow = {

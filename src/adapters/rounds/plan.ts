@@ -1,6 +1,7 @@
-import type { HeldRound, Opening, Planned, RoundStore } from '../../jobs/ports.ts'
+import type { HeldRound, Opening, Planned, RoundLease, RoundStore } from '../../jobs/ports.ts'
 import { serverMs } from '../log/leases.ts'
 import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
+import { writeAggregateStanding } from './aggregate-standings.ts'
 import { readCandidates, runClocks } from './candidates.ts'
 import type { RoundStoreDeps } from './deps.ts'
 import { readDueAggregates } from './due-aggregates.ts'
@@ -23,7 +24,7 @@ async function plan(db: Queryable, choose: Choose, deps: RoundStoreDeps): Promis
   deps.at('rounds.standing')
 
   const candidates = await readCandidates(db, { nowMs, operators: deps.operators })
-  const aggregates = await readDueAggregates(db, deps.operators)
+  const aggregates = await readDueAggregates(db, { nowMs, operators: deps.operators })
   const { openings, seatable } = choose({ packets: candidates.packets, aggregates, rotation, nowMs })
   if (candidates.isWaitingOtherwise(seatable)) await runClocks(db, seatable, nowMs)
 
@@ -35,9 +36,9 @@ async function plan(db: Queryable, choose: Choose, deps: RoundStoreDeps): Promis
     if (!paid.ok) return { kind: 'planned', opened: await counted(db, opened, nowMs), fault: paid.fault }
     const roundId = opening.plan.roundId
     const operators = operatorsOf(opening, { packets: candidates.packets, aggregates })
-    await writeRound(db, opening, paid.value.txid, { ...deps, nowMs })
+    const token = await writeRound(db, opening, paid.value.txid, { ...deps, nowMs })
     const job = await writeJob(db, roundId, opening.job, paid.value, nowMs)
-    opened.push(openedRound(opening, job, operators))
+    opened.push(openedRound(opening, { roundId, token }, job, operators))
     deps.at('rounds.opened')
   }
   return { kind: 'planned', opened: await counted(db, opened, nowMs) }
@@ -62,6 +63,7 @@ async function counted(db: Queryable, opened: HeldRound[], nowMs: number): Promi
   return opened
 }
 
+/** Its token. The round of an aggregate is asked for again under the same name, and is one row with all its jobs. */
 async function writeRound(
   db: Queryable,
   { template, plan: { roundId, attempt, packets }, document, rosterDigest, job }: Opening,
@@ -71,33 +73,45 @@ async function writeRound(
     leaseMs,
     nowMs,
   }: Pick<RoundStoreDeps, 'coordinator' | 'leaseMs'> & { readonly nowMs: number },
-): Promise<void> {
+): Promise<number> {
   const [first] = packets
   if (first === undefined) throw new Error(`round ${roundId} was planned without a packet`)
   const isOfPackets = template === 'packet'
-  await db.query({
+  const { rows } = await db.query<{ token: number }>({
     name: 'rounds-open',
     text: `with opened as (
-        insert into rounds (round_id, template, level, audience, attempt, document, input_hash, roster_digest, state,
-            made_ms, first_job, last_tx, in_flight, job_tx, coordinator, lease_token, lease_until_ms)
-          values ($1::bytea, $2::text, $3, $4, $5, $6, $7, $8, 'open', $9, $10, $10, true, $10, $11, 1, ${serverMs} + $12)
-      ), aggregate as (
-        update aggregates set state = 'open', round_id = $1::bytea where $2::text = 'aggregate' and aggregate_id = $1::bytea
+        insert into rounds as round (round_id, template, level, audience, attempt, document, input_hash, roster_digest, state,
+            made_ms, first_job, last_tx, in_flight, job_tx, coordinator, lease_token, lease_until_ms, rebuild)
+          values ($1::bytea, $2::text, $3, $4, $5, $6, $7, $8, 'open', $9, $10, $10, true, $10, $11, 1,
+            ${serverMs} + $12, $14)
+          on conflict (round_id) do update set attempt = excluded.attempt, state = 'open', made_ms = excluded.made_ms,
+              first_job = excluded.first_job, last_tx = excluded.last_tx, in_flight = true, job_tx = excluded.job_tx,
+              decision = null, decided_ms = null, over_ms = null, last_error = null, coordinator = excluded.coordinator,
+              lease_token = round.lease_token + 1, lease_until_ms = excluded.lease_until_ms, rebuild = excluded.rebuild
+            where round.template = 'aggregate' and round.state = 'over'
+          returning lease_token
+      ), members as (
+        insert into round_members (round_id, index, packet_id)
+          select $1::bytea, place - 1, packet_id from unnest($13::bytea[]) with ordinality as member (packet_id, place)
       )
-      insert into round_members (round_id, index, packet_id)
-        select $1::bytea, place - 1, packet_id from unnest($13::bytea[]) with ordinality as member (packet_id, place)`,
+      select lease_token as token from opened`,
     values: [
       ...[bytea(roundId), template, first.level, first.audience, attempt, document],
       ...[bytea(job.facts.inputHash), bytea(rosterDigest), nowMs, bytea(txid), coordinator, leaseMs],
       byteas(isOfPackets ? packets.map(({ packetId }) => packetId) : []),
+      job.purpose.rebuild,
     ],
   })
+  const [opened] = rows
+  if (opened === undefined) throw new Error(`round ${roundId} was opened before, and is none to open again`)
   if (isOfPackets)
     await writeStandings(
       db,
       packets.map(standing => ({ standing, retryMs: 0 })),
       nowMs,
     )
+  else await writeAggregateStanding(db, first, 0)
+  return opened.token
 }
 
 type Offered = {
@@ -117,16 +131,17 @@ function operatorsOf({ plan }: Opening, { packets, aggregates }: Offered): reado
 }
 
 function openedRound(
-  { template, plan: { roundId, packets } }: Opening,
+  { template, plan: { packets }, job: { purpose } }: Opening,
+  lease: RoundLease,
   job: NonNullable<HeldRound['job']>,
   operators: readonly string[],
 ): HeldRound {
   const { level = 'basic', audience = 'public' } = packets[0] ?? {}
   return {
-    lease: { roundId, token: 1 },
+    lease,
     ...{ template, level, audience, operators },
     state: 'open',
-    rebuild: 0,
+    rebuild: purpose.rebuild,
     firstJob: job.sent,
     last: job.sent.txid,
     inFlight: true,

@@ -6,6 +6,7 @@ import type { Outpoint } from '../../core/rounds/pipeline.ts'
 import type { Recovered, RoundLease, Written } from '../../jobs/ports.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
 import { adoptCertificate } from './adopt-certificate.ts'
+import { writeAggregateStanding } from './aggregate-standings.ts'
 import type { RoundStoreDeps } from './deps.ts'
 import { inRound, type LockedRound } from './in-round.ts'
 import { movePackets } from './packet-states.ts'
@@ -93,12 +94,7 @@ async function movePacketsTo(
   nowMs: number,
 ): Promise<void> {
   if (template === 'aggregate') {
-    const isFree = packets.every(packet => packet.roundId !== roundId)
-    await db.query({
-      name: 'rounds-aggregate-free',
-      text: `update aggregates set state = 'due' where aggregate_id = $1 and state = 'open' and $2`,
-      values: [bytea(roundId), isFree],
-    })
+    for (const standing of packets) await writeAggregateStanding(db, standing, 0)
     return
   }
   const current = (await readMembers(db, [roundId], nowMs)).get(roundId) ?? []
