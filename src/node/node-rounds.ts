@@ -28,8 +28,8 @@ export type NodeRounds = {
 }
 
 export type NodeRoundsDeps = {
-  /** `backlog`: events in packets of which there is no certificate yet. */
-  readonly store: RoundStore & { backlog(): Promise<number> }
+  /** `backlog`: events in packets of which there is no certificate yet; `strangers`: packets of another log than ours. */
+  readonly store: RoundStore & { backlog(): Promise<number>; strangers(): Promise<number> }
   readonly directory: Directory
   readonly offers: SeatOffers
   readonly keys: { readonly log: Issuer }
@@ -60,9 +60,11 @@ export function openNodeRounds(settings: RoundSettings, deps: NodeRoundsDeps): N
 
   let state = modeAtFirst
   let hasFuel = true
+  let strangers = 0
   const counted = openRoundMetrics(metrics.registry, {
     load: () => coordinator.load(),
     isDegraded: () => state.why !== undefined,
+    strangers: () => strangers,
   })
   const coordinator: Coordinator = startCoordinator({
     ...{ store, directory, offers, log: keys.log, locations, bounds, now },
@@ -97,6 +99,7 @@ export function openNodeRounds(settings: RoundSettings, deps: NodeRoundsDeps): N
         fault,
       } = coordinator.load()
       hasFuel = fault === undefined && level.outputs > 0
+      strangers = tellOfStrangers(strangers, await store.strangers(), log)
       const before = state.mode
       state = modeAfter(
         state,
@@ -226,6 +229,16 @@ function modeRules(settings: RoundSettings) {
 }
 
 const WATCH_MS = 1_000
+
+/** Once, and again where there are more. */
+function tellOfStrangers(before: number, packets: number, log: Log): number {
+  if (packets > before)
+    log.error(
+      { packets },
+      'sealed packets are of a log that this node has not the key of: no round is made of them. Start it with the key that they were sealed under',
+    )
+  return packets
+}
 
 const degradedWords: { readonly [mode in Mode]: string } = {
   agents: 'packets go to agents, and this node falls behind',

@@ -4,6 +4,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 export type RoundReadings = {
   load(): { readonly rounds: number; readonly offering: number }
   isDegraded(): boolean
+  strangers(): number
 }
 
 type Step = {
@@ -23,6 +24,11 @@ export function openRoundMetrics(registry: Registry, readings: RoundReadings) {
     })
   gauge('assay_degraded', '1 while packets cannot go to agents, or this node is far behind, else 0', () =>
     Number(readings.isDegraded()),
+  )
+  gauge(
+    'assay_packets_of_another_log',
+    'sealed packets whose log is not the key of this node: no round is made of them',
+    () => readings.strangers(),
   )
   gauge('assay_rounds_open', 'rounds that this node works on', () => readings.load().rounds)
   gauge(

@@ -1,14 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import { openSeatOffers } from '../../src/adapters/agents/seat-offers.ts'
+import { openCertificateStore } from '../../src/adapters/certificates/certificate-store.ts'
 import { readHistory } from '../../src/adapters/fuel/read-history.ts'
 import { bytea } from '../../src/adapters/postgres/sql.ts'
 import type { CheckWork } from '../../src/adapters/rounds/check-work.ts'
-import { openRoundStore } from '../../src/adapters/rounds/round-store.ts'
+import { openRoundStore, type RoundFacts } from '../../src/adapters/rounds/round-store.ts'
+import { type Certifying, startCertifying } from '../../src/certify/certificates.ts'
 import { readBeef, writeBeef } from '../../src/contract/beef.ts'
 import { baseTopics } from '../../src/contract/names.ts'
 import { type ResultSaid, resultTransaction } from '../../src/contract/pipeline-outputs.ts'
 import { pipelineTransaction } from '../../src/contract/pipeline-transaction.ts'
+import type { Transaction } from '../../src/contract/transaction.ts'
+import { utf8 } from '../../src/core/bytes.ts'
 import { canonicalJson } from '../../src/core/canonical-json.ts'
+import { certifiedManifest } from '../../src/core/certificate/manifest.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import { type PacketHeader, packetId } from '../../src/core/log/packet-header.ts'
 import { leaveLimits } from '../../src/core/rounds/coordinating/leave.ts'
@@ -18,7 +23,8 @@ import { sha256Hex } from '../../src/core/sha256.node.ts'
 import type { CoordinatorBounds } from '../../src/jobs/bounds.ts'
 import { type Coordinator, type CoordinatorTiming, startCoordinator } from '../../src/jobs/coordinator.ts'
 import { paceBounds } from '../../src/jobs/pace.ts'
-import type { DueSeat } from '../../src/jobs/ports.ts'
+import type { DueSeat, RoundStore } from '../../src/jobs/ports.ts'
+import { repeat } from '../../src/runtime/repeat.ts'
 import { type FuelBed, fuelBed } from '../adapters/fuel/fuel-bed.ts'
 import { certifiedRound } from '../support/certified-round.ts'
 import { party } from '../support/pipeline.ts'
@@ -32,8 +38,18 @@ export type Play = (job: {
   readonly operator: string
 }) => readonly Leaf[] | undefined
 
+/** A job as an agent sees it before it answers. */
+export type AskedJob = {
+  readonly job: Transaction
+  readonly subject: string
+  readonly stage: Stage
+  readonly vout: number
+  readonly operator: string
+}
+
 export type RoundsNode = {
   readonly fuel: FuelBed
+  readonly store: OpenStore
   /** Packets as the sealer leaves them, of partitions 0, 1, … */
   seal(counts: readonly number[]): Promise<string[][]>
   /** A coordinator on this database, beside any others. */
@@ -41,7 +57,14 @@ export type RoundsNode = {
     readonly bounds?: Partial<CoordinatorBounds>
     readonly timing?: Partial<CoordinatorTiming>
   }): Coordinator
+  /** Whoever makes certificates and follows them. */
+  certify(): Certifying
   play(by: Play): void
+  /** Whatever an agent does before its answer is with us. */
+  before(by: (asked: AskedJob) => Promise<void>): void
+  /** No block comes from now on. */
+  stopMiner(): Promise<void>
+  startMiner(): void
   query<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>
   /** Where each packet stands, by its id. */
   standings(): Promise<ReadonlyMap<string, { readonly status: string; readonly inCertificate: boolean }>>
@@ -50,25 +73,67 @@ export type RoundsNode = {
   close(): Promise<void>
 }
 
+type OpenStore = RoundStore & RoundFacts
+
 const names = ['north', 'east', 'south']
 const HOUR_MS = 3_600_000
 
-export const honest: Play = ({ stage, packetIds }) => packetIds.map(id => sha256Hex(`${stage} ${id}`))
+/** Texts that hash to their leaves; that of a certifier is a manifest. */
+export const honest: Play = ({ stage, packetIds }) =>
+  packetIds.map(id => {
+    const header = headers.get(id)
+    const text = stage === 'certify' && header !== undefined ? manifestOf(id, header) : `${stage} ${id}`
+    const leaf = sha256Hex(text)
+    if (!texts.has(leaf)) texts.set(leaf, { text, at: texts.size })
+    return leaf
+  })
+
+const texts = new Map<Leaf, { readonly text: string; readonly at: number }>()
+const headers = new Map<string, PacketHeader>()
+
+function manifestOf(id: string, header: PacketHeader): string {
+  const outputHash = sha256Hex(`validate ${id}`)
+  return canonicalJson(
+    certifiedManifest({
+      ...{ header, parent: null, stateIn: null, createdMs: 0, license: 'CC0-1.0', classification: 'public' },
+      output: {
+        ...{ outputHash, outputRoot: outputHash, count: header.count, stateOut: null },
+        outcome: { lines: header.count, quarantined: 0, fused: 0, late: 0 },
+      },
+    }),
+  )
+}
 
 /** Coordinators on a real database, overlay and chain; agents are played, and what they store is not read. */
 export async function roundsNode(): Promise<RoundsNode> {
   const fuel = await fuelBed({ horizonSeconds: 60, coinSatoshis: 5_000 })
   await fuel.bed.overlay.start()
   await fuel.fill()
-  const stopMiner = fuel.bed.chain.startMiner({ intervalMs: 50 })
+  let stopMiner: (() => Promise<void>) | undefined
+  const startMiner = () => {
+    stopMiner ??= fuel.bed.chain.startMiner({ intervalMs: 50 })
+  }
+  const endMiner = async () => {
+    await stopMiner?.()
+    stopMiner = undefined
+  }
+  startMiner()
   const { pool } = fuel.bed.database
   const query: RoundsNode['query'] = async (text, values = []) => (await pool.query(text, [...values])).rows
   const log = party('log')
   const endMs = Date.now() + 24 * HOUR_MS
   const agents = names.map(name => agent(name, { expiresMs: endMs }, endMs))
-  const running: Coordinator[] = []
+  const running: { stop(): Promise<void> }[] = []
   const [steps, failures]: [string[], unknown[]] = [[], []]
   let play = honest
+  let before: (asked: AskedJob) => Promise<void> = async () => undefined
+  const openStore = (coordinator: string) =>
+    openRoundStore({
+      ...{ pool, fuel: fuel.fuel, checkWork: unread, log: log.identityKey, coordinator },
+      operators: names.map(name => operatorOf(name).identityKey),
+      retryMs: () => 0,
+      now: Date.now,
+    })
 
   const offer = async (seat: DueSeat) => {
     const history = await readHistory(pool, seat.jobTx)
@@ -90,24 +155,54 @@ export async function roundsNode(): Promise<RoundsNode> {
       evidenceHash: noLeaf,
     }
     const result = resultTransaction(party(`agent ${name}`), role.facts, job, seat.vout, said)
+    await before({
+      ...{ job, subject: role.facts.subject, stage: seat.stage, vout: seat.vout, operator: name },
+    })
     const beef = orThrow(readBeef(writeBeef([...history.beef.transactions, result])))
     orThrow(await fuel.bed.overlay.submit({ beef, topics: [baseTopics[seat.stage]] }))
     return { taken: true }
   }
 
   return {
-    ...{ fuel, query, steps, failures },
+    ...{ fuel, query, steps, failures, startMiner, store: openStore('nobody') },
+    stopMiner: endMiner,
+    before(by) {
+      before = by
+    },
+    certify() {
+      const store = openCertificateStore({
+        ...{ pool, fuel: fuel.fuel, coordinator: `certify ${randomUUID()}`, unsettledMs: 20 },
+        readPart: async (_object, at, bytes) => {
+          const part = [...texts.values()].find(each => each.at === at)
+          return bytes === 0 ? new Uint8Array() : part && utf8(part.text)
+        },
+        onUnreadable: error => void failures.push(error),
+      })
+      const certifying = startCertifying({
+        ...{ store, repeat, log, now: Date.now },
+        keepOutput: async () => undefined,
+        at: step => void steps.push(step),
+        onLost: () => undefined,
+        onCertified: () => undefined,
+        onRefused: (_due, fault) => void failures.push(fault),
+        onFailure: error => void failures.push(error),
+        timing: { pollMs: 20, againMs: 20 },
+      })
+      const unfollow = fuel.bed.chain.follow(async ({ forkHeight }) => store.reorganised(forkHeight))
+      running.push({
+        async stop() {
+          await unfollow()
+          await certifying.stop()
+        },
+      })
+      return certifying
+    },
     seal: counts => sealPackets(counts, query),
     play(by) {
       play = by
     },
     start({ bounds = {}, timing = {} } = {}) {
-      const store = openRoundStore({
-        ...{ pool, fuel: fuel.fuel, checkWork: unread, log: log.identityKey, coordinator: randomUUID() },
-        operators: names.map(name => operatorOf(name).identityKey),
-        retryMs: () => 0,
-        now: Date.now,
-      })
+      const store = openStore(randomUUID())
       const seatOffers = openSeatOffers({
         ...{ pool, now: Date.now, at: () => undefined },
         outgoing: neverCalled,
@@ -145,7 +240,7 @@ export async function roundsNode(): Promise<RoundsNode> {
     },
     async close() {
       for (const each of running) await each.stop()
-      await stopMiner()
+      await endMiner()
       await fuel.close()
     },
   }
@@ -160,8 +255,8 @@ const unread: CheckWork = async ({ leaves, workHash, agentKey }) => ({
       ? []
       : [
           {
-            ...{ member, leaf, outputHash: sha256Hex(leaf), stateOut: null },
-            ...{ outputAt: 0, outputBytes: 10, stateAt: 10, stateBytes: 0 },
+            ...{ member, leaf, outputHash: leaf, stateOut: null },
+            ...{ outputAt: texts.get(leaf)?.at ?? 0, outputBytes: 10, stateAt: 10, stateBytes: 0 },
           },
         ],
   ),
@@ -184,8 +279,9 @@ async function sealPackets(counts: readonly number[], query: RoundsNode['query']
         created_ms, updated_ms) values ($1, 'public', $2, 'event-id', $3, 'iot', $4, 0, 0, 0)`,
     [streamId, level, counts.length, bytea(policyDigest)],
   )
-  for (const headers of all) await sealPartition(headers, counts.length, query)
-  return all.map(headers => headers.map(packetId))
+  for (const each of all) await sealPartition(each, counts.length, query)
+  for (const header of all.flat()) headers.set(packetId(header), header)
+  return all.map(each => each.map(packetId))
 }
 
 async function sealPartition(headers: readonly PacketHeader[], shards: number, query: RoundsNode['query']) {

@@ -9,7 +9,6 @@ import type { ReadPart } from './read-due.ts'
 import { keepRounds, letRoundsGo, postponeRound } from './round-leases.ts'
 import { takeDue } from './take-due.ts'
 import { writeCertificate } from './write-certificate.ts'
-import { writeDoubleSpends } from './write-double-spends.ts'
 
 export type CertificateStoreDeps = {
   readonly pool: Pool
@@ -51,7 +50,6 @@ export function openCertificateStore(deps: CertificateStoreDeps): OpenCertificat
       const arrived = await hearOfCertificates(pool)
       if (arrived.length > 0 || clock() < unsettledAtMs) return arrived
       unsettledAtMs = clock() + unsettledMs
-      await writeDoubleSpends(pool)
       return hearOfUnsettled(pool, clock() < recheck.untilMs ? recheck.aboveHeight : undefined)
     },
     anchored: (certificate, nowMs) => anchorCertificate(certificate, { pool, nowMs }),

@@ -1,9 +1,11 @@
 import type { Level } from '../../core/level.ts'
 import type { PacketHeader } from '../../core/log/packet-header.ts'
 import { ROUND_PACKETS_MAX } from '../../core/rounds/round.ts'
+import { STATE_BYTES_DEFAULT } from '../../core/rules/carried-state.ts'
 import type { CandidatePacket } from '../../jobs/ports.ts'
-import type { Queryable } from '../postgres/sql.ts'
+import { bytea, type Queryable } from '../postgres/sql.ts'
 import { type StandingRow, standingColumns, standingOf } from './standing-rows.ts'
+import type { StateBounds } from './state-bounds.ts'
 
 /** What rounds can be planned from now, and whose waiting is to be started or stopped. */
 export type Candidates = {
@@ -14,21 +16,24 @@ export type Candidates = {
 /**
  * Of each partition with something to do: what is sealed, at most as much as one round takes, unless one of them is in a
  * round or the first has to wait; what lost its anchor; and beside those the certified one before the first, and any that
- * was decided behind it.
+ * was decided behind it. Nothing of a log that is not ours: agents refuse a job whose signer is not the packets' log.
  */
-export async function readCandidates(
-  db: Queryable,
-  { nowMs, operators }: { readonly nowMs: number; readonly operators: readonly string[] },
-): Promise<Candidates> {
+export async function readCandidates(db: Queryable, means: CandidateMeans): Promise<Candidates> {
+  const { nowMs, operators, log, stateBounds } = means
   const { rows } = await db.query<CandidateRow>({
     name: 'rounds-candidates',
     text: candidates,
-    values: [nowMs, ROUND_PACKETS_MAX],
+    values: [nowMs, ROUND_PACKETS_MAX, bytea(log)],
   })
+  const bounds = await stateBounds(
+    db,
+    rows.map(({ policyDigest }) => policyDigest),
+  )
   return {
     packets: rows.map(row => ({
       standing: standingOf(row, nowMs),
       operators: row.operators.length > 0 ? row.operators : operators,
+      stateBytesMax: bounds.get(row.policyDigest) ?? STATE_BYTES_DEFAULT,
       // Most are only looked past.
       get header(): PacketHeader {
         return JSON.parse(row.header)
@@ -52,7 +57,18 @@ export async function runClocks(db: Queryable, seatable: ReadonlySet<Level>, now
   })
 }
 
-type CandidateRow = StandingRow & { readonly header: string; readonly operators: readonly string[] }
+type CandidateMeans = {
+  readonly nowMs: number
+  readonly operators: readonly string[]
+  readonly log: string
+  readonly stateBounds: StateBounds
+}
+
+type CandidateRow = StandingRow & {
+  readonly header: string
+  readonly policyDigest: string
+  readonly operators: readonly string[]
+}
 
 function canWait({ status, versionId, rounds }: CandidateRow): boolean {
   return (status === 'sealed' || status === 'open') && versionId === null && rounds > 0
@@ -90,10 +106,12 @@ const candidates = `
       ) as candidate
       where busy.partition_id is not null
   )
-  select ${standingColumns}, packet.header, stream.operators
+  select ${standingColumns}, packet.header, encode(mark.policy_digest, 'hex') as "policyDigest", stream.operators
     from chosen
     join packet_standings as standing on standing.partition_id = chosen.partition_id and standing.packet_no = chosen.packet_no
     join partitions as opened on opened.id = standing.partition_id
     join packets as packet on packet.partition_id = standing.partition_id and packet.packet_no = standing.packet_no
+    join seal_marks as mark on mark.partition_id = standing.partition_id and mark.packet_no = standing.packet_no
     join streams as stream on stream.stream_id = opened.stream_id
+    where opened.log = $3::bytea
     order by standing.partition_id, standing.packet_no`

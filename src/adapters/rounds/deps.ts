@@ -2,13 +2,15 @@ import type { Pool } from 'pg'
 import type { PacketStanding } from '../../core/rounds/coordinating/standing.ts'
 import type { Fuel } from '../fuel/fuel.ts'
 import type { CheckWork } from './check-work.ts'
+import type { StateBounds } from './state-bounds.ts'
 
 export type RoundStoreDeps = {
   readonly pool: Pool
   readonly fuel: Pick<Fuel, 'write'>
   readonly checkWork: CheckWork
-  /** Identity key of the log, which issues the jobs. */
+  /** Identity key of the log, which issues the jobs; packets of others are left alone. */
   readonly log: string
+  readonly stateBounds: StateBounds
   /** This process: no other one has the same. */
   readonly coordinator: string
   /** Of the node, for streams that name none. */

@@ -47,11 +47,11 @@ async function readDoubleSpends(db: Queryable, sinceMs: number) {
     const read = readBeef(Uint8Array.from(beef))
     if (!read.ok) continue
     const { inputs, role } = pipelineTransaction(read.value.subject)
-    for (const seat of await seatsBehind(db, inputs, against)) {
-      const isAnswer = role.kind === 'result'
+    const isAnswer = role.kind === 'result'
+    for (const { isAnsweredByOther, ...seat } of await seatsBehind(db, inputs, against, isAnswer)) {
       found.push({
-        kind: isAnswer ? 'seat-answered-twice' : 'double-spend',
-        about: [seat.jobTx, String(seat.vout), txid, against],
+        kind: isAnswer && isAnsweredByOther ? 'seat-answered-twice' : 'double-spend',
+        about: [seat.jobTx, String(seat.vout), ...[txid, against].sort()],
         ...{ operator: seat.operator, agentKey: seat.agentKey, roundId: seat.roundId, stage: seat.stage },
         txids: [against, txid].sort(),
         detail: { seat: `${seat.jobTx}.${seat.vout}` },
@@ -68,23 +68,36 @@ type SeatBehind = {
   readonly operator: string
   readonly roundId: string
   readonly stage: string
+  readonly isAnsweredByOther: boolean
 }
 
-/** Seats of ours that both have spent. */
+/**
+ * Seats of ours that both have spent. An answer spends nothing but its seat: where one is at odds with something that only
+ * the network has, it is over that.
+ */
 async function seatsBehind(
   db: Queryable,
   inputs: readonly { readonly txid: string; readonly vout: number }[],
   against: string,
+  isAnswer: boolean,
 ): Promise<SeatBehind[]> {
   const { rows } = await db.query<SeatBehind>({
     name: 'rounds-seats-behind',
     text: `select encode(seat.job_tx, 'hex') as "jobTx", seat.vout, encode(seat.agent_key, 'hex') as "agentKey",
-        encode(seat.operator, 'hex') as operator, encode(job.round_id, 'hex') as "roundId", seat.stage
+        encode(seat.operator, 'hex') as operator, encode(job.round_id, 'hex') as "roundId", seat.stage,
+        exists (select from gitdata_jobs where txid = $3 and kind = 'result')
+          or exists (select from round_results where txid = $3) as "isAnsweredByOther"
       from unnest($1::bytea[], $2::bigint[]) as input (txid, vout)
       join round_seats as seat on seat.job_tx = input.txid and seat.vout = input.vout
       join round_jobs as job on job.txid = seat.job_tx
-      join coins as coin on coin.txid = input.txid and coin.vout = input.vout and coin.spender = $3`,
-    values: [byteas(inputs.map(({ txid }) => txid)), inputs.map(({ vout }) => vout), bytea(against)],
+      where $4 or exists (select from coins as coin
+        where coin.txid = input.txid and coin.vout = input.vout and coin.spender = $3)`,
+    values: [
+      byteas(inputs.map(({ txid }) => txid)),
+      inputs.map(({ vout }) => vout),
+      bytea(against),
+      isAnswer,
+    ],
   })
   return rows
 }

@@ -6,22 +6,35 @@ import { noteEquivocations } from './equivocations.ts'
 export type RoundFacts = {
   /** Events in packets that have no certificate yet and still may get one. */
   backlog(): Promise<number>
+  /** Packets that no round is made of, as they are of another log than ours: whoever has its key has to go on with them. */
+  strangers(): Promise<number>
   /** Whether a packet has its verdict. */
   isSettled(packetId: string): Promise<boolean>
   /** Takes down who has signed two things of which only one can stand, since it was asked last. */
   noteEquivocations(): Promise<void>
 }
 
-export function openRoundFacts({ pool, now }: Pick<RoundStoreDeps, 'pool' | 'now'>): RoundFacts {
+export function openRoundFacts({ pool, log, now }: Pick<RoundStoreDeps, 'pool' | 'log' | 'now'>): RoundFacts {
   let notedMs = 0
   return {
     async backlog() {
       const { rows } = await pool.query<{ events: number }>({
         name: 'rounds-backlog',
-        text: `select coalesce(sum(events), 0)::bigint as events from packet_standings
-          where status in ('sealed', 'open', 'unanchored', 'rebuilding') and version_id is null`,
+        text: `select coalesce(sum(events), 0)::bigint as events
+          from packet_standings join partitions as opened on opened.id = partition_id
+          where status in ('sealed', 'open', 'unanchored', 'rebuilding') and version_id is null and opened.log = $1`,
+        values: [bytea(log)],
       })
       return rows[0]?.events ?? 0
+    },
+    async strangers() {
+      const { rows } = await pool.query<{ packets: number }>({
+        name: 'rounds-strangers',
+        text: `select count(*) as packets from packet_standings join partitions as opened on opened.id = partition_id
+          where status in ('sealed', 'open', 'unanchored', 'rebuilding') and opened.log <> $1`,
+        values: [bytea(log)],
+      })
+      return rows[0]?.packets ?? 0
     },
     async isSettled(packetId) {
       const { rowCount } = await pool.query({

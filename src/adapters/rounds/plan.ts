@@ -23,7 +23,7 @@ async function plan(db: Queryable, choose: Choose, deps: RoundStoreDeps): Promis
   await writeNewStandings(db, nowMs)
   deps.at('rounds.standing')
 
-  const candidates = await readCandidates(db, { nowMs, operators: deps.operators })
+  const candidates = await readCandidates(db, { ...deps, nowMs })
   const aggregates = await readDueAggregates(db, { nowMs, operators: deps.operators })
   const { openings, seatable } = choose({ packets: candidates.packets, aggregates, rotation, nowMs })
   if (candidates.isWaitingOtherwise(seatable)) await runClocks(db, seatable, nowMs)

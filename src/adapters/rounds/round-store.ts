@@ -9,18 +9,22 @@ import { planRounds } from './plan.ts'
 import { writeRecovered } from './recovered.ts'
 import { reopenPacket } from './reopen.ts'
 import { writeJobSeen, writeReserveOffered } from './seen.ts'
+import { openStateBounds } from './state-bounds.ts'
 import { writeAdvance, writeCertify, writeClose, writeClosed } from './steps.ts'
 
 export type { RoundFacts }
 
-export type RoundStoreOptions = Omit<RoundStoreDeps, 'leaseMs' | 'at'> & {
+export type RoundStoreOptions = Omit<RoundStoreDeps, 'leaseMs' | 'at' | 'stateBounds'> & {
   readonly leaseMs?: number
   at?(step: string): void
 }
 
 /** Rounds in PostgreSQL, beside any number of other processes on the same database. */
 export function openRoundStore(options: RoundStoreOptions): RoundStore & RoundFacts {
-  const deps: RoundStoreDeps = { leaseMs: ROUND_LEASE_MS, at: () => undefined, ...options }
+  const deps: RoundStoreDeps = {
+    ...{ leaseMs: ROUND_LEASE_MS, at: () => undefined, stateBounds: openStateBounds() },
+    ...options,
+  }
   const { pool, coordinator, leaseMs, operators } = deps
   const told: ToldNews = new Map()
   return {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import { noteEquivocations } from '../../../src/adapters/rounds/equivocations.ts'
 import { unpaidCertificate } from '../../../src/certify/unpaid-certificate.ts'
 import { signTransaction } from '../../../src/contract/spend.ts'
 import { readToken } from '../../../src/contract/tokens.ts'
@@ -128,6 +129,7 @@ describe('a certificate whose answer is taken back', () => {
     expect(await statesIn(bed, 'certificates')).toEqual(['dead'])
     expect(await statesIn(bed, 'packet_states')).toEqual(['certified'])
     const [evidence] = await until(async () => {
+      await noteEquivocations(bed.bed.database.pool, 0, Date.now())
       const rows = await bed.rows(`select agent_key, kind from evidence where kind = 'double-spend'`)
       return rows.length > 0 && rows
     })
