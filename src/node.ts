@@ -99,8 +99,8 @@ export async function startNode(
       key: keys.fuel,
       overlay,
       events: fuelEvents(log, metrics, {
-        onSeen: () => consensus?.onSeen(),
-        onDead: () => consensus?.onSeen(),
+        onSeen: txid => consensus?.onSeen(txid),
+        onDead: txid => consensus?.onSeen(txid),
       }),
     })
     stops.add('fuel', () => fuel.stop())

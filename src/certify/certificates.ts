@@ -5,8 +5,10 @@ import { watchCertificates } from './watch-certificates.ts'
 
 /** Makes certificates of decided rounds and follows them, until it is stopped; any number of processes may do so. */
 export type Certifying = {
-  /** A round was decided, or the network has said something: look at once. */
-  wake(): void
+  /** Look at once: a round was `decided`, or the `network` has said something; both where nothing is said. */
+  wake(why?: 'decided' | 'network'): void
+  /** The network has its word on this transaction. */
+  settled(txid: string): void
   stop(): Promise<void>
 }
 
@@ -26,7 +28,7 @@ export type CertifyingDeps = Omit<CertifyRoundDeps, 'store'> & {
 type Repeat = (
   work: () => Promise<unknown>,
   options: { readonly everyMs: number; readonly againMs: number; onFailure(error: unknown): void },
-) => Certifying
+) => { wake(): void; stop(): Promise<void> }
 
 export type CertifyingTiming = {
   /** Between two looks where nobody wakes us: what other processes did is found then. */
@@ -40,7 +42,7 @@ export type CertifyingTiming = {
 }
 
 export const certifyingTiming: CertifyingTiming = {
-  pollMs: 100,
+  pollMs: 500,
   keepMs: 1_000,
   atOnce: 8,
   againMs: 250,
@@ -53,11 +55,22 @@ export function startCertifying(deps: CertifyingDeps): Certifying {
   const underWay = new Map<string, Promise<void>>()
   const leases = new Map<string, DueCertificate['lease']>()
   const failures = new Map<string, number>()
+  const awaited = new Set<string>()
+  let told: ReadonlySet<'decided' | 'network'> = new Set()
+  let lookedMs = Number.NEGATIVE_INFINITY
 
   const look = async () => {
     const room = timing.atOnce - underWay.size
+    // However often we are told of the one, what others have done of the other is found in time.
+    const isAll = told.size === 0 || performance.now() - lookedMs >= timing.pollMs
+    const asked = isAll ? everything : told
+    told = new Set()
+    if (isAll) lookedMs = performance.now()
     // Both at once: a certificate that was heard of must not wait for the next one to be read.
-    const [due] = await Promise.all([room > 0 ? store.take(room) : [], watchCertificates(deps)])
+    const [due] = await Promise.all([
+      room > 0 && asked.has('decided') ? store.take(room) : [],
+      asked.has('network') ? watchCertificates(deps) : undefined,
+    ])
     for (const each of due) start(each)
     return due.length > 0 && underWay.size < timing.atOnce ? 'more' : 'all'
   }
@@ -70,7 +83,8 @@ export function startCertifying(deps: CertifyingDeps): Certifying {
       .finally(() => {
         underWay.delete(roundId)
         leases.delete(roundId)
-        looking.wake()
+        // One that found no room may have waited for this one.
+        if (underWay.size === timing.atOnce - 1) wake('decided')
       })
     underWay.set(roundId, done)
   }
@@ -82,7 +96,12 @@ export function startCertifying(deps: CertifyingDeps): Certifying {
       if (written.kind === 'refused') {
         deps.onRefused(due, written.fault)
         await postpone(due, written.fault.detail)
-      } else failures.delete(roundId)
+        return
+      }
+      failures.delete(roundId)
+      if (written.kind === 'lost') return
+      if (awaited.size >= AWAITED_MAX) awaited.clear()
+      awaited.add(written.transaction.txid)
     } catch (error) {
       deps.onFailure(error, roundId)
       await postpone(due, error)
@@ -110,8 +129,15 @@ export function startCertifying(deps: CertifyingDeps): Certifying {
       })
   }, timing.keepMs)
 
+  const wake = (why?: 'decided' | 'network') => {
+    told = why === undefined ? everything : new Set([...told, why])
+    looking.wake()
+  }
   return {
-    wake: looking.wake,
+    wake,
+    settled(txid) {
+      if (awaited.delete(txid)) wake('network')
+    },
     async stop() {
       await looking.stop()
       await Promise.all(underWay.values())
@@ -121,4 +147,8 @@ export function startCertifying(deps: CertifyingDeps): Certifying {
   }
 }
 
+const everything: ReadonlySet<'decided' | 'network'> = new Set(['decided', 'network'] as const)
+
 const FAILURES_REMEMBERED_MAX = 1_000
+/** Of those that are forgotten the next look hears. */
+const AWAITED_MAX = 1_000

@@ -75,10 +75,10 @@ export type CoordinatorTiming = {
 
 export const coordinatorTiming: CoordinatorTiming = {
   wakeMs: 5,
-  pollMs: 100,
+  pollMs: 500,
   idlePollMs: 500,
   keepMs: 1_000,
-  takeMs: 250,
+  takeMs: 500,
 }
 
 /** A round of ours, and what we have heard of it and not dealt with. */
@@ -89,6 +89,8 @@ type InHand = {
   notBeforeMs: number
   failures: number
   working: Promise<void> | undefined
+  /** There may be news that it was too busy to be asked about. */
+  unasked: boolean
 }
 
 export function startCoordinator(deps: CoordinatorDeps): Coordinator {
@@ -106,6 +108,8 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
   let fault: Fault | undefined
   let acquiring: Promise<void> | undefined
   let takenMs = 0
+  /** What the network or an agent may have said since we asked is asked for at the next look, else after a while. */
+  let newsMs = 0
   let stopping = false
 
   /** Begins what there is to do; nothing of it keeps anything else waiting. */
@@ -114,12 +118,18 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
     await offering.look()
     // A round that is being worked on is asked about afterwards: what is read now may be older than what is written.
     const idle = [...rounds.values()].filter(({ working }) => working === undefined)
-    // Asked also about none: what is no longer asked about is told in full when it is ours again.
-    const news = await store.news(idle.map(({ round }) => round.lease))
-    const heard = new Set(news.map(({ roundId }) => roundId))
-    for (const each of news) hear(rounds.get(each.roundId), each)
+    const heard = now() < newsMs ? new Set<string>() : await askAbout(idle)
     for (const each of idle)
       if (each.notBeforeMs <= now() && (heard.has(each.round.lease.roundId) || isDue(each, now()))) work(each)
+  }
+
+  const askAbout = async (idle: readonly InHand[]) => {
+    newsMs = now() + timing.pollMs
+    for (const each of rounds.values()) each.unasked = each.working !== undefined
+    // Asked also about none: what is no longer asked about is told in full when it is ours again.
+    const news = await store.news(idle.map(({ round }) => round.lease))
+    for (const each of news) hear(rounds.get(each.roundId), each)
+    return new Set(news.map(({ roundId }) => roundId))
   }
 
   const acquire = () => {
@@ -183,9 +193,11 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
     for (const round of more) {
       const { roundId } = round.lease
       const heard = { last: undefined, threadUnspent: true }
-      rounds.set(roundId, { round, heard, notBeforeMs: 0, failures: 0, working: undefined })
+      rounds.set(roundId, { round, heard, notBeforeMs: 0, failures: 0, working: undefined, unasked: false })
     }
-    if (more.length > 0) nap.end(0)
+    if (more.length === 0) return
+    newsMs = 0
+    nap.end(0)
   }
 
   const work = (each: InHand) => {
@@ -198,6 +210,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
       })
       .finally(() => {
         each.working = undefined
+        if (each.unasked) newsMs = 0
         nap.end(timing.wakeMs)
       })
   }
@@ -220,6 +233,8 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
         return
       }
       const isNewTransaction = followed.round.last !== each.round.last
+      // The network has a job, or those that were held back are asked too.
+      if (!followed.round.inFlight) offering.wake()
       Object.assign(each, { round: followed.round, failures: 0, notBeforeMs: 0 })
       each.heard = { last: undefined, threadUnspent: isNewTransaction || each.heard.threadUnspent }
       if (followed.round.inFlight) return
@@ -234,6 +249,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
   const letGoOf = (each: InHand, why: Extract<Followed, { kind: 'gone' }>['why']) => {
     const { roundId } = each.round.lease
     if (rounds.get(roundId) === each) rounds.delete(roundId)
+    newsMs = 0
     // Its partitions are free, or soon will be.
     pace = { ...pace, hasNews: true }
     if (why === 'certifying') deps.handedOver()
@@ -272,13 +288,18 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
     const pollMs = rounds.size > 0 || offering.underWay() > 0 ? timing.pollMs : timing.idlePollMs
     // While it is under way, its end is what wakes us.
     const againMs = acquiring === undefined ? acquireMs() : Number.POSITIVE_INFINITY
-    return Math.max(1, Math.min(pollMs, againMs - now()))
+    return Math.max(1, Math.min(pollMs, againMs - now(), offering.nextMs() - now(), roundsMs() - now()))
   }
+
+  const roundsMs = () =>
+    rounds.size === 0 ? Number.POSITIVE_INFINITY : Math.min(newsMs, ...[...rounds.values()].map(nextMs))
+
   const running = run()
 
   return {
     wake(why = 'packet') {
       if (why === 'packet') pace = { ...pace, hasNews: true }
+      else newsMs = 0
       nap.end(timing.wakeMs)
     },
     load: () => ({ rounds: rounds.size, offering: offering.underWay(), seatable, fault }),
@@ -298,10 +319,20 @@ function hear(each: InHand | undefined, { last, results, threadUnspent }: RoundN
 }
 
 /** Whether time alone has brought something to do. */
-function isDue({ round, failures }: InHand, nowMs: number): boolean {
-  if (failures > 0 || round.state === 'lost') return true
+function isDue(each: InHand, nowMs: number): boolean {
+  return nowMs >= dueMs(each)
+}
+
+function dueMs({ round, failures }: InHand): number {
+  if (failures > 0 || round.state === 'lost') return 0
   const { job, inFlight, state } = round
-  if (job === undefined || job.seenMs === null || inFlight || state !== 'open') return false
+  if (job === undefined || job.seenMs === null || inFlight || state !== 'open')
+    return Number.POSITIVE_INFINITY
   const reserveMs = job.reserveOffered ? Number.POSITIVE_INFINITY : (job.seenMs + job.deadlineMs) / 2
-  return nowMs >= Math.min(job.deadlineMs, reserveMs)
+  return Math.min(job.deadlineMs, reserveMs)
+}
+
+/** When to look at it, as far as that is known. */
+function nextMs(each: InHand): number {
+  return each.working === undefined ? Math.max(each.notBeforeMs, dueMs(each)) : Number.POSITIVE_INFINITY
 }

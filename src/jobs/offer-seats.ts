@@ -9,7 +9,11 @@ export type OfferBounds = {
   /** How often a seat is offered to an agent that does not take it. */
   readonly triesMax: number
   readonly retry: RetryBounds
+  /** Between two looks where nobody says that there is something: what other processes did is found then. */
+  readonly pollMs?: number
 }
+
+const POLL_MS = 500
 
 export const OFFERS_AT_ONCE_MAX = 64
 
@@ -26,6 +30,10 @@ export type OfferDeps = {
 export type OfferOutcome = 'taken' | 'again' | 'failed'
 
 export type Offering = {
+  /** There are seats to offer. */
+  wake(): void
+  /** When to look next. */
+  nextMs(): number
   /** Offers what is due, as far as there is room; resolves once that is under way, not once it is answered. */
   look(): Promise<void>
   underWay(): number
@@ -39,7 +47,10 @@ export function openOffering(deps: OfferDeps): Offering {
   const lines = new Map<string, DueSeat[]>()
   const busy = new Map<string, number>()
   const underWay = new Set<Promise<void>>()
+  const pollMs = bounds.pollMs ?? POLL_MS
   let waiting = 0
+  let lookMs = 0
+  let foundNoRoom = false
 
   const begin = (seat: DueSeat) => {
     const { agentKey } = seat
@@ -51,6 +62,7 @@ export function openOffering(deps: OfferDeps): Offering {
         const left = (busy.get(agentKey) ?? 1) - 1
         if (left === 0) busy.delete(agentKey)
         else busy.set(agentKey, left)
+        if (foundNoRoom) lookMs = 0
         const next = lines.get(agentKey)?.shift()
         if (lines.get(agentKey)?.length === 0) lines.delete(agentKey)
         if (next === undefined) return
@@ -61,10 +73,19 @@ export function openOffering(deps: OfferDeps): Offering {
   }
 
   return {
+    wake() {
+      lookMs = 0
+    },
+    nextMs: () => lookMs,
     async look() {
+      if (now() < lookMs) return
+      lookMs = now() + pollMs
       const room = bounds.atOnce - underWay.size - waiting
-      if (room <= 0) return
-      for (const seat of await offers.takeDue(room)) {
+      foundNoRoom = room <= 0
+      if (foundNoRoom) return
+      const due = await offers.takeDue(room)
+      if (due.length === room) lookMs = 0
+      for (const seat of due) {
         if ((busy.get(seat.agentKey) ?? 0) < bounds.perAgent) begin(seat)
         else {
           lines.set(seat.agentKey, [...(lines.get(seat.agentKey) ?? []), seat])
@@ -93,6 +114,7 @@ export function openOffering(deps: OfferDeps): Offering {
     } catch (error) {
       const againMs = againAfter(seat, deps)
       await offers.failed(seat, error, againMs)
+      if (againMs !== undefined) lookMs = Math.min(lookMs, againMs)
       onOffer(againMs === undefined ? 'failed' : 'again', seat)
       return
     }

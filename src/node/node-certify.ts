@@ -17,8 +17,10 @@ import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
 
 export type NodeCertify = {
-  /** A round was decided, or the network, a topic or the chain has something new. */
-  wake(): void
+  /** A round was decided here. */
+  handedOver(): void
+  /** The network has one of our transactions, or will not have it. */
+  onSeen(txid: string): void
 }
 
 export type NodeCertifyDeps = {
@@ -89,5 +91,5 @@ export function openNodeCertify(_settings: Settings, deps: NodeCertifyDeps): Nod
     await Promise.all([unfollow(), aggregating.stop()])
     await certifying.stop()
   })
-  return { wake: certifying.wake }
+  return { handedOver: () => certifying.wake('decided'), onSeen: certifying.settled }
 }

@@ -37,7 +37,7 @@ export type NodeConsensus = {
   readonly jobs: Jobs
   onPacket(): void
   /** The network has one of our transactions, or will not have it. */
-  onSeen(): void
+  onSeen(txid: string): void
   /** The network has a transaction that somebody has submitted here. */
   onNetworkHas(): void
   onAdmitted(topics: readonly string[]): void
@@ -90,7 +90,7 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
     store: rounds,
     directory: agents.directory,
     offers: agents.offers,
-    handedOver: nodeCertify.wake,
+    handedOver: nodeCertify.handedOver,
   })
   openNodeLocal({
     ...{ database, asksOutside, log, stops, now },
@@ -110,15 +110,14 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
     isSettled: rounds.isSettled,
     jobs: openNodeJobs({ pool: database.pool, content: store, reopen: rounds.reopen, now }),
     onPacket: () => nodeRounds.wake('packet'),
-    onSeen() {
+    onSeen(txid) {
       nodeRounds.wake('news')
-      nodeCertify.wake()
+      nodeCertify.onSeen(txid)
     },
     // An answer counts once the network has it.
     onNetworkHas: () => nodeRounds.wake('news'),
     onAdmitted(topics) {
       if (topics.some(topic => ofAgents.has(topic))) agents.onAdmitted(topics)
-      if (topics.includes(baseTopics.certified)) nodeCertify.wake()
     },
     routes: ({ onFailure }) => [
       agents.routes({ onFailure }),

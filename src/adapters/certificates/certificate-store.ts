@@ -31,7 +31,7 @@ export type OpenCertificateStore = CertificateStore & {
 /** Shorter than what a start may take, as a killed process leaves its leases behind. */
 export const CERTIFY_LEASE_MS = 3_000
 /** Between two looks at certificates that are settled for the moment: for a block, or for their death. */
-const UNSETTLED_MS = 500
+const UNSETTLED_MS = 1_000
 /** Proofs are brought into step with the chain beside us, at the latest so long after it has changed. */
 const RECHECK_MS = 60_000
 

@@ -6,6 +6,7 @@ import type { Transaction } from '../../contract/transaction.ts'
 import type { Outcome } from '../../core/fault.ts'
 import { repeat } from '../../runtime/repeat.ts'
 import type { Chain, ChainChange } from '../chain/chain.ts'
+import { afterCommit } from '../postgres/sql.ts'
 import type { Fuel } from './fuel.ts'
 import type { FuelEvents } from './fuel-events.ts'
 import type { FuelSettings } from './fuel-settings.ts'
@@ -111,7 +112,7 @@ export function openFuel(deps: FuelDeps): OpenFuel {
         return written
       }
       const written = await writeWithin(db, purpose, plan, writing)
-      wake('soon')
+      if (written.ok && !afterCommit(db, wake)) wake('soon')
       return written
     },
     find: (txid, db = pool) => findWritten(db, txid),

@@ -26,6 +26,8 @@ export type TakeBatchesDeps = Omit<BatchBytesDeps, 'stop'> & {
 /** The log commits what comes at the same time together. */
 export const BATCHES_AT_ONCE = 4
 export const LOOK_EVERY_MS = 250
+/** Those that are woken where there is something; should a wake be lost, they look by themselves. */
+const LOOK_SELDOM_MS = 10_000
 /** With the pauses between them, about a quarter of an hour. */
 export const ATTEMPTS_MAX = 12
 const AFTER_FAILURE_MS = 1000
@@ -34,11 +36,20 @@ const AFTER_FAILURE_MS = 1000
 export function takeBatches(deps: TakeBatchesDeps): TakeBatches {
   const { atOnce = BATCHES_AT_ONCE, everyMs = LOOK_EVERY_MS, onFailure } = deps
   const stopping = new AbortController()
-  const workers = Array.from(
-    { length: atOnce },
+  const againMs = AFTER_FAILURE_MS
+  // One looks for all: where it finds something, there may be more.
+  const others = Array.from(
+    { length: atOnce - 1 },
     (): Repeating =>
-      repeat(() => takeOne(deps, stopping.signal), { everyMs, againMs: AFTER_FAILURE_MS, onFailure }),
+      repeat(() => takeOne(deps, stopping.signal), {
+        ...{ everyMs: Math.max(everyMs, LOOK_SELDOM_MS), againMs, onFailure },
+      }),
   )
+  const wakeOthers = () => {
+    for (const other of others) other.wake()
+  }
+  const first = repeat(() => takeOne(deps, stopping.signal, wakeOthers), { everyMs, againMs, onFailure })
+  const workers = [first, ...others]
   return {
     wake() {
       for (const worker of workers) worker.wake()
@@ -50,11 +61,16 @@ export function takeBatches(deps: TakeBatchesDeps): TakeBatches {
   }
 }
 
-async function takeOne(deps: TakeBatchesDeps, stop: AbortSignal): Promise<'more' | undefined> {
+async function takeOne(
+  deps: TakeBatchesDeps,
+  stop: AbortSignal,
+  onFound?: () => void,
+): Promise<'more' | undefined> {
   if (stop.aborted) return undefined
   const { pool, now } = deps
   const claimed = await claimBatch(pool, now())
   if (claimed === undefined) return undefined
+  onFound?.()
   const outcome = await outcomeOf(claimed, deps, stop)
   await settleBatch(pool, claimed, outcome, now())
   deps.onSettled(claimed, outcome)

@@ -69,8 +69,26 @@ export async function inTransactionOf<T>(
   work: (db: Queryable) => Promise<T>,
   { begin = 'begin', keep = () => true }: TransactionOptions<T> = {},
 ): Promise<T> {
+  const acts: (() => void)[] = []
   await client.query(begin)
-  const answer = await work(client)
-  await client.query(keep(answer) ? 'commit' : 'rollback')
-  return answer
+  afterwards.set(client, acts)
+  try {
+    const answer = await work(client)
+    const kept = keep(answer)
+    await client.query(kept ? 'commit' : 'rollback')
+    if (kept) for (const act of acts) act()
+    return answer
+  } finally {
+    afterwards.delete(client)
+  }
+}
+
+/** Of connections inside a transaction of ours. */
+const afterwards = new WeakMap<Queryable, (() => void)[]>()
+
+/** Once what this connection is in the middle of is committed. False: it is in no transaction that we know the end of. */
+export function afterCommit(db: Queryable, act: () => void): boolean {
+  const acts = afterwards.get(db)
+  acts?.push(act)
+  return acts !== undefined
 }
