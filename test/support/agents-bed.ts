@@ -103,7 +103,11 @@ export async function agentsBed(options: AgentsBedOptions = {}): Promise<AgentsB
     async startAgents(names, more = {}) {
       for (const name of names)
         agents.set(name, await startAgentProcess(name, folder, [node.url], { ...agentSettings, ...more }))
-      await until(async () => (await countAdverts(pool)) >= agents.size)
+      await until(async () => {
+        for (const { name, child } of agents.values())
+          if (child().hasExited()) throw new Error(`${name} ended before it was found:\n${child().said()}`)
+        return (await countAdverts(pool)) >= agents.size
+      })
     },
     publish: (...args) => publish(node.url, ...args),
     progress: () => readProgress(pool),
