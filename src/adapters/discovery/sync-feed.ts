@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import { BEEF_BYTES_MAX, writeBeef } from '../../contract/beef.ts'
-import { readAncestryUpTo } from '../overlay/read-ancestry.ts'
+import { readHistoriesUpTo } from '../overlay/read-histories.ts'
 import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
 import { SYNC_ITEMS_MAX, SYNC_PAGE_BYTES, type SyncPage } from './sync-page.ts'
 
@@ -12,7 +12,7 @@ export type SyncQuestion = {
 }
 
 /**
- * What a topic has answered to, in the order of writing, each with its whole history down to what blocks prove. What
+ * What a topic has answered to, in the order of writing, each with its history, as it is judged by. What
  * is still being written comes in a later page, and never behind a cursor that was given out.
  */
 export async function readSyncPage(
@@ -122,7 +122,7 @@ async function readItems(
 async function readHistories(db: Queryable, rows: readonly Place[]) {
   for (let count = rows.length; count > 0; count = Math.floor(count / 2)) {
     const few = rows.slice(0, count)
-    const ancestry = await readAncestryUpTo(
+    const ancestry = await readHistoriesUpTo(
       db,
       few.map(({ txid }) => txid),
       SYNC_PAGE_BYTES,

@@ -4,6 +4,7 @@ import type { Chain } from '../chain/chain.ts'
 import type { Queryable } from '../postgres/sql.ts'
 import type { Delivery } from './outbox.ts'
 import { readAncestry } from './read-ancestry.ts'
+import { readHistories } from './read-histories.ts'
 import { baseOfAdvertised, NETWORK } from './targets.ts'
 
 /**
@@ -41,7 +42,8 @@ export type DeliverDeps = {
 
 /** Tells one target of one transaction. Throws where it has to be told again. */
 export async function deliverTo({ txid, target, topics }: Delivery, deps: DeliverDeps): Promise<void> {
-  const history = (await readAncestry(deps.db, [txid])).historyOf(txid)
+  const read = target === NETWORK ? readAncestry : readHistories
+  const history = (await read(deps.db, [txid])).historyOf(txid)
   // Evicted since, or between two blocks: the one is done with, the other is told again.
   if (history === undefined) throw new Error(`${txid} cannot be sent: it or one of its parents is not here`)
   if (target !== NETWORK) return tellPeer(target, txid, history, topics, deps)

@@ -5,7 +5,7 @@ import { readLock } from '../../contract/script.ts'
 import { toHex } from '../../core/bytes.ts'
 import type { Chain } from '../chain/chain.ts'
 import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
-import { readAncestry } from './read-ancestry.ts'
+import { readHistories } from './read-histories.ts'
 import type { Submission } from './submission.ts'
 import type { DoubleSpend } from './submit.ts'
 
@@ -31,7 +31,7 @@ export async function keepReplaced(
   mined: string,
   { db, nowMs }: { db: Queryable; nowMs: number },
 ): Promise<void> {
-  const history = (await readAncestry(db, [ours])).historyOf(ours)
+  const history = (await readHistories(db, [ours])).historyOf(ours)
   if (history === undefined) return
   const { rows } = await db.query<{ topic: string }>({
     text: 'select topic from applied where txid = $1 order by topic',

@@ -2,8 +2,8 @@ import { BEEF_BYTES_MAX, type BeefTransaction } from '../../contract/beef.ts'
 import { accepted, type Outcome, refused } from '../../core/fault.ts'
 import { byteas, type Queryable } from '../postgres/sql.ts'
 import type { Hosted } from './hosted.ts'
-import { readAncestryUpTo } from './read-ancestry.ts'
 import { lengthOf, readFitting } from './read-fitting.ts'
+import { readHistoriesUpTo } from './read-histories.ts'
 
 export type Found = { readonly outputs: readonly FoundOutput[] }
 
@@ -56,7 +56,7 @@ type Named = { readonly txid: string }
 /** Undefined where they are longer than an answer. */
 async function readAll(db: Queryable, outputs: readonly Named[]): Promise<Histories | undefined> {
   const txids = [...new Set(outputs.map(({ txid }) => txid))]
-  const ancestry = await readAncestryUpTo(db, txids, LOOKUP_BYTES_MAX)
+  const ancestry = await readHistoriesUpTo(db, txids, LOOKUP_BYTES_MAX)
   if (ancestry === undefined) return undefined
   const histories = new Map<string, readonly BeefTransaction[]>()
   let bytes = 0

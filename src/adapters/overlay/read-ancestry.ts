@@ -14,21 +14,32 @@ export async function readAncestry(db: Queryable, txids: readonly string[]): Pro
   return ancestry
 }
 
-/** The same; undefined, and nothing of it read, where all of it is longer than `bytesMax`. */
+/** The same; undefined, and nothing of it given, where all of it is longer than `bytesMax`. */
 export async function readAncestryUpTo(
   db: Queryable,
   txids: readonly string[],
   bytesMax: number | null,
 ): Promise<Ancestry | undefined> {
+  const read = await readDown(db, txids, bytesMax)
+  return read && ancestryIn(new Map(read.map(each => [each.txid, each])))
+}
+
+/** Down to what a block proves. */
+export async function readDown(
+  db: Queryable,
+  txids: readonly string[],
+  bytesMax: number | null,
+): Promise<BeefTransaction[] | undefined> {
   const { rows } = await db.query<Row | TooLong>({
     name: 'read-ancestry',
     text: sql,
     values: [byteas(txids), bytesMax],
   })
   if (rows.some(isTooLong)) return undefined
-  const byTxid = new Map(
-    rows.flatMap(row => (isTooLong(row) ? [] : [[row.txid, transactionOf(row)] as const])),
-  )
+  return rows.flatMap(row => (isTooLong(row) ? [] : [transactionOf(row)]))
+}
+
+export function ancestryIn(byTxid: ReadonlyMap<string, BeefTransaction>): Ancestry {
   return {
     byTxid,
     historyOf(txid) {

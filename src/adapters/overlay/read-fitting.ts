@@ -1,6 +1,6 @@
 import type { BeefTransaction } from '../../contract/beef.ts'
 import { byteas, type Queryable } from '../postgres/sql.ts'
-import { readAncestryUpTo } from './read-ancestry.ts'
+import { readHistoriesUpTo } from './read-histories.ts'
 
 /** Of one answer; what is not found by then is left out. */
 const READS_MAX = 32
@@ -22,7 +22,7 @@ export async function readFitting(
   for (let reads = 0; reads < READS_MAX && bytesWalked <= 2 * bytesMax; reads++) {
     const txids = waiting.shift()
     if (txids === undefined) break
-    const ancestry = await readAncestryUpTo(db, txids, bytesLeft)
+    const ancestry = await readHistoriesUpTo(db, txids, bytesLeft)
     if (ancestry === undefined) {
       const half = Math.ceil(txids.length / 2)
       if (txids.length > 1) waiting.unshift(txids.slice(0, half), txids.slice(half))
