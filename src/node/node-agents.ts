@@ -18,6 +18,7 @@ import type { ContentStore } from '../adapters/uhrp/content-store.ts'
 import { SUBSCRIBE_PATH } from '../contract/subscription.ts'
 import { reputationOf } from '../core/rounds/coordinating/reputation.ts'
 import { agentRoutes } from '../http/agent-routes.ts'
+import { clientAddress, networksOf } from '../http/ingest/client-address.ts'
 import { serveUpgrades } from '../http/serve-upgrades.ts'
 import type { SeatOffers } from '../jobs/ports.ts'
 import { crashPoint } from '../runtime/crash-point.ts'
@@ -53,7 +54,10 @@ export type NodeAgentsDeps = {
 }
 
 export async function openNodeAgents(
-  settings: Pick<Settings, 'ASSAY_NETWORK' | 'EVENT_OPERATORS' | 'EVENT_JOB_RETRY_MAX'>,
+  settings: Pick<
+    Settings,
+    'ASSAY_NETWORK' | 'EVENT_OPERATORS' | 'EVENT_JOB_RETRY_MAX' | 'TRUSTED_PROXY_CIDRS'
+  >,
   { database: { pool }, fuel, store, keys, outgoing, log, stops, now }: NodeAgentsDeps,
 ): Promise<NodeAgents> {
   const seldom = openSeldom()
@@ -69,7 +73,9 @@ export async function openNodeAgents(
   await directory.start()
   stops.add('directory of agents', directory.stop)
   const jobBeef = openJobBeef(pool)
+  const isProxy = networksOf(settings.TRUSTED_PROXY_CIDRS)
   const subscriptions = openSubscriptions({
+    addressOf: request => clientAddress(request, isProxy),
     ...{ pool, now, node: randomUUID(), identity: inUse(keys.node) },
     onChange() {
       directory.wake()

@@ -18,6 +18,7 @@ import { type Stage, stages } from '../../core/rounds/template.ts'
 import { repeat } from '../../runtime/repeat.ts'
 import { bytea, byteas } from '../postgres/sql.ts'
 import type { HeldHere } from './due-seats.ts'
+import { openPlaces, type Place, type PlaceLimits } from './places.ts'
 
 /** Connections of agents that have no address of their own, at this process. */
 export type Subscriptions = {
@@ -41,12 +42,12 @@ export type SubscriptionsDeps = {
   /** An agent has come, or gone. */
   onChange(): void
   onFailure(error: unknown): void
+  /** Where a request comes from; its socket's other end, where nothing is said. */
+  addressOf?(request: IncomingMessage): string | undefined
   readonly limits?: Partial<SubscriptionLimits>
 }
 
-export type SubscriptionLimits = {
-  /** Proven or not. */
-  readonly connectionsMax: number
+export type SubscriptionLimits = PlaceLimits & {
   readonly handshakeMsMax: number
   /** What an agent sends are a few short texts. */
   readonly messageBytesMax: number
@@ -59,7 +60,10 @@ export type SubscriptionLimits = {
 
 export const subscriptionLimits: SubscriptionLimits = {
   connectionsMax: 256,
-  handshakeMsMax: 5_000,
+  perAddressMax: 64,
+  strangersMax: 64,
+  strangersPerAddressMax: 16,
+  handshakeMsMax: 3_000,
   messageBytesMax: 4 * 1024,
   answerMsMax: 5_000,
   pingMs: 15_000,
@@ -72,7 +76,9 @@ const RENEW_MS = 3_000
 
 export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
   const { pool, identity, node, now, onChange, onFailure } = deps
+  const { addressOf = request => request.socket.remoteAddress } = deps
   const limits = { ...subscriptionLimits, ...deps.limits }
+  const places = openPlaces(limits)
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: limits.messageBytesMax,
@@ -89,7 +95,7 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
     { everyMs: RENEW_MS, onFailure },
   )
 
-  const converse = (socket: WebSocket) => {
+  const converse = (socket: WebSocket, place: Place) => {
     const challenge: Challenge = {
       type: 'challenge',
       nodeKey: identity.identityKey,
@@ -111,6 +117,7 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
       const subscription = subscriptionIn(data, challenge)
       if (typeof subscription === 'string') return refuse(socket, subscription)
       clearTimeout(tooLate)
+      place.proven()
       connection = { socket, agentKey: subscription.agentKey, stage: subscription.stage }
       void subscribed(connection, subscription.signature(identity)).catch(error => {
         onFailure(error)
@@ -167,11 +174,14 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
 
   return {
     take(request, socket, head) {
-      if (stopping || server.clients.size >= limits.connectionsMax)
+      const place = stopping ? undefined : places.enter(addressOf(request))
+      if (place === undefined)
         return void socket.end(
           'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n\r\n',
         )
-      server.handleUpgrade(request, socket, head, converse)
+      // Also where it is no WebSocket after all.
+      socket.on('close', place.leave)
+      server.handleUpgrade(request, socket, head, connected => converse(connected, place))
     },
     held: () => [...proven.values()].map(({ agentKey, stage }) => ({ agentKey, stage })),
     async push({ agentKey, stage, jobTx, vout }, beef) {

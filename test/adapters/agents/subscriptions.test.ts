@@ -41,11 +41,17 @@ const identity = party('a node with connections')
 const agent = party('an agent behind a wall')
 
 /** A process of the node, with a door for agents; `url` is that door. */
-async function nodeProcess(name: string, limits: Partial<SubscriptionLimits> = {}, triesMax = 3) {
+async function nodeProcess(
+  name: string,
+  limits: Partial<SubscriptionLimits> = {},
+  triesMax = 3,
+  addressOf?: () => string,
+) {
   const { pool } = node.bed.database
   const failures: unknown[] = []
   const subscriptions = openSubscriptions({
     ...{ pool, identity, node: name, now: Date.now, limits },
+    ...(addressOf !== undefined && { addressOf }),
     onChange: () => undefined,
     onFailure: error => void failures.push(error),
   })
@@ -209,6 +215,35 @@ describe('an agent without a public address', () => {
     expect(String(error)).toContain('503')
     expect((await loud.closed)[0]).toBe(1009)
     expect((await slow.closed)[0]).toBe(1008)
+  })
+
+  test('keeps its connections, and finds room, while strangers of other addresses open all they can', async () => {
+    let address = '10.0.0.1'
+    const limits = { strangersMax: 3, strangersPerAddressMax: 2, connectionsMax: 5, perAddressMax: 3 }
+    const here = await nodeProcess('here', limits, 3, () => address)
+    const open = () => new WebSocket(here.url)
+    const isRefused = async () => String((await once(open(), 'error'))[0]).includes('503')
+    await subscribed(here.url)
+    address = '10.0.0.2'
+    const strangers = [await opened(here.url), await opened(here.url)]
+    expect(await isRefused()).toBe(true)
+    address = '2001:db8::1'
+    strangers.push(await opened(here.url))
+    // Of all addresses together.
+    address = '10.0.0.3'
+    expect(await isRefused()).toBe(true)
+    expect(await rows()).toHaveLength(1)
+
+    for (const { socket, closed } of strangers) {
+      socket.terminate()
+      await closed
+    }
+    // The same network of version 6, which is one customer's.
+    address = '2001:db8::2'
+    await opened(here.url)
+    address = '2001:db8::3'
+    await opened(here.url)
+    expect(await isRefused()).toBe(true)
   })
 
   test('that does not answer pings is gone', async () => {
