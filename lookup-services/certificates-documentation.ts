@@ -22,7 +22,7 @@ another form, is refused with \`ERR_LOOKUP_INVALID_QUERY\` and its JSON Pointer.
 | \`coordinator\` | identity key of the log that issued it: 33 bytes in lower-case hex |
 | \`agentKey\`, \`operator\` | identity key of an agent, or of who answers for one, with a seat in the round |
 | \`txid\` | the transaction that it is an output of |
-| \`template\`, \`level\` | such as \`"packet"\` and \`"enhanced"\` |
+| \`template\`, \`level\` | \`"packet"\`, or \`"aggregate"\` for windows and rollups; such as \`"enhanced"\` |
 | \`spent\` | \`false\`: those that stand |
 | \`admittedFromMs\`, \`admittedToMs\` | when it was admitted here: at or after, and before |
 | \`order\` | by when it was admitted here: \`"desc"\` (latest first; so it is when left out) or \`"asc"\` |
@@ -45,7 +45,7 @@ An output list: each output with its BEEF, and a context, which is UTF-8 JSON, s
 \`\`\`
 
 \`contentHash\`, \`streamId\`, \`partition\` and \`packetNo\` are from the manifest, and there where it came along with the certificate: a
-manifest counts only if it hashes to the version. \`supersedes\` and \`spentBy\` are there where there is one. \`admittedMs\`, \`cursor\`, \`spent\` and
+manifest counts only if it hashes to the version. A window or a rollup has no \`packetNo\`, and its id for \`packetId\`. \`supersedes\` and \`spentBy\` are there where there is one. \`admittedMs\`, \`cursor\`, \`spent\` and
 \`spentBy\` are this host's word; the rest is what the signed token in the BEEF, or that manifest, says. ${IN_PART}
 
 **Forks.** Where certificates of one coordinator give one (streamId, partition, packetNo) to different packets, its log has been rewritten. Whoever

@@ -37,9 +37,10 @@ export type CertificateEntry = Outpoint & {
 
 export type ManifestPlace = {
   readonly contentHash: string
-  /** Null where the manifest is not about one packet. */
+  /** Null where the manifest is about no partition of a log. */
   readonly streamId: string | null
   readonly partition: number | null
+  /** Null where it is not about one packet: windows and rollups are over many. */
   readonly packetNo: number | null
 }
 

@@ -1,5 +1,6 @@
 import { fromUtf8 } from '../src/core/bytes.ts'
 import { isObject, type JsonObject } from '../src/core/canonical-json.ts'
+import { readAggregateManifest } from '../src/core/certificate/aggregate.ts'
 import { MANIFEST_BYTES_MAX, readManifest } from '../src/core/certificate/dlm-version.ts'
 import { ROUND_PACKETS_MAX } from '../src/core/rounds/round.ts'
 import type { ManifestPlace } from './certificates-index.ts'
@@ -33,8 +34,14 @@ function readAll(values: OffChainValues): ReadonlyMap<string, ManifestPlace> {
   return found
 }
 
-/** As certificates of packets say it; a manifest of others may say anything there, or nothing. */
-function placeOf({ provenance }: JsonObject): Omit<ManifestPlace, 'contentHash'> {
+/** As certificates of packets say it, and those of windows and rollups; a manifest of others may say anything there. */
+function placeOf(manifest: JsonObject): Omit<ManifestPlace, 'contentHash'> {
+  const aggregate = readAggregateManifest(manifest)
+  if (aggregate.ok) {
+    const { streamId, partition } = aggregate.value.provenance.assay
+    return { streamId, partition, packetNo: null }
+  }
+  const { provenance } = manifest
   const assay = isObject(provenance) ? provenance['assay'] : undefined
   const { streamId, partition, packetNo } = isObject(assay) ? assay : {}
   if (!isName(streamId) || !isCount(partition, PARTITION_MAX) || !isCount(packetNo, Number.MAX_SAFE_INTEGER))

@@ -29,7 +29,6 @@ async function keepMember(
   { audience, readers }: DueCertificate,
   { keepOutput, at }: CertifyRoundDeps,
 ): Promise<void> {
-  if (validated === undefined) return
   const { output, state } = await validated.read()
   const { outputHash, stateOut } = validated
   check(packetId, 'output', output, outputHash)

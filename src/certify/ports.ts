@@ -61,8 +61,8 @@ export type DueMember = {
   /** As certifiers agreed on it, canonical: it hashes to the versionId. */
   readonly manifestJson: string
   readonly manifest: CertifiedManifest | AggregateManifest
-  /** Where the agreed output and the state after it stand; undefined for an aggregate. */
-  readonly validated: AgreedOutput | undefined
+  /** Where the agreed output and the state after it stand; of an aggregate, the lines that it states. */
+  readonly validated: AgreedOutput
   /** What it was certified with before, if it was. */
   readonly version: Version | null
 }

@@ -41,13 +41,14 @@ const AGGREGATES_MS = 1_000
 
 /** From decided rounds to certificates that a block holds, beside every other node of this database. */
 export function openNodeCertify(_settings: Settings, deps: NodeCertifyDeps): NodeCertify {
-  const { database, fuel, chain, content, keys, log, stops, now, onLost } = deps
+  const { database, fuel, chain, content, keys, log, metrics, stops, now, onLost } = deps
   const seldom = openSeldom()
   const store = openCertificateStore({
     pool: database.pool,
     fuel,
     coordinator: `certify ${randomUUID()}`,
     readPart: readPartIn(content),
+    onCertified: afterMs => metrics.sealedToCertified.observe(afterMs / 1000),
     onUnreadable: (error, roundId) =>
       log.error({ err: error, roundId }, 'a decided round cannot be certified from what is stored'),
   })

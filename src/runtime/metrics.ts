@@ -81,6 +81,11 @@ export function openMetrics() {
       'requests with events that were not answered as asked, by the code of the answer',
       ['code'],
     ),
+    sealedToCertified: histogram(
+      'assay_sealed_to_certified_seconds',
+      'from the sealing of a packet to its first certificate that the network has',
+      [0.1, 0.2, 0.3, 0.4, 0.6, 1, 2, 5, 15, 60, 600],
+    ),
     errors: counter('assay_http_errors_total', 'requests that failed through no fault of the client'),
     ingest: ingestMetrics(counter, histogram),
   }

@@ -2,11 +2,9 @@ import type { HeardCertificate } from '../../certify/ports.ts'
 import { baseTopics } from '../../contract/names.ts'
 import { quorums } from '../../core/level.ts'
 import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
+import { keepStates } from './keep-states.ts'
 import { type LockedRound, lockRound, type SettleDeps } from './lock-round.ts'
 import { proveCertificate } from './move-certificate.ts'
-
-/** States at every so many packets are kept for good, and the latest of each partition. */
-export const KEPT_STATE_EVERY = 256
 
 /**
  * The network has it. Certified and anchored are written together: before, a certificate that is refused could still
@@ -14,16 +12,17 @@ export const KEPT_STATE_EVERY = 256
  */
 export async function anchorCertificate(
   { txid, roundId, standing }: HeardCertificate,
-  { pool, nowMs }: SettleDeps,
+  { pool, nowMs, onCertified }: AnchorDeps,
 ): Promise<'written' | 'lost'> {
-  return inTransaction(
+  let sealedMs: readonly number[] = []
+  const outcome = await inTransaction<'written' | 'lost'>(
     pool,
     async db => {
       const round = await lockRound(db, roundId)
       if (round === undefined) return 'lost'
       const counted = await countMembers(db, txid, round, nowMs)
       if (counted.length === 0) return 'lost'
-      await writeStates(db, txid, counted, nowMs)
+      sealedMs = await writeStates(db, txid, counted, nowMs)
       if (round.template === 'aggregate') await settleAggregate(db, txid, roundId)
       else await keepStates(db, txid, counted, nowMs)
       if (round.state === 'certifying' && round.lastTx === txid) await endRound(db, roundId, nowMs)
@@ -32,6 +31,13 @@ export async function anchorCertificate(
     },
     { keep: outcome => outcome === 'written' },
   )
+  if (outcome === 'written') for (const each of sealedMs) onCertified(nowMs - each)
+  return outcome
+}
+
+export type AnchorDeps = SettleDeps & {
+  /** A packet has its first certificate, so long after it was sealed. */
+  onCertified(afterMs: number): void
 }
 
 /**
@@ -95,14 +101,17 @@ async function giveBack(
   })
 }
 
-/** Version, parent and states are pinned by the first certificate and stay as they are for every later one. */
+/**
+ * Version, parent and states are pinned by the first certificate and stay as they are for every later one. Resolves with
+ * when those packets were sealed for which this is the first.
+ */
 async function writeStates(
   db: Queryable,
   txid: string,
   counted: readonly string[],
   nowMs: number,
-): Promise<void> {
-  await db.query({
+): Promise<number[]> {
+  const { rows } = await db.query<{ sealedMs: number; isFirst: boolean }>({
     name: 'certify-standings',
     text: `update packet_standings as standing set status = 'certified', certificate = $1, waiting_since_ms = null,
         parent_packet_id = case when standing.version_id is null
@@ -112,10 +121,13 @@ async function writeStates(
         state_in = case when standing.version_id is null then decode(assay ->> 'stateIn', 'hex') else state_in end,
         state_out = case when standing.version_id is null then decode(assay ->> 'stateOut', 'hex') else state_out end,
         version_id = coalesce(standing.version_id, ours.version_id), changed_ms = $3
-      from (select certificates.packet_id, version_id, manifest::jsonb, manifest::jsonb #> '{provenance,assay}' as assay
+      from (select certificates.packet_id, version_id, manifest::jsonb, manifest::jsonb #> '{provenance,assay}' as assay,
+            (select before.version_id from packet_standings as before
+              where before.packet_id = certificates.packet_id) is null as is_first
           from certificates join dlm_versions using (version_id)
-          where txid = $1 and certificates.packet_id = any ($2)) as ours (packet_id, version_id, manifest, assay)
-      where standing.packet_id = ours.packet_id`,
+          where txid = $1 and certificates.packet_id = any ($2)) as ours (packet_id, version_id, manifest, assay, is_first)
+      where standing.packet_id = ours.packet_id
+      returning standing.sealed_ms as "sealedMs", ours.is_first as "isFirst"`,
     values: [bytea(txid), byteas(counted), nowMs],
   })
   await db.query({
@@ -129,6 +141,7 @@ async function writeStates(
       JSON.stringify(quorums),
     ],
   })
+  return rows.flatMap(({ sealedMs, isFirst }) => (isFirst ? [sealedMs] : []))
 }
 
 /**
@@ -169,37 +182,6 @@ const packetStates = `
       overlay_distribution = excluded.overlay_distribution, last_error = null,
       processed_at = coalesce(known.processed_at, excluded.processed_at),
       certified_at = coalesce(known.certified_at, excluded.certified_at), changed_at = excluded.changed_at`
-
-/** Agents of the next packet are given this one's state; those in between are needed by nobody any more. */
-async function keepStates(
-  db: Queryable,
-  txid: string,
-  counted: readonly string[],
-  nowMs: number,
-): Promise<void> {
-  await db.query({
-    name: 'certify-keep-states',
-    text: `insert into kept_states (state, partition_id, packet_no, bytes, kept_ms)
-      select state_out, partition_id, packet_no, coalesce(object.length, 0), $2
-        from packet_standings left join uhrp_objects as object on object.sha256 = state_out
-        where certificate = $1 and packet_id = any ($3) and state_out is not null
-      on conflict do nothing`,
-    values: [bytea(txid), nowMs, byteas(counted)],
-  })
-  await db.query({
-    name: 'certify-forget-states',
-    text: `delete from kept_states as old using (
-        select partition_id, max(packet_no) as latest from kept_states
-          where partition_id in (select partition_id from packet_standings where certificate = $1)
-          group by partition_id) as last
-      where old.partition_id = last.partition_id and old.packet_no < last.latest
-        and old.packet_no % ${KEPT_STATE_EVERY} <> 0
-        -- A round that begins at it may be under way.
-        and not exists (select from packet_standings as open where open.partition_id = old.partition_id
-          and open.status in ('open', 'rebuilding', 'unanchored'))`,
-    values: [bytea(txid)],
-  })
-}
 
 async function settleAggregate(db: Queryable, txid: string, roundId: string): Promise<void> {
   await db.query({

@@ -19,6 +19,8 @@ export type CertificateStoreDeps = {
   readonly readPart: ReadPart
   /** A round whose certificate cannot be made from what is stored: it is lost, and somebody has to look. */
   onUnreadable(error: unknown, roundId: string): void
+  /** A packet has its first certificate, so long after it was sealed. */
+  onCertified?(afterMs: number): void
   readonly leaseMs?: number
   readonly unsettledMs?: number
 }
@@ -37,6 +39,7 @@ const RECHECK_MS = 60_000
 
 export function openCertificateStore(deps: CertificateStoreDeps): OpenCertificateStore {
   const { pool, coordinator, leaseMs = CERTIFY_LEASE_MS, unsettledMs = UNSETTLED_MS } = deps
+  const onCertified = (afterMs: number) => deps.onCertified?.(afterMs)
   const clock = () => performance.now()
   let unsettledAtMs = 0
   let recheck = { aboveHeight: Number.MAX_SAFE_INTEGER, untilMs: 0 }
@@ -52,7 +55,7 @@ export function openCertificateStore(deps: CertificateStoreDeps): OpenCertificat
       unsettledAtMs = clock() + unsettledMs
       return hearOfUnsettled(pool, clock() < recheck.untilMs ? recheck.aboveHeight : undefined)
     },
-    anchored: (certificate, nowMs) => anchorCertificate(certificate, { pool, nowMs }),
+    anchored: (certificate, nowMs) => anchorCertificate(certificate, { pool, nowMs, onCertified }),
     lost: (certificate, why, nowMs) => loseCertificate(certificate, why, { pool, nowMs }),
     moved: (certificate, nowMs) => moveCertificate(certificate, { pool, nowMs }),
     reorganised(forkHeight) {

@@ -5,14 +5,17 @@ import { nodeHolder } from '../uhrp/holder.ts'
 import type { ReadPart } from './read-due.ts'
 
 /** 9999-12-31: as long as the node keeps what is certified, which nobody but its owner ends. */
-const FOREVER_MS = 253_402_214_400_000
+export const FOREVER_MS = 253_402_214_400_000
+
+/** Whose retention keeps carried states. */
+export const statesHolder = nodeHolder('states')
 
 /** What certificates point at, as objects of their own. Not advertised: each advert costs a transaction. */
 export function keepOutputIn(content: Pick<ContentStore, 'put'>): KeepOutput {
   return async ({ sha256, bytes, what }, { audience, readers }) => {
     const wishes = {
       ...{ audience, readers, advertise: false },
-      holder: nodeHolder(what === 'output' ? 'certified' : 'states'),
+      holder: what === 'output' ? nodeHolder('certified') : statesHolder,
       retainUntilMs: FOREVER_MS,
       contentType: 'application/x-ndjson',
       expected: { sha256, length: bytes.length },

@@ -30,7 +30,7 @@ export type MakeAggregatesDeps = {
   at(step: string): void
 }
 
-/** Partitions that are looked at in one go. */
+/** Partitions that are read at once. */
 const PARTITIONS_MAX = 64
 /** One more than a window may hold, so that it is seen to be full. */
 const PACKETS_READ_MAX = AGGREGATE_PACKETS_MAX + 1
@@ -41,24 +41,37 @@ const WINDOWS_READ_MAX = 256
  * asked about them as about packets.
  */
 export async function makeAggregates(deps: MakeAggregatesDeps): Promise<number> {
-  const { rows } = await deps.pool.query<Partition>({
+  let made = 0
+  for (let page = await readPartitions(0, deps); page.length > 0; ) {
+    for (const partition of page)
+      for (const kind of ['window', 'rollup'] as const)
+        while (await makeNext(partition, kind, deps)) made += 1
+    const last = page.at(-1)
+    page = last === undefined || page.length < PARTITIONS_MAX ? [] : await readPartitions(last.id, deps)
+  }
+  return made
+}
+
+/** With something certified that no rollup is over; those after this one. */
+async function readPartitions(
+  after: number,
+  { pool }: Pick<MakeAggregatesDeps, 'pool'>,
+): Promise<Partition[]> {
+  const { rows } = await pool.query<Partition>({
     name: 'aggregate-partitions',
     text: `select partition.id, stream_id as "streamId", partition.partition, encode(log, 'hex') as log,
         partition.network, partition.level, partition.audience,
         (stream.aggregate ->> 'windowMs')::bigint as "windowMs", (stream.aggregate ->> 'rollupEvery')::int as "rollupEvery"
       from streams as stream join partitions as partition using (stream_id)
-      where stream.aggregate is not null
+      where stream.aggregate is not null and partition.id > $2
         and exists (select from packet_standings as standing where standing.partition_id = partition.id
           and standing.version_id is not null and standing.packet_no >= coalesce((select next_packet
             from aggregate_positions as position
             where position.partition_id = partition.id and position.kind = 'rollup'), 0))
       order by partition.id limit $1`,
-    values: [PARTITIONS_MAX],
+    values: [PARTITIONS_MAX, after],
   })
-  let made = 0
-  for (const partition of rows)
-    for (const kind of ['window', 'rollup'] as const) while (await makeNext(partition, kind, deps)) made += 1
-  return made
+  return rows
 }
 
 type Partition = {

@@ -5,7 +5,11 @@ import { readTransaction, type Transaction } from '../../contract/transaction.ts
 import type { Audience } from '../../core/audience.ts'
 import { fromUtf8 } from '../../core/bytes.ts'
 import { parseCanonicalJson } from '../../core/canonical-json.ts'
-import { readAggregateManifest } from '../../core/certificate/aggregate.ts'
+import {
+  certifyAggregate,
+  readAggregateDocument,
+  readAggregateManifest,
+} from '../../core/certificate/aggregate.ts'
 import { MANIFEST_BYTES_MAX } from '../../core/certificate/dlm-version.ts'
 import { readCertifiedManifest } from '../../core/certificate/manifest.ts'
 import { orThrow } from '../../core/fault.ts'
@@ -156,13 +160,15 @@ async function readMember(row: MemberRow, round: RoundRow, deps: Deps): Promise<
   const manifestJson = await readManifestText(row, round, deps)
   const json = orThrow(parseCanonicalJson(manifestJson, MANIFEST_BYTES_MAX))
   const member = { index, packetId, versionId, manifestJson, version: version && versionOf(version) }
-  if (header === null)
+  if (header === null) {
+    const manifest = orThrow(readAggregateManifest(json))
     return {
       ...member,
       header: undefined,
-      manifest: orThrow(readAggregateManifest(json)),
-      validated: undefined,
+      manifest,
+      validated: statedOutput(round.roundId, manifest.content.contentHash, deps),
     }
+  }
   const manifest = orThrow(readCertifiedManifest(json))
   return {
     ...member,
@@ -221,6 +227,23 @@ type PartRow = {
   readonly outputBytes: number
   readonly stateAt: number
   readonly stateBytes: number
+}
+
+/** What a window or a rollup says, as lines: of its document, so nobody had to store it. */
+function statedOutput(aggregateId: string, outputHash: string, { db }: Deps): AgreedOutput {
+  return {
+    outputHash,
+    stateOut: null,
+    async read() {
+      const { rows } = await db.query<{ document: string }>({
+        name: 'certify-statement',
+        text: 'select document from aggregates where aggregate_id = $1',
+        values: [bytea(aggregateId)],
+      })
+      const document = orThrow(readAggregateDocument(rows[0]?.document ?? ''))
+      return { output: orThrow(certifyAggregate(document)).content, state: new Uint8Array(0) }
+    },
+  }
 }
 
 function agreedOutput(

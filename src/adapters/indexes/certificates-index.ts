@@ -179,5 +179,8 @@ function foundIn(rows: readonly Row[]): FoundCertificate[] {
 }
 
 function placeOf({ coordinator, streamId, partition, packetNo }: ListedCertificate): string | undefined {
-  return streamId === null ? undefined : JSON.stringify([coordinator, streamId, partition, packetNo])
+  // Windows and rollups have no number of their own: any two of them may be of one partition.
+  return streamId === null || packetNo === null
+    ? undefined
+    : JSON.stringify([coordinator, streamId, partition, packetNo])
 }

@@ -63,7 +63,7 @@ async function writeRevocations(
     await db.query({
       name: 'rounds-revoked',
       text: `update certificates set state = 'revoked', revoked_by = $2
-        where txid = $1 and index = $3 and state <> 'revoked'`,
+        where txid = $1 and index = $3`,
       values: [bytea(unpaid.spends[0]?.txid ?? ''), bytea(paid.value.txid), index],
     })
   }

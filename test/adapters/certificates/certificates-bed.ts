@@ -14,6 +14,8 @@ import { type FuelBed, fuelBed } from '../fuel/fuel-bed.ts'
 
 /** An overlay node with fuel and decided rounds, and whatever certifies them. */
 export type CertificatesBed = Omit<FuelBed, 'reports'> & {
+  /** From sealing to certificate, of each packet. */
+  readonly waits: readonly number[]
   readonly content: ContentStore
   /** Of the content store. */
   readonly directory: string
@@ -34,6 +36,7 @@ export async function certificatesBed(): Promise<CertificatesBed> {
     (what: string) =>
     (...said: unknown[]) =>
       void reports.push({ what, said })
+  const waits: number[] = []
   const running: Certifying[] = []
   const unfollow: (() => Promise<void>)[] = []
   const store = (deps: Partial<CertificateStoreDeps> = {}) =>
@@ -44,6 +47,7 @@ export async function certificatesBed(): Promise<CertificatesBed> {
       readPart: readPartIn(content.store),
       onUnreadable: note('onUnreadable'),
       unsettledMs: 20,
+      onCertified: afterMs => void waits.push(afterMs),
       ...deps,
     })
   return {
@@ -51,6 +55,7 @@ export async function certificatesBed(): Promise<CertificatesBed> {
     content: content.store,
     directory: content.directory,
     reports,
+    waits,
     decide: options => decidedRound(fuel.bed, content.store, options),
     store,
     start(deps = {}) {

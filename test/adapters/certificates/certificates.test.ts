@@ -40,6 +40,7 @@ describe('a decided round', () => {
       })),
     )
     const standings = await bed.rows('select * from packet_standings order by packet_no')
+    expect(bed.waits).toHaveLength(round.packets.length)
     const [first, second] = round.packets
     expect(standings.map(({ status, version_id }) => [status, version_id])).toEqual(
       round.packets.map(({ certified }) => ['certified', certified.versionId]),
