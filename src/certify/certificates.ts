@@ -18,6 +18,8 @@ export type CertifyingDeps = Omit<CertifyRoundDeps, 'store'> & {
   /** A round has lost its certificate, and somebody has to decide what becomes of it. */
   onLost(certificate: HeardCertificate, why: string): void
   onCertified(certificate: HeardCertificate): void
+  /** The same, as what is stored makes no certificate. */
+  onGivenUp(roundId: string): void
   /** Not written for want of fuel; it is tried again. */
   onRefused(due: DueCertificate, fault: Fault): void
   onFailure(error: unknown, roundId: string | undefined): void
@@ -82,7 +84,14 @@ export function startCertifying(deps: CertifyingDeps): Certifying {
       if (written.kind === 'refused') {
         deps.onRefused(due, written.fault)
         await postpone(due, written.fault.detail)
-      } else failures.delete(roundId)
+        return
+      }
+      failures.delete(roundId)
+      if (written.kind !== 'unreadable') return
+      deps.onFailure(new Error(written.why), roundId)
+      await store.giveUp(due.lease, written.why)
+      deps.at('certify.given-up')
+      deps.onGivenUp(roundId)
     } catch (error) {
       deps.onFailure(error, roundId)
       await postpone(due, error)

@@ -46,8 +46,10 @@ export function openNodeCertify(_settings: Settings, deps: NodeCertifyDeps): Nod
     fuel,
     coordinator: `certify ${randomUUID()}`,
     readPart: readPartIn(content),
-    onUnreadable: (error, roundId) =>
-      log.error({ err: error, roundId }, 'a decided round cannot be certified from what is stored'),
+    onUnreadable(error, roundId) {
+      log.error({ err: error, roundId }, 'a decided round cannot be certified from what is stored')
+      onLost()
+    },
   })
   const certifying = startCertifying({
     store,
@@ -60,6 +62,7 @@ export function openNodeCertify(_settings: Settings, deps: NodeCertifyDeps): Nod
       log.error({ txid: certificate.txid, roundId: certificate.roundId, why }, 'a certificate was lost')
       onLost()
     },
+    onGivenUp: onLost,
     onCertified: ({ txid, roundId }) => log.debug({ txid, roundId }, 'a round is certified'),
     onRefused: ({ lease: { roundId } }, fault) =>
       seldom(fault.code, leftOut =>

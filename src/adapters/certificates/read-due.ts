@@ -8,7 +8,7 @@ import { parseCanonicalJson } from '../../core/canonical-json.ts'
 import { readAggregateManifest } from '../../core/certificate/aggregate.ts'
 import { MANIFEST_BYTES_MAX } from '../../core/certificate/dlm-version.ts'
 import { readCertifiedManifest } from '../../core/certificate/manifest.ts'
-import { orThrow } from '../../core/fault.ts'
+import { type Outcome, orThrow } from '../../core/fault.ts'
 import type { Level } from '../../core/level.ts'
 import { readPacketHeader } from '../../core/log/packet-header.ts'
 import type { Version } from '../../core/rounds/coordinating/standing.ts'
@@ -154,16 +154,16 @@ async function readMembers(
 async function readMember(row: MemberRow, round: RoundRow, deps: Deps): Promise<DueMember> {
   const { index, packetId, versionId, header, version } = row
   const manifestJson = await readManifestText(row, round, deps)
-  const json = orThrow(parseCanonicalJson(manifestJson, MANIFEST_BYTES_MAX))
+  const json = readOr(parseCanonicalJson(manifestJson, MANIFEST_BYTES_MAX), versionId)
   const member = { index, packetId, versionId, manifestJson, version: version && versionOf(version) }
   if (header === null)
     return {
       ...member,
       header: undefined,
-      manifest: orThrow(readAggregateManifest(json)),
+      manifest: readOr(readAggregateManifest(json), versionId),
       validated: undefined,
     }
-  const manifest = orThrow(readCertifiedManifest(json))
+  const manifest = readOr(readCertifiedManifest(json), versionId)
   return {
     ...member,
     header: orThrow(readPacketHeader(orThrow(parseCanonicalJson(header)))),
@@ -174,6 +174,12 @@ async function readMember(row: MemberRow, round: RoundRow, deps: Deps): Promise<
       deps,
     ),
   }
+}
+
+/** Whoever agreed on it. */
+function readOr<T>(read: Outcome<T>, versionId: string): T {
+  if (!read.ok) throw new Unreadable(`the manifest ${versionId} is none: ${read.fault.detail}`)
+  return read.value
 }
 
 function versionOf({
@@ -248,9 +254,7 @@ function agreedOutput(
         if (output === undefined || sha256Hex(output) !== outputHash || state === undefined) continue
         if (stateOut === null || sha256Hex(state) === stateOut) return { output, state }
       }
-      throw new Error(
-        `no agent’s stored work has the output ${outputHash} of packet ${packetId} (${rows.length} should)`,
-      )
+      return undefined
     },
   }
 }
