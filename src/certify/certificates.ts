@@ -20,6 +20,8 @@ export type CertifyingDeps = Omit<CertifyRoundDeps, 'store'> & {
   /** A round has lost its certificate, and somebody has to decide what becomes of it. */
   onLost(certificate: HeardCertificate, why: string): void
   onCertified(certificate: HeardCertificate): void
+  /** The same, as what is stored makes no certificate. */
+  onGivenUp(roundId: string): void
   /** Not written for want of fuel; it is tried again. */
   onRefused(due: DueCertificate, fault: Fault): void
   onFailure(error: unknown, roundId: string | undefined): void
@@ -99,6 +101,13 @@ export function startCertifying(deps: CertifyingDeps): Certifying {
         return
       }
       failures.delete(roundId)
+      if (written.kind === 'unreadable') {
+        deps.onFailure(new Error(written.why), roundId)
+        await store.giveUp(due.lease, written.why)
+        deps.at('certify.given-up')
+        deps.onGivenUp(roundId)
+        return
+      }
       if (written.kind === 'lost') return
       if (awaited.size >= AWAITED_MAX) awaited.clear()
       awaited.add(written.transaction.txid)

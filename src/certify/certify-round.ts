@@ -14,23 +14,31 @@ export type CertifyRoundDeps = {
 /** Members whose bytes are kept at the same time: each may be as large as a packet's output can get. */
 const KEPT_AT_ONCE = 4
 
+export type Certified = Written | { readonly kind: 'unreadable'; readonly why: string }
+
 /** From a decided round to its certificate, signed and stored; the sender sends it. */
-export async function certifyRound(due: DueCertificate, deps: CertifyRoundDeps): Promise<Written> {
+export async function certifyRound(due: DueCertificate, deps: CertifyRoundDeps): Promise<Certified> {
   deps.at('certify.taken')
   // Before the certificate: one that points at nothing could not be taken off the chain.
-  await inGroups(due.members, KEPT_AT_ONCE, member => keepMember(member, due, deps))
+  const kept = await inGroups(due.members, KEPT_AT_ONCE, member => keepMember(member, due, deps))
+  const why = kept.find(each => each !== undefined)
+  if (why !== undefined) return { kind: 'unreadable', why }
   const written = await deps.store.write(due.lease, unpaidCertificate(due, deps.log, deps.now()))
   if (written.kind === 'written') deps.at('certify.written')
   return written
 }
 
+/** Resolves with why it cannot be kept, if it cannot. */
 async function keepMember(
   { packetId, validated }: DueMember,
   { audience, readers }: DueCertificate,
   { keepOutput, at }: CertifyRoundDeps,
-): Promise<void> {
-  const { output, state } = await validated.read()
+): Promise<string | undefined> {
   const { outputHash, stateOut } = validated
+  const read = await validated.read()
+  if (read === undefined)
+    return `no agent’s stored work has the output ${outputHash} of packet ${packetId}, and the state after it`
+  const { output, state } = read
   check(packetId, 'output', output, outputHash)
   await keepOutput({ sha256: outputHash, bytes: output, what: 'output' }, { audience, readers })
   if (stateOut !== null) {
@@ -38,6 +46,7 @@ async function keepMember(
     await keepOutput({ sha256: stateOut, bytes: state, what: 'state' }, { audience, readers })
   }
   at('certify.kept')
+  return undefined
 }
 
 function check(packetId: string, what: string, bytes: Uint8Array, wanted: string): void {
@@ -46,11 +55,13 @@ function check(packetId: string, what: string, bytes: Uint8Array, wanted: string
     throw new Error(`the ${what} kept for packet ${packetId} hashes to ${seen}, and ${wanted} was agreed on`)
 }
 
-async function inGroups<T>(
+async function inGroups<T, R>(
   items: readonly T[],
   size: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const done: R[] = []
   for (let first = 0; first < items.length; first += size)
-    await Promise.all(items.slice(first, first + size).map(work))
+    done.push(...(await Promise.all(items.slice(first, first + size).map(work))))
+  return done
 }

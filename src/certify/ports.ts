@@ -19,6 +19,11 @@ export type CertificateStore = {
   keep(leases: readonly RoundLease[]): Promise<readonly RoundLease[]>
   /** Somebody takes it again after so long: it could not be done now. */
   postpone(lease: RoundLease, error: unknown, afterMs: number): Promise<void>
+  /**
+   * What is stored does not make a certificate, and will not the next time: the answers that were to be certified count for
+   * nothing from now on, and the round is to be looked at.
+   */
+  giveUp(lease: RoundLease, why: string): Promise<void>
   letGo(): Promise<void>
   /** Stores manifests and the certificate's transaction before a byte of it leaves. */
   write(lease: RoundLease, certificate: UnpaidCertificate): Promise<Written>
@@ -70,7 +75,8 @@ export type DueMember = {
 export type AgreedOutput = {
   readonly outputHash: string
   readonly stateOut: string | null
-  read(): Promise<{ readonly output: Uint8Array; readonly state: Uint8Array }>
+  /** Undefined: none of what agents have stored is it. */
+  read(): Promise<{ readonly output: Uint8Array; readonly state: Uint8Array } | undefined>
 }
 
 export type UnpaidCertificate = {

@@ -1,7 +1,7 @@
 import { stepSpends } from '../contract/pipeline-outputs.ts'
 import { quorums } from '../core/level.ts'
 import { type Decision, decideRound } from '../core/rounds/coordinating/decide.ts'
-import type { Leaving } from '../core/rounds/coordinating/leave.ts'
+import { type Leaving, leaveUnseated } from '../core/rounds/coordinating/leave.ts'
 import type { PacketStanding } from '../core/rounds/coordinating/standing.ts'
 import type { LiveResult } from '../core/rounds/coordinating/thread.ts'
 import { chooseSeats } from './choose-seats.ts'
@@ -94,6 +94,8 @@ async function advance(
   const next = nextJob(round, job, decided, deps)
   if (next === undefined) {
     const { stage } = decided.decision
+    // Till then they may come back; whoever waits longer would keep a partition waiting for agents that are gone.
+    if (decided.nowMs >= job.deadlineMs) return close(round, job, unseated(round, decided, deps), deps)
     const why = `fewer operators have an agent for ${stage} than a job of level ${round.level} has seats; the round goes on once there are enough`
     return { kind: 'refused', why, fault: undefined }
   }
@@ -136,6 +138,17 @@ async function close(
   deps.at('rounds.closing')
   tell('closing', round, job, deps)
   return moved({ ...round, state: 'closing', last: sent.transaction.txid, inFlight: true })
+}
+
+/** Nothing goes on, as nobody can be asked: who has left by the decision leaves as it says, and the others unharmed. */
+function unseated(
+  round: HeldRound,
+  { job, decision, nowMs }: Decided<'advance'>,
+  { bounds }: FollowDeps,
+): Decided<'close'> {
+  const { leaving, conduct } = decision
+  const others = leaveUnseated(without(round.packets, leaving), round.lease.roundId, bounds.leave)
+  return { job, nowMs, decision: { kind: 'close', spends: [], leaving: [...leaving, ...others], conduct } }
 }
 
 function nextJob(

@@ -49,8 +49,10 @@ export function openNodeCertify(_settings: Settings, deps: NodeCertifyDeps): Nod
     coordinator: `certify ${randomUUID()}`,
     readPart: readPartIn(content),
     onCertified: afterMs => metrics.sealedToCertified.observe(afterMs / 1000),
-    onUnreadable: (error, roundId) =>
-      log.error({ err: error, roundId }, 'a decided round cannot be certified from what is stored'),
+    onUnreadable(error, roundId) {
+      log.error({ err: error, roundId }, 'a decided round cannot be certified from what is stored')
+      onLost()
+    },
   })
   const certifying = startCertifying({
     store,
@@ -63,6 +65,7 @@ export function openNodeCertify(_settings: Settings, deps: NodeCertifyDeps): Nod
       log.error({ txid: certificate.txid, roundId: certificate.roundId, why }, 'a certificate was lost')
       onLost()
     },
+    onGivenUp: onLost,
     onCertified: ({ txid, roundId }) => log.debug({ txid, roundId }, 'a round is certified'),
     onRefused: ({ lease: { roundId } }, fault) =>
       seldom(fault.code, leftOut =>

@@ -5,7 +5,8 @@ import { readTransaction, type Transaction } from '../../src/contract/transactio
 import { orThrow } from '../../src/core/fault.ts'
 import type { Stage } from '../../src/core/rounds/template.ts'
 import { auditFuel } from '../adapters/fuel/audit-fuel.ts'
-import { party, payTo, tokenSpend } from '../support/pipeline.ts'
+import { payer } from '../adapters/fuel/fuel-bed.ts'
+import { p2pkhSpend, party, payTo, tokenSpend } from '../support/pipeline.ts'
 import { until } from '../support/until.ts'
 import { honest, type RoundsNode, roundsNode } from './rounds-node.ts'
 
@@ -69,6 +70,153 @@ describe('a round is built again from the first transaction that is dead', () =>
   })
 })
 
+describe('a round whose first job is dead', () => {
+  test('is over; its packets are certified again as they were, also where the dead certificate comes back', async () => {
+    const packets = (await node.seal([1])).flat()
+    node.start()
+    node.certify()
+    await certified(packets)
+    const before = await versions()
+    const [first] = await certificates()
+    const rival = await fuelRival()
+    const [job] = await transactionsOf(first?.round ?? '')
+    await replaceWith([rival], { txid: job?.txid ?? '' })
+    await until(async () => (await certificates()).length === 2)
+    await certified(packets)
+    expect(await versions()).toEqual(before)
+
+    await replaceWith(await transactionsOf(first?.round ?? ''), rival)
+    await until(async () => (await alive()).length === 1 && (await allOver()))
+    await certified(packets)
+    expect(await versions()).toEqual(before)
+  })
+})
+
+describe('a decided round', () => {
+  test('that cannot be certified from what is stored comes to its end, and its packets to another one', async () => {
+    const packets = (await node.seal([1])).flat()
+    node.loseWork(true)
+    node.start({ bounds: quick })
+    node.certify()
+    await until(async () => (await node.query(`select from round_results where work = 'void'`)).length > 0)
+    node.loseWork(false)
+    await certified(packets)
+    expect(await node.query(`select from evidence where kind = 'work-void'`)).toEqual([])
+    await until(allOver)
+  })
+})
+
+describe('a round for whose next job there are too few operators', () => {
+  test('waits for them until its deadline, and no longer: its packets go on once there are enough', async () => {
+    const packets = (await node.seal([2])).flat()
+    node.before(async ({ stage }) => {
+      if (stage === 'normalize') node.away(['north'])
+    })
+    node.start({ bounds: quick })
+    node.certify()
+    await until(allOver)
+    expect(
+      await node.query('select distinct status, tries, round_packets_max as size from packet_standings'),
+    ).toEqual([{ status: 'sealed', tries: 0, size: null }])
+    node.before(async () => undefined)
+    node.away([])
+    await certified(packets)
+  })
+})
+
+describe('whatever fails between two effects', () => {
+  test('is done again, and nothing twice', async () => {
+    const failed = new Set<string>()
+    const packets = (await node.seal([1, 1])).flat()
+    node.play(job => (job.stage === 'validate' ? undefined : honest(job)))
+    node.onStep(step => {
+      if (failed.has(step)) return
+      failed.add(step)
+      throw new Error(`it fails at ${step}`)
+    })
+    node.start()
+    node.certify()
+    await until(() => isAsked('validate', 3))
+    await takeBack('normalize', 'north')
+    node.play(honest)
+    await certified(packets)
+    for (const step of ['opened', 'job-seen', 'advanced', 'recovered', 'certifying', 'handed-over'])
+      expect(failed).toContain(`rounds.${step}`)
+    for (const step of ['taken', 'kept', 'written', 'seen', 'anchored'])
+      expect(failed).toContain(`certify.${step}`)
+    await until(allOver)
+    expect(await auditFuel(node.fuel.bed.database.pool)).toEqual([])
+  })
+})
+
+const quick = {
+  job: { fanOut: 'all', timeoutMs: 2_500, satsPerKb: 100, outputBytesMax: 1e9 },
+  leave: { triesMax: 5, rebuildsMax: 5, decideMs: 600_000 },
+} as const
+
+async function allOver(): Promise<boolean> {
+  const [row] = await node.query<{ rounds: number; open: number }>(
+    `select count(*) as rounds, count(*) filter (where state <> 'over') as open from rounds`,
+  )
+  return row !== undefined && row.rounds > 0 && row.open === 0
+}
+
+async function certificates() {
+  return node.query<{ txid: string; round: string; state: string }>(
+    `select encode(txid, 'hex') as txid, encode(round_id, 'hex') as round, state from certificates order by written_ms`,
+  )
+}
+
+/** Certificates that the network has and nobody has revoked. */
+async function alive(): Promise<string[]> {
+  const { chain } = node.fuel.bed
+  const rows = await certificates()
+  const statuses = await chain.statusOf(rows.map(({ txid }) => txid))
+  const revoked = await node.query<{ raw: Buffer }>(
+    `select raw from fuel_transactions where stage like 'revoke-%' and state <> 'dead'`,
+  )
+  const spent = revoked.flatMap(({ raw }) =>
+    orThrow(readTransaction(Uint8Array.from(raw))).inputs.map(({ txid }) => txid),
+  )
+  return rows.flatMap(({ txid }) => {
+    const kind = statuses.get(txid)?.kind
+    return kind !== undefined && kind !== 'refused' && !spent.includes(txid) ? [txid] : []
+  })
+}
+
+/** Spends what pays for the first job. */
+async function fuelRival(): Promise<Transaction> {
+  const [row] = await node.query<{ raw: Buffer }>(
+    `select parent.raw from rounds join fuel_coins as coin on coin.spent_by = rounds.first_job
+      join fuel_transactions as parent on parent.txid = coin.txid order by coin.vout limit 1`,
+  )
+  const [coin] = await node.query<{ vout: number }>(
+    `select coin.vout from rounds join fuel_coins as coin on coin.spent_by = rounds.first_job order by coin.vout limit 1`,
+  )
+  const parent = orThrow(readTransaction(Uint8Array.from(row?.raw ?? [])))
+  return signTransaction([p2pkhSpend(parent, coin?.vout ?? 0, payer)], [payTo(party('somebody'), 50)])
+}
+
+/** Everything of a round, each after what it spends. */
+async function transactionsOf(roundId: string): Promise<Transaction[]> {
+  const rows = await node.query<{ raw: Buffer }>(
+    `select raw from fuel_transactions where subject = $1
+      union select coalesce(known.raw, gone.raw) from round_results as result join round_jobs as job on job.txid = result.job_tx
+        left join transactions as known on known.txid = result.txid left join evicted as gone on gone.txid = result.txid
+        where job.round_id = $1`,
+    [bytea(roundId)],
+  )
+  const left = rows.map(({ raw }) => orThrow(readTransaction(Uint8Array.from(raw))))
+  const sorted: Transaction[] = []
+  while (left.length > 0) {
+    const at = left.findIndex(
+      ({ inputs }) => !inputs.some(input => left.some(({ txid }) => txid === input.txid)),
+    )
+    sorted.push(...left.splice(at, 1))
+  }
+  return sorted
+}
+
 /** Each packet has one certificate that counts, and the network has it. */
 async function certified(packets: readonly string[]): Promise<void> {
   await until(async () => {
@@ -105,15 +253,18 @@ async function isAsked(stage: Stage, seats: number): Promise<boolean> {
 
 /** A block has another spend of that agent's seat, and none of what was built on its answer. */
 async function takeBack(stage: Stage, operator: string): Promise<void> {
-  const { chain } = node.fuel.bed
   const seat = await seatOf(stage, operator)
+  await replaceWith([rivalOf(seat, operator)], { txid: seat.resultTx })
+}
+
+/** From the block on that has this one. */
+async function replaceWith(rivals: readonly Transaction[], ours: { readonly txid: string }): Promise<void> {
+  const { chain } = node.fuel.bed
   await node.stopMiner()
   const { height } = await chain.tip()
-  const status = (await chain.statusOf([seat.resultTx])).get(seat.resultTx)
+  const status = (await chain.statusOf([ours.txid])).get(ours.txid)
   const depth = status?.kind === 'mined' ? height - status.proof.height + 1 : 1
-  expect(await chain.reorganise({ depth, replaceWith: [rivalOf(seat, operator)] })).toMatchObject({
-    kind: 'reorganised',
-  })
+  expect(await chain.reorganise({ depth, replaceWith: rivals })).toMatchObject({ kind: 'reorganised' })
   node.startMiner()
 }
 

@@ -62,6 +62,12 @@ export type RoundsNode = {
   play(by: Play): void
   /** Whatever an agent does before its answer is with us. */
   before(by: (asked: AskedJob) => Promise<void>): void
+  /** Told of each step, before what comes after it; whatever it throws is a failure there. */
+  onStep(by: (step: string) => void): void
+  /** These have no agents any more, or have them again. */
+  away(operators: readonly string[]): void
+  /** What agents have stored is gone, or there again. */
+  loseWork(isLost: boolean): void
   /** No block comes from now on. */
   stopMiner(): Promise<void>
   startMiner(): void
@@ -123,9 +129,18 @@ export async function roundsNode(): Promise<RoundsNode> {
   const log = party('log')
   const endMs = Date.now() + 24 * HOUR_MS
   const agents = names.map(name => agent(name, { expiresMs: endMs }, endMs))
+  const all = directory(agents)
+  const isGone = (agentKey: string) => gone.some(name => agent(name).agentKey === agentKey)
   const running: { stop(): Promise<void> }[] = []
   const [steps, failures]: [string[], unknown[]] = [[], []]
   let play = honest
+  let gone: readonly string[] = []
+  let isWorkLost = false
+  let onStep: (step: string) => void = () => undefined
+  const at = (step: string) => {
+    steps.push(step)
+    onStep(step)
+  }
   let before: (asked: AskedJob) => Promise<void> = async () => undefined
   const openStore = (coordinator: string) =>
     openRoundStore({
@@ -133,6 +148,7 @@ export async function roundsNode(): Promise<RoundsNode> {
       operators: names.map(name => operatorOf(name).identityKey),
       retryMs: () => 0,
       now: Date.now,
+      at,
     })
 
   const offer = async (seat: DueSeat) => {
@@ -169,10 +185,20 @@ export async function roundsNode(): Promise<RoundsNode> {
     before(by) {
       before = by
     },
+    onStep(by) {
+      onStep = by
+    },
+    away(operators) {
+      gone = operators
+    },
+    loseWork(isLost) {
+      isWorkLost = isLost
+    },
     certify() {
       const store = openCertificateStore({
         ...{ pool, fuel: fuel.fuel, coordinator: `certify ${randomUUID()}`, unsettledMs: 20 },
         readPart: async (_object, at, bytes) => {
+          if (isWorkLost) return undefined
           const part = [...texts.values()].find(each => each.at === at)
           return bytes === 0 ? new Uint8Array() : part && utf8(part.text)
         },
@@ -181,9 +207,10 @@ export async function roundsNode(): Promise<RoundsNode> {
       const certifying = startCertifying({
         ...{ store, repeat, log, now: Date.now },
         keepOutput: async () => undefined,
-        at: step => void steps.push(step),
+        at,
         onLost: () => undefined,
         onCertified: () => undefined,
+        onGivenUp: () => undefined,
         onRefused: (_due, fault) => void failures.push(fault),
         onFailure: error => void failures.push(error),
         timing: { pollMs: 20, againMs: 20 },
@@ -212,7 +239,10 @@ export async function roundsNode(): Promise<RoundsNode> {
       const coordinator = startCoordinator({
         ...{ store, log, now: Date.now, random: Math.random },
         offers: { ...seatOffers, offer },
-        directory: directory(agents),
+        directory: {
+          agents: stage => all.agents(stage).filter(({ agentKey }) => !isGone(agentKey)),
+          operators: all.operators,
+        },
         locations: () => ['https://node.example/rounds'],
         bounds: {
           ...{ seats: planBounds.seats, plan: planBounds.plan, leave: leaveLimits, retry, roundsAtOnce: 16 },
@@ -222,7 +252,7 @@ export async function roundsNode(): Promise<RoundsNode> {
           ...bounds,
         },
         timing,
-        at: step => void steps.push(step),
+        at,
         handedOver: () => undefined,
         onFailure: error => void failures.push(error),
         onRound: () => undefined,

@@ -7,7 +7,7 @@ import { loseCertificate } from './lose-certificate.ts'
 import { moveCertificate } from './move-certificate.ts'
 import type { ReadPart } from './read-due.ts'
 import { keepRounds, letRoundsGo, postponeRound } from './round-leases.ts'
-import { takeDue } from './take-due.ts'
+import { giveUp, takeDue } from './take-due.ts'
 import { writeCertificate } from './write-certificate.ts'
 
 export type CertificateStoreDeps = {
@@ -47,6 +47,7 @@ export function openCertificateStore(deps: CertificateStoreDeps): OpenCertificat
     take: limit => takeDue(limit, { ...deps, leaseMs }),
     keep: leases => keepRounds(pool, leases, leaseMs),
     postpone: (lease, error, afterMs) => postponeRound(pool, lease, error, afterMs),
+    giveUp: (lease, why) => giveUp(lease, why, pool),
     letGo: () => letRoundsGo(pool, coordinator),
     write: (lease, certificate) => writeCertificate(lease, certificate, deps),
     async heard() {

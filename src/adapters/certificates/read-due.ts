@@ -12,7 +12,7 @@ import {
 } from '../../core/certificate/aggregate.ts'
 import { MANIFEST_BYTES_MAX } from '../../core/certificate/dlm-version.ts'
 import { readCertifiedManifest } from '../../core/certificate/manifest.ts'
-import { orThrow } from '../../core/fault.ts'
+import { type Outcome, orThrow } from '../../core/fault.ts'
 import type { Level } from '../../core/level.ts'
 import { readPacketHeader } from '../../core/log/packet-header.ts'
 import type { Version } from '../../core/rounds/coordinating/standing.ts'
@@ -158,10 +158,10 @@ async function readMembers(
 async function readMember(row: MemberRow, round: RoundRow, deps: Deps): Promise<DueMember> {
   const { index, packetId, versionId, header, version } = row
   const manifestJson = await readManifestText(row, round, deps)
-  const json = orThrow(parseCanonicalJson(manifestJson, MANIFEST_BYTES_MAX))
+  const json = readOr(parseCanonicalJson(manifestJson, MANIFEST_BYTES_MAX), versionId)
   const member = { index, packetId, versionId, manifestJson, version: version && versionOf(version) }
   if (header === null) {
-    const manifest = orThrow(readAggregateManifest(json))
+    const manifest = readOr(readAggregateManifest(json), versionId)
     return {
       ...member,
       header: undefined,
@@ -169,7 +169,7 @@ async function readMember(row: MemberRow, round: RoundRow, deps: Deps): Promise<
       validated: statedOutput(round.roundId, manifest.content.contentHash, deps),
     }
   }
-  const manifest = orThrow(readCertifiedManifest(json))
+  const manifest = readOr(readCertifiedManifest(json), versionId)
   return {
     ...member,
     header: orThrow(readPacketHeader(orThrow(parseCanonicalJson(header)))),
@@ -180,6 +180,12 @@ async function readMember(row: MemberRow, round: RoundRow, deps: Deps): Promise<
       deps,
     ),
   }
+}
+
+/** Whoever agreed on it. */
+function readOr<T>(read: Outcome<T>, versionId: string): T {
+  if (!read.ok) throw new Unreadable(`the manifest ${versionId} is none: ${read.fault.detail}`)
+  return read.value
 }
 
 function versionOf({
@@ -271,9 +277,7 @@ function agreedOutput(
         if (output === undefined || sha256Hex(output) !== outputHash || state === undefined) continue
         if (stateOut === null || sha256Hex(state) === stateOut) return { output, state }
       }
-      throw new Error(
-        `no agent’s stored work has the output ${outputHash} of packet ${packetId} (${rows.length} should)`,
-      )
+      return undefined
     },
   }
 }

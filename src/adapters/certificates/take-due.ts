@@ -21,15 +21,21 @@ export async function takeDue(limit: number, deps: TakeDeps): Promise<DueCertifi
     } catch (error) {
       deps.onUnreadable(error, lease.roundId)
       // Anything else may be over in a moment, and the lease runs out by itself.
-      if (error instanceof Unreadable) await giveUp(lease, error, pool)
+      if (error instanceof Unreadable) await giveUp(lease, error.message, pool)
     }
   return due
 }
 
-async function giveUp({ roundId, token }: RoundLease, error: Error, pool: Pool): Promise<void> {
+export async function giveUp({ roundId, token }: RoundLease, why: string, pool: Pool): Promise<void> {
   await pool.query({
-    text: `update rounds set state = 'lost', coordinator = null, lease_until_ms = 0, last_error = $3
-      where round_id = $1 and lease_token = $2 and state = 'certifying' and not in_flight`,
-    values: [bytea(roundId), token, error.message.slice(0, ERROR_CHARS_MAX)],
+    name: 'certify-give-up',
+    text: `with lost as (
+        update rounds set state = 'lost', coordinator = null, lease_until_ms = 0, last_error = $3
+          where round_id = $1 and lease_token = $2 and state = 'certifying' and not in_flight returning job_tx
+      )
+      -- Or the same answers would be decided on again, and again make none.
+      update round_results as result set work = 'void', void_why = $3 from lost
+        where result.job_tx = lost.job_tx and result.work = 'held'`,
+    values: [bytea(roundId), token, why.slice(0, ERROR_CHARS_MAX)],
   })
 }

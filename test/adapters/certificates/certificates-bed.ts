@@ -69,6 +69,7 @@ export async function certificatesBed(): Promise<CertificatesBed> {
         at: () => undefined,
         onLost: note('onLost'),
         onCertified: note('onCertified'),
+        onGivenUp: note('onGivenUp'),
         onRefused: note('onRefused'),
         onFailure: note('onFailure'),
         timing: { pollMs: 20, againMs: 20 },

@@ -53,6 +53,7 @@ startCertifying({
   timing: { ...certifyingTiming, pollMs: 20, keepMs: 100 },
   onLost: silent,
   onCertified: silent,
+  onGivenUp: silent,
   onRefused: silent,
   onFailure: error => process.stderr.write(`${error}\n`),
 })

@@ -1,5 +1,5 @@
 import type { Level } from '../../level.ts'
-import { type PacketStanding, withoutRound } from './standing.ts'
+import { belongsTo, type PacketStanding, withoutRound } from './standing.ts'
 
 export const TRIES_MAX = 5
 export const REBUILDS_MAX = 5
@@ -54,6 +54,22 @@ export function leaveRound(leaving: readonly Leaving[], departure: Departure): L
       packet: packet.version === null ? retryOrSplit(left, why, isHead, departure) : left,
     }
   })
+}
+
+/**
+ * All that are left of a round for whose next job there are too few operators. That is nobody's fault among the packets,
+ * and counts no try: no round is made of them before there are enough.
+ */
+export function leaveUnseated(
+  packets: readonly PacketStanding[],
+  roundId: string,
+  { rebuildsMax }: Pick<LeaveLimits, 'rebuildsMax'> = leaveLimits,
+): Leaving[] {
+  return packets.flatMap((packet, member) =>
+    belongsTo(packet, roundId)
+      ? [{ member, why: 'no-answer' as const, packet: withoutRound(packet, rebuildsMax) }]
+      : [],
+  )
 }
 
 function retryOrSplit(
