@@ -2,7 +2,6 @@ import type { Request, Response } from 'express'
 import type { Pool } from 'pg'
 import type { ContentStore, Wishes } from '../adapters/uhrp/content-store.ts'
 import { identityHolder, seatHolder } from '../adapters/uhrp/holder.ts'
-import { holdsAnother, seatTaken } from '../adapters/uhrp/keep-object.ts'
 import type { MayUpload } from '../adapters/uhrp/may-upload.ts'
 import { endUpload, redeemUpload } from '../adapters/uhrp/upload-urls.ts'
 import { readWorkUpload } from '../contract/messages.ts'
@@ -24,7 +23,7 @@ export type UploadDeps = {
 
 /** An agent's output for its seat, announced in the query and signed by the agent (docs/formats.md, section 7). */
 export async function takeAgentUpload(request: Request, response: Response, deps: UploadDeps): Promise<void> {
-  const { limits, pool, now } = deps
+  const { limits, now } = deps
   const announced = readWorkUpload({
     ...request.query,
     type: 'work',
@@ -45,7 +44,6 @@ export async function takeAgentUpload(request: Request, response: Response, deps
   if (!seat.ok)
     return sendError(response, { status: 403, code: 'ERR_AUTH_FORBIDDEN', message: seat.fault.detail })
   if (length > seat.value.outputBytesMax) return tooLarge(response, seat.value.outputBytesMax)
-  if (await holdsAnother(pool, holder, sha256)) return sendError(response, overlayError(seatTaken.fault))
   await take(request, response, deps, {
     expected: { sha256, length },
     holder,

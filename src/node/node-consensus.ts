@@ -62,6 +62,24 @@ export type NodeConsensusDeps = {
 
 const EQUIVOCATIONS_MS = 10_000
 
+/** The sealer asks at each of its looks; what it decides by it takes seconds to change. */
+const BACKLOG_MS = 500
+
+function openSum(count: () => Promise<number>): () => Promise<number> {
+  let last: Promise<number> | undefined
+  let countedMs = 0
+  return () => {
+    if (last !== undefined && performance.now() - countedMs < BACKLOG_MS) return last
+    countedMs = performance.now()
+    last = count()
+    last.catch(() => {
+      // Whoever waits for it is told; the next one counts again.
+      last = undefined
+    })
+    return last
+  }
+}
+
 /** Where agents say that they are there. */
 const ofAgents: ReadonlySet<string> = new Set([baseTopics.agents, baseTopics.ship])
 
@@ -106,7 +124,7 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
   })
   stops.add('evidence against agents', noting.stop)
   return {
-    backlog: rounds.backlog,
+    backlog: openSum(rounds.backlog),
     isSettled: rounds.isSettled,
     jobs: openNodeJobs({ pool: database.pool, content: store, reopen: rounds.reopen, now }),
     onPacket: () => nodeRounds.wake('packet'),

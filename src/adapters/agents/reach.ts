@@ -16,14 +16,18 @@ export async function noteAnswered(
 ): Promise<void> {
   await db.query({
     name: 'agents-answered',
-    text: `insert into agent_reach as reach (agent_key, answered_ms, health, checked_ms)
-        values ($1, $2::bigint, $3::jsonb, $2::bigint)
-      on conflict (agent_key) do update set failures = 0, again_ms = 0, last_error = null,
-        answered_ms = greatest(reach.answered_ms, excluded.answered_ms),
-        checked_ms = greatest(reach.checked_ms, excluded.checked_ms),
-        health = coalesce(excluded.health, reach.health)`,
+    text: answered('$1', '$2', '$3'),
     values: [bytea(agentKey), atMs, health === undefined ? null : JSON.stringify(health)],
   })
+}
+
+export function answered(agentKey: string, atMs: string, health: string): string {
+  return `insert into agent_reach as reach (agent_key, answered_ms, health, checked_ms)
+      values (${agentKey}::bytea, ${atMs}::bigint, ${health}::jsonb, ${atMs}::bigint)
+    on conflict (agent_key) do update set failures = 0, again_ms = 0, last_error = null,
+      answered_ms = greatest(reach.answered_ms, excluded.answered_ms),
+      checked_ms = greatest(reach.checked_ms, excluded.checked_ms),
+      health = coalesce(excluded.health, reach.health)`
 }
 
 /** It has not: nothing is offered to it for a while, longer each time. */

@@ -7,7 +7,7 @@ import { bytea } from '../postgres/sql.ts'
 import { under } from './callable.ts'
 import { takeDueSeats } from './due-seats.ts'
 import type { JobBeef } from './job-beef.ts'
-import { noteAnswered, noteSilent, reasonOf } from './reach.ts'
+import { answered, noteAnswered, noteSilent, reasonOf } from './reach.ts'
 
 export type SeatOffersDeps = {
   readonly pool: Pool
@@ -109,12 +109,12 @@ function parsed(body: Uint8Array): unknown {
 export async function recordOffered(pool: Pool, seat: DueSeat, steak: unknown, atMs: number): Promise<void> {
   await pool.query({
     name: 'agents-offered',
-    text: `update round_seats set steak = $3::jsonb, acknowledged_ms = coalesce(acknowledged_ms, $4), last_error = null,
+    text: `with answered as (${answered('$5', '$4', 'null')})
+      update round_seats set steak = $3::jsonb, acknowledged_ms = coalesce(acknowledged_ms, $4::bigint), last_error = null,
         state = case when state = 'queued' then 'running' else state end
       where job_tx = $1 and vout = $2`,
-    values: [bytea(seat.jobTx), seat.vout, JSON.stringify(steak), atMs],
+    values: [bytea(seat.jobTx), seat.vout, JSON.stringify(steak), atMs, bytea(seat.agentKey)],
   })
-  await noteAnswered(pool, seat.agentKey, atMs)
 }
 
 export async function recordFailed(

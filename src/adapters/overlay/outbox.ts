@@ -27,7 +27,8 @@ export type OutboxDeps = {
 }
 
 export type Outbox = {
-  wake(): void
+  /** `network`: there is nothing new for anybody else. */
+  wake(whom?: 'network'): void
   /** It has not answered for long, and so much waits for it that nothing more should. */
   isFull(target: string): boolean
   stop(): Promise<void>
@@ -61,9 +62,9 @@ export function startOutbox(deps: OutboxDeps): Outbox {
   const others = repeat(() => peers.round(), pauses)
   peers.onRoom = others.wake
   return {
-    wake() {
+    wake(whom) {
       network.wake()
-      others.wake()
+      if (whom === undefined) others.wake()
     },
     isFull: target => peers.isFull(target),
     async stop() {

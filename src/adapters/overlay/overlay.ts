@@ -72,7 +72,7 @@ export function openOverlay({
   const { engine, hear } = hostEngine(hosted)
   const verified = new VerifiedMemory()
   const stops: (() => Promise<void>)[] = []
-  let wakeOutbox = () => {}
+  let wakeOutbox = (_whom?: 'network') => {}
   let isFull = (_target: string) => false
   const topics = Object.keys(hosted.managers)
   const targets: Targets = {
@@ -97,7 +97,7 @@ export function openOverlay({
     hear,
     now,
     targets,
-    wakeOutbox: () => wakeOutbox(),
+    wakeOutbox: whom => wakeOutbox(whom),
     onAdmitted: admitted => events.onAdmitted?.(admitted),
     takeTurn: takeTurns(),
     verify: (beef, rest) => verifyBeef(beef, { rootAt: height => chain.rootAt(height), verified, rest }),

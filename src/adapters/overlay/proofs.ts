@@ -10,19 +10,8 @@ export async function takeProof(
   proof: Bump,
   { db, chain }: { db: Queryable; chain: Pick<Chain, 'rootAt'> },
 ): Promise<Outcome<'new' | 'known' | 'unknown-transaction'>> {
-  const root = computeRoot(proof, txid)
+  const root = await rootOf(txid, proof, chain)
   if (!root.ok) return root
-  const expected = await chain.rootAt(proof.height)
-  if (expected === undefined)
-    return refused(
-      'proof-invalid',
-      `no block at height ${proof.height} is known here yet; send the proof again later`,
-    )
-  if (expected !== root.value)
-    return refused(
-      'proof-invalid',
-      `the path leads to another root than the block at height ${proof.height} has`,
-    )
   const { rows } = await db.query<{ known: boolean; updated: boolean }>({
     name: 'take-proof',
     text: `with updated as (
@@ -38,6 +27,51 @@ export async function takeProof(
   })
   const [{ known, updated } = { known: false, updated: false }] = rows
   return accepted(updated ? 'new' : known ? 'known' : 'unknown-transaction')
+}
+
+/** The root of the block that it names, and that is on the best chain. */
+async function rootOf(txid: string, proof: Bump, chain: Pick<Chain, 'rootAt'>): Promise<Outcome<string>> {
+  const root = computeRoot(proof, txid)
+  if (!root.ok) return root
+  const expected = await chain.rootAt(proof.height)
+  if (expected === undefined)
+    return refused(
+      'proof-invalid',
+      `no block at height ${proof.height} is known here yet; send the proof again later`,
+    )
+  if (expected !== root.value)
+    return refused(
+      'proof-invalid',
+      `the path leads to another root than the block at height ${proof.height} has`,
+    )
+  return root
+}
+
+/** Of transactions that are stored without one. Resolves with how many it was news for. */
+async function takeProofs(
+  proofs: readonly (readonly [txid: string, proof: Bump])[],
+  { db, chain }: { db: Queryable; chain: Pick<Chain, 'rootAt'> },
+): Promise<number> {
+  const good: { readonly txid: string; readonly proof: Bump; readonly root: string }[] = []
+  for (const [txid, proof] of proofs) {
+    const root = await rootOf(txid, proof, chain)
+    // A block that went again since the network spoke of it: the next change of the chain asks once more.
+    if (root.ok) good.push({ txid, proof, root: root.value })
+  }
+  if (good.length === 0) return 0
+  const { rowCount } = await db.query({
+    name: 'take-proofs',
+    text: `update transactions set proof = given.proof, proof_height = given.height, proof_root = given.root
+      from unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bytea[]) as given (txid, proof, height, root)
+      where transactions.txid = given.txid and transactions.proof_root is distinct from given.root`,
+    values: [
+      byteas(good.map(({ txid }) => txid)),
+      good.map(({ txid, proof }) => Buffer.from(writeBump(trimBump(proof, new Set([txid]))))),
+      good.map(({ proof }) => proof.height),
+      byteas(good.map(({ root }) => root)),
+    ],
+  })
+  return rowCount ?? 0
 }
 
 /** Takes back every proof above this height whose block is no longer on the best chain. Resolves with how many. */
@@ -87,11 +121,9 @@ export async function findProofs(deps: {
     const statuses = await deps.chain.statusOf(rows.map(({ txid }) => txid))
     const refused = [...statuses].flatMap(([txid, { kind }]) => (kind === 'refused' ? [txid] : []))
     if (refused.length > 0) await tellNetwork(refused, deps)
-    for (const [txid, status] of statuses) {
-      if (status.kind !== 'mined') continue
-      const taken = await takeProof(txid, status.proof, deps)
-      // A block that went again since the network spoke of it: the next change of the chain asks once more.
-      if (taken.ok && taken.value === 'new') found += 1
-    }
+    const mined = [...statuses].flatMap(([txid, status]) =>
+      status.kind === 'mined' ? [[txid, status.proof] as const] : [],
+    )
+    found += await takeProofs(mined, deps)
   }
 }

@@ -9,7 +9,7 @@ import type { NewcomerGuess } from './guess-new.ts'
 import { type JudgeDeps, type Judged, judgeSubmission } from './judge.ts'
 import { type Known, readKnown } from './read-known.ts'
 import { type Applied, isFinal, type Steak, type Submission } from './submission.ts'
-import type { Targets } from './targets.ts'
+import { NETWORK, type Targets } from './targets.ts'
 import { wasOvertaken } from './was-overtaken.ts'
 import { writeAdmission } from './write-admission.ts'
 
@@ -19,7 +19,7 @@ export type SubmitDeps = Omit<JudgeDeps, 'rest'> & {
   now(): number
   /** Whom to tell of what is new; the outbox is woken once it is written. */
   readonly targets: Targets
-  wakeOutbox(): void
+  wakeOutbox(whom?: 'network'): void
   onAdmitted(topics: readonly string[]): void
   /** One submission's part in the time that all of them share. */
   takeTurn(): Rest
@@ -122,7 +122,7 @@ async function record(submission: Submission, judged: Judged, deps: SubmitDeps):
     })
     if (written) {
       deps.guess.sawStored(submission.beef.transactions)
-      deps.wakeOutbox()
+      deps.wakeOutbox(isForNetworkAlone(submission, deps.targets) ? 'network' : undefined)
       deps.onAdmitted(submission.topics)
     }
     return written
@@ -131,6 +131,10 @@ async function record(submission: Submission, judged: Judged, deps: SubmitDeps):
     if (wasOvertaken(error)) return false
     throw error
   }
+}
+
+function isForNetworkAlone({ topics }: Submission, { always, of }: Targets): boolean {
+  return always.every(target => target === NETWORK) && topics.every(topic => of(topic).length === 0)
 }
 
 function findDoubleSpend({ transactions }: Beef, known: Known): DoubleSpend | undefined {

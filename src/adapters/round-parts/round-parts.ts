@@ -1,8 +1,9 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { RoundPart } from '../../contract/round-locations.ts'
+import { concatAll } from '../../core/bytes.ts'
 import type { Queryable } from '../postgres/sql.ts'
 import type { ContentStore } from '../uhrp/content-store.ts'
-import { findPart, type Piece } from './find-part.ts'
+import { type FoundPart, findPart, type Piece } from './find-part.ts'
 import { hasSeat } from './has-seat.ts'
 
 /** What agents fetch of a round. */
@@ -28,19 +29,84 @@ export type OpenPart = {
 export type RoundPartsDeps = { readonly db: Queryable; readonly content: Pick<ContentStore, 'open'> }
 
 export function openRoundParts({ db, content }: RoundPartsDeps): RoundParts {
+  const shared = openShared((part, name) => find(part, name, { db, content }))
   return {
     async open(part, name, reader) {
-      const found = await findPart(db, part, name)
+      const found = await shared(part, name)
       if (found === undefined) return undefined
-      const { isPublic, ways } = found
+      const { isPublic } = found
       if (!isPublic && (reader === 'anybody' || !(await hasSeat(db, part, name, reader.agentKey))))
         return undefined
-      for (const pieces of ways) {
-        const opened = await openPieces(pieces, content)
-        if (opened !== undefined) return { isPublic, ...opened }
-      }
-      return undefined
+      if (found.whole === undefined) return openWays(found, content)
+      const { whole } = found
+      return { isPublic, length: whole.length, chunks: () => one(whole), close: async () => {} }
     },
+  }
+}
+
+type Found = FoundPart & {
+  /** All of it, where it is short. */
+  readonly whole: Uint8Array | undefined
+}
+
+async function find(
+  part: RoundPart,
+  name: string,
+  { db, content }: RoundPartsDeps,
+): Promise<Found | undefined> {
+  const found = await findPart(db, part, name)
+  if (found === undefined) return undefined
+  const opened = await openWays(found, content)
+  if (opened === undefined) return undefined
+  try {
+    if (opened.length > SHARED_PART_BYTES_MAX) return { ...found, whole: undefined }
+    const chunks: Uint8Array[] = []
+    for await (const chunk of opened.chunks()) chunks.push(chunk)
+    return { ...found, whole: concatAll(chunks) }
+  } finally {
+    await opened.close()
+  }
+}
+
+async function openWays(
+  { isPublic, ways }: FoundPart,
+  content: RoundPartsDeps['content'],
+): Promise<OpenPart | undefined> {
+  for (const pieces of ways) {
+    const opened = await openPieces(pieces, content)
+    if (opened !== undefined) return { isPublic, ...opened }
+  }
+  return undefined
+}
+
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
+}
+
+const SHARED_MS = 5_000
+const SHARED_PART_BYTES_MAX = 512 * 1024
+/** Of the largest: 32 MiB at most. */
+const SHARED_PARTS_MAX = 64
+
+/** All agents of a stage fetch the same within a moment: it is looked for once. What is not there is looked for each time. */
+function openShared(look: (part: RoundPart, name: string) => Promise<Found | undefined>): typeof look {
+  const known = new Map<string, { readonly found: Promise<Found | undefined>; readonly untilMs: number }>()
+  return (part, name) => {
+    const key = `${part} ${name}`
+    const before = known.get(key)
+    if (before !== undefined && before.untilMs > performance.now()) return before.found
+    known.delete(key)
+    const entry = { found: look(part, name), untilMs: performance.now() + SHARED_MS }
+    known.set(key, entry)
+    const forget = () => {
+      if (known.get(key) === entry) known.delete(key)
+    }
+    entry.found.then(found => {
+      if (found?.whole === undefined) forget()
+    }, forget)
+    const [oldest] = known.keys()
+    if (known.size > SHARED_PARTS_MAX && oldest !== undefined) known.delete(oldest)
+    return entry.found
   }
 }
 

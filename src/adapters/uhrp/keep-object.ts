@@ -79,14 +79,11 @@ async function writeRows(
 ): Promise<void> {
   await db.query({
     name: 'uhrp-write-object',
-    text: `insert into uhrp_objects (sha256, length, state, checked_ms) values (decode($1, 'hex'), $2, 'held', $3)
-      on conflict (sha256) do update set state = 'held', checked_ms = $3`,
-    values: [sha256, length, nowMs],
-  })
-  await db.query({
-    name: 'uhrp-write-retention',
     // What was shared with more, or for longer, stays so: to store it again takes nothing back.
-    text: `insert into uhrp_retentions as r
+    text: `with object as (
+        insert into uhrp_objects (sha256, length, state, checked_ms) values (decode($1, 'hex'), $9, 'held', $6)
+          on conflict (sha256) do update set state = 'held', checked_ms = $6)
+      insert into uhrp_retentions as r
         (sha256, holder, audience, readers, content_type, stored_ms, retain_until_ms, advertise)
         values (decode($1, 'hex'), $2, $3, $4, $5, $6, $7, $8)
       on conflict (sha256, holder) do update set
@@ -95,6 +92,6 @@ async function writeRows(
         content_type = excluded.content_type,
         advertise = r.advertise or excluded.advertise,
         retain_until_ms = greatest(r.retain_until_ms, excluded.retain_until_ms)`,
-    values: [sha256, holder, audience, byteas(readers), contentType, nowMs, retainUntilMs, advertise],
+    values: [sha256, holder, audience, byteas(readers), contentType, nowMs, retainUntilMs, advertise, length],
   })
 }
