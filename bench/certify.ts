@@ -149,6 +149,7 @@ async function measureOne(
 ): Promise<{ sample: Sample; posted: number }> {
   const { cluster, account, postgres, fanOut } = run
   cluster.profile()
+  if (run.profilesIn !== undefined) await sleep(PROFILER_STARTS_MS)
   const before = cpuOf(cluster, postgres)
   const startMs = Date.now()
   const posted = await post(cluster.url, from, load)
@@ -171,6 +172,8 @@ async function measureOne(
 }
 
 const SETTLE_MS = 1_500
+/** Longer than that takes: it looks at every function there is. */
+const PROFILER_STARTS_MS = 5_000
 
 function cpuOf({ nodePid, agentPids }: Cluster, postgres: PostgresCpu | undefined): ByRole | null {
   const node = processCpuMs(nodePid)
