@@ -30,7 +30,7 @@ type FanOut = (typeof fanOuts)[number]
 
 const full = { seconds: 20, streams: manyStreams, warmUpSeconds: 5 }
 /** Enough to see that all of it runs; its figures mean little. */
-const quick = { seconds: 3, streams: [1, 10], warmUpSeconds: 1 }
+const quick = { seconds: 3, streams: [1, 10], warmUpSeconds: 2 }
 
 /**
  * What it costs to have packets certified by the agents of three operators, with a process for everybody: the same load
@@ -57,14 +57,16 @@ export async function measureCertify({ isQuick, isProfiled = false }: BenchOptio
         streams: Math.max(...scale.streams),
         ...(isProfiled && fanOut === 'all' && { profilesIn }),
       })
-    const without = await run('without', undefined, loads)
-    const all = await run('all', 'all', loads)
+    // One profile of each process, of the load that there is most to say about.
+    const measured = isProfiled ? loads.slice(1, 2) : loads
+    const without = await run('without', undefined, measured)
+    const all = await run('all', 'all', measured)
     const quorumFirst = isProfiled ? [] : await run('quorum-first', 'quorum-first', loads.slice(0, 2))
     const samples = [...all, ...quorumFirst].map((sample, i) => ({
       ...sample,
       withoutMs: without[i % all.length]?.cpuMs ?? null,
     }))
-    const [few, many] = samples
+    const [few, many] = isProfiled ? [] : samples
     const price = few && many ? priceOf(few, many) : null
     const widest = samples[all.length - 1]
     const ratio = many && widest ? ratioOf(widest, many) : null
@@ -146,6 +148,8 @@ async function measureOne(
   from: number,
 ): Promise<{ sample: Sample; posted: number }> {
   const { cluster, account, postgres, fanOut } = run
+  cluster.profile()
+  if (run.profilesIn !== undefined) await sleep(PROFILER_STARTS_MS)
   const before = cpuOf(cluster, postgres)
   const startMs = Date.now()
   const posted = await post(cluster.url, from, load)
@@ -154,6 +158,7 @@ async function measureOne(
   // What is told and written behind belongs to it.
   await sleep(SETTLE_MS)
   const after = cpuOf(cluster, postgres)
+  cluster.profile()
   const { latenciesMs, ...done } = await account.since(startMs)
   const sample = {
     ...{ fanOut: fanOut ?? 'none', streams: load.streams, eventsPerSecond: load.eventsPerSecond, ...done },
@@ -167,6 +172,8 @@ async function measureOne(
 }
 
 const SETTLE_MS = 1_500
+/** Longer than that takes: it looks at every function there is. */
+const PROFILER_STARTS_MS = 5_000
 
 function cpuOf({ nodePid, agentPids }: Cluster, postgres: PostgresCpu | undefined): ByRole | null {
   const node = processCpuMs(nodePid)

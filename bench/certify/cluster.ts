@@ -14,6 +14,8 @@ export type Cluster = {
   readonly url: string
   readonly nodePid: number
   readonly agentPids: readonly number[]
+  /** Begins profiles, and ends them; only where there is a place for them. */
+  profile(): void
   stop(): Promise<void>
 }
 
@@ -23,7 +25,7 @@ export type ClusterOptions = {
   readonly settings: Readonly<Record<string, string>>
   /** Without agents the same work is done up to packets, and nothing behind them. */
   readonly hasAgents: boolean
-  /** Where each process leaves a CPU profile when it ends. */
+  /** Where each process leaves a CPU profile of what it did between two calls of `profile`. */
   readonly profilesIn?: string
 }
 
@@ -71,7 +73,15 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         await untilReady(`http://127.0.0.1:${port}/health`, agent)
         agents.push(agent)
       }
-    return { url, nodePid: pidOf(node), agentPids: agents.map(pidOf), stop }
+    return {
+      url,
+      nodePid: pidOf(node),
+      agentPids: agents.map(pidOf),
+      profile() {
+        if (options.profilesIn !== undefined) for (const child of children) child.kill('SIGUSR2')
+      },
+      stop,
+    }
   } catch (error) {
     await stop()
     throw error
@@ -84,19 +94,14 @@ function startProcess(
   profilesIn: string | undefined,
 ): ChildProcess {
   const program = new URL(`../../src/bin/assay${path.extname(import.meta.url)}`, import.meta.url)
-  const profiling =
-    profilesIn === undefined
-      ? []
-      : [
-          '--cpu-prof',
-          `--cpu-prof-dir=${profilesIn}`,
-          `--cpu-prof-name=${args.join('-')}-${profiles++}.cpuprofile`,
-        ]
+  const preload = new URL(`./profile-on-signal${path.extname(import.meta.url)}`, import.meta.url)
+  const profiling = profilesIn === undefined ? [] : ['--import', preload.href]
+  const file = path.join(profilesIn ?? '', `${args.join('-')}-${profiles++}.cpuprofile`)
   return fork(fileURLToPath(program), args, {
     // What it tells a person who starts it is not the benchmark's.
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     execArgv: [...process.execArgv, ...profiling],
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...env, ASSAY_BENCH_PROFILE: file },
   })
 }
 

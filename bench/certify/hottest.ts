@@ -63,8 +63,8 @@ function addTimes(
 }
 
 function keyOf({ functionName, url, lineNumber }: z.output<typeof profile>['nodes'][number]['callFrame']) {
-  // Asleep, nobody is busy.
-  if (functionName === '(idle)') return undefined
+  // Asleep, nobody is busy; and what starting the profiler takes is nobody's.
+  if (functionName === '(idle)' || (functionName === 'dispatch' && url === '')) return undefined
   const place = url.replace(/^.*\/(?=(?:src|agents|topic-managers|lookup-services|node_modules)\/)/, '')
   return `${functionName || '(anonymous)'}\t${place === '' ? '' : `${place}:${lineNumber + 1}`}`
 }
