@@ -33,7 +33,7 @@ another form, is refused with \`ERR_LOOKUP_INVALID_QUERY\` and its JSON Pointer.
 others may not.
 
 \`\`\`json
-{"coordinator": "02…", "streamId": "greenhouse", "partition": 0, "packetNo": 17}
+{"coordinator": "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798", "streamId": "greenhouse", "partition": 0, "packetNo": 17}
 \`\`\`
 
 ## The answer

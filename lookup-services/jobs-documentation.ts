@@ -36,7 +36,7 @@ another form, is refused with \`ERR_LOOKUP_INVALID_QUERY\` and its JSON Pointer.
 others may not.
 
 \`\`\`json
-{"kind": "seat", "operator": "02…", "spent": false, "deadlineFromMs": 1790000000000}
+{"kind": "seat", "operator": "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798", "spent": false, "deadlineFromMs": 1790000000000}
 \`\`\`
 
 ## The answer

@@ -1,12 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { AgentsLookupService } from '../../lookup-services/agents.ts'
+import { CertificatesLookupService } from '../../lookup-services/certificates.ts'
 import { EventsLookupService } from '../../lookup-services/events.ts'
 import { HostAdvertsLookupService } from '../../lookup-services/host-adverts.ts'
+import { JobsLookupService } from '../../lookup-services/jobs.ts'
 import { UhrpLookupService } from '../../lookup-services/uhrp.ts'
 import { isObject, type Json } from '../../src/core/canonical-json.ts'
 import { AgentsTopicManager } from '../../topic-managers/agents.ts'
 import { EventsIngestTopicManager } from '../../topic-managers/events-ingest.ts'
 import { HostAdvertsTopicManager } from '../../topic-managers/host-adverts.ts'
+import { PipelineTopicManager } from '../../topic-managers/pipeline.ts'
+import type { PipelineTopic } from '../../topic-managers/pipeline-options.ts'
 import type { TopicManager } from '../../topic-managers/topic-manager.ts'
 import { UhrpTopicManager } from '../../topic-managers/uhrp.ts'
 import {
@@ -15,12 +19,28 @@ import {
   inMemoryUhrpIndex,
 } from '../lookup-services/in-memory-advert-indexes.ts'
 import { inMemoryEventsIndex } from '../lookup-services/in-memory-events-index.ts'
+import {
+  inMemoryCertificatesIndex,
+  inMemoryJobsIndex,
+} from '../lookup-services/in-memory-pipeline-indexes.ts'
 import { agentAdvertScript } from '../support/agent-adverts.ts'
+import { party } from '../support/pipeline.ts'
 import { batchToken } from './batch-transactions.ts'
 
 const now = () => 1000
 const bounds = { advertsMax: 3, beefBytesMax: 67_890 }
 const said = ['at most 3 adverts', '67,890 bytes']
+
+const pipeline = (topic: PipelineTopic) => ({
+  usual: new PipelineTopicManager(topic),
+  tight: new PipelineTopicManager(topic, {
+    templates: ['packet'],
+    coordinators: [party('log').identityKey],
+    operators: [],
+    beefBytesMax: 67_890,
+  }),
+  states: ['67,890 bytes', party('log').identityKey, 'operators: nobody', 'templates: `packet`\n'],
+})
 
 /** With the default bounds, and with others that the page must state. */
 const managers: Record<string, { usual: TopicManager; tight: TopicManager; states: readonly string[] }> = {
@@ -29,6 +49,10 @@ const managers: Record<string, { usual: TopicManager; tight: TopicManager; state
     tight: new EventsIngestTopicManager({ batchesMax: 3, offChainBytesMax: 12_345, beefBytesMax: 67_890 }),
     states: ['at most 3 batches', '12,345 bytes', '67,890 bytes'],
   },
+  tm_gitdata_events_normalize: pipeline('normalize'),
+  tm_gitdata_events_validate: pipeline('validate'),
+  tm_gitdata_events_certify: pipeline('certify'),
+  tm_gitdata_events_certified: pipeline('certified'),
   tm_gitdata_agents: {
     usual: new AgentsTopicManager(),
     tight: new AgentsTopicManager(bounds),
@@ -49,6 +73,8 @@ const managers: Record<string, { usual: TopicManager; tight: TopicManager; state
 
 const services = {
   ls_gitdata_events: new EventsLookupService(inMemoryEventsIndex(now)),
+  ls_gitdata_jobs: new JobsLookupService(inMemoryJobsIndex(now)),
+  ls_gitdata_certificates: new CertificatesLookupService(inMemoryCertificatesIndex(now)),
   ls_gitdata_agents: new AgentsLookupService(inMemoryAgentsIndex(now), { now }),
   ls_ship: new HostAdvertsLookupService('SHIP', inMemoryHostAdvertsIndex(now)),
   ls_slap: new HostAdvertsLookupService('SLAP', inMemoryHostAdvertsIndex(now)),

@@ -1,9 +1,10 @@
 import { Transaction as SdkTransaction } from '@bsv/sdk'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readSyncPage } from '../../src/adapters/discovery/sync-feed.ts'
 import { readHistory as readStoredHistory } from '../../src/adapters/fuel/read-history.ts'
 import { reindex } from '../../src/adapters/overlay/reindex.ts'
 import { seatInOverlay } from '../../src/adapters/uhrp/may-upload.ts'
-import { type BeefTransaction, writeBeef } from '../../src/contract/beef.ts'
+import { type BeefTransaction, readBeef, writeBeef } from '../../src/contract/beef.ts'
 import { readHistory } from '../../src/contract/judge-beef.ts'
 import { baseLookupServices, baseTopics } from '../../src/contract/names.ts'
 import { pipelineTransaction } from '../../src/contract/pipeline-transaction.ts'
@@ -485,6 +486,20 @@ describe('a whole round', () => {
     expect(trail.map(({ facts, answers }) => [facts.stage, answers.map(({ operator }) => operator)])).toEqual(
       ['certify', 'validate', 'normalize'].map(stage => [stage, asked.map(({ identityKey }) => identityKey)]),
     )
+
+    // Others are given it in the same form, so that they can admit it, and prove it, too.
+    const found = orThrow(await bed.overlay.lookup(baseLookupServices.certificates, { txid }))
+    const [given] = found.outputs
+    const lookedUp = writeBeef(given?.history ?? [])
+    const synced = await readSyncPage(pool, { topic: baseTopics.certified })
+    const beefs = [lookedUp, ...synced.items.flatMap(each => (each.txid === txid ? (each.beef ?? []) : []))]
+    expect(beefs).toHaveLength(2)
+    for (const beef of beefs) {
+      const bytes = typeof beef === 'string' ? Uint8Array.from(Buffer.from(beef, 'base64')) : beef
+      const history = orThrow(readHistory(orThrow(readBeef(bytes))))
+      expect(trailOf(pipelineTransaction(last.transaction), history)).toHaveLength(3)
+      expect(await SdkTransaction.fromBEEF([...bytes]).verify(headers)).toBe(true)
+    }
   })
 
   test('is found as before once both indexes are filled again', async () => {
