@@ -25,8 +25,8 @@ export async function certifyRound(due: DueCertificate, deps: CertifyRoundDeps):
 }
 
 async function keepMember(
-  { packetId, validated }: DueMember,
-  { audience, readers }: DueCertificate,
+  { packetId, readers, validated }: DueMember,
+  { audience }: DueCertificate,
   { keepOutput, at }: CertifyRoundDeps,
 ): Promise<void> {
   if (validated === undefined) return

@@ -29,6 +29,7 @@ export async function readCandidates(
     packets: rows.map(row => ({
       standing: standingOf(row, nowMs),
       operators: row.operators.length > 0 ? row.operators : operators,
+      readers: row.readers,
       // Most are only looked past.
       get header(): PacketHeader {
         return JSON.parse(row.header)
@@ -52,7 +53,11 @@ export async function runClocks(db: Queryable, seatable: ReadonlySet<Level>, now
   })
 }
 
-type CandidateRow = StandingRow & { readonly header: string; readonly operators: readonly string[] }
+type CandidateRow = StandingRow & {
+  readonly header: string
+  readonly operators: readonly string[]
+  readonly readers: readonly string[]
+}
 
 function canWait({ status, versionId, rounds }: CandidateRow): boolean {
   return (status === 'sealed' || status === 'open') && versionId === null && rounds > 0
@@ -90,7 +95,8 @@ const candidates = `
       ) as candidate
       where busy.partition_id is not null
   )
-  select ${standingColumns}, packet.header, stream.operators
+  select ${standingColumns}, packet.header, stream.operators,
+      coalesce('tenant ' || stream.tenant_id, 'no tenant') || array(select distinct unnest(stream.readers) order by 1) as readers
     from chosen
     join packet_standings as standing on standing.partition_id = chosen.partition_id and standing.packet_no = chosen.packet_no
     join partitions as opened on opened.id = standing.partition_id
