@@ -30,8 +30,8 @@ export async function certifyRound(due: DueCertificate, deps: CertifyRoundDeps):
 
 /** Resolves with why it cannot be kept, if it cannot. */
 async function keepMember(
-  { packetId, validated }: DueMember,
-  { audience, readers }: DueCertificate,
+  { packetId, readers, validated }: DueMember,
+  { audience }: DueCertificate,
   { keepOutput, at }: CertifyRoundDeps,
 ): Promise<string | undefined> {
   const { outputHash, stateOut } = validated

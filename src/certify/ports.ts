@@ -46,8 +46,6 @@ export type DueCertificate = {
   readonly template: Template
   readonly level: Level
   readonly audience: Audience
-  /** Who may read it where it is restricted. */
-  readonly readers: readonly string[]
   readonly rebuild: number
   /** Of the certify job. */
   readonly job: Transaction
@@ -63,6 +61,8 @@ export type DueMember = {
   /** Undefined for an aggregate. */
   readonly header: PacketHeader | undefined
   readonly versionId: string
+  /** Who may read what it says, where its round is restricted. */
+  readonly readers: readonly string[]
   /** As certifiers agreed on it, canonical: it hashes to the versionId. */
   readonly manifestJson: string
   readonly manifest: CertifiedManifest | AggregateManifest

@@ -1,6 +1,7 @@
 import { type Request, type Response, Router } from 'express'
 import type { Sponsor, Sponsored } from '../adapters/agents/sponsor.ts'
 import { ADVERTS_PATH, type AdvertAnswer, readAdvertRequest } from '../contract/advert-request.ts'
+import type { Reputation } from '../core/rounds/coordinating/reputation.ts'
 import { limitAtOnce } from './limit-at-once.ts'
 import { type OverlayError, overlayError, sendError } from './overlay-error.ts'
 import { overlayFailures } from './overlay-failures.ts'
@@ -9,20 +10,42 @@ import { bodyLimits, bodyReader } from './receive-body.ts'
 
 export type AgentRouteDeps = {
   readonly sponsor: Sponsor
+  /** Everybody may see them: their adverts are public, and so are the results that their reputation is made of. */
+  agents(): readonly ShownAgent[]
   /** Told of what is nobody's mistake but ours. */
   onFailure(error: unknown, request: Request): void
 }
+
+export type ShownAgent = {
+  readonly agentKey: string
+  readonly operator: string
+  readonly stages: readonly string[]
+  readonly reputation: Reputation
+  readonly region: string | null
+  readonly satoshisPerThousandEvents: number
+  readonly reachable: boolean
+  readonly latencyMs: number | null
+  readonly expiresMs: number
+  /** As it says itself; null where it was not asked. */
+  readonly health: unknown
+}
+
+const AGENTS_SHOWN_MAX = 1_000
 
 /** Four scripts of the greatest length. */
 const BODY_BYTES_MAX = 40 * 1024
 const REQUESTS_AT_ONCE_MAX = 32
 const ANSWER_MS_MAX = 30_000
 
-/** For agents that have no coins of their own. */
-export function agentRoutes({ sponsor, onFailure }: AgentRouteDeps): Router {
+/** Who works here; and adverts for agents that have no coins of their own. */
+export function agentRoutes({ sponsor, agents, onFailure }: AgentRouteDeps): Router {
   const withJson = readJson(bodyReader(bodyLimits), BODY_BYTES_MAX)
   const places = limitAtOnce(REQUESTS_AT_ONCE_MAX, ANSWER_MS_MAX)
   const routes = Router({ caseSensitive: true })
+  routes.get('/agents', (_, response) => {
+    const all = agents()
+    response.json({ agents: all.slice(0, AGENTS_SHOWN_MAX), total: all.length })
+  })
   routes.post(ADVERTS_PATH, (request, response) =>
     withJson(request, response, body =>
       places(response, async () => {

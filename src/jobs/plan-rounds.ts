@@ -103,16 +103,16 @@ function aggregateClass(aggregate: DueAggregate): Class {
   return { template: 'aggregate', level: standing.level, operators, rosterDigest, packets: [], aggregate }
 }
 
-function keyOf({ header }: CandidatePacket): string {
+function keyOf({ header, readers }: CandidatePacket): string {
   const { level, audience, rosterDigest, log, network, streamId } = header
-  // Who may read a restricted stream is that stream's own.
+  // What comes of a round may be read by all who may read any of it.
   return JSON.stringify([
     level,
     audience,
     rosterDigest,
     log,
     network,
-    audience === 'restricted' ? streamId : null,
+    audience === 'restricted' ? (readers ?? streamId) : null,
   ])
 }
 

@@ -74,6 +74,8 @@ export type CandidatePacket = {
   readonly header: PacketHeader
   /** Whose agents may be asked; empty: those of the node. */
   readonly operators: readonly string[]
+  /** Who may read its stream, in one order, where that is restricted; where it is not said, it goes with its own stream alone. */
+  readonly readers?: readonly string[]
   /** Of its policy; where it is not said, what a policy has that says nothing. */
   readonly stateBytesMax?: number
 }

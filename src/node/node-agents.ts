@@ -2,7 +2,12 @@ import { randomUUID } from 'node:crypto'
 import type { Server } from 'node:http'
 import type { Request, Router } from 'express'
 import { openCheckWork } from '../adapters/agents/check-work.ts'
-import { type OpenDirectory, openDirectory } from '../adapters/agents/directory.ts'
+import {
+  type ListedAgent,
+  type OpenDirectory,
+  openDirectory,
+  REPUTATION_MAX,
+} from '../adapters/agents/directory.ts'
 import { openJobBeef } from '../adapters/agents/job-beef.ts'
 import { startLookingAfter } from '../adapters/agents/look-after.ts'
 import { startPushing } from '../adapters/agents/push-offers.ts'
@@ -17,7 +22,7 @@ import type { CheckWork } from '../adapters/rounds/check-work.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
 import { SUBSCRIBE_PATH } from '../contract/subscription.ts'
 import { reputationOf } from '../core/rounds/coordinating/reputation.ts'
-import { agentRoutes } from '../http/agent-routes.ts'
+import { agentRoutes, type ShownAgent } from '../http/agent-routes.ts'
 import { clientAddress, networksOf } from '../http/ingest/client-address.ts'
 import { serveUpgrades } from '../http/serve-upgrades.ts'
 import type { SeatOffers } from '../jobs/ports.ts'
@@ -111,8 +116,33 @@ export async function openNodeAgents(
     directory,
     offers,
     checkWork: openCheckWork({ pool, store, at: crashPoint }),
-    routes: ({ onFailure }) => agentRoutes({ sponsor, onFailure }),
+    routes: ({ onFailure }) =>
+      agentRoutes({
+        sponsor,
+        agents: () => directory.listed().map(agent => shownAgent(agent, now())),
+        onFailure,
+      }),
     upgrade: server => serveUpgrades(server, SUBSCRIBE_PATH, subscriptions.take),
     onAdmitted: () => directory.wake(),
+  }
+}
+
+/** Whoever has shown nothing yet is no worse for it. */
+function shownAgent(agent: ListedAgent, nowMs: number): ShownAgent {
+  const { agentKey, word, stages, record, region, satoshisPerThousandEvents } = agent
+  const { reachable, latencyMs, expiresMs, health } = agent
+  return {
+    ...{
+      agentKey,
+      operator: word.operator,
+      stages,
+      satoshisPerThousandEvents,
+      reachable,
+      latencyMs,
+      expiresMs,
+    },
+    reputation: record === null ? { score: REPUTATION_MAX, terms: [] } : reputationOf(record, nowMs),
+    region: region ?? null,
+    health: health ?? null,
   }
 }

@@ -13,6 +13,7 @@ type Change = {
   readonly header?: Partial<PacketHeader>
   readonly standing?: Partial<PacketStanding>
   readonly operators?: readonly string[]
+  readonly readers?: readonly string[]
 }
 
 /** The first packets of a partition of its own, each built on the one before; sealed, where nothing else is said. */
@@ -20,7 +21,7 @@ export function partition(number: number, count: number, change: (packetNo: numb
   const packets: CandidatePacket[] = []
   let previous: string | null = null
   for (const sealed of chain.slice(0, count)) {
-    const { header: more = {}, standing = {}, operators = [] } = change(sealed.packetNo)
+    const { header: more = {}, standing = {}, operators = [], readers } = change(sealed.packetNo)
     const header: PacketHeader = { ...sealed, partition: number, previous, ...more }
     previous = packetId(header)
     const { streamId, packetNo, level, audience, bytes } = header
@@ -32,6 +33,7 @@ export function partition(number: number, count: number, change: (packetNo: numb
       },
       header,
       operators,
+      ...(readers !== undefined && { readers }),
     })
   }
   return packets

@@ -81,6 +81,23 @@ describe('a plan of rounds', () => {
     for (const { document } of openings) expect(readRoundDocument(document)).toHaveProperty('value')
   })
 
+  test('has restricted streams share a round where the same may read them, and only there', () => {
+    const secret = (number: number, streamId: string, readers: readonly string[]) =>
+      partition(number, 1, () => ({
+        header: { audience: 'restricted', streamId, constants: { streamId } },
+        readers,
+      }))
+    const all = [
+      ...secret(0, 'a', ['no tenant', 'anna']),
+      ...secret(1, 'b', ['no tenant', 'anna', 'ben']),
+      ...secret(2, 'c', ['no tenant', 'anna']),
+      ...secret(3, 'd', ['tenant x', 'anna']),
+    ]
+    const { openings } = chooseRounds(view(all), means, 16)
+    const shared = openings.map(({ plan }) => plan.packets.map(({ partition }) => partition.split('/')[0]))
+    expect(shared.map(streams => streams.sort().join(' ')).sort()).toEqual(['a c', 'b', 'd'])
+  })
+
   test('cuts a partition before the first packet of another roster, which waits for its own round', () => {
     const packets = partition(0, 4, packetNo =>
       packetNo < 2 ? {} : { header: { rosterDigest: 'a'.repeat(64) } },

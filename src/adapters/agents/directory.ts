@@ -24,7 +24,13 @@ export type OpenDirectory = Omit<Directory, 'operators'> & {
   listed(): readonly ListedAgent[]
 }
 
-export type ListedAgent = KnownAgent & { readonly stages: readonly Stage[]; readonly isConnected: boolean }
+export type ListedAgent = KnownAgent & {
+  readonly stages: readonly Stage[]
+  readonly isConnected: boolean
+  /** Null: it has shown nothing yet. */
+  readonly record: Listed['record']
+  readonly health: unknown
+}
 
 export type DirectoryDeps = {
   readonly pool: Pool
@@ -79,6 +85,8 @@ export function openDirectory(deps: DirectoryDeps): OpenDirectory {
         latencyMs: row.record?.latencyMs ?? null,
         stages: stages.filter(stage => row.capabilities.includes(stage) && served.includes(topicOf[stage])),
         isConnected: row.subscribed.length > 0,
+        record: row.record,
+        health: row.health,
       }
     })
     await noteOperators(agents.map(({ word }) => word.operator))

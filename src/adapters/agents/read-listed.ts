@@ -22,6 +22,8 @@ export type Listed = Outpoint & {
   readonly advertised: readonly string[]
   readonly subscribed: readonly string[]
   readonly failures: number
+  /** As it says itself, where it was asked. */
+  readonly health: unknown
   readonly record: {
     readonly agreed: number
     readonly dissenting: number
@@ -56,7 +58,7 @@ const listing = `
   select encode(agent.txid, 'hex') as txid, agent.vout, encode(agent.txid, 'hex') || '.' || agent.vout as outpoint,
     encode(agent.agent_key, 'hex') as "agentKey", encode(agent.operator, 'hex') as operator, capabilities, endpoints,
     packets_max as "packetsMax", bytes_max as "bytesMax", price, region, expires_ms as "expiresMs",
-    advertised.topics as advertised, subscribed.topics as subscribed, coalesce(reach.failures, 0) as failures,
+    advertised.topics as advertised, subscribed.topics as subscribed, coalesce(reach.failures, 0) as failures, reach.health,
     case when record.agent_key is null then null else jsonb_build_object('agreed', record.agreed,
       'dissenting', record.dissenting, 'silent', record.silent, 'late', record.late, 'failed', record.failed,
       'void', record.void, 'equivocated', record.equivocated, 'asOfMs', record.as_of_ms,

@@ -41,7 +41,6 @@ export async function readDue(lease: RoundLease, deps: Deps): Promise<DueCertifi
     template: round.template,
     level: round.level,
     audience: round.audience,
-    readers: round.readers,
     rebuild: round.rebuild,
     job: transactionIn(raws, round.jobTx),
     threadVout: round.seats,
@@ -62,7 +61,6 @@ type RoundRow = {
   readonly template: Template
   readonly level: Level
   readonly audience: Audience
-  readonly readers: readonly string[]
   readonly rebuild: number
   readonly decision: unknown
   readonly jobTx: string
@@ -77,13 +75,7 @@ async function readRound({ roundId }: RoundLease, db: Queryable): Promise<RoundR
         -- A number that a dead certificate had is never used again.
         greatest(rebuild, (select coalesce(max(fuel.rebuild) + 1, 0) from fuel_transactions as fuel
           where fuel.subject = round_id and fuel.stage = 'certificate' and fuel.state = 'dead'))::int as rebuild,
-        (select count(*)::int from round_seats where round_seats.job_tx = rounds.job_tx) as seats,
-        array(select distinct unnest(readers) from streams
-          where audience = 'restricted' and stream_id in (
-            select stream_id from partitions
-              where id in (select partition_id from packet_standings join round_members using (packet_id)
-                  where round_members.round_id = $1)
-                or id in (select partition_id from aggregates where aggregate_id = $1))) as readers
+        (select count(*)::int from round_seats where round_seats.job_tx = rounds.job_tx) as seats
       from rounds where round_id = $1`,
     values: [bytea(roundId)],
   })
@@ -117,6 +109,8 @@ type MemberRow = {
   readonly versionId: string
   readonly packetId: string
   readonly header: string | null
+  /** Of its stream, as they are now: none of another member's. */
+  readonly readers: readonly string[]
   readonly version: {
     readonly versionId: string
     readonly parentPacketId: string | null
@@ -133,10 +127,11 @@ async function readMembers(
   db: Queryable,
 ): Promise<MemberRow[]> {
   if (template === 'aggregate')
-    return members.map(member => ({ ...member, packetId: roundId, header: null, version: null }))
+    return members.map(member => ({ ...member, packetId: roundId, header: null, readers: [], version: null }))
   const { rows } = await db.query<Omit<MemberRow, 'versionId'>>({
     name: 'certify-members',
     text: `select member.index, encode(member.packet_id, 'hex') as "packetId", packet.header,
+        case when opened.audience = 'restricted' then stream.readers else '{}' end as readers,
         case when standing.version_id is null then null else json_build_object(
           'versionId', encode(standing.version_id, 'hex'),
           'parentPacketId', encode(standing.parent_packet_id, 'hex'),
@@ -144,6 +139,8 @@ async function readMembers(
           'stateIn', encode(standing.state_in, 'hex'), 'stateOut', encode(standing.state_out, 'hex')) end as version
       from round_members as member join packet_standings as standing using (packet_id)
         join packets as packet using (packet_id)
+        join partitions as opened on opened.id = packet.partition_id
+        join streams as stream on stream.stream_id = opened.stream_id
       where member.round_id = $1 and member.index = any ($2::int[])`,
     values: [bytea(roundId), members.map(({ index }) => index)],
   })
@@ -156,10 +153,10 @@ async function readMembers(
 }
 
 async function readMember(row: MemberRow, round: RoundRow, deps: Deps): Promise<DueMember> {
-  const { index, packetId, versionId, header, version } = row
+  const { index, packetId, versionId, header, readers, version } = row
   const manifestJson = await readManifestText(row, round, deps)
   const json = readOr(parseCanonicalJson(manifestJson, MANIFEST_BYTES_MAX), versionId)
-  const member = { index, packetId, versionId, manifestJson, version: version && versionOf(version) }
+  const member = { index, packetId, versionId, readers, manifestJson, version: version && versionOf(version) }
   if (header === null) {
     const manifest = readOr(readAggregateManifest(json), versionId)
     return {

@@ -141,11 +141,10 @@ async function noteAgainst(
     work.kind === 'void' ? [{ kind: 'work-void' as const, answer, why: work.why }] : [],
   )
   const against = [...late, ...voids]
-  if (against.length === 0) return
-  const seats = await readSeats(
-    db,
-    against.map(({ answer }) => answer),
-  )
+  // No evidence of anything: that it could not do the work, an agent says itself.
+  const failed = fresh.filter(({ status, isLate }) => status === 'failed' && !isLate)
+  if (against.length === 0 && failed.length === 0) return
+  const seats = await readSeats(db, [...against.map(({ answer }) => answer), ...failed])
   const noted = await writeEvidence(
     db,
     against.map(({ kind, answer: { txid, agentKey, answeredJob, vout, stage }, why }) => ({
@@ -162,7 +161,11 @@ async function noteAgainst(
       ? []
       : [{ agentKey, operator, term: kind === 'late' ? ('late' as const) : ('void' as const) }],
   )
-  await writeTerms(db, shown, nowMs)
+  const failing = failed.flatMap(({ agentKey, answeredJob, vout }) => {
+    const seat = seats.get(`${answeredJob}.${vout}`)
+    return seat === undefined ? [] : [{ agentKey, operator: seat.operator, term: 'failed' as const }]
+  })
+  await writeTerms(db, [...shown, ...failing], nowMs)
 }
 
 type SeatOf = { readonly operator: string; readonly roundId: string }

@@ -34,6 +34,7 @@ export async function readCandidates(db: Queryable, means: CandidateMeans): Prom
       standing: standingOf(row, nowMs),
       operators: row.operators.length > 0 ? row.operators : operators,
       stateBytesMax: bounds.get(row.policyDigest) ?? STATE_BYTES_DEFAULT,
+      readers: row.readers,
       // Most are only looked past.
       get header(): PacketHeader {
         return JSON.parse(row.header)
@@ -68,6 +69,7 @@ type CandidateRow = StandingRow & {
   readonly header: string
   readonly policyDigest: string
   readonly operators: readonly string[]
+  readonly readers: readonly string[]
 }
 
 function canWait({ status, versionId, rounds }: CandidateRow): boolean {
@@ -106,7 +108,8 @@ const candidates = `
       ) as candidate
       where busy.partition_id is not null
   )
-  select ${standingColumns}, packet.header, encode(mark.policy_digest, 'hex') as "policyDigest", stream.operators
+  select ${standingColumns}, packet.header, encode(mark.policy_digest, 'hex') as "policyDigest", stream.operators,
+      coalesce('tenant ' || stream.tenant_id, 'no tenant') || array(select distinct unnest(stream.readers) order by 1) as readers
     from chosen
     join packet_standings as standing on standing.partition_id = chosen.partition_id and standing.packet_no = chosen.packet_no
     join partitions as opened on opened.id = standing.partition_id
