@@ -26,7 +26,8 @@ import { type Recomputed, recompute } from '../support/recompute.ts'
 import { silentLog } from '../support/silent-log.ts'
 import { until } from '../support/until.ts'
 
-const settings = { EVENT_PROCESSING_TIMEOUT_MS: '5000', INGEST_BACKOFF_BASE_MS: '50' }
+/** Nothing here is decided by a deadline, however slow the machine. */
+const settings = { EVENT_PROCESSING_TIMEOUT_MS: '60000', INGEST_BACKOFF_BASE_MS: '50' }
 const WINDOW_MS = 1_000
 
 /** Two of the three certifiers are this test's: honest about packets, and about statements as it has them be. */
@@ -100,7 +101,7 @@ describe('a stream with windows and rollups', () => {
       expect(content).toEqual(honest.content)
     }
     const { evidence } = await heldAgainst(bed.pool, agentOf('south/certify').identityKey)
-    expect([...evidence.keys()].filter(kind => kind !== 'dissent' && kind !== 'late')).toEqual([])
+    expect(['dissent', 'late'].some(kind => evidence.has(kind))).toBe(true)
     expect(await auditAtRest(bed.pool, bed)).toEqual([])
   })
 

@@ -15,6 +15,7 @@ import { type Level, quorums } from '../../../src/core/level.ts'
 import { policyDigest } from '../../../src/core/policy/policy-set.ts'
 import { type Decision, decideRound } from '../../../src/core/rounds/coordinating/decide.ts'
 import { planRounds, type RoundPlan } from '../../../src/core/rounds/coordinating/plan.ts'
+import { enterRound } from '../../../src/core/rounds/coordinating/standing.ts'
 import { threadOf } from '../../../src/core/rounds/coordinating/thread.ts'
 import { type JobFacts, type Leaf, noLeaf, type ResultStatus } from '../../../src/core/rounds/pipeline.ts'
 import { inputHash, type RoundDocument, writeRoundDocument } from '../../../src/core/rounds/round-document.ts'
@@ -22,6 +23,7 @@ import type { Stage } from '../../../src/core/rounds/template.ts'
 import { sha256Hex } from '../../../src/core/sha256.node.ts'
 import type {
   Decided,
+  DueAggregate,
   HeldRound,
   Opening,
   PlanView,
@@ -255,6 +257,26 @@ function opening(plan: RoundPlan, view: PlanView, level: Level, nowMs: number): 
     document: writeRoundDocument(document),
     rosterDigest: headers[0]?.rosterDigest ?? '',
     job: unpaidJob(facts, [], 0),
+  }
+}
+
+/** Of a window or a rollup, with the job that asks for it. */
+export function aggregateOpening(due: DueAggregate, nowMs: number): Opening {
+  const { standing, document, rosterDigest, rebuild } = due
+  const { packetId: roundId, level } = standing
+  const facts: JobFacts = {
+    coordinator: coordinator.identityKey,
+    ...{ subject: roundId, template: 'aggregate', stage: 'certify', level, members: [0], inputRoot: noLeaf },
+    inputHash: sha256Hex(document),
+    deadlineMs: nowMs + 10_000,
+    outputBytesMax: 1_000_000,
+  }
+  const packets = [enterRound(standing, roundId)]
+  return {
+    template: 'aggregate',
+    plan: { roundId, attempt: standing.rounds + 1, packets, partitions: new Map() },
+    ...{ document, rosterDigest },
+    job: unpaidJob(facts, [], rebuild),
   }
 }
 
