@@ -220,7 +220,15 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
         return
       }
       const isNewTransaction = followed.round.last !== each.round.last
+      const { rebuild } = followed.round
+      const isAgain = rebuild > Math.max(each.round.rebuild, 1)
       Object.assign(each, { round: followed.round, failures: 0, notBeforeMs: 0 })
+      // What is known here may lag behind the network: each time that it was wrong costs fuel.
+      if (isAgain)
+        Object.assign(each, {
+          failures: 1,
+          notBeforeMs: now() + retryAfter(rebuild, bounds.retry, deps.random),
+        })
       each.heard = { last: undefined, threadUnspent: isNewTransaction || each.heard.threadUnspent }
       if (followed.round.inFlight) return
     }
