@@ -44,7 +44,23 @@ export async function readRoundView(db: Queryable, roundId: string): Promise<Rou
     if (isMined) mined.add(transaction.txid)
   }
   revive(known, mined, dead)
-  return { known, transactions, network: viewOf(known, dead) }
+  const network = viewOf(known, dead)
+  const elsewhere = await readCertificatesElsewhere(db, roundId)
+  const isLive = (txid: string) => network.isLive(txid) || elsewhere.has(txid)
+  return { known, transactions, network: { ...network, isLive } }
+}
+
+/** By which its packets are certified in other rounds: beside one of them, this round's must not count. */
+async function readCertificatesElsewhere(db: Queryable, roundId: string): Promise<ReadonlySet<string>> {
+  const { rows } = await db.query<{ txid: string }>({
+    name: 'rounds-certified-elsewhere',
+    text: `select encode(sent.txid, 'hex') as txid from round_members as member
+      join packet_standings as standing using (packet_id)
+      join fuel_transactions as sent on sent.txid = standing.certificate
+      where member.round_id = $1 and sent.subject <> $1 and sent.state <> 'dead'`,
+    values: [bytea(roundId)],
+  })
+  return new Set(rows.map(({ txid }) => txid))
 }
 
 /** What a block has is alive with all that it spends, whatever was once said of that: the chain may have come back to it. */
