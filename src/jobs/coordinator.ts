@@ -235,7 +235,15 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
       const isNewTransaction = followed.round.last !== each.round.last
       // The network has a job, or those that were held back are asked too.
       if (!followed.round.inFlight) offering.wake()
+      const { rebuild } = followed.round
+      const isAgain = rebuild > Math.max(each.round.rebuild, 1)
       Object.assign(each, { round: followed.round, failures: 0, notBeforeMs: 0 })
+      // What is known here may lag behind the network: each time that it was wrong costs fuel.
+      if (isAgain)
+        Object.assign(each, {
+          failures: 1,
+          notBeforeMs: now() + retryAfter(rebuild, bounds.retry, deps.random),
+        })
       each.heard = { last: undefined, threadUnspent: isNewTransaction || each.heard.threadUnspent }
       if (followed.round.inFlight) return
     }

@@ -7,9 +7,9 @@ let node: RoundsNode
 
 beforeEach(async () => {
   node = await roundsNode()
-})
+}, 60_000)
 
-afterEach(() => node.close())
+afterEach(() => node.close(), 60_000)
 
 describe('a coordinator', () => {
   test('takes sealed packets of many partitions to what is to be certified', async () => {

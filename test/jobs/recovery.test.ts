@@ -14,9 +14,9 @@ let node: RoundsNode
 
 beforeEach(async () => {
   node = await roundsNode()
-})
+}, 60_000)
 
-afterEach(() => node.close())
+afterEach(() => node.close(), 60_000)
 
 describe('a round is built again from the first transaction that is dead', () => {
   test('where an agent takes its answer back, and the next job goes with it', async () => {
@@ -186,15 +186,12 @@ async function alive(): Promise<string[]> {
 
 /** Spends what pays for the first job. */
 async function fuelRival(): Promise<Transaction> {
-  const [row] = await node.query<{ raw: Buffer }>(
-    `select parent.raw from rounds join fuel_coins as coin on coin.spent_by = rounds.first_job
-      join fuel_transactions as parent on parent.txid = coin.txid order by coin.vout limit 1`,
-  )
-  const [coin] = await node.query<{ vout: number }>(
-    `select coin.vout from rounds join fuel_coins as coin on coin.spent_by = rounds.first_job order by coin.vout limit 1`,
+  const [row] = await node.query<{ raw: Buffer; vout: number }>(
+    `select parent.raw, coin.vout from rounds join fuel_coins as coin on coin.spent_by = rounds.first_job
+      join fuel_transactions as parent on parent.txid = coin.txid limit 1`,
   )
   const parent = orThrow(readTransaction(Uint8Array.from(row?.raw ?? [])))
-  return signTransaction([p2pkhSpend(parent, coin?.vout ?? 0, payer)], [payTo(party('somebody'), 50)])
+  return signTransaction([p2pkhSpend(parent, row?.vout ?? 0, payer)], [payTo(party('somebody'), 50)])
 }
 
 /** Everything of a round, each after what it spends. */
