@@ -1,10 +1,10 @@
-import { readOnce } from './read-once.ts'
+import { readOnce, readOnceByContent } from './read-once.ts'
 import { readLock } from './script.ts'
 import { jobBody, resultBody } from './token-bodies.ts'
 import { readToken, tagOf } from './tokens.ts'
 
-/** `readToken`, which pays for the signatures in a token once where judge and index ask about the same bytes. */
-export const readPipelineToken = readOnce(readToken)
+/** `readToken`, which pays for the signatures in a token once, however many histories it comes in. */
+export const readPipelineToken = readOnceByContent(readToken)
 
 /**
  * The stage that a job or a result says it is of, unverified: enough to tell whose business it is. Undefined of anything

@@ -14,7 +14,7 @@ export const paceBounds: Omit<PaceBounds, 'roundMs'> = {
   stretchMax: 8,
   lagMs: 100,
   triedMs: 20,
-  pollMs: 500,
+  pollMs: 1_000,
 }
 
 /** What has been, as far as the next round depends on it; times by one clock. */
