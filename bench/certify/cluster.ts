@@ -94,7 +94,7 @@ function startProcess(
   profilesIn: string | undefined,
 ): ChildProcess {
   const program = new URL(`../../src/bin/assay${path.extname(import.meta.url)}`, import.meta.url)
-  const preload = new URL(`./profile-on-signal${path.extname(import.meta.url)}`, import.meta.url)
+  const preload = new URL(`../certify-profile-preload${path.extname(import.meta.url)}`, import.meta.url)
   const profiling = profilesIn === undefined ? [] : ['--import', preload.href]
   const file = path.join(profilesIn ?? '', `${args.join('-')}-${profiles++}.cpuprofile`)
   return fork(fileURLToPath(program), args, {
