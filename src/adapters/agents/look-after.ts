@@ -21,7 +21,7 @@ export type LookAfterDeps = {
 
 /** An agent that has not been called for so long is asked how it is. */
 const CHECK_MS = 10_000
-const EVERY_MS = 500
+const EVERY_MS = 1_000
 const AT_ONCE = 16
 const ANSWER_MS_MAX = 3_000
 const ANSWER_BYTES_MAX = 16 * 1024

@@ -66,7 +66,7 @@ export async function openLocalChain({
   now = Date.now,
   randomBytes: chance = randomBytes,
   satisfies = (transaction, index, spent) => judgeSpend(transaction, index, spent) === 'satisfied',
-  pollMs = 200,
+  pollMs = 500,
   headersKept = HEADERS_KEPT,
   mempoolTransactionsMax = MEMPOOL_TRANSACTIONS_MAX,
   onTrouble = () => {},
