@@ -28,7 +28,11 @@ describe('docs/openapi.yaml, on agents without coins', () => {
   })
 
   const routes = (deps: Partial<SponsorDeps> = {}) =>
-    agentRoutes({ sponsor: node.sponsor(deps), agents: () => [], onFailure: error => void failures.push(error) })
+    agentRoutes({
+      sponsor: node.sponsor(deps),
+      agents: () => [],
+      onFailure: error => void failures.push(error),
+    })
 
   const answered = async (deps: Partial<SponsorDeps>, request: Sent) => {
     const app = nodeApp({
