@@ -6,7 +6,7 @@ import { isAtRest } from '../support/agents-bed/progress.ts'
 import { type AgentsBed, agentsBed, bedSource } from '../support/agents-bed.ts'
 import { auditAnytime, auditAtRest } from '../support/audit-certified.ts'
 import { until } from '../support/until.ts'
-import type { Child } from './child-node.ts'
+import type { Child, ChildNode } from './child-node.ts'
 import { crashPoints } from './crash-points.ts'
 import { pause } from './submit-load.ts'
 
@@ -179,7 +179,7 @@ describe('two coordinators on one database', () => {
     await until(async () => {
       for (const source of streams) await here.publish(source, events())
       await here.allAnchored()
-      return (await coordinators(here)).size > 1
+      return (await stepsBy(here.node())) > 0 && (await stepsBy(other)) > 0
     })
 
     for (const source of streams) await here.publish(source, events())
@@ -196,11 +196,13 @@ describe('two coordinators on one database', () => {
   })
 })
 
-async function coordinators(bed: AgentsBed): Promise<Set<string>> {
-  const { rows } = await bed.pool.query<{ coordinator: string }>(
-    `select distinct coordinator from rounds where coordinator is not null`,
+/** Steps of rounds that this process has taken. */
+async function stepsBy({ url }: ChildNode): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  return [...text.matchAll(/^assay_round_steps_total\S* (\d+)$/gm)].reduce(
+    (sum, [, steps]) => sum + Number(steps),
+    0,
   )
-  return new Set(rows.map(({ coordinator }) => coordinator))
 }
 
 async function isDone(bed: AgentsBed): Promise<boolean> {
