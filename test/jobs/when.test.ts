@@ -22,7 +22,7 @@ describe('the next round', () => {
   test('comes a round’s time after the last, and soon after what comes to an idle node', () => {
     expect(nextRoundMs({ ...idle, openedMs: 5_000, triedMs: 5_000, hasNews: true }, bounds)).toBe(6_000)
     expect(nextRoundMs({ ...idle, triedMs: 9_000, hasNews: true }, bounds)).toBe(9_020)
-    expect(nextRoundMs({ ...idle, triedMs: 9_000 }, bounds)).toBe(9_500)
+    expect(nextRoundMs({ ...idle, triedMs: 9_000 }, bounds)).toBe(10_000)
   })
 
   test('is stretched while fuel or the machine runs short, and not without end', () => {

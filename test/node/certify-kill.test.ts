@@ -17,8 +17,11 @@ const seed = Number(process.env['ASSAY_SEED'] ?? 20261120)
 /** After so many crashes everything is brought to an end and looked at; by hand, after each. */
 const crashesBetweenRests = kills > slice ? 1 : 6
 const momentMsMax = 800
+/** One of each kind. All of them: ASSAY_CRASH_POINTS=. npx vitest run test/node/certify-kill.test.ts */
+const placesOfSlice =
+  '^(?:rounds\\.(?:planned|opened|decided|handed-over)|certify\\.(?:kept|written)|offer\\.sent|work\\.read|agent\\.(?:worked|uploaded))$'
 /** Of the places, those that match: ASSAY_CRASH_POINTS='^certify' */
-const wanted = new RegExp(process.env['ASSAY_CRASH_POINTS'] ?? '')
+const wanted = new RegExp(process.env['ASSAY_CRASH_POINTS'] ?? placesOfSlice)
 /** Short, so that whoever was killed is not waited for long. */
 const settings = { EVENT_PROCESSING_TIMEOUT_MS: '3000', INGEST_BACKOFF_BASE_MS: '50', INGEST_RETRY_MAX: '12' }
 

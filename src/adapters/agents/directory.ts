@@ -100,7 +100,7 @@ export function openDirectory(deps: DirectoryDeps): OpenDirectory {
     await pool.query({
       name: 'agents-note-operators',
       text: `insert into operators (operator, first_ms, changed_ms)
-        select operator, $2, $2 from unnest($1::bytea[]) as seen (operator) on conflict do nothing`,
+        select operator, $2, $2 from unnest($1::bytea[]) as seen (operator) order by operator on conflict do nothing`,
       values: [byteas(fresh), now()],
     })
     for (const operator of fresh) known.add(operator)

@@ -23,7 +23,14 @@ export type Lie = {
   readonly name: string
   readonly conduct: Conduct
   readonly shows: readonly Evidence[]
+  /** Why nothing is on record of it yet, although it should be. */
+  readonly notYet?: string
 }
+
+const afterItsRound = 'answers to a round that is over are not taken down'
+const withoutWork = 'an answer whose work never comes stays unchecked when its round ends'
+const refusedByTopic =
+  'what the overlay refuses as a double spend is kept there, and not held against the agent'
 
 const answering = (answer: (job: TakenJob) => Promise<void>): Conduct => ({ work: answer })
 
@@ -93,6 +100,7 @@ export const lies: readonly Lie[] = [
       await job.submit(job.result({ ...job.said(work), workHash: copied }))
     }),
     shows: ['work-void', 'silent', 'late'],
+    notYet: withoutWork,
   },
   {
     name: 'the hash of another agent, over bytes of its own',
@@ -127,6 +135,7 @@ export const lies: readonly Lie[] = [
       await Promise.all(results.map(result => job.submit(result)))
     }),
     shows: ['seat-answered-twice', 'double-spend'],
+    notYet: refusedByTopic,
   },
   {
     name: 'an answer after the deadline',
@@ -136,6 +145,7 @@ export const lies: readonly Lie[] = [
       await stand(job, work)
     }),
     shows: ['late', 'silent'],
+    notYet: afterItsRound,
   },
   {
     name: 'garbage',
@@ -156,6 +166,7 @@ export const lies: readonly Lie[] = [
       await job.submit(job.result(job.said(await job.honestWork())))
     }),
     shows: ['work-void', 'silent', 'late'],
+    notYet: withoutWork,
   },
   { name: 'a seat that is taken, and nothing more', conduct: {}, shows: [] },
   {
@@ -207,6 +218,7 @@ export const lies: readonly Lie[] = [
       await stand(job, work)
     }),
     shows: ['double-spend', 'seat-answered-twice', 'silent', 'late'],
+    notYet: refusedByTopic,
   },
   {
     name: 'failure, whatever the job',
