@@ -60,7 +60,7 @@ export type NodeConsensusDeps = {
   now(): number
 }
 
-const EQUIVOCATIONS_MS = 10_000
+const EVIDENCE_MS = 10_000
 
 /** The sealer asks at each of its looks; what it decides by it takes seconds to change. */
 const BACKLOG_MS = 500
@@ -117,10 +117,14 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
     mode: nodeRounds.mode,
   })
   openNodeOutside(settings, { database, content: store, keys, log, stops, now })
-  const noting = repeat(rounds.noteEquivocations, {
-    everyMs: EQUIVOCATIONS_MS,
+  const note = async () => {
+    await rounds.takeStragglers()
+    await rounds.noteEquivocations()
+  }
+  const noting = repeat(note, {
+    everyMs: EVIDENCE_MS,
     onFailure: error =>
-      log.warn({ err: error }, 'who signed two things of which one can stand is looked for again'),
+      log.warn({ err: error }, 'what speaks against agents could not be taken down; it is tried again'),
   })
   stops.add('evidence against agents', noting.stop)
   return {

@@ -34,7 +34,7 @@ const LATENCY_WEIGHT = 0.2
 /** Takes down what is new, and looks at the work behind each: those whose work is what they vote for. */
 export async function takeAnswers(
   answers: readonly Answer[],
-  deps: RoundStoreDeps,
+  deps: RoundStoreDeps & { readonly isLastLook?: boolean },
 ): Promise<ReadonlySet<string>> {
   const { pool, checkWork, now } = deps
   const fresh = answers.filter(({ work }) => work === null)
@@ -51,7 +51,8 @@ export async function takeAnswers(
         leaves: leavesOf(answer.leaves),
         subjects: subjects.get(answeredJob) ?? [],
       })
-      return { answer, work, subjects: subjects.get(answeredJob) ?? [] }
+      const seen = work.kind === 'missing' && deps.isLastLook === true ? neverStored : work
+      return { answer, work: seen, subjects: subjects.get(answeredJob) ?? [] }
     }),
   )
   const known = checked.filter(({ work }) => work.kind !== 'missing')
@@ -60,6 +61,8 @@ export async function takeAnswers(
   deps.at('rounds.checked')
   return new Set(known.flatMap(({ answer, work }) => (work.kind === 'held' ? [answer.txid] : [])))
 }
+
+const neverStored: CheckedWork = { kind: 'void', why: 'no work was stored for it while its round went on' }
 
 async function takeDown(db: Queryable, answers: readonly Answer[], nowMs: number): Promise<void> {
   const rows = answers.map(answer => ({

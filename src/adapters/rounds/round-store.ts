@@ -11,6 +11,7 @@ import { reopenPacket } from './reopen.ts'
 import { writeJobSeen, writeReserveOffered } from './seen.ts'
 import { openStateBounds } from './state-bounds.ts'
 import { writeAdvance, writeCertify, writeClose, writeClosed } from './steps.ts'
+import { takeStragglers } from './stragglers.ts'
 
 export type { RoundFacts }
 
@@ -20,7 +21,9 @@ export type RoundStoreOptions = Omit<RoundStoreDeps, 'leaseMs' | 'at' | 'stateBo
 }
 
 /** Rounds in PostgreSQL, beside any number of other processes on the same database. */
-export function openRoundStore(options: RoundStoreOptions): RoundStore & RoundFacts {
+export function openRoundStore(
+  options: RoundStoreOptions,
+): RoundStore & RoundFacts & { takeStragglers(): Promise<void> } {
   const deps: RoundStoreDeps = {
     ...{ leaseMs: ROUND_LEASE_MS, at: () => undefined, stateBounds: openStateBounds() },
     ...options,
@@ -28,6 +31,7 @@ export function openRoundStore(options: RoundStoreOptions): RoundStore & RoundFa
   const { pool, coordinator, leaseMs, operators } = deps
   const told: ToldNews = new Map()
   return {
+    takeStragglers: () => takeStragglers(deps),
     ...openRoundFacts(deps),
     plan: choose => planRounds(choose, deps),
     async take(limit) {
