@@ -108,6 +108,7 @@ export function openNodeRounds(settings: RoundSettings, deps: NodeRoundsDeps): N
       )
       if (state.mode === before) return
       if (state.why === undefined) log.info('packets go to agents again')
+      else if (state.why === 'off') log.info(degradedWords.local)
       else log.error({ mode: state.mode, why: state.why }, degradedWords[state.mode])
     },
     {

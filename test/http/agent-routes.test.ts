@@ -2,6 +2,7 @@ import { Registry } from 'prom-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { SponsorDeps } from '../../src/adapters/agents/sponsor.ts'
 import { ADVERTS_PATH } from '../../src/contract/advert-request.ts'
+import { reputationOf } from '../../src/core/rounds/coordinating/reputation.ts'
 import { agentRoutes } from '../../src/http/agent-routes.ts'
 import { nodeApp, standingHeaders } from '../../src/http/app.ts'
 import { type HttpServer, httpLimits, listen } from '../../src/http/server.ts'
@@ -12,6 +13,22 @@ import { openObjects, readApiDocument } from './openapi-document.ts'
 import { HttpClient, type Sent } from './raw-http.ts'
 
 const operations = readApiDocument().operations.filter(({ tag }) => tag === 'agents')
+
+const shownAgent = {
+  agentKey: party('an agent that is shown').identityKey,
+  operator: party('an operator that is shown').identityKey,
+  stages: ['normalize'],
+  reputation: reputationOf(
+    { agreed: 3, dissenting: 1, silent: 0, late: 0, failed: 0, void: 0, equivocated: 0, asOfMs: 1 },
+    2,
+  ),
+  region: null,
+  satoshisPerThousandEvents: 10,
+  reachable: true,
+  latencyMs: 12.5,
+  expiresMs: 1_900_000_000_000,
+  health: null,
+}
 
 /** Documented, and not to be had here: it takes a broken node, or more patience than a test has. */
 const notHere = ['408', '500', '503']
@@ -30,7 +47,7 @@ describe('docs/openapi.yaml, on agents without coins', () => {
   const routes = (deps: Partial<SponsorDeps> = {}) =>
     agentRoutes({
       sponsor: node.sponsor(deps),
-      agents: () => [],
+      agents: () => [shownAgent],
       onFailure: error => void failures.push(error),
     })
 
@@ -67,9 +84,19 @@ describe('docs/openapi.yaml, on agents without coins', () => {
     expect(open).toEqual([])
   })
 
+  const named = (id: string) => {
+    const operation = operations.find(each => each.id === id)
+    if (operation === undefined) throw new Error(`there is no ${id}`)
+    return operation
+  }
+
+  test('tells what agents are shown as', async () => {
+    const request: Sent = { method: 'GET', path: '/agents', headers: {} }
+    expect(undocumented(named('agents'), await answered({}, request))).toEqual([])
+  })
+
   test('tells what each of them is answered', async () => {
-    const [operation] = operations
-    if (operation === undefined) throw new Error('there is a route')
+    const operation = named('payForAdverts')
     const send = (value: unknown, headers: Readonly<Record<string, string>> = {}): Sent => ({
       method: 'POST',
       path: ADVERTS_PATH,

@@ -47,7 +47,8 @@ describe('a node that is sent whatever comes to mind', () => {
   let silent: Promise<string[]>
 
   beforeAll(async () => {
-    node = await childNode()
+    // There are no agents here, and it is not to be told of that.
+    node = await childNode({ BRC22_JOB_ORCHESTRATION_ENABLED: 'false' })
     client = new HttpClient(node.port)
     const forChain = await faucetBeef(node.url, owner, 2, 1_000_000)
     const chain = chainOf(forChain.subject, 0, owner, 4000)
@@ -213,14 +214,7 @@ describe('a node that is sent whatever comes to mind', () => {
 
   test('answers bodies of other types and encodings', async () => {
     const bomb = gzipSync(new Uint8Array(64 * MIB), { level: 9 })
-    const type = fc.constantFrom(
-      'application/json',
-      'text/plain',
-      'multipart/form-data; boundary=x',
-      'octet-stream',
-      '*/*',
-      ';',
-    )
+    const type = fc.constantFrom('text/plain', 'multipart/form-data; boundary=x', 'octet-stream', '*/*', ';')
     const otherType = type.map(each => ({
       what: each,
       path: '/submit',
@@ -245,7 +239,7 @@ describe('a node that is sent whatever comes to mind', () => {
           fc.integer({ min: 2, max: 60_000 }).map(depth => new Uint8Array(depth).fill(0x5b)),
         ),
         fc.constantFrom('/lookup', '/arc-ingest', '/requestSyncResponse', '/requestForeignGASPNode'),
-        type,
+        fc.oneof(type, fc.constant('application/json')),
       )
       .map(([body, path, contentType]) => ({
         what: `${body.length} bytes that are no JSON to ${path}`,

@@ -23,14 +23,7 @@ export type Lie = {
   readonly name: string
   readonly conduct: Conduct
   readonly shows: readonly Evidence[]
-  /** Why nothing is on record of it yet, although it should be. */
-  readonly notYet?: string
 }
-
-const afterItsRound = 'answers to a round that is over are not taken down'
-const withoutWork = 'an answer whose work never comes stays unchecked when its round ends'
-const refusedByTopic =
-  'what the overlay refuses as a double spend is kept there, and not held against the agent'
 
 const answering = (answer: (job: TakenJob) => Promise<void>): Conduct => ({ work: answer })
 
@@ -100,7 +93,6 @@ export const lies: readonly Lie[] = [
       await job.submit(job.result({ ...job.said(work), workHash: copied }))
     }),
     shows: ['work-void', 'silent', 'late'],
-    notYet: withoutWork,
   },
   {
     name: 'the hash of another agent, over bytes of its own',
@@ -135,7 +127,6 @@ export const lies: readonly Lie[] = [
       await Promise.all(results.map(result => job.submit(result)))
     }),
     shows: ['seat-answered-twice', 'double-spend'],
-    notYet: refusedByTopic,
   },
   {
     name: 'an answer after the deadline',
@@ -145,7 +136,6 @@ export const lies: readonly Lie[] = [
       await stand(job, work)
     }),
     shows: ['late', 'silent'],
-    notYet: afterItsRound,
   },
   {
     name: 'garbage',
@@ -166,7 +156,6 @@ export const lies: readonly Lie[] = [
       await job.submit(job.result(job.said(await job.honestWork())))
     }),
     shows: ['work-void', 'silent', 'late'],
-    notYet: withoutWork,
   },
   { name: 'a seat that is taken, and nothing more', conduct: {}, shows: [] },
   {
@@ -218,7 +207,6 @@ export const lies: readonly Lie[] = [
       await stand(job, work)
     }),
     shows: ['double-spend', 'seat-answered-twice', 'silent', 'late'],
-    notYet: refusedByTopic,
   },
   {
     name: 'failure, whatever the job',
