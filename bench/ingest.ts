@@ -1,14 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { type Posted, posted, prepared } from './ingest/commands.ts'
-import { type Generator, startGenerator } from './ingest/generator-handle.ts'
+import { attacked, begun, HOSTILE_SOURCE, type Posted, posted, prepared } from './ingest/commands.ts'
+import { type Generator, startGenerator, startHostile } from './ingest/generator-handle.ts'
 import { type Ledger, openLedger } from './ingest/ledger.ts'
 import { preloadDedup } from './ingest/preload-dedup.ts'
 import {
+  type BesideHostile,
   type DedupFigures,
   type Identity,
   type Latency,
+  printedBesideHostile,
   printedDedup,
   printedLatency,
   printedSamples,
@@ -46,6 +48,8 @@ const quick = {
   openSeconds: 2,
 }
 const OPEN = { batch: 500, connections: 32, eventsPerSecond: 20_000 }
+const BESIDE_HOSTILE = { batch: 100, connections: 16, eventsPerSecond: 2_000 }
+const HOSTILE = { connections: 4, halfOpen: 50 }
 const COPY_CONNECTIONS = 4
 
 const sourceIds: Readonly<Record<Identity, string>> = {
@@ -55,6 +59,7 @@ const sourceIds: Readonly<Record<Identity, string>> = {
 const sources = [
   { id: sourceIds['native id'], type: 'webhook', policy: { identify: { nativeId: '/nonce' } } },
   { id: sourceIds['event time'], type: 'webhook', policy: { identify: { eventTime: '/occurred_at' } } },
+  { id: HOSTILE_SOURCE, type: 'webhook' },
 ]
 const identities: readonly Identity[] = ['native id', 'event time']
 
@@ -88,16 +93,18 @@ export async function measureIngest({ isQuick, dedupRows }: BenchOptions): Promi
     await ledger.allSealed()
     const samples = await measureCases(bench, scale.cases, scale.rounds)
     const latency = await measureLatency(bench, scale.openSeconds)
+    const besideHostile = await measureBesideHostile(bench, scale.openSeconds)
     const dedup = dedupRows === undefined ? [] : await measureDedup(bench, dedupRows, scale)
     const printed = [
       `medians of ${scale.rounds} rounds; an event has ${Math.round(eventBytes())} bytes; generator, node and PostgreSQL share this machine`,
       printedSamples(samples),
       printedLatency(latency),
+      printedBesideHostile(besideHostile),
       ...(dedup.length > 0 ? [printedDedup(dedup)] : []),
     ]
     return {
       printed: printed.join('\n\n'),
-      figures: { rounds: scale.rounds, eventBytes: eventBytes(), samples, latency, dedup },
+      figures: { rounds: scale.rounds, eventBytes: eventBytes(), samples, latency, besideHostile, dedup },
     }
   } finally {
     for (const close of closing) await close()
@@ -184,8 +191,22 @@ async function standOf({ node, postgres, ledger }: Bench): Promise<Stand> {
   return { cpuMs, nodeMs, walBytes: await ledger.walBytes() }
 }
 
-async function measureLatency(bench: Bench, seconds: number): Promise<Latency> {
-  const { batch, connections, eventsPerSecond } = OPEN
+/** In the same run, one after the other. */
+async function measureBesideHostile(bench: Bench, seconds: number): Promise<BesideHostile> {
+  const quiet = await measureLatency(bench, seconds, BESIDE_HOSTILE)
+  const hostile = startHostile()
+  try {
+    await hostile.ask({ what: 'begin', url: bench.node.url, ...HOSTILE }, begun)
+    const beside = await measureLatency(bench, seconds, BESIDE_HOSTILE)
+    const { statuses } = await hostile.ask({ what: 'end' }, attacked)
+    return { offeredPerSecond: BESIDE_HOSTILE.eventsPerSecond, quiet, beside, statuses }
+  } finally {
+    await hostile.end()
+  }
+}
+
+async function measureLatency(bench: Bench, seconds: number, open = OPEN): Promise<Latency> {
+  const { batch, connections, eventsPerSecond } = open
   const { done } = await post(
     bench,
     'native id',

@@ -30,5 +30,20 @@ export const posted = z.object({
 })
 export type Posted = z.output<typeof posted>
 
+/** Whose name hostile requests are sent under, and the name of its stream. */
+export const HOSTILE_SOURCE = 'bench-hostile'
+
+/** What it asks of those who are hostile. */
+export const attack = z.discriminatedUnion('what', [
+  /** Until the end, each connection a request after the other, and so many that say half of one. */
+  z.object({ what: z.literal('begin'), url: z.string(), connections: z.int(), halfOpen: z.int() }),
+  z.object({ what: z.literal('end') }),
+])
+export type Attack = z.output<typeof attack>
+
+export const begun = z.object({ begun: z.literal(true) })
+/** How often each status was answered. */
+export const attacked = z.object({ statuses: z.record(z.string(), z.int()) })
+
 export const prepared = z.object({ bytes: z.number() })
 export const failure = z.object({ failed: z.string() })

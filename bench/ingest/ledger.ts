@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { columnTypes } from '../../src/adapters/postgres/column-types.ts'
+import { HOSTILE_SOURCE } from './commands.ts'
 
 /** What the database says of the log, beside the node that writes it. */
 export type Ledger = {
-  /** Events in the log. */
+  /** Events of publishers in the log; of the hostile one nobody counts. */
   accepted(): Promise<number>
   /** Bytes of write-ahead log so far. */
   walBytes(): Promise<number>
@@ -22,7 +23,9 @@ export async function openLedger(databaseUrl: string): Promise<Ledger> {
     return rows[0]?.n ?? 0
   }
   return {
-    accepted: () => number('select coalesce(sum(next_seq), 0)::bigint as n from partition_heads'),
+    accepted: () =>
+      number(`select coalesce(sum(next_seq), 0)::bigint as n from partition_heads
+        join partitions on id = partition_id where stream_id <> '${HOSTILE_SOURCE}'`),
     walBytes: () => number(`select (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint as n`),
     async allSealed() {
       while ((await number(unsealed)) > 0) await sleep(LOOK_EVERY_MS)

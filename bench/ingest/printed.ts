@@ -72,6 +72,23 @@ export function printedLatency({ offeredPerSecond, perSecond, p50Ms, p95Ms, p99M
   )
 }
 
+/** What a publisher has to wait, alone and beside those who send what no publisher sends. */
+export type BesideHostile = {
+  readonly offeredPerSecond: number
+  readonly quiet: Latency
+  readonly beside: Latency
+  readonly statuses: Readonly<Record<string, number>>
+}
+
+export function printedBesideHostile({ quiet, beside, statuses, offeredPerSecond }: BesideHostile): string {
+  const answered = Object.entries(statuses).map(([status, times]) => `${times} × ${status}`)
+  return (
+    `${offeredPerSecond} events a second in batches of 100: answered after p50 ${quiet.p50Ms.toFixed(1)}, p95 ${quiet.p95Ms.toFixed(1)} ms; ` +
+    `beside hostile requests (${answered.join(', ')}) after p50 ${beside.p50Ms.toFixed(1)}, p95 ${beside.p95Ms.toFixed(1)} ms, ` +
+    `${(beside.p95Ms / quiet.p95Ms).toFixed(2)} times as long`
+  )
+}
+
 export function printedDedup(figures: readonly DedupFigures[]): string {
   return figures
     .map(

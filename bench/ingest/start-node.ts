@@ -31,6 +31,8 @@ export async function startIngestNode(
       // The chain has nothing to do here.
       LOCAL_BLOCK_MS: '3600000',
       FUEL_HORIZON_S: '0',
+      // What a node does for want of agents is not ingest, and takes as much time as it gets.
+      EVENT_DEGRADED_MODE: 'wait',
     },
   })
   const { pid } = child

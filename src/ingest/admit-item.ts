@@ -68,15 +68,16 @@ export function admitItem({ submission: read, flags: seen }: ReadItem, admission
 /** What a source's policy finds goes before what the item's shape says by itself. */
 function stateIdentity(submission: Submission, policy: SourcePolicy): StatedIdentity | Fault {
   const { nativeId, eventTime, sourceSeq } = submission
-  const ofShape: StatedIdentity = {
-    ...(nativeId !== undefined && { nativeId }),
-    ...(eventTime !== undefined && { eventTime }),
-    ...(sourceSeq !== undefined && { sourceSeq }),
-  }
   const find = finderOf(policy)
-  if (find === undefined) return ofShape
-  const found = readIdentity(find(submission.payload))
-  return found.ok ? { ...ofShape, ...found.value } : found.fault
+  if (find === undefined) return { nativeId, eventTime, sourceSeq }
+  const read = readIdentity(find(submission.payload))
+  if (!read.ok) return read.fault
+  const found = read.value
+  return {
+    nativeId: found.nativeId ?? nativeId,
+    eventTime: found.eventTime ?? eventTime,
+    sourceSeq: found.sourceSeq ?? sourceSeq,
+  }
 }
 
 const finders = new WeakMap<SourcePolicy, (payload: Json) => FoundIdentity>()
@@ -192,10 +193,8 @@ function fingerprintOf(
   const observed = {
     sourceId,
     streamId,
-    payloadJcs,
-    ...(nativeId !== undefined && { nativeId }),
-    ...(sourceSeq !== undefined && { sourceSeq }),
-    ...(eventTime !== undefined && { eventTimeMs: eventTime.ms }),
+    ...{ payloadJcs, nativeId, sourceSeq },
+    eventTimeMs: eventTime?.ms,
   }
   const { eventId, dedup } = identifyFirst(observed, { ingestTimeMs: receivedMs, key: '', index: 0 })
   return dedup === 'none' ? undefined : eventId

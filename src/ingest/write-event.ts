@@ -27,10 +27,8 @@ export function writeEvent(
     {
       sourceId: source.sourceId,
       streamId: stream.streamId,
-      payloadJcs,
-      ...(nativeId !== undefined && { nativeId }),
-      ...(sourceSeq !== undefined && { sourceSeq }),
-      ...(eventTime !== undefined && { eventTimeMs: eventTime.ms }),
+      ...{ payloadJcs, nativeId, sourceSeq },
+      eventTimeMs: eventTime?.ms,
     },
     {
       ingestTimeMs: receivedMs,
@@ -43,7 +41,7 @@ export function writeEvent(
   const line = style.write({
     submission,
     stated,
-    identified: { ...identity, flags: identity.flags | flags },
+    identified: flags === 0 ? identity : { ...identity, flags: identity.flags | flags },
     partitionKey,
     ingestTimeMs: receivedMs,
     payloadJcs,

@@ -1,4 +1,4 @@
-import type { Pool } from 'pg'
+import { DatabaseError, type Pool } from 'pg'
 import type { AppendOutcome } from '../../ingest/append.ts'
 import { inTransaction } from '../postgres/sql.ts'
 import {
@@ -15,7 +15,7 @@ import { type Head, lockHeads } from './heads.ts'
 import { noteReleases } from './holdings.ts'
 import { keepAnswers } from './idempotency.ts'
 import { place } from './lay-out.ts'
-import { settleEventIds, settleNativeIds } from './settle-identities.ts'
+import { type IdsTaken, settleEventIds, settleNativeIds } from './settle-identities.ts'
 import { settleHeld, settleKeys, settleReleases, settleShares } from './settle-requests.ts'
 
 export type GroupOutcome =
@@ -27,6 +27,8 @@ export type GroupOutcome =
     }
   /** Nothing was taken: the members at these places know an older policy than their streams have. */
   | { readonly kind: 'stale'; readonly members: ReadonlySet<number> }
+  /** Nothing was taken: there is an id among them that is not new. */
+  | { readonly kind: 'repeats' }
 
 /**
  * Takes several offers in one transaction, in their order: all that is answered is durable when this resolves. Whatever
@@ -34,8 +36,9 @@ export type GroupOutcome =
  */
 export async function commitGroup(
   group: readonly GroupMember[],
-  { pool, nowMs, begin }: { readonly pool: Pool; readonly nowMs: number; readonly begin: string },
+  { pool, nowMs, begin, ids }: CommitGroupDeps,
 ): Promise<GroupOutcome> {
+  const isRepeat = (error: unknown) => ids === 'as-new' && violatesIds(error)
   return inTransaction<GroupOutcome>(
     pool,
     async db => {
@@ -43,12 +46,14 @@ export async function commitGroup(
       await settleKeys(db, works, nowMs)
       await settleReleases(db, works, nowMs)
       await settleShares(db, works, nowMs)
-      await settleNativeIds(db, works, nowMs)
+      if ((await orRepeats(settleNativeIds(db, works, ids, nowMs), isRepeat)) === 'repeats')
+        return { kind: 'repeats' }
       await settleHeld(db, works)
       const heads = new Map((await lockHeads(db, partitionsOf(works))).map(head => [head.partitionId, head]))
       const stale = works.flatMap((work, i) => (isStale(work, heads) ? [i] : []))
       if (stale.length > 0) return { kind: 'stale', members: new Set(stale) }
-      await settleEventIds(db, works)
+      if ((await orRepeats(settleEventIds(db, works, ids), isRepeat)) === 'repeats')
+        return { kind: 'repeats' }
       const written = await place(db, works, heads, nowMs)
       await noteReleases(db, works.flatMap(released), nowMs)
       await keepAnswers(db, works.flatMap(answeredUnderKey))
@@ -56,6 +61,34 @@ export async function commitGroup(
     },
     { begin, keep: ({ kind }) => kind === 'committed' },
   )
+}
+
+export type CommitGroupDeps = {
+  readonly pool: Pool
+  readonly nowMs: number
+  readonly begin: string
+  readonly ids: IdsTaken
+}
+
+/** What has failed over it can only be rolled back. */
+async function orRepeats(
+  settled: Promise<void>,
+  isRepeat: (error: unknown) => boolean,
+): Promise<'repeats' | undefined> {
+  try {
+    await settled
+    return undefined
+  } catch (error) {
+    if (isRepeat(error)) return 'repeats'
+    throw error
+  }
+}
+
+const UNIQUE_VIOLATION = '23505'
+
+function violatesIds(error: unknown): boolean {
+  if (!(error instanceof DatabaseError) || error.code !== UNIQUE_VIOLATION) return false
+  return error.constraint === 'event_ids_pkey' || error.constraint === 'native_ids_pkey'
 }
 
 function isStale(work: Work, heads: ReadonlyMap<number, Head>): boolean {

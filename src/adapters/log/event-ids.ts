@@ -21,13 +21,24 @@ function signed(digits: string): string | number {
   return digits.length <= EXACT_DIGITS ? Number(digits) : String(BigInt.asIntN(64, BigInt(digits)))
 }
 
+/** Takes them, where none of them was taken before; else it fails with a violation of `event_ids_pkey`. */
+export async function takeEventIds(db: Queryable, keys: readonly EventIdKey[]): Promise<void> {
+  if (keys.length === 0) return
+  await db.query({
+    name: 'take-event-ids',
+    text: `insert into event_ids (ordering, event_id)
+      select ordering, substring($2::bytea from (32 * (place - 1) + 1)::int for 32)
+      from unnest($1::bigint[]) with ordinality as given (ordering, place)`,
+    values: [orderings(keys), idBytes(keys)],
+  })
+}
+
 /** Takes those that nobody has taken: the eventIds that were taken before. */
 export async function claimEventIds(
   db: Queryable,
   keys: readonly EventIdKey[],
 ): Promise<ReadonlySet<string>> {
   if (keys.length === 0) return new Set()
-  const ids = Buffer.from(keys.map(({ eventId }) => eventId).join(''), 'hex')
   const { rows } = await db.query<{ fresh: Uint8Array | null }>({
     name: 'claim-event-ids',
     // Nearly always all of them are new, and then nothing is sent back.
@@ -37,7 +48,7 @@ export async function claimEventIds(
           from unnest($1::bigint[]) with ordinality as given (ordering, place)
           on conflict do nothing returning event_id)
       select case when count(*) = $3 then null else coalesce(string_agg(event_id, ''), '') end as fresh from fresh`,
-    values: [numbers(keys.map(({ ordering }) => ordering)), ids, keys.length],
+    values: [orderings(keys), idBytes(keys), keys.length],
   })
   const fresh = rows[0]?.fresh
   if (fresh === null || fresh === undefined) return new Set()
@@ -45,4 +56,12 @@ export async function claimEventIds(
   const hex = hexOf(fresh)
   for (let at = 0; at < hex.length; at += 64) taken.delete(hex.slice(at, at + 64))
   return taken
+}
+
+function orderings(keys: readonly EventIdKey[]): string {
+  return numbers(keys.map(({ ordering }) => ordering))
+}
+
+function idBytes(keys: readonly EventIdKey[]): Buffer {
+  return Buffer.from(keys.map(({ eventId }) => eventId).join(''), 'hex')
 }

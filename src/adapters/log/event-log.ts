@@ -4,6 +4,7 @@ import { isConnectionLoss, isOutOfTime } from '../postgres/connection-loss.ts'
 import { commitGroup } from './commit-group.ts'
 import type { GroupMember } from './group-work.ts'
 import type { Head } from './heads.ts'
+import { openIdsMode } from './ids-taken.ts'
 import { openPartitions } from './partitions.ts'
 
 /** The log of events on PostgreSQL: what is offered at the same time is committed together. */
@@ -59,6 +60,7 @@ export function openEventLog(deps: EventLogDeps): EventLog {
   const { pool, now, begin = 'begin', onAppended, onFailure } = deps
   const limits = { ...eventLogLimits, ...deps.limits }
   const partitionsOf = openPartitions(deps)
+  const idsMode = openIdsMode()
   const queue: Queued[] = []
   const waiting = { offers: 0, events: 0, bytes: 0 }
   const linger = openLinger(limits.linger, () => pump())
@@ -120,7 +122,12 @@ export function openEventLog(deps: EventLogDeps): EventLog {
     const group = offered.filter((_, i) => prepared[i] !== undefined)
     const members = prepared.filter(member => member !== undefined)
     if (members.length === 0) return
-    const outcome = await commitGroup(members, { pool, nowMs: now(), begin })
+    const ids = idsMode.now()
+    const outcome = await commitGroup(members, { pool, nowMs: now(), begin, ids })
+    if (outcome.kind === 'repeats') {
+      idsMode.repeated()
+      return commit(group)
+    }
     if (outcome.kind === 'stale') {
       const rest: Queued[] = []
       for (const [i, each] of group.entries())
@@ -129,6 +136,7 @@ export function openEventLog(deps: EventLogDeps): EventLog {
       if (rest.length > 0) await commit(rest)
       return
     }
+    idsMode.answered(outcome.outcomes)
     for (const [i, each] of group.entries()) {
       const answer = outcome.outcomes[i]
       if (answer !== undefined) settle(each, () => each.resolve(answer))

@@ -7,6 +7,27 @@ export type NativeKey = { readonly sourceId: string; readonly nativeId: string }
 /** `first`: what it is taken as, where nothing is known of it. */
 export type NativeClaim = NativeKey & { readonly first: Pick<IdentifiedEvent, 'eventId' | 'eventTimeMs'> }
 
+/** Takes them with `first`, where nothing was known of any; else it fails with a violation of `native_ids_pkey`. */
+export async function takeNativeIds(
+  db: Queryable,
+  claims: readonly NativeClaim[],
+  nowMs: number,
+): Promise<void> {
+  if (claims.length === 0) return
+  await db.query({
+    name: 'take-native-ids',
+    text: `insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, first_ms)
+      select source_id, native_id, digest, digest, latest_ms, $7 from (${given}) as given
+        order by source_id, native_id`,
+    values: [texts(claims.map(({ sourceId }) => sourceId)), ...idBytes(claims), nowMs],
+  })
+}
+
+const given = `select source_id, substring($2::bytea from start for length) as native_id,
+    substring($3::bytea from (32 * (place - 1) + 1)::int for 32) as digest, latest_ms, place
+  from unnest($1::text[], $4::int[], $5::int[], $6::bigint[]) with ordinality
+    as named (source_id, start, length, latest_ms, place)`
+
 /**
  * What was known of the keys, by their places, locked until the transaction ends; those not known before are taken with
  * `first`.
@@ -20,12 +41,7 @@ export async function claimNativeIds(
   if (claims.length === 0) return known
   const { rows } = await db.query<{ taken: number[] | null }>({
     name: 'claim-native-ids',
-    text: `with given as materialized (
-        select source_id, substring($2::bytea from start for length) as native_id,
-            substring($3::bytea from (32 * (place - 1) + 1)::int for 32) as digest, latest_ms, place
-          from unnest($1::text[], $4::int[], $5::int[], $6::bigint[]) with ordinality
-            as named (source_id, start, length, latest_ms, place)
-      ), fresh as (
+    text: `with given as materialized (${given}), fresh as (
         insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, first_ms)
           select source_id, native_id, digest, digest, latest_ms, $7 from given order by source_id, native_id
           on conflict do nothing returning source_id, native_id)

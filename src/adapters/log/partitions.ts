@@ -42,6 +42,9 @@ async function findOrOpen(
     // One at a time for each stream, so that partitions are numbered without gaps.
     await db.query('select 1 from streams where stream_id = $1 for update', [stream.streamId])
     if ((await find(stream, level, db)).length > 0) return
+    // And in all one at a time from here on: whoever sees a partition has seen all with lower numbers, or a reader that
+    // goes on from a position would take one that shows up late for one that it had left out.
+    await db.query("select pg_advisory_xact_lock(hashtextextended('assay: open partitions', 0))")
     await db.query(
       `with opened as (
         insert into partitions (stream_id, partition, log, network, level, audience, shards_by, shards_index,

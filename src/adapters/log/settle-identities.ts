@@ -7,10 +7,10 @@ import {
 } from '../../core/event/identity.ts'
 import type { Queryable } from '../postgres/sql.ts'
 import { readBack } from './changed-line.ts'
-import { claimEventIds, type EventIdKey, orderingOf } from './event-ids.ts'
+import { claimEventIds, type EventIdKey, orderingOf, takeEventIds } from './event-ids.ts'
 import { type EventWork, type ItemWork, undecided, type Work } from './group-work.ts'
 import type { Holding } from './holdings.ts'
-import { claimNativeIds, type NativeClaim, writeNativeIds } from './native-ids.ts'
+import { claimNativeIds, type NativeClaim, takeNativeIds, writeNativeIds } from './native-ids.ts'
 
 /** One native id that the group names. */
 type Named = NativeClaim & {
@@ -21,7 +21,18 @@ type Named = NativeClaim & {
   isChanged: boolean
 }
 
-export async function settleNativeIds(db: Queryable, works: readonly Work[], nowMs: number): Promise<void> {
+/**
+ * Whether ids are taken as new without asking, which costs half: where one is not, the transaction fails, and is tried
+ * again with `asked`.
+ */
+export type IdsTaken = 'as-new' | 'asked'
+
+export async function settleNativeIds(
+  db: Queryable,
+  works: readonly Work[],
+  taken: IdsTaken,
+  nowMs: number,
+): Promise<void> {
   const named = new Map<string, Named>()
   const events: { readonly item: EventWork; readonly name: Named }[] = []
   for (const item of undecided(works)) {
@@ -38,10 +49,12 @@ export async function settleNativeIds(db: Queryable, works: readonly Work[], now
   }
   if (events.length === 0) return
   const names = [...named.values()]
-  for (const [place, known] of await claimNativeIds(db, names, nowMs)) {
-    const name = names[place]
-    if (name !== undefined) name.known = known
-  }
+  if (taken === 'as-new') await takeNativeIds(db, names, nowMs)
+  else
+    for (const [place, known] of await claimNativeIds(db, names, nowMs)) {
+      const name = names[place]
+      if (name !== undefined) name.known = known
+    }
 
   for (const { item, name } of events) {
     if (name.takenAs !== undefined) name.known ??= rememberFirst(name.takenAs)
@@ -90,7 +103,11 @@ function undecidedEvent({ event, index, member }: EventWork, nativeId: string): 
   }
 }
 
-export async function settleEventIds(db: Queryable, works: readonly Work[]): Promise<void> {
+export async function settleEventIds(
+  db: Queryable,
+  works: readonly Work[],
+  idsTaken: IdsTaken,
+): Promise<void> {
   const seen = new Set<string>()
   const keys: EventIdKey[] = []
   const asked: ItemWork[] = []
@@ -107,6 +124,7 @@ export async function settleEventIds(db: Queryable, works: readonly Work[]): Pro
     keys.push({ eventId, ordering: orderingOf(identity, event.sourceSeq, index) })
     asked.push(item)
   }
+  if (idsTaken === 'as-new') return takeEventIds(db, keys)
   const taken = await claimEventIds(db, keys)
   if (taken.size === 0) return
   for (const [i, { eventId }] of keys.entries()) {

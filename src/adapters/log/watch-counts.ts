@@ -1,5 +1,5 @@
-import type { Pool } from 'pg'
 import { repeat } from '../../runtime/repeat.ts'
+import type { Queryable } from '../postgres/sql.ts'
 import { type Counted, countOn } from './count-on.ts'
 import { type Followed, follow, followedAtFirst, readVerdicts, type Verdicts } from './count-verdicts.ts'
 import { readCounted } from './read-counted.ts'
@@ -17,7 +17,7 @@ export type CountsWatch = {
 }
 
 export type WatchDeps = {
-  readonly pool: Pool
+  readonly pool: Queryable
   readonly everyMs?: number
   /** Told of each once, and again where it has changed. */
   onDiscrepancy(sentence: string): void
@@ -49,7 +49,7 @@ export function watchCounts({
 
   const look = async (counted: Counted): Promise<string | undefined> => {
     const { partitionId } = counted
-    const known = tallies.get(partitionId) ?? (await tallyAtLastMark(pool, partitionId))
+    const known = tallies.get(partitionId) ?? (await tallyAtLastMark(pool, counted))
     const tally = await countOn(pool, counted, known)
     if (typeof tally === 'string') return tally
     const wrong = againstHead(tally, counted)
@@ -108,12 +108,13 @@ export function watchCounts({
 
 type Place = Pick<Counted, 'partitionId' | 'streamId' | 'partition'>
 
-async function tallyAtLastMark(pool: Pool, partitionId: number): Promise<Tally> {
-  const { rows } = await pool.query<Omit<Tally, 'totals'> & Omit<Tally['totals'], 'accepted'>>(
+/** The last of those that its head counted: more may have come since that was read. */
+async function tallyAtLastMark(db: Queryable, { partitionId, nextPacket }: Counted): Promise<Tally> {
+  const { rows } = await db.query<Omit<Tally, 'totals'> & Omit<Tally['totals'], 'accepted'>>(
     `select up_to_append as appends, up_to_append as "sealedAppend", packet_no + 1 as packets,
         up_to_seq as "sealedSeq", watermark_ms as "watermarkMs", received, duplicate, rejected, quarantined, waived
-      from seal_marks where partition_id = $1 order by packet_no desc limit 1`,
-    [partitionId],
+      from seal_marks where partition_id = $1 and packet_no < $2 order by packet_no desc limit 1`,
+    [partitionId, nextPacket],
   )
   const [mark] = rows
   if (mark === undefined) return emptyTally

@@ -1,10 +1,11 @@
 import type { Pool } from 'pg'
-import type { Audience } from '../../core/audience.ts'
 import type { Envelope } from '../../core/event/envelope.ts'
 import { readLine } from '../../core/event/line.ts'
 import { orThrow } from '../../core/fault.ts'
 import type { EventState } from '../../core/jobs/lifecycle.ts'
+import type { ReadableStream, Reader } from '../../core/registry/may-read.ts'
 import { hexOf } from '../postgres/sql.ts'
+import { readableSql, readerValues } from '../reading/readable.ts'
 import { readConstants } from './read-segments.ts'
 import { scanSegment } from './scan-segment.ts'
 
@@ -47,30 +48,26 @@ export type OutsideVerdict = {
   readonly answeredMs: number | null
 }
 
-/** What decides who may read it. */
-export type EventStream = {
-  readonly streamId: string
-  readonly audience: Audience
-  readonly published: boolean
-  readonly tenantId: string | null
-  readonly readers: readonly string[]
-}
+export type EventStream = ReadableStream & { readonly streamId: string }
 
-/** `behind`: so much is not projected yet that it cannot be said. */
-export type FindEvent = (eventId: string) => Promise<FoundEvent | 'behind' | undefined>
+/**
+ * `behind`: so much is not projected yet that it cannot be said. Events of streams that the reader may not read are looked for
+ * nowhere, so that whether there is one changes neither the answer nor what it takes to give it.
+ */
+export type FindEvent = (eventId: string, reader: Reader) => Promise<FoundEvent | 'behind' | undefined>
 
 /** Of lines that are not projected yet, the newest. */
 export const tailBytesMax = 64 * 1024 * 1024
 
 /** Looks where the projections are, then in what they have not reached: an event is found once it is answered for. */
 export function openFindEvent(pool: Pool, { tailMax = tailBytesMax } = {}): FindEvent {
-  return async eventId => {
-    const projected = await findProjected(pool, eventId)
+  return async (eventId, reader) => {
+    const projected = await findProjected(pool, eventId, reader)
     if (projected !== undefined) return projected
-    const tail = await findInTail(pool, eventId, tailMax)
+    const tail = await findInTail(pool, eventId, reader, tailMax)
     if (tail.found !== undefined) return tail.found
     // Between the two looks it may have gone from the one place to the other.
-    return (await findProjected(pool, eventId)) ?? (tail.isCut ? 'behind' : undefined)
+    return (await findProjected(pool, eventId, reader)) ?? (tail.isCut ? 'behind' : undefined)
   }
 }
 
@@ -121,13 +118,14 @@ export const findProjectedSql = `
         where partition_id = event.partition_id and first_seq <= event.seq and count > 0
         order by first_seq desc limit 1) as segment
     where event.era = any(array(select era from projection_eras))
-      and substr(event.event_id, 1, 8) = substr($1::bytea, 1, 8) and event.event_id = $1`
+      and substr(event.event_id, 1, 8) = substr($1::bytea, 1, 8) and event.event_id = $1
+      and ${readableSql('stream', 2)}`
 
-async function findProjected(pool: Pool, eventId: string): Promise<FoundEvent | undefined> {
+async function findProjected(pool: Pool, eventId: string, reader: Reader): Promise<FoundEvent | undefined> {
   const { rows } = await pool.query<ProjectedRow>({
     name: 'find-projected',
     text: findProjectedSql,
-    values: [Buffer.from(eventId, 'hex')],
+    values: [Buffer.from(eventId, 'hex'), ...readerValues(reader)],
   })
   const [row] = rows
   if (row === undefined) return undefined
@@ -174,10 +172,12 @@ const tailSql = `
         sum(octet_length(segment.lines)) over (order by segment.appended_ms desc, segment.partition_id,
           segment.append_no desc) as upto
       from partition_heads as head
+      join partitions as opened on opened.id = head.partition_id
+      join streams as stream on stream.stream_id = opened.stream_id
       left join projection_positions as position on position.partition_id = head.partition_id
       join segments as segment on segment.partition_id = head.partition_id
         and segment.append_no >= coalesce(position.next_append, 0) and segment.count > 0
-      where head.next_append > coalesce(position.next_append, 0)
+      where head.next_append > coalesce(position.next_append, 0) and ${readableSql('stream', 3)}
   ), size as (select coalesce(max(upto), 0)::bigint as bytes from tail)
   select size.bytes as "tailBytes", held.*
     from size left join lateral (
@@ -194,12 +194,13 @@ const tailSql = `
 async function findInTail(
   pool: Pool,
   eventId: string,
+  reader: Reader,
   bytesMax: number,
 ): Promise<{ found: FoundEvent | undefined; isCut: boolean }> {
   const { rows } = await pool.query<TailRow>({
     name: 'find-in-tail',
     text: tailSql,
-    values: [Buffer.from(`"eventId":"${eventId}"`), bytesMax],
+    values: [Buffer.from(`"eventId":"${eventId}"`), bytesMax, ...readerValues(reader)],
   })
   const isCut = (rows[0]?.tailBytes ?? 0) > bytesMax
   for (const row of rows) {

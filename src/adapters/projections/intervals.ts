@@ -31,8 +31,11 @@ async function count(db: Queryable, nowMs: number): Promise<'more' | undefined> 
     name: 'next-interval',
     // Where nothing has come for long, what is between is passed over.
     text: `select counted_ms as "countedMs",
-        (select floor(extract(epoch from min(ingested_at)) * 1000)::bigint from projected_events
-          where ingested_at >= to_timestamp(counted_ms::double precision / 1000)) as "fromMs"
+        (select floor(extract(epoch from min(oldest.ingested_at)) * 1000)::bigint from projection_positions as position
+          cross join lateral (select event.ingested_at from projected_events as event
+            where event.partition_id = position.partition_id
+              and event.ingested_at >= to_timestamp(counted_ms::double precision / 1000)
+            order by event.ingested_at limit 1) as oldest) as "fromMs"
       from projection_intervals for update skip locked`,
   })
   const [next] = rows
@@ -66,9 +69,12 @@ async function unprojectedSince(db: Queryable): Promise<number | undefined> {
 const sql = `
   with taken as (
     select source_id, floor(extract(epoch from ingested_at) * 1000 / $3::bigint)::bigint as interval, count(*) as events
-      from projected_events
-      where ingested_at >= to_timestamp($1::bigint::double precision / 1000)
-        and ingested_at < to_timestamp($2::bigint::double precision / 1000)
+      from projection_positions as position
+      -- The offset has each partition looked up in the index by partitions, which is the only one by time.
+      cross join lateral (select source_id, ingested_at from projected_events
+        where partition_id = position.partition_id
+          and ingested_at >= to_timestamp($1::bigint::double precision / 1000)
+          and ingested_at < to_timestamp($2::bigint::double precision / 1000) offset 0) as event
       group by 1, 2
   ), held as (
     select source_id, received_ms / $3::bigint as interval, count(*) as events

@@ -9,6 +9,8 @@ import {
 } from './read-segments.ts'
 import { scanSegment } from './scan-segment.ts'
 import { type PlacedEvent, writeEvents } from './write-events.ts'
+import { writeTerms } from './write-terms.ts'
+import { writeTypes } from './write-types.ts'
 
 export type ProjectionBounds = StretchBounds & {
   readonly partitionsMax: number
@@ -50,12 +52,15 @@ async function project(db: Queryable, bounds: ProjectionBounds, nowMs: number): 
   const due = await lockDue(db, bounds.partitionsMax, nowMs)
   if (due.length === 0) return { events: 0, isMore: false, unread: [] }
   const { stretches, isCut } = await planStretches(db, due, bounds)
-  const { events, unread } = placeEvents(await readSegments(db, stretches))
+  const segments = await readSegments(db, stretches)
+  const { events, unread } = placeEvents(segments)
 
   // Read under the locks of the positions: a rebuild that has opened an era knows what is written to older ones.
   const { rows } = await db.query<{ era: number }>('select max(era) as era from projection_eras')
   const era = rows[0]?.era ?? 0
   await writeEvents(db, era, events)
+  await writeTypes(db, events)
+  await writeTerms(db, segments, events)
   const isUnread = (partitionId: number) => unread.some(each => each.partitionId === partitionId)
   const read = stretches.filter(({ partitionId }) => !isUnread(partitionId))
   await advance(db, read, nowMs)

@@ -8,7 +8,7 @@ import { type RestBounds, restAfter, restBounds } from './rest.ts'
 export type ProjectorDeps = {
   readonly pool: Pool
   now(): number
-  /** How busy this process was since it was asked last: 0 to 1. */
+  /** How busy it is where projections must not be in the way, since it was asked last: 0 to 1. */
   busy(): number
   /** Events that no projection has seen yet, as far as is known. */
   behindEvents(): number
@@ -28,7 +28,7 @@ export const PROJECT_EVERY_MS = 250
 const AGAIN_MS = 2_000
 const COUNT_EVERY_MS = 10_000
 
-/** Keeps the projections up with the log, behind the hot path: as busy as the process is, so much it rests. */
+/** Keeps the projections up with the log, behind the hot path: the busier it is there, the longer it rests. */
 export function startProjector(deps: ProjectorDeps): Projector {
   const bounds = { ...projectionBounds, ...restBounds, ...deps.bounds }
   const stopping = new AbortController()

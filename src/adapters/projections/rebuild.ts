@@ -4,6 +4,8 @@ import { recountIntervals } from './intervals.ts'
 import { countInEra, type ProjectionBounds, placeSegment, projectionBounds, projectSome } from './project.ts'
 import { planStretches, type Reach, readSegments } from './read-segments.ts'
 import { eventIdBytes, writeEvents } from './write-events.ts'
+import { writeTerms } from './write-terms.ts'
+import { writeTypes } from './write-types.ts'
 
 export type Rebuilt = { readonly events: number; readonly removed: number }
 
@@ -25,6 +27,7 @@ export async function rebuildProjections(
     if (rows[0]?.mine !== true)
       throw new Error('another process is rebuilding the projections of this database; wait for it')
     const { era, positions } = await inTransaction(pool, openEra)
+    const fields = await readFieldIds(pool)
     let events = 0
     for (const projected of positions) {
       let reach = { partitionId: projected.partitionId, fromAppend: 0, fromSeq: 0 }
@@ -51,6 +54,7 @@ export async function rebuildProjections(
       events += step.events
       isMore = step.isMore
     }
+    await settleTerms(pool, fields)
     await recountIntervals(pool, now())
     return { events, removed }
   } finally {
@@ -89,7 +93,8 @@ async function replaceSome(
     throw new Error(
       `partition ${reach.partitionId} was projected up to append ${reach.endAppend}, and its log has none at ${reach.fromAppend}; \`assay doctor\` recounts the log`,
     )
-  const events = (await readSegments(db, [stretch])).flatMap(placeSegment)
+  const segments = await readSegments(db, [stretch])
+  const events = segments.flatMap(placeSegment)
   await db.query({
     name: 'remove-projected',
     // The offset has each looked for in the index, where the planner would read all rows for a few thousand of them.
@@ -106,6 +111,8 @@ async function replaceSome(
   const { rows } = await db.query<{ era: number }>('select max(era) as era from projection_eras')
   const newest = rows[0]?.era ?? era
   await writeEvents(db, newest, events)
+  await writeTypes(db, events)
+  await writeTerms(db, segments, events)
   await countInEra(db, newest, events.length, bounds.eraEventsMax)
   return { toAppend: stretch.toAppend, toSeq: stretch.toSeq, events: events.length, bytes: stretch.bytes }
 }
@@ -126,4 +133,22 @@ async function removeOlder(db: Queryable, era: number): Promise<number> {
   }
   await db.query('delete from projection_eras where era < $1', [era])
   return removed
+}
+
+async function readFieldIds(db: Queryable): Promise<number[]> {
+  const { rows } = await db.query<{ id: number }>('select id from search_fields')
+  return rows.map(({ id }) => id)
+}
+
+/** Fields that were there from the beginning of a rebuild on are in everything by its end; of others nothing is kept. */
+async function settleTerms(db: Queryable, fields: readonly number[]): Promise<void> {
+  await db.query('update search_fields set since_ms = 0 where id = any ($1)', [fields])
+  for (;;) {
+    const { rowCount } = await db.query(
+      `delete from search_terms where ctid = any(array(
+        select term.ctid from search_terms as term
+          where not exists (select from search_fields where id = term.field_id) limit ${ROWS_AT_ONCE}))`,
+    )
+    if (rowCount === null || rowCount === 0) return
+  }
 }

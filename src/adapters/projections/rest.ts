@@ -1,5 +1,5 @@
 export type RestBounds = {
-  /** A thread that is busier than this belongs to ingest. */
+  /** A machine that is busier than this belongs to ingest, or a thread that is shared with it. */
   readonly busyShare: number
   /** What projections take of the time at least, however busy it is. */
   readonly shareMin: number

@@ -10,7 +10,7 @@ export type FreshValuesDeps<T> = {
 
 /**
  * Values by their key, as they were at most so long ago, also where there are none. What is asked together is read
- * together, and one reading answers all who wait for the same key.
+ * together, with what else is in use and old, and one reading answers all who wait for the same key.
  */
 export class FreshValues<T> {
   readonly #deps: FreshValuesDeps<T>
@@ -27,6 +27,7 @@ export class FreshValues<T> {
     const held = this.#held.get(key)
     const ageMs = held === undefined ? Number.POSITIVE_INFINITY : performance.now() - held.asOfMs
     if (held === undefined || ageMs > this.#deps.ageMsMax) return this.#read(key)
+    held.isAsked = true
     // Read again before it is too old: whoever asks often never waits. Those who come too late hear of a failure.
     if (ageMs > this.#deps.ageMsMax / 2) this.#read(key).catch(() => undefined)
     return Promise.resolve(held.value)
@@ -43,7 +44,7 @@ export class FreshValues<T> {
     this.#readings.clear()
   }
 
-  #read(key: string): Promise<T | undefined> {
+  #read(key: string, isAsked = true): Promise<T | undefined> {
     const underWay = this.#readings.get(key)
     if (underWay !== undefined) return underWay
     this.#next ??= this.#startBatch()
@@ -51,7 +52,7 @@ export class FreshValues<T> {
     const reading: Promise<T | undefined> = this.#next.found
       .then(({ asOfMs, stored }) => {
         const value = this.#open(key, stored.get(key))
-        if (this.#readings.get(key) === reading) this.#keep(key, { ...value, asOfMs })
+        if (this.#readings.get(key) === reading) this.#keep(key, { ...value, asOfMs, isAsked })
         return value.value
       })
       .finally(() => {
@@ -65,6 +66,7 @@ export class FreshValues<T> {
     const keys = new Set<string>()
     // Begins once everybody has asked whose turn it is now.
     const found = Promise.resolve().then(async () => {
+      this.#takeAlong()
       this.#next = undefined
       const asOfMs = performance.now()
       return { asOfMs, stored: await this.#deps.read([...keys]) }
@@ -72,7 +74,14 @@ export class FreshValues<T> {
     return { keys, found }
   }
 
-  #open(key: string, stored: Stored<T> | undefined): Omit<Held<T>, 'asOfMs'> {
+  /** What else is used and will be too old soon: those who ask for many, one after the other, ask once. */
+  #takeAlong(): void {
+    const beforeMs = performance.now() - this.#deps.ageMsMax / 2
+    for (const [key, { isAsked, asOfMs }] of this.#held)
+      if (isAsked && asOfMs < beforeMs) this.#read(key, false).catch(() => undefined)
+  }
+
+  #open(key: string, stored: Stored<T> | undefined): Pick<Held<T>, 'value' | 'version'> {
     if (stored === undefined) return { version: undefined, value: undefined }
     const held = this.#held.get(key)
     if (held?.version === stored.version) return held
@@ -91,6 +100,8 @@ type Held<T> = {
   readonly version: string | undefined
   /** When the reading began that brought it. */
   readonly asOfMs: number
+  /** For it, or since then. */
+  isAsked: boolean
 }
 
 type Batch<T> = {

@@ -14,6 +14,7 @@ import {
 import { seal } from '../keys/seal.ts'
 import { bytea } from '../postgres/sql.ts'
 import { type ChangeDeps, type Changing, cannot, changing, type Put } from './changing.ts'
+import { putSearchFields } from './put-search-fields.ts'
 import { recordChange } from './record-change.ts'
 import { policyOf, type SourceRow, writerRows } from './source-rows.ts'
 import {
@@ -187,15 +188,16 @@ async function writeStream(
     // Audience and blind key stay as they were at the first time.
     text: `insert into streams as stored (stream_id, audience, level, shards_by, shards_count, domain, partition_key,
         policy_digest, operators, topics, tenant_id, open_tags, lateness_ms, published, limits, readers, blind_key,
-        created_ms, updated_ms, aggregate)
-      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18, $19)
+        created_ms, updated_ms, aggregate, search)
+      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18, $19, $20)
       on conflict (stream_id) do update set level = excluded.level, shards_by = excluded.shards_by,
         shards_count = excluded.shards_count, domain = excluded.domain, partition_key = excluded.partition_key,
         policy_digest = excluded.policy_digest,
         policy_no = stored.policy_no + (stored.policy_digest <> excluded.policy_digest)::int,
         operators = excluded.operators, topics = excluded.topics, tenant_id = excluded.tenant_id,
         open_tags = excluded.open_tags, lateness_ms = excluded.lateness_ms, published = excluded.published,
-        limits = excluded.limits, readers = excluded.readers, aggregate = excluded.aggregate, updated_ms = excluded.updated_ms`,
+        limits = excluded.limits, readers = excluded.readers, aggregate = excluded.aggregate,
+        search = excluded.search, updated_ms = excluded.updated_ms`,
     values: [
       streamId,
       audience,
@@ -216,8 +218,10 @@ async function writeStream(
       blindKey && Buffer.from(blindKey),
       by.atMs,
       stream.aggregate === undefined ? null : JSON.stringify(stream.aggregate),
+      stream.search === undefined ? null : JSON.stringify(stream.search),
     ],
   })
+  await putSearchFields(db, streamId, stream.search, by.atMs)
 }
 
 async function markDefault({ db }: Changing, streamId: string, defaults?: PolicyDefaults): Promise<void> {

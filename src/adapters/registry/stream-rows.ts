@@ -27,6 +27,7 @@ export type StreamRow = {
   readonly limits: JsonObject
   readonly readers: readonly string[]
   readonly aggregate: JsonObject | null
+  readonly search: JsonObject | null
   readonly blindKey: Uint8Array | null
   /** Where its policy follows settings and its sources: what the settings said. */
   readonly defaults: string | null
@@ -35,7 +36,7 @@ export type StreamRow = {
 
 const columns = `stream_id as "streamId", audience, level, shards_by as "shardsBy", shards_count as "shardsCount",
   domain, partition_key as "partitionKey", policy_digest as "policyDigest", policy_no as "policyNo", operators, topics,
-  tenant_id as "tenantId", open_tags as "openTags", lateness_ms as "latenessMs", published, limits, readers, aggregate,
+  tenant_id as "tenantId", open_tags as "openTags", lateness_ms as "latenessMs", published, limits, readers, aggregate, search,
   blind_key as "blindKey", (select settings from default_policies as d where d.stream_id = streams.stream_id) as defaults,
   xmin::text as version`
 
@@ -65,7 +66,7 @@ export async function streamRowsFrom(
 export type StreamSettings = Omit<StreamInput, 'policy'>
 
 export function settingsOf(row: StreamRow): StreamSettings {
-  const { partitionKey, tenantId, aggregate } = row
+  const { partitionKey, tenantId, aggregate, search } = row
   const read = readStream({
     streamId: row.streamId,
     audience: row.audience,
@@ -82,6 +83,7 @@ export function settingsOf(row: StreamRow): StreamSettings {
     ...(partitionKey !== null && { partitionKey }),
     ...(tenantId !== null && { tenantId }),
     ...(aggregate !== null && { aggregate }),
+    ...(search !== null && { search }),
   })
   if (read.ok) return read.value
   const { detail, pointer = '' } = read.fault

@@ -1,6 +1,6 @@
 import type { Json } from '../canonical-json.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
-import { readTimestamp } from '../timestamp.ts'
+import { readPlainTimestamp, readTimestamp } from '../timestamp.ts'
 
 export type EventTime = {
   /** Milliseconds since 1970 UTC, 0 ≤ ms < 2^53; finer digits are cut off. */
@@ -18,6 +18,8 @@ export const TIME_CHARS_MAX = 64
 export function readEventTime(value: Json, pointer = ''): Outcome<EventTime> {
   if (typeof value === 'number') return readMs(value, pointer)
   if (typeof value !== 'string' || value.length > TIME_CHARS_MAX) return notATime(pointer)
+  const plain = readPlainTimestamp(value)
+  if (plain !== undefined) return readMs(plain, pointer)
   if (/^(0|[1-9][0-9]{0,15})$/.test(value)) return readMs(Number(value), pointer)
 
   // Digits beyond nanoseconds are for the text to keep; no instant here depends on them.

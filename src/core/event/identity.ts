@@ -8,9 +8,9 @@ export type ObservedEvent = {
   readonly streamId: string
   /** Canonical JSON of the payload. */
   readonly payloadJcs: string
-  readonly nativeId?: string
-  readonly sourceSeq?: string
-  readonly eventTimeMs?: number
+  readonly nativeId?: string | undefined
+  readonly sourceSeq?: string | undefined
+  readonly eventTimeMs?: number | undefined
 }
 
 export type Arrival = {

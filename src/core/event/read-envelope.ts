@@ -1,4 +1,4 @@
-import { canonicalize, JSON_DEPTH_MAX, type Json, nestsWithin } from '../canonical-json.ts'
+import { canonicalize, canonicalWithin, JSON_DEPTH_MAX, type Json, nestsWithin } from '../canonical-json.ts'
 import {
   anything,
   type Check,
@@ -115,17 +115,25 @@ export function readEnvelope(json: Json): Outcome<Envelope> {
 
 /** The canonical form of a payload, `known` where it is at hand, if a line can hold it. */
 export function linePayload(payload: Json, known?: string): Outcome<string> {
-  if (!nestsWithin(payload, MEMBER_LEVELS_MAX))
-    return refused('json-too-deep', `the payload nests deeper than ${MEMBER_LEVELS_MAX} levels`, '/payload')
-  const canonical = known === undefined ? canonicalize(payload) : accepted(known)
-  if (!canonical.ok) return refusedInside(canonical.fault, '/payload')
-  if (canonical.value.length > PAYLOAD_CHARS_MAX)
+  const canonical =
+    known !== undefined && nestsWithin(payload, MEMBER_LEVELS_MAX)
+      ? known
+      : canonicalWithin(payload, MEMBER_LEVELS_MAX)
+  if (canonical === undefined) return refusedPayload(payload)
+  if (canonical.length > PAYLOAD_CHARS_MAX)
     return refused(
       'event-unreadable',
       `the payload is longer than ${PAYLOAD_CHARS_MAX} characters of canonical JSON; split the event`,
       '/payload',
     )
-  return canonical
+  return accepted(canonical)
+}
+
+function refusedPayload(payload: Json): Outcome<never> {
+  const canonical = canonicalize(payload)
+  return canonical.ok || !nestsWithin(payload, MEMBER_LEVELS_MAX)
+    ? refused('json-too-deep', `the payload nests deeper than ${MEMBER_LEVELS_MAX} levels`, '/payload')
+    : refusedInside(canonical.fault, '/payload')
 }
 
 function isTraceparent(value: Json): value is string {

@@ -14,9 +14,9 @@ export type FoundIdentity = {
 }
 
 export type StatedIdentity = {
-  readonly nativeId?: string
-  readonly eventTime?: EventTime
-  readonly sourceSeq?: string
+  readonly nativeId?: string | undefined
+  readonly eventTime?: EventTime | undefined
+  readonly sourceSeq?: string | undefined
 }
 
 export function readIdentity(found: FoundIdentity): Outcome<StatedIdentity> {

@@ -113,7 +113,8 @@ type LineBounds = { readonly linesMax?: number; readonly bytesMax?: number }
 
 const STEP_LINES = 512
 
-function* hashLinesInSteps(
+/** The same for a thread that serves others. */
+export function* hashLinesInSteps(
   bytes: Uint8Array,
   { linesMax = PACKET_EVENTS_MAX, bytesMax = PACKET_BYTES_MAX }: LineBounds = {},
 ): Generator<undefined, Outcome<Uint8Array>> {

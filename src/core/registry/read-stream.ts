@@ -6,6 +6,7 @@ import { levels, quorums } from '../level.ts'
 import type { PolicySet } from '../policy/policy-set.ts'
 import { readPolicySet } from '../policy/read-policy-set.ts'
 import { anyJson, closed, identityKey, path } from '../schema.ts'
+import { SEARCH_FIELDS_MAX, SEARCH_TEXTS_MAX } from '../search/search-terms.ts'
 import { distinct, dottedNames, durationMs, limits, name, plainText, readMembers } from './members.ts'
 import { latenessMsDefault, type Stream } from './stream.ts'
 
@@ -57,7 +58,20 @@ const members = closed({
     windowMs: durationMs.min(WINDOW_MS_MIN).max(WINDOW_MS_MAX),
     rollupEvery: z.int().min(2).max(ROLLUP_WINDOWS_MAX).exactOptional(),
   }).exactOptional(),
+  search: closed({
+    fields: searchPaths(SEARCH_FIELDS_MAX).exactOptional(),
+    text: searchPaths(SEARCH_TEXTS_MAX).exactOptional(),
+  }).exactOptional(),
 })
+
+/** In one order, each once. */
+function searchPaths(itemsMax: number) {
+  return z
+    .array(path)
+    .min(1)
+    .max(itemsMax, `more than ${itemsMax} paths`)
+    .transform((items): readonly string[] => [...new Set(items)].sort())
+}
 
 type Read = Omit<z.output<typeof members>, 'policy'>
 

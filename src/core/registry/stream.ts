@@ -2,6 +2,7 @@ import type { Audience } from '../audience.ts'
 import type { Level } from '../level.ts'
 import type { Pointer } from '../path.ts'
 import type { PolicySet } from '../policy/policy-set.ts'
+import type { StreamSearch } from '../search/search-terms.ts'
 import type { Limits } from './limits.ts'
 
 /** An ordered feed of one or several sources. */
@@ -34,6 +35,8 @@ export type Stream = {
   readonly limits: Limits
   /** Windows and rollups over its certified packets; without it, none. */
   readonly aggregate?: StreamAggregates
+  /** What of its payloads readers can search; nothing without it. */
+  readonly search?: StreamSearch
   /** Identity keys that may read a restricted stream. */
   readonly readers: readonly string[]
   /** 32 bytes; of restricted streams only. */

@@ -55,6 +55,21 @@ describe('an event with a time of its own', () => {
   })
 })
 
+describe('a repetition', () => {
+  test('is found whether or not others came shortly before, and what comes with it is counted once', async () => {
+    const held = { ...Object(timed(3000, 1)), classification: 'SECRET' }
+    await bed.send([timed(1000, 1), native('a', 1)])
+    for (const again of [1, 2]) {
+      const items = [timed(1000, 1), timed(1000, 1 + again), native('a', 1), native(`b${again}`, 1), held]
+      const answers = await bed.send(items)
+      expect(statuses(answers)).toEqual(['duplicate', 'accepted', 'duplicate', 'accepted', 'quarantined'])
+    }
+    expect(await totals()).toEqual([
+      { accepted: 6, received: 12, duplicate: 5, rejected: 0, quarantined: 1, waived: 0 },
+    ])
+  })
+})
+
 describe('an event with an id of its own', () => {
   test('is a duplicate without a new payload, and a revision with one', async () => {
     const items = [native('a', 1, 1000), native('a', 1, 1000), native('a', 2, 2000), native('a', 1, 3000)]

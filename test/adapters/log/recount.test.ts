@@ -1,27 +1,18 @@
 import type pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { migrations } from '../../../migrations/index.ts'
 import { recount } from '../../../src/adapters/log/recount.ts'
-import { type Database, openDatabase } from '../../../src/adapters/postgres/database.ts'
-import { migrate } from '../../../src/adapters/postgres/migrate.ts'
-import { type TemporaryDatabase, temporaryDatabase } from '../../support/database.ts'
-import { silentLog } from '../../support/silent-log.ts'
+import type { Database } from '../../../src/adapters/postgres/database.ts'
+import { migratedDatabase } from '../../support/migrated-database.ts'
 import { writeLog } from '../../support/written-log.ts'
 
-let temporary: TemporaryDatabase
 let database: Database
 let pool: pg.Pool
 beforeAll(async () => {
-  temporary = await temporaryDatabase()
-  database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
+  database = await migratedDatabase()
   pool = database.pool
-  await migrate(database, migrations)
   await pool.query('alter table segments drop constraint segments_check, drop constraint segments_check1')
 })
-afterAll(async () => {
-  await database.close()
-  await temporary.drop()
-})
+afterAll(() => database.close())
 beforeEach(async () => {
   await damage('truncate partitions, streams, event_ids, native_ids cascade')
   await writeLog(pool, soundLog)

@@ -1,30 +1,21 @@
 import type pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { migrations } from '../../../migrations/index.ts'
 import { recount } from '../../../src/adapters/log/recount.ts'
 import { watchCounts } from '../../../src/adapters/log/watch-counts.ts'
-import { type Database, openDatabase } from '../../../src/adapters/postgres/database.ts'
-import { migrate } from '../../../src/adapters/postgres/migrate.ts'
+import type { Database } from '../../../src/adapters/postgres/database.ts'
 import { inTransaction } from '../../../src/adapters/postgres/sql.ts'
 import { writeNewStandings } from '../../../src/adapters/rounds/new-standings.ts'
-import { type TemporaryDatabase, temporaryDatabase } from '../../support/database.ts'
-import { silentLog } from '../../support/silent-log.ts'
+import { migratedDatabase } from '../../support/migrated-database.ts'
 import { until } from '../../support/until.ts'
 import { writeLog } from '../../support/written-log.ts'
 
-let temporary: TemporaryDatabase
 let database: Database
 let pool: pg.Pool
 beforeAll(async () => {
-  temporary = await temporaryDatabase()
-  database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
+  database = await migratedDatabase()
   pool = database.pool
-  await migrate(database, migrations)
 })
-afterAll(async () => {
-  await database.close()
-  await temporary.drop()
-})
+afterAll(() => database.close())
 beforeEach(async () => {
   await damage('truncate partitions, streams, event_ids, native_ids cascade')
   await writeLog(pool, [

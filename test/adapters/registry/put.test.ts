@@ -128,6 +128,33 @@ describe('putting a source', () => {
 })
 
 describe('putting a stream', () => {
+  test('says what of its payloads is searched, each field since it was named', async () => {
+    const fields = async () => {
+      const { rows } = await bed.database.pool.query(
+        `select kind, path, since_ms as "sinceMs" from search_fields where stream_id = 'searched' order by id`,
+      )
+      return rows
+    }
+    const search = { fields: ['site.name', '/n'], text: ['note'] }
+    await bed.putStream({ streamId: 'searched', search })
+    expect((await stream('searched')).search).toEqual({ fields: ['/n', '/site/name'], text: ['/note'] })
+    const namedMs = bed.clock.nowMs
+    expect(await fields()).toEqual([
+      { kind: 'value', path: '/n', sinceMs: namedMs },
+      { kind: 'value', path: '/site/name', sinceMs: namedMs },
+      { kind: 'words', path: '["/note"]', sinceMs: namedMs },
+    ])
+    bed.clock.nowMs += 1_000
+    expect(await bed.putStream({ streamId: 'searched', search })).toMatchObject({ did: 'nothing' })
+    await bed.putStream({ streamId: 'searched', search: { fields: ['/n', '/m'] } })
+    expect(await fields()).toEqual([
+      { kind: 'value', path: '/n', sinceMs: namedMs },
+      { kind: 'value', path: '/m', sinceMs: bed.clock.nowMs },
+    ])
+    await bed.putStream({ streamId: 'searched' })
+    expect([await fields(), (await stream('searched')).search]).toEqual([[], undefined])
+  })
+
   test('fixes its audience for good, and its key', async () => {
     await bed.putStream({ streamId: 'closed', audience: 'restricted' })
     const before = await stream('closed')

@@ -58,6 +58,13 @@ describe('a stream', () => {
     ],
     ['a policy that cannot be used', { policy: { v: 2 } }, '/policy/v'],
     [
+      'more fields than are searched',
+      { search: { fields: Array.from('abcdefghijklmnopq') } },
+      '/search/fields',
+    ],
+    ['a field that is no path', { search: { fields: ['a..b'] } }, '/search/fields/0'],
+    ['a search by something else', { search: { words: ['a'] } }, '/search/words'],
+    [
       'fusion of what stands in different partitions',
       { shards: byId, policy: { v: 1, fusion: { strategy: 'quorum' } } },
       '/policy/fusion',
