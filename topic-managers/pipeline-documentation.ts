@@ -18,7 +18,8 @@ transactions reach them.
 
 * **A job** has as many seats as its level asks for (basic 1, enhanced 3, critical 3), of distinct operators, each with the operator's
   signature over its agent for the whole time until the deadline, and one thread behind them. All its tokens state the same. Except at basic, none
-  of its operators is the coordinator. A job of the first stage spends fuel alone, and names an input root of zeros.
+  of its operators is the coordinator. A job of the first stage spends fuel alone, names an input root of zeros,
+  and says in every token the hash of its inputs.
 * **A result** has one input, a seat; one output, locked to the coordinator; it is signed by the seat's agent, repeats what the job
   states, and has a leaf for each member.
 * **A member is agreed** where results of as many distinct operators as the level wants (basic 1, enhanced 2, critical 3), of one job and

@@ -51,16 +51,22 @@ export function advertScripts(profile: AgentProfile, expiresMs: number): Uint8Ar
 export function sponsoredBy(nodes: readonly string[], call: Call): PayForAdverts {
   return async scripts => {
     const failures: string[] = []
+    let isBusy = nodes.length > 0
     for (const node of nodes) {
       try {
         return carrying(scripts, await askSponsor(node, scripts, call))
       } catch (error) {
+        isBusy &&= error instanceof BusyError
         failures.push(`${node}: ${error instanceof Error ? error.message : error}`)
       }
     }
-    throw new Error(`no node has paid for the adverts of this agent: ${failures.join('; ')}`)
+    const why = `no node has paid for the adverts of this agent: ${failures.join('; ')}`
+    throw isBusy ? new BusyError(why) : new Error(why)
   }
 }
+
+/** Not yet, as where a node has no fuel at its start: asked again, with the same scripts. */
+export class BusyError extends Error {}
 
 async function askSponsor(node: string, scripts: readonly Uint8Array[], call: Call): Promise<AdvertAnswer> {
   const { status, body } = await call(`${node.replace(/\/$/, '')}${ADVERTS_PATH}`, {
@@ -70,7 +76,9 @@ async function askSponsor(node: string, scripts: readonly Uint8Array[], call: Ca
     answerBytesMax: ADVERT_ANSWER_BYTES_MAX,
   })
   const text = fromUtf8(body) ?? ''
-  if (status !== 200) throw new Error(`it answered with ${status}: ${text.slice(0, 300)}`)
+  const refusal = `it answered with ${status}: ${text.slice(0, 300)}`
+  if (status === 503) throw new BusyError(refusal)
+  if (status !== 200) throw new Error(refusal)
   return orThrow(readAdvertAnswer(JSON.parse(text)))
 }
 

@@ -2,7 +2,8 @@ import { AGGREGATE_DOC_BYTES_MAX } from '../../src/core/certificate/aggregate.ts
 import { MANIFEST_BYTES_MAX } from '../../src/core/certificate/dlm-version.ts'
 import { accepted, type Outcome, refused } from '../../src/core/fault.ts'
 import { type AggregateTask, type AnswerAggregate, readAggregateTask } from './aggregate-task.ts'
-import { type FetchDeps, fetchPart, inTurns, isHash } from './fetch-parts.ts'
+import { fetchLists } from './fetch-lists.ts'
+import { type FetchDeps, fetchPart, inTurns, isHash, roomFor } from './fetch-parts.ts'
 import type { AgentJob } from './read-job.ts'
 import { noAnswers } from './result.ts'
 import { answerWithin, MEMBER_BYTES, type Worked } from './work-on.ts'
@@ -18,15 +19,20 @@ export async function fetchAggregate(job: AgentJob, deps: FetchDeps): Promise<Ou
   const document = await fetchPart(job, 'document', inputHash, AGGREGATE_DOC_BYTES_MAX, deps, isIt)
   const read = readAggregateTask({ facts, document })
   if (!read.ok) return read
-  let left = deps.bytesMax
-  const manifests = await inTurns(read.value.parents, async ({ versionId }) => {
-    if (left <= 0) return undefined
-    const manifest = await fetchPart(job, 'manifest', versionId, MANIFEST_BYTES_MAX, deps, isHash(versionId))
-    left -= manifest.length
+  const room = roomFor(deps.bytesMax)
+  const names = read.value.parents.map(({ versionId }) => versionId)
+  const listed = await fetchLists(job, [{ part: 'manifest', names }], deps)
+  const manifests = await inTurns(names, async versionId => {
+    if (room.isOver()) return undefined
+    const isManifest = isHash(versionId)
+    const manifest = await fetchPart(
+      ...([job, 'manifest', versionId, MANIFEST_BYTES_MAX, { ...deps, listed }, isManifest] as const),
+    )
+    room.take(manifest.length)
     return manifest
   })
   const fetched = manifests.flatMap(manifest => manifest ?? [])
-  return left < 0 || fetched.length < manifests.length
+  return room.isOver()
     ? refused('round-invalid', `the manifests of its parents have more than ${deps.bytesMax} bytes`)
     : accepted({ facts, document, manifests: fetched })
 }

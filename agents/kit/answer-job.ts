@@ -36,8 +36,9 @@ export type Answered = {
 }
 
 /** From a job that was taken to a result that the coordinator has. Rejects where the deadline comes first. */
-export async function answerJob(job: AgentJob, deps: AnswerDeps): Promise<Answered> {
+export async function answerJob(job: AgentJob, agent: AnswerDeps): Promise<Answered> {
   crashPoint('agent.taken')
+  const deps = { ...agent, call: callUntilDeadline(job, agent) }
   const { answerAggregate } = deps
   const worked =
     job.facts.template === 'aggregate' && answerAggregate !== undefined
@@ -54,6 +55,12 @@ export async function answerJob(job: AgentJob, deps: AnswerDeps): Promise<Answer
   crashPoint('agent.signed')
   await hand(job, answer, deps)
   return { status: answer.status, outputBytes: answer.output.length, faults, refusal: undefined }
+}
+
+/** One step makes many calls, to whoever the job names, and none of them may keep the place that the job takes. */
+function callUntilDeadline({ facts }: AgentJob, { call, stop, now }: AnswerDeps): Call {
+  const late = AbortSignal.timeout(Math.max(facts.deadlineMs - now(), 0))
+  return (url, request) => call(url, { ...request, stop: AbortSignal.any([late, stop]) })
 }
 
 async function onPackets(job: AgentJob, deps: AnswerDeps): Promise<Outcome<Worked>> {
@@ -133,8 +140,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
 /** Not to be had by trying again. */
 class FinalError extends Error {}
 
-async function send(url: string, { call, stop }: AnswerDeps, request: CallRequest): Promise<CallAnswer> {
-  const answer = await call(url, { ...request, stop })
+async function send(url: string, { call }: AnswerDeps, request: CallRequest): Promise<CallAnswer> {
+  const answer = await call(url, request)
   if (answer.status >= 200 && answer.status < 300) return answer
   const said = (fromUtf8(answer.body) ?? '').slice(0, SAID_CHARS_MAX)
   const why = `${request.method} ${new URL(url).pathname} was answered with ${answer.status}: ${said}`

@@ -1,6 +1,10 @@
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
+import { isIP } from 'node:net'
 import { concatAll } from '../../src/core/bytes.ts'
+import { judgedLookup } from '../../src/runtime/addresses/judged-lookup.ts'
+import { isLoopback, whyNotPublic } from '../../src/runtime/addresses/public-address.ts'
+import { resolveByDns } from '../../src/runtime/addresses/resolve-host.ts'
 
 /** One HTTP request, over connections that are kept. Resolves whatever the status; rejects where there is no whole answer. */
 export type Call = (url: string, request?: CallRequest) => Promise<CallAnswer>
@@ -26,18 +30,42 @@ export const ANSWER_BYTES_MAX = 1024 * 1024
 export const ANSWER_MS_MAX = 30_000
 const SOCKETS_MAX = 32
 
-export function openCalls(): { readonly call: Call; close(): void } {
+export type CallsOptions = {
+  /** Base URLs that whoever runs the agent has named: they are called wherever they are. */
+  readonly nodes: readonly string[]
+  /** On a local chain all of it may be on one machine. */
+  isLocal(): boolean
+}
+
+/**
+ * Jobs name addresses, and who makes jobs need not mean well: nothing inside is called for them. An address is judged as
+ * the socket is opened, so a name that resolves to something else a moment later gains nothing.
+ */
+export function openCalls({ nodes, isLocal }: CallsOptions): { readonly call: Call; close(): void } {
+  const vouchedFor = new Set(nodes.map(node => new URL(node).origin))
+  const against = (address: string) => {
+    const why = isLocal() && isLoopback(address) ? undefined : whyNotPublic(address)
+    return why && `${why}; list its URL in AGENT_NODES if it is to be`
+  }
   const options = { keepAlive: true, maxSockets: SOCKETS_MAX }
-  const agents = { 'http:': new http.Agent(options), 'https:': new https.Agent(options) }
+  const judged = { ...options, lookup: judgedLookup(resolveByDns, against) }
+  const own = { 'http:': new http.Agent(options), 'https:': new https.Agent(options) }
+  const others = { 'http:': new http.Agent(judged), 'https:': new https.Agent(judged) }
   return {
-    call(url, request = {}) {
+    async call(url, request = {}) {
       const target = new URL(url)
-      if (target.protocol === 'https:') return exchange(target, https, agents['https:'], request)
-      if (target.protocol === 'http:') return exchange(target, http, agents['http:'], request)
-      return Promise.reject(new Error(`${target.protocol} is not called; http and https are`))
+      const { protocol, origin } = target
+      if (protocol !== 'https:' && protocol !== 'http:')
+        throw new Error(`${protocol} is not called; http and https are`)
+      const isOwn = vouchedFor.has(origin)
+      // What is an address already is not looked up.
+      const hostname = target.hostname.replace(/^\[|\]$/g, '')
+      const why = isOwn || isIP(hostname) === 0 ? undefined : against(hostname)
+      if (why !== undefined) throw new Error(`${origin} is not called: it is ${hostname}, ${why}`)
+      return exchange(target, protocol === 'https:' ? https : http, (isOwn ? own : others)[protocol], request)
     },
     close() {
-      for (const agent of Object.values(agents)) agent.destroy()
+      for (const agent of [...Object.values(own), ...Object.values(others)]) agent.destroy()
     },
   }
 }

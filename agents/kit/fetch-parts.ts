@@ -1,5 +1,5 @@
 import { sha256Hex } from '#sha256'
-import { type RoundPart, roundPartUrl } from '../../src/contract/round-locations.ts'
+import { onBehalfOf, type RoundPart, roundPartUrl } from '../../src/contract/round-locations.ts'
 import type { Issuer } from '../../src/contract/tokens.ts'
 import { readWork } from '../../src/contract/work.ts'
 import { fromUtf8 } from '../../src/core/bytes.ts'
@@ -21,6 +21,7 @@ import { STATE_BYTES_DEFAULT, STATE_BYTES_MAX } from '../../src/core/rules/carri
 import { POLICY_CHARS_MAX } from '../../src/core/schema.ts'
 import { outcomeLeaf, outputBounds } from '../../src/core/work/stage-output.ts'
 import type { Call, CallAnswer } from './call.ts'
+import { fetchLists, type ListedParts, type WantedParts } from './fetch-lists.ts'
 import type { AgreedOutcome } from './packet-task.ts'
 import type { AgentJob } from './read-job.ts'
 import { signatureHeaders } from './sign-call.ts'
@@ -47,14 +48,20 @@ export type PacketParts = {
 export type FetchDeps = {
   readonly call: Call
   readonly key: Issuer
+  /** Of the packets of a job. */
   readonly bytesMax: number
   /** Policies that were read before: they never change, and are slow to compile. */
   readonly policies: PolicyMemory
+  /** What came with others already. */
+  readonly listed?: ListedParts
   now(): number
 }
 
 export type PolicyMemory = Pick<Map<string, PolicySet>, 'get' | 'set' | 'size' | 'clear'>
 const POLICIES_MAX = 256
+
+/** To a byte of packets: the byte, what it was normalized or validated to, and the state on both sides of it. */
+const FETCHED_BYTES_PER_BYTE = 4
 
 /**
  * Rejects where a part cannot be had from any of the job's locations, which may be otherwise a moment later. A fault is
@@ -71,17 +78,58 @@ export async function fetchParts(job: AgentJob, deps: FetchDeps): Promise<Outcom
   const policies = await fetchPolicies(job, document.value, members, deps)
   if (!policies.ok) return policies
   const states = new Map<string, Uint8Array>()
+  const room = roomFor(FETCHED_BYTES_PER_BYTE * deps.bytesMax)
+  const asked = new Set(members.map(partitionOf))
+  const starts = partitions.filter(start => asked.has(partitionOf(start)))
+  const stateNames = carriesState(job) ? starts.flatMap(({ stateIn }) => stateIn ?? []) : []
+  const listed = await fetchLists(job, wantedParts(job, members, stateNames), deps)
   if (carriesState(job)) {
-    const asked = new Set(members.map(partitionOf))
-    const wanted = partitions.filter(start => asked.has(partitionOf(start)))
-    await inTurns(wanted, async ({ stateIn }) => {
-      if (stateIn !== null) states.set(stateIn, await fetchState(job, stateIn, deps))
+    await inTurns(stateNames, async stateIn => {
+      if (room.isOver()) return
+      const state = await fetchState(job, stateIn, { ...deps, listed })
+      states.set(stateIn, state)
+      room.take(state.length)
     })
   }
-  const packets = await inTurns(members, (header, i) =>
-    fetchPacket(job, i, header, stateBytesMaxOf(policies.value.get(header.policyDigest)), deps),
-  )
-  return accepted({ document: document.value, packets, policies: policies.value, states })
+  const packets = await inTurns(members, async (header, i) => {
+    if (room.isOver()) return undefined
+    const stateBytesMax = stateBytesMaxOf(policies.value.get(header.policyDigest))
+    const packet = await fetchPacket(job, i, header, stateBytesMax, { ...deps, listed })
+    room.take(packet.lines.length + (packet.agreed?.output.length ?? 0) + (packet.agreed?.state.length ?? 0))
+    return packet
+  })
+  const fetched = packets.flatMap(packet => packet ?? [])
+  return room.isOver()
+    ? refused(
+        'round-invalid',
+        `its packets, outcomes and states together have more than ${room.bytesMax} bytes`,
+      )
+    : accepted({ document: document.value, packets: fetched, policies: policies.value, states })
+}
+
+function wantedParts(
+  job: AgentJob,
+  members: readonly PacketHeader[],
+  states: readonly string[],
+): readonly WantedParts[] {
+  const withLines = wantsLines(job.stage) ? members.filter(({ bytes }) => bytes > 0) : []
+  return [
+    { part: 'state', names: states },
+    { part: 'packet', names: withLines.map(packetId) },
+    { part: 'outcome', names: job.agreed ?? [] },
+  ]
+}
+
+/** What is fetched for one job is held together, so it has one bound together; what no longer fits is not asked for. */
+export function roomFor(bytesMax: number) {
+  let left = bytesMax
+  return {
+    bytesMax,
+    take(bytes: number) {
+      left -= bytes
+    },
+    isOver: () => left < 0,
+  }
 }
 
 /** Fetched side by side, as many as keep a node busy and no more. */
@@ -251,18 +299,20 @@ export function isHash(wanted: string): (bytes: Uint8Array) => boolean {
 
 /** From the first location that has these very bytes. */
 export async function fetchPart(
-  { locations }: Pick<AgentJob, 'locations'>,
+  { locations, facts }: Pick<AgentJob, 'locations' | 'facts'>,
   part: RoundPart,
   name: string,
   bytesMax: number,
   deps: FetchDeps,
   isIt: (bytes: Uint8Array) => boolean,
 ): Promise<Uint8Array> {
+  const listed = deps.listed?.take(part, name)
+  if (listed !== undefined && listed.length <= bytesMax && isIt(listed)) return listed
   const failures: string[] = []
   for (const location of new Set(locations)) {
     const url = roundPartUrl(location, part, name)
     try {
-      const { status, body } = await ask(url, bytesMax, deps)
+      const { status, body } = await ask(url, facts.coordinator, bytesMax, deps)
       if (status === 200 && isIt(body)) return body
       failures.push(status === 200 ? `${url} has other bytes` : `${url} answered ${status}`)
     } catch (error) {
@@ -276,15 +326,24 @@ export async function fetchPart(
   )
 }
 
-/** What belongs to a restricted round is for agents with a seat in it, who say who they are when they are asked to. */
-async function ask(url: string, bytesMax: number, { call, key, now }: FetchDeps): Promise<CallAnswer> {
+/**
+ * What belongs to a restricted round is for agents with a seat in it, who say who they are when they are asked to; and so
+ * they do where strangers have taken all the room that there is for those who do not.
+ */
+async function ask(
+  url: string,
+  logKey: string,
+  bytesMax: number,
+  { call, key, now }: FetchDeps,
+): Promise<CallAnswer> {
   // A refusal has a body too.
   const answerBytesMax = Math.max(bytesMax, REFUSAL_BYTES_MAX)
   const answer = await call(url, { answerBytesMax })
   if (!asksWho.has(answer.status)) return answer
-  return call(url, { answerBytesMax, headers: signatureHeaders('GET', url, nothing, key, now()) })
+  const asked = onBehalfOf(url, logKey)
+  return call(asked, { answerBytesMax, headers: signatureHeaders('GET', asked, nothing, key, now()) })
 }
 
 const REFUSAL_BYTES_MAX = 16 * 1024
-const asksWho: ReadonlySet<number> = new Set([401, 403, 404])
+const asksWho: ReadonlySet<number> = new Set([401, 403, 404, 503])
 const nothing = new Uint8Array(0)

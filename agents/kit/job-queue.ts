@@ -14,6 +14,8 @@ export type JobQueue = {
 export type JobQueueOptions = {
   readonly atOnce: number
   readonly waitingMax: number
+  /** How many logs it works for. Each has an equal share of the places, so that none can keep all of them. */
+  logs(): number
   /** Resolves however it ended; false where the same job may be tried again when it is offered again. */
   work(job: AgentJob): Promise<boolean>
 }
@@ -21,11 +23,14 @@ export type JobQueueOptions = {
 /** Jobs that are remembered: of an older one the overlay knows the answer. */
 const REMEMBERED_MAX = 4096
 
-/** Jobs in the order in which they come, so many at once, and none twice: an agent has one seat in a job. */
-export function openJobQueue({ atOnce, waitingMax, work }: JobQueueOptions): JobQueue {
+/**
+ * Jobs in the order in which they come, as far as their log has a place; so many at once, and none twice: an agent has one
+ * seat in a job.
+ */
+export function openJobQueue({ atOnce, waitingMax, logs, work }: JobQueueOptions): JobQueue {
   const known = new Map<string, number>()
-  const queue: AgentJob[] = []
-  let running = 0
+  const running = new Set<AgentJob>()
+  const waiting = new Set<AgentJob>()
   let isDraining = false
   let whenIdle = () => {}
 
@@ -34,32 +39,39 @@ export function openJobQueue({ atOnce, waitingMax, work }: JobQueueOptions): Job
     if (known.size >= REMEMBERED_MAX && oldest !== undefined) known.delete(oldest)
     known.set(transaction.txid, seat)
   }
+  const hasPlace = (places: ReadonlySet<AgentJob>, placesMax: number, { facts }: AgentJob) => {
+    const taken = [...places].filter(each => each.facts.coordinator === facts.coordinator).length
+    return places.size < placesMax && taken < Math.max(1, Math.floor(placesMax / logs()))
+  }
   const run = async (job: AgentJob) => {
-    running += 1
+    running.add(job)
     try {
       if (!(await work(job))) known.delete(job.transaction.txid)
     } finally {
-      running -= 1
-      const next = queue.shift()
-      if (next !== undefined) void run(next)
-      else if (running === 0) whenIdle()
+      running.delete(job)
+      const next = [...waiting].find(each => hasPlace(running, atOnce, each))
+      if (next !== undefined) {
+        waiting.delete(next)
+        void run(next)
+      } else if (running.size === 0) whenIdle()
     }
   }
   return {
     seatTaken: jobTx => known.get(jobTx),
     take(job) {
       if (isDraining) return 'draining'
-      if (running >= atOnce && queue.length >= waitingMax) return 'full'
+      const runs = hasPlace(running, atOnce, job)
+      if (!runs && !hasPlace(waiting, waitingMax, job)) return 'full'
       remember(job)
-      if (running < atOnce) void run(job)
-      else queue.push(job)
+      if (runs) void run(job)
+      else waiting.add(job)
       return 'taken'
     },
-    running: () => running,
-    waiting: () => queue.length,
+    running: () => running.size,
+    waiting: () => waiting.size,
     async drain(msMax) {
       isDraining = true
-      if (running === 0) return
+      if (running.size === 0) return
       await new Promise<void>(resolve => {
         const timer = setTimeout(resolve, msMax)
         whenIdle = () => {

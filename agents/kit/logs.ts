@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { fromUtf8 } from '../../src/core/bytes.ts'
+import { identityKey } from '../../src/core/schema.ts'
 import type { Call } from './call.ts'
 
 /**
@@ -9,19 +10,37 @@ import type { Call } from './call.ts'
 export async function logsOf(nodes: readonly string[], call: Call): Promise<string[]> {
   const logs: string[] = []
   for (const node of nodes) {
-    const { status, body } = await call(`${node.replace(/\/$/, '')}/identity`)
-    const read = identity.safeParse(status === 200 ? jsonIn(body) : undefined)
-    if (!read.success) throw new Error(`${node} does not say at /identity which log it keeps (${status})`)
-    if (read.data.network !== 'local')
+    const { network, logKey } = await identityOf(node, call)
+    if (network !== 'local')
       throw new Error(
-        `${node} is on ${read.data.network}, where an agent is told whom it works for: list the identity keys of logs in AGENT_LOGS`,
+        `${node} is on ${network}, where an agent is told whom it works for: list the identity keys of logs in AGENT_LOGS`,
       )
-    logs.push(read.data.logKey)
+    logs.push(logKey)
   }
   return logs
 }
 
-const identity = z.object({ network: z.string(), logKey: z.string().regex(/^0[23][0-9a-f]{64}$/) })
+/** Whether its nodes are on a local chain, of which the first one that answers is believed. */
+export async function areLocal(nodes: readonly string[], call: Call): Promise<boolean> {
+  let failure: unknown
+  for (const node of nodes) {
+    try {
+      return (await identityOf(node, call)).network === 'local'
+    } catch (error) {
+      failure = error
+    }
+  }
+  throw failure
+}
+
+async function identityOf(node: string, call: Call): Promise<z.output<typeof identity>> {
+  const { status, body } = await call(`${node.replace(/\/$/, '')}/identity`)
+  const read = identity.safeParse(status === 200 ? jsonIn(body) : undefined)
+  if (!read.success) throw new Error(`${node} does not say at /identity which log it keeps (${status})`)
+  return read.data
+}
+
+const identity = z.object({ network: z.string(), logKey: identityKey })
 
 function jsonIn(body: Uint8Array): unknown {
   try {

@@ -35,6 +35,8 @@ export type JobReader = {
   readonly operator: string
   readonly coordinators: ReadonlySet<string>
   readonly packetsMax: number
+  /** So far ahead its deadline may be. */
+  readonly jobMsMax: number
   /** Kinds of work that it does. */
   readonly templates: readonly Template[]
 }
@@ -80,7 +82,7 @@ export function readJob(beef: Beef, reader: JobReader, nowMs: number): Outcome<A
 function against(
   { facts, seats }: Extract<Role, { kind: 'job' }>,
   seat: number,
-  { kind, operator, coordinators, packetsMax, templates }: JobReader,
+  { kind, operator, coordinators, packetsMax, jobMsMax, templates }: JobReader,
   nowMs: number,
 ): string | undefined {
   if (facts.stage !== kind) return `it is a job for ${facts.stage}, and this agent works at ${kind}`
@@ -91,6 +93,9 @@ function against(
   if (!coordinators.has(facts.coordinator))
     return `its coordinator ${facts.coordinator} is not on the list of logs that this agent works for (AGENT_LOGS)`
   if (facts.deadlineMs <= nowMs) return 'its deadline has passed'
+  // A job whose parts never come is asked for until then.
+  if (facts.deadlineMs > nowMs + jobMsMax)
+    return `its deadline is more than ${jobMsMax} ms ahead; set one that is nearer, or raise AGENT_JOB_MS_MAX here`
   return facts.members.length > packetsMax
     ? `it has ${facts.members.length} packets, and this agent takes ${packetsMax}`
     : undefined

@@ -2,6 +2,7 @@ import type { Stage } from '../../src/core/rounds/template.ts'
 import { backOff } from '../../src/runtime/back-off.ts'
 import { type Log, openLog } from '../../src/runtime/log.ts'
 import { pause } from '../../src/runtime/pause.ts'
+import { BusyError } from './adverts.ts'
 import type { AnswerAggregate } from './aggregate-task.ts'
 import { readAgentFiles } from './files.ts'
 import type { AnswerPacket } from './packet-task.ts'
@@ -53,7 +54,9 @@ async function advertise(agent: RunningAgent, log: Log, stop: AbortSignal): Prom
       return
     } catch (error) {
       if (stop.aborted) return
-      log.warn({ err: error }, 'the agent is not advertised, so nobody asks it; tried again')
+      if (error instanceof BusyError)
+        log.info({ why: error.message }, 'the agent is not advertised yet; tried again')
+      else log.warn({ err: error }, 'the agent is not advertised, so nobody asks it; tried again')
       await pause(backOff(failures, { longestMs: AGAIN_MS_MAX }), stop)
     }
   }

@@ -39,7 +39,12 @@ const settings = {
   AGENT_BYTES_MAX: setting(
     wholeNumber(1, MAX_BYTES),
     '67108864',
-    'bytes of the packets of the largest job that it takes',
+    'bytes of the packets of the largest job that it takes; all that is fetched for a job may have four times as many',
+  ),
+  AGENT_JOB_MS_MAX: setting(
+    wholeNumber(1_000, 86_400_000),
+    '600000',
+    'how far ahead the deadline of a job may be: until then it may take one of the places for jobs',
   ),
   AGENT_ADVERT_HOURS: setting(
     wholeNumber(1, 8_760),
@@ -49,7 +54,7 @@ const settings = {
   AGENT_JOBS_WAITING_MAX: setting(
     wholeNumber(0, 10_000),
     '64',
-    'jobs that wait while it works on others; further ones are answered with 503',
+    'jobs that wait while it works on others, each of its logs having an equal share of them; further ones are answered with 503',
   ),
   AGENT_DRAIN_MS_MAX: setting(
     wholeNumber(0, 600_000),
@@ -61,7 +66,11 @@ const settings = {
     'true',
     'whether jobs are worked on beside each other; false: one after another',
   ),
-  EVENT_PARALLEL_WORKERS: setting(wholeNumber(1, 1000), '5', 'jobs that it works on at once'),
+  EVENT_PARALLEL_WORKERS: setting(
+    wholeNumber(1, 1000),
+    '5',
+    'jobs that it works on at once, each of its logs having an equal share of them',
+  ),
   EVENT_PROCESSING_CACHE_ENABLED: setting(
     yesOrNo(),
     'true',

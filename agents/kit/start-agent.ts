@@ -14,7 +14,7 @@ import { type Answered, answerJob } from './answer-job.ts'
 import { cached } from './cache.ts'
 import { openCalls } from './call.ts'
 import { openJobQueue } from './job-queue.ts'
-import { logsOf } from './logs.ts'
+import { areLocal, logsOf } from './logs.ts'
 import { openAgentMetrics } from './metrics.ts'
 import type { AnswerPacket } from './packet-task.ts'
 import type { AgentJob } from './read-job.ts'
@@ -58,7 +58,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     throw new Error(`this agent cannot start: ${against}. \`assay keys operator-word\` makes another word.`)
 
   const startedMs = now()
-  const { call, close } = openCalls()
+  let isLocal = false
+  const { call, close } = openCalls({ nodes: settings.AGENT_NODES, isLocal: () => isLocal })
   const ended = new AbortController()
   const counts = { completed: 0, failed: 0, rejected: 0 }
   let coordinators: ReadonlySet<string> = new Set(settings.AGENT_LOGS)
@@ -101,6 +102,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const queue = openJobQueue({
     atOnce: settings.EVENT_PARALLEL_PROCESSING_ENABLED ? settings.EVENT_PARALLEL_WORKERS : 1,
     waitingMax: settings.AGENT_JOBS_WAITING_MAX,
+    logs: () => coordinators.size,
     work,
   })
   const metrics = openAgentMetrics({
@@ -113,7 +115,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const packetsMax = settings.AGENT_PACKETS_MAX
   const templates: Template[] = answerAggregate === undefined ? ['packet'] : ['packet', 'aggregate']
   const judgeOffer = openOffers(
-    () => ({ kind, agentKey, operator: operator.operator, coordinators, packetsMax, templates }),
+    () => ({
+      ...{ kind, agentKey, operator: operator.operator, coordinators, packetsMax, templates },
+      jobMsMax: settings.AGENT_JOB_MS_MAX,
+    }),
     queue,
     now,
   )
@@ -181,6 +186,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     url,
     agentKey,
     async advertise() {
+      isLocal = await areLocal(nodes, call)
       if (settings.AGENT_LOGS.length === 0) coordinators = new Set(await logsOf(nodes, call))
       if (isSubscriber) await Promise.race(subscriptions.map(each => each.subscribed))
       await shown.show()

@@ -29,5 +29,5 @@ export function openOffers(reader: () => JobReader, queue: JobQueue, now: () => 
   }
 }
 
-const isFull = 'as many jobs wait as this agent keeps; offer it again in a moment'
+const isFull = 'as many jobs wait as this agent keeps for one log; offer it again in a moment'
 const isGoing = 'this agent is being stopped; offer the job to another one'

@@ -122,7 +122,7 @@ export function startCertifying(deps: CertifyingDeps): Certifying {
     const count = (failures.get(roundId) ?? 0) + 1
     if (failures.size >= FAILURES_REMEMBERED_MAX) failures.clear()
     failures.set(roundId, count)
-    const afterMs = Math.min(timing.againMs * 2 ** Math.min(count - 1, 20), timing.againMsMax)
+    const afterMs = Math.min(timing.againMs * 2 ** (count - 1), timing.againMsMax)
     await store.postpone(due.lease, error, afterMs)
   }
 

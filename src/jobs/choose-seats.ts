@@ -85,8 +85,8 @@ export function operatorsFor(
 }
 
 /**
- * The largest round for which every seat of every stage has an agent that takes it. One operator with small agents makes
- * rounds no smaller where there are others.
+ * The largest round that a quorum takes at every stage. Whoever advertises less has what seats are left, or one operator
+ * of three could have every round be of one packet.
  */
 export function sizeFor(
   stages: readonly Stage[],
@@ -94,13 +94,13 @@ export function sizeFor(
   directory: Directory,
   rules: SeatRules,
 ): { readonly packets: number; readonly bytes: number } {
-  const { seats } = quorums[need.level]
+  const { agreeing, seats } = quorums[need.level]
   let size = { packets: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER }
   for (const stage of stages) {
     const best = [...bestOfEach({ ...need, stage, packets: 1, bytes: 0 }, directory, rules).values()]
     const able = best.filter(agent => agent.reachable)
     const asked = able.length >= seats ? able : best
-    const nth = (values: number[]) => values.sort((a, b) => b - a)[Math.min(seats, values.length) - 1]
+    const nth = (values: number[]) => values.sort((a, b) => b - a)[Math.min(agreeing, values.length) - 1]
     size = {
       packets: Math.min(size.packets, nth(asked.map(agent => agent.packetsMax)) ?? 1),
       bytes: Math.min(size.bytes, nth(asked.map(agent => agent.bytesMax)) ?? 0),
@@ -143,7 +143,7 @@ function isEligible({ word, ...agent }: KnownAgent, need: SeatNeed, rules: SeatR
   if (allowed.length > 0 && !allowed.includes(operator)) return false
   if (need.level !== 'basic' && operator === need.coordinator) return false
   if (operatorFromMs > need.deadlineMs || operatorToMs < need.deadlineMs) return false
-  if (agent.expiresMs <= need.nowMs || agent.endpoints.length === 0) return false
+  if (agent.expiresMs <= need.nowMs) return false
   if (rules.priceMax !== undefined && agent.satoshisPerThousandEvents > rules.priceMax) return false
   return rules.regions.length === 0 || (agent.region !== undefined && rules.regions.includes(agent.region))
 }

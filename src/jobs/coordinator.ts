@@ -67,7 +67,6 @@ export type CoordinatorTiming = {
   readonly wakeMs: number
   /** Between two looks where nobody wakes us: what other processes did is found then. */
   readonly pollMs: number
-  readonly idlePollMs: number
   readonly keepMs: number
   /** How often rounds are looked for that nobody works on. */
   readonly takeMs: number
@@ -76,7 +75,6 @@ export type CoordinatorTiming = {
 export const coordinatorTiming: CoordinatorTiming = {
   wakeMs: 5,
   pollMs: 500,
-  idlePollMs: 500,
   keepMs: 1_000,
   takeMs: 500,
 }
@@ -103,11 +101,13 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
     onOffer: (outcome, seat) => deps.onOffer?.(outcome, seat),
     onFailure: error => deps.onFailure(error),
   })
-  let pace: Pace = { openedMs: 0, triedMs: 0, hasNews: true, refusals: 0, lagMs: 0 }
+  // Whatever is remembered here goes by a clock that nobody sets; what is stored, and deadlines, by that of the day.
+  const clock = () => performance.now()
+  let pace: Pace = { openedMs: never, triedMs: never, hasNews: true, refusals: 0, lagMs: 0 }
   let seatable: ReadonlySet<Level> | undefined
   let fault: Fault | undefined
   let acquiring: Promise<void> | undefined
-  let takenMs = 0
+  let takenMs = never
   /** What the network or an agent may have said since we asked is asked for at the next look, else after a while. */
   let newsMs = 0
   let stopping = false
@@ -115,30 +115,40 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
   /** Begins what there is to do; nothing of it keeps anything else waiting. */
   const look = async () => {
     acquire()
-    await offering.look()
+    await offering.look().catch(error => deps.onFailure(error))
     // A round that is being worked on is asked about afterwards: what is read now may be older than what is written.
     const idle = [...rounds.values()].filter(({ working }) => working === undefined)
-    const heard = now() < newsMs ? new Set<string>() : await askAbout(idle)
+    const heard = clock() < newsMs ? nothing : await askAbout(idle).catch(hearNothing)
     for (const each of idle)
-      if (each.notBeforeMs <= now() && (heard.has(each.round.lease.roundId) || isDue(each, now()))) work(each)
+      if (each.notBeforeMs <= clock() && (heard.has(each.round.lease.roundId) || isDue(each, now())))
+        work(each)
+  }
+
+  /** What is due by its deadline waits for no news. */
+  const hearNothing = (error: unknown) => {
+    deps.onFailure(error)
+    return nothing
   }
 
   const askAbout = async (idle: readonly InHand[]) => {
-    newsMs = now() + timing.pollMs
+    newsMs = clock() + timing.pollMs
     for (const each of rounds.values()) each.unasked = each.working !== undefined
     // Asked also about none: what is no longer asked about is told in full when it is ours again.
     const news = await store.news(idle.map(({ round }) => round.lease))
-    for (const each of news) hear(rounds.get(each.roundId), each)
+    // One that was taken again meanwhile is told everything under its new lease.
+    const asked = new Map(idle.map(each => [each.round.lease.roundId, each]))
+    for (const each of news) hear(asked.get(each.roundId), each)
     return new Set(news.map(({ roundId }) => roundId))
   }
 
   const acquire = () => {
     pace = { ...pace, lagMs: deps.lagMs?.() ?? 0 }
-    if (acquiring !== undefined || now() < acquireMs()) return
+    if (acquiring !== undefined || clock() < acquireMs()) return
     acquiring = take()
+      .catch(error => deps.onFailure(error))
       .then(open)
       .catch(error => {
-        pace = { ...pace, triedMs: now() }
+        pace = { ...pace, triedMs: clock() }
         deps.onFailure(error)
       })
       .finally(() => {
@@ -149,7 +159,9 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
 
   const room = () => bounds.roundsAtOnce - rounds.size
 
-  const takeMs = () => (room() > 0 ? takenMs + timing.takeMs : Number.POSITIVE_INFINITY)
+  /** A job that names no place to fetch from can be answered by nobody: until there is one, the rounds of others wait too. */
+  const takeMs = () =>
+    room() > 0 && deps.locations().length > 0 ? takenMs + timing.takeMs : Number.POSITIVE_INFINITY
 
   const openMs = () =>
     room() > 0 && deps.opens?.() !== false ? nextRoundMs(pace, bounds.pace) : Number.POSITIVE_INFINITY
@@ -157,14 +169,14 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
   const acquireMs = () => Math.min(takeMs(), openMs())
 
   const take = async () => {
-    if (now() < takeMs()) return
-    takenMs = now()
+    if (clock() < takeMs()) return
+    takenMs = clock()
     hold(await store.take(room()))
   }
 
   const open = async () => {
-    if (now() < openMs()) return
-    const triedMs = now()
+    if (clock() < openMs()) return
+    const triedMs = clock()
     // What comes while we look may come too late for this look.
     pace = { ...pace, triedMs, hasNews: false }
     const planned = await store.plan(view => {
@@ -229,7 +241,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
         return
       }
       if (!followed.moved) {
-        each.notBeforeMs = isDue(each, now()) ? now() + timing.pollMs : 0
+        each.notBeforeMs = isDue(each, now()) ? clock() + timing.pollMs : 0
         return
       }
       const isNewTransaction = followed.round.last !== each.round.last
@@ -242,7 +254,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
       if (isAgain)
         Object.assign(each, {
           failures: 1,
-          notBeforeMs: now() + retryAfter(rebuild, bounds.retry, deps.random),
+          notBeforeMs: clock() + retryAfter(rebuild, bounds.retry, deps.random),
         })
       each.heard = { last: undefined, threadUnspent: isNewTransaction || each.heard.threadUnspent }
       if (followed.round.inFlight) return
@@ -251,7 +263,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
 
   const waitOn = (each: InHand) => {
     each.failures += 1
-    each.notBeforeMs = now() + retryAfter(each.failures, bounds.retry, deps.random)
+    each.notBeforeMs = clock() + retryAfter(each.failures, bounds.retry, deps.random)
   }
 
   const letGoOf = (each: InHand, why: Extract<Followed, { kind: 'gone' }>['why']) => {
@@ -293,14 +305,21 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
   }
 
   const restMs = () => {
-    const pollMs = rounds.size > 0 || offering.underWay() > 0 ? timing.pollMs : timing.idlePollMs
     // While it is under way, its end is what wakes us.
     const againMs = acquiring === undefined ? acquireMs() : Number.POSITIVE_INFINITY
-    return Math.max(1, Math.min(pollMs, againMs - now(), offering.nextMs() - now(), roundsMs() - now()))
+    return Math.max(1, Math.min(timing.pollMs, againMs - clock(), offering.nextMs() - clock(), dueInMs()))
   }
 
-  const roundsMs = () =>
-    rounds.size === 0 ? Number.POSITIVE_INFINITY : Math.min(newsMs, ...[...rounds.values()].map(nextMs))
+  const dueInMs = () =>
+    rounds.size === 0
+      ? Number.POSITIVE_INFINITY
+      : Math.min(newsMs - clock(), ...[...rounds.values()].map(roundDueInMs))
+
+  /** As far as that is known. */
+  const roundDueInMs = (each: InHand) =>
+    each.working === undefined
+      ? Math.max(each.notBeforeMs - clock(), dueMs(each) - now())
+      : Number.POSITIVE_INFINITY
 
   const running = run()
 
@@ -318,6 +337,9 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
     },
   }
 }
+
+const never = Number.NEGATIVE_INFINITY
+const nothing: ReadonlySet<string> = new Set()
 
 function hear(each: InHand | undefined, { last, results, threadUnspent }: RoundNews): void {
   if (each === undefined) return
@@ -338,9 +360,4 @@ function dueMs({ round, failures }: InHand): number {
     return Number.POSITIVE_INFINITY
   const reserveMs = job.reserveOffered ? Number.POSITIVE_INFINITY : (job.seenMs + job.deadlineMs) / 2
   return Math.min(job.deadlineMs, reserveMs)
-}
-
-/** When to look at it, as far as that is known. */
-function nextMs(each: InHand): number {
-  return each.working === undefined ? Math.max(each.notBeforeMs, dueMs(each)) : Number.POSITIVE_INFINITY
 }

@@ -51,7 +51,7 @@ async function afterClose(round: HeldRound, deps: FollowDeps): Promise<Followed>
 
 async function look(round: HeldRound, job: HeldJob, heard: Heard, deps: FollowDeps): Promise<Followed> {
   const nowMs = deps.now()
-  const decision = decide(round, job, heard, nowMs, deps)
+  const decision = decide(round, job, heard, { nowMs, excused: await excusedFrom(job, nowMs, deps) }, deps)
   if (decision.kind === 'follow') return recoverLostRound(round, heard, deps)
   if (decision.kind === 'wait') {
     if (!isReserveDue(job, nowMs)) return held(round)
@@ -68,7 +68,7 @@ function decide(
   round: HeldRound,
   job: HeldJob,
   { threadUnspent }: Heard,
-  nowMs: number,
+  { nowMs, excused }: { readonly nowMs: number; readonly excused: ReadonlySet<number> },
   deps: FollowDeps,
 ): Decision {
   const { level, members } = job.sent.role.facts
@@ -79,10 +79,28 @@ function decide(
       packets: round.packets,
       results: job.results,
       deadlinePassed: nowMs >= job.deadlineMs,
+      excused,
       threadUnspent,
     },
     deps.bounds.leave,
   )
+}
+
+/** Of the time that a job has: with less than this left nobody could answer, and so much later nobody was here to hear it. */
+const FAIR_SHARE = 1 / 4
+
+/** Whose silence is no sign: asked only where somebody is silent and the deadline has passed. */
+async function excusedFrom(
+  { sent, deadlineMs, results }: HeldJob,
+  nowMs: number,
+  { store, bounds }: FollowDeps,
+): Promise<ReadonlySet<number>> {
+  const seats = sent.role.seats.map((_, seat) => seat)
+  const answered = new Set(results.map(({ seat }) => seat))
+  if (nowMs < deadlineMs || seats.every(seat => answered.has(seat))) return new Set()
+  const fairMs = bounds.job.timeoutMs * FAIR_SHARE
+  if (nowMs > deadlineMs + fairMs) return new Set(seats)
+  return store.excused(sent.txid, deadlineMs - fairMs)
 }
 
 async function advance(

@@ -1,9 +1,10 @@
+import { beginsRound } from '../contract/fuel-hash.ts'
 import { baseTopics } from '../contract/names.ts'
 import { jobOutputs } from '../contract/pipeline-outputs.ts'
 import type { Spend } from '../contract/spend.ts'
 import type { Issuer } from '../contract/tokens.ts'
 import { type Level, quorums } from '../core/level.ts'
-import type { JobFacts } from '../core/rounds/pipeline.ts'
+import type { JobFacts, Outpoint } from '../core/rounds/pipeline.ts'
 import { type Stage, stagesOf, type Template } from '../core/rounds/template.ts'
 import type { JobBounds } from './bounds.ts'
 import type { KnownAgent, UnpaidJob } from './ports.ts'
@@ -39,6 +40,9 @@ export function unpaidJob(order: JobOrder): UnpaidJob {
     ...{ subject, template, stage, level, members, inputRoot, inputHash, deadlineMs, outputBytesMax },
   }
   const satoshis = seatSatoshis(members.length, bounds.satsPerKb)
+  const seated = agents.map(({ agentKey, word }) => ({ agentKey, word, satoshis }))
+  const outputs = (inputs: readonly Outpoint[]) =>
+    jobOutputs(coordinator, facts, seated, order.locations, inputs)
   const first = bounds.fanOut === 'all' ? agents.length : quorums[level].agreeing
   return {
     facts,
@@ -49,12 +53,8 @@ export function unpaidJob(order: JobOrder): UnpaidJob {
     purpose: { subject, stage, rebuild: order.rebuild },
     unpaid: {
       spends: order.spends,
-      outputs: jobOutputs(
-        coordinator,
-        facts,
-        agents.map(({ agentKey, word }) => ({ agentKey, word, satoshis })),
-        order.locations,
-      ),
+      // Only those that say what is spent wait for the fuel to be chosen: signing them is most of what a job costs.
+      outputs: beginsRound(order) ? outputs : outputs([]),
       topics: jobTopics(template, stage),
     },
     fanOut: bounds.fanOut,
@@ -70,8 +70,10 @@ export function jobTopics(template: Template, stage: Stage): string[] {
 /** A result's one satoshi and its fee, which grows with its leaves, and a quarter more: an agent may have no other coins. */
 export function seatSatoshis(members: number, satsPerKb: number): number {
   const bytes = RESULT_BYTES + MEMBER_BYTES * members
-  return Math.ceil((1 + (bytes * satsPerKb) / 1000) * 1.25)
+  return Math.ceil((1 + (bytes * satsPerKb) / 1000) * SEAT_RESERVE)
 }
+
+const SEAT_RESERVE = 1.25
 
 /** A result without members; each adds its leaf and its index. */
 const RESULT_BYTES = 640

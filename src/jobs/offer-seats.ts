@@ -32,7 +32,7 @@ export type OfferOutcome = 'taken' | 'again' | 'failed'
 export type Offering = {
   /** There are seats to offer. */
   wake(): void
-  /** When to look next. */
+  /** When to look next, by the clock of the process. */
   nextMs(): number
   /** Offers what is due, as far as there is room; resolves once that is under way, not once it is answered. */
   look(): Promise<void>
@@ -44,6 +44,7 @@ export type Offering = {
 /** An agent that does not answer keeps no other agent waiting: each has a line of its own. */
 export function openOffering(deps: OfferDeps): Offering {
   const { offers, bounds, now } = deps
+  const clock = () => performance.now()
   const lines = new Map<string, DueSeat[]>()
   const busy = new Map<string, number>()
   const underWay = new Set<Promise<void>>()
@@ -78,8 +79,8 @@ export function openOffering(deps: OfferDeps): Offering {
     },
     nextMs: () => lookMs,
     async look() {
-      if (now() < lookMs) return
-      lookMs = now() + pollMs
+      if (clock() < lookMs) return
+      lookMs = clock() + pollMs
       const room = bounds.atOnce - underWay.size - waiting
       foundNoRoom = room <= 0
       if (foundNoRoom) return
@@ -114,7 +115,7 @@ export function openOffering(deps: OfferDeps): Offering {
     } catch (error) {
       const againMs = againAfter(seat, deps)
       await offers.failed(seat, error, againMs)
-      if (againMs !== undefined) lookMs = Math.min(lookMs, againMs)
+      if (againMs !== undefined) lookMs = Math.min(lookMs, clock() + againMs - now())
       onOffer(againMs === undefined ? 'failed' : 'again', seat)
       return
     }

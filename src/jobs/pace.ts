@@ -17,7 +17,7 @@ export const paceBounds: Omit<PaceBounds, 'roundMs'> = {
   pollMs: 1_000,
 }
 
-/** What has been, as far as the next round depends on it; times by one clock. */
+/** What has been, as far as the next round depends on it; times by one clock that nobody sets. */
 export type Pace = {
   /** When something was opened last. */
   readonly openedMs: number
@@ -41,7 +41,7 @@ export function nextRoundMs(pace: Pace, bounds: PaceBounds): number {
 
 export function stretchOf({ refusals, lagMs }: Pace, bounds: PaceBounds): number {
   const doublings = lagMs < bounds.lagMs ? 0 : 1 + Math.floor(Math.log2(lagMs / bounds.lagMs))
-  return Math.min(2 ** Math.min(Math.max(refusals, doublings), 30), bounds.stretchMax)
+  return Math.min(2 ** Math.max(refusals, doublings), bounds.stretchMax)
 }
 
 /** Fuel does not come back by being asked for. */

@@ -3,7 +3,7 @@ import type { Issuer } from '../contract/tokens.ts'
 import { type Level, levels } from '../core/level.ts'
 import type { PacketHeader } from '../core/log/packet-header.ts'
 import { canSeat } from '../core/rounds/coordinating/operators.ts'
-import { planRounds, type RoundPlan } from '../core/rounds/coordinating/plan.ts'
+import { goesAlone, groupBy, planRounds, type RoundPlan } from '../core/rounds/coordinating/plan.ts'
 import { enterRound } from '../core/rounds/coordinating/standing.ts'
 import { noLeaf } from '../core/rounds/pipeline.ts'
 import { type RoundDocument, writeRoundDocument } from '../core/rounds/round-document.ts'
@@ -24,15 +24,20 @@ export type PlanMeans = {
 
 /** The rounds to open now, at most so many, each with its document and its first job. */
 export function chooseRounds(view: PlanView, means: PlanMeans, roundsMax: number): Choice {
-  const classes = inTurn([...packetClasses(view), ...view.aggregates.map(aggregateClass)], view.rotation)
   const unseated = new Set<Level>()
-  const openings: Opening[] = []
-  for (const each of classes) {
-    const need = roundNeed(each, view, means, view.rotation + openings.length)
-    if (!isSeatable(each, need, means)) unseated.add(each.level)
-    else if (openings.length < roundsMax)
-      openings.push(...open(each, need, means, roundsMax - openings.length))
+  const planned = (each: Class) => {
+    const need = roundNeed(each, view, means)
+    if (isSeatable(each, need, means)) return plansOf(each, need, means)
+    unseated.add(each.level)
+    return []
   }
+  const lanes = inTurn(lanesOf(view), view.rotation).map(lane => lane.flatMap(planned))
+  const longest = Math.max(0, ...lanes.map(({ length }) => length))
+  const openings: Opening[] = []
+  for (let place = 0; place < longest && openings.length < roundsMax; place++)
+    for (const { [place]: next } of lanes)
+      if (next !== undefined && openings.length < roundsMax)
+        openings.push(...openingOf(next, view.rotation + openings.length, means))
   const seatable = levels.filter(level => !unseated.has(level) && isLevelSeatable(level, view, means))
   return { openings, seatable: new Set(seatable) }
 }
@@ -54,27 +59,42 @@ type Class = {
   readonly aggregate: DueAggregate | undefined
 }
 
-function packetClasses({ packets, rotation }: PlanView): Class[] {
-  const classes: Class[] = []
+/**
+ * What takes turns: each kind of packets that are next in their partitions, all that is made up for, and all aggregates.
+ * However much one of them has, it takes no room that another one needs.
+ */
+function lanesOf(view: PlanView): Class[][] {
+  const { alone, next } = packetClasses(view)
+  const aggregates = view.aggregates.map(aggregateClass)
+  const lanes = [inTurn(alone, view.rotation), ...next.map(each => [each]), aggregates]
+  return lanes.filter(({ length }) => length > 0)
+}
+
+function packetClasses({ packets, rotation }: PlanView): { readonly alone: Class[]; readonly next: Class[] } {
+  const [alone, next]: [Class[], Class[]] = [[], []]
   const shared = new Map<string, [head: CandidatePacket, ...CandidatePacket[]][]>()
-  for (const partition of groupBy(packets, ({ standing }) => standing.partition)) {
-    const rebuilds = partition.filter(({ standing }) => standing.status === 'unanchored')
-    classes.push(...rebuilds.map(packet => packetClass([packet], packet)))
+  for (const partition of groupBy(packets, ({ standing }) => standing.partition).values()) {
+    const standings = partition.map(({ standing }) => standing)
+    const isAlone = ({ standing }: CandidatePacket) => goesAlone(standing, standings)
+    const below = partition.filter(({ standing }) => standing.status !== 'sealed').map(asContext)
+    for (const packet of partition.filter(isAlone)) {
+      const others = below.filter(({ standing }) => standing.packetId !== packet.standing.packetId)
+      alone.push(packetClass([packet, ...others], packet))
+    }
     const [head, ...run] = partition
-      .filter(({ standing }) => standing.status === 'sealed')
+      .filter(packet => packet.standing.status === 'sealed' && !isAlone(packet))
       .sort((a, b) => a.standing.packetNo - b.standing.packetNo)
     if (head === undefined) continue
     const key = keyOf(head)
     const cut = run.findIndex(packet => keyOf(packet) !== key)
     const going = cut < 0 ? run : run.slice(0, cut)
-    const below = partition.filter(({ standing }) => standing.status !== 'sealed').map(asContext)
     shared.set(key, [...(shared.get(key) ?? []), [head, ...going, ...below]])
   }
   for (const partitions of shared.values()) {
     const [[head] = []] = partitions
-    if (head !== undefined) classes.push(packetClass(inTurn(partitions, rotation).flat(), head))
+    if (head !== undefined) next.push(packetClass(inTurn(partitions, rotation).flat(), head))
   }
-  return classes
+  return { alone, next }
 }
 
 /** Its rebuild is planned by itself; here it is what others build on. */
@@ -118,9 +138,8 @@ function keyOf({ header, readers }: CandidatePacket): string {
 
 function roundNeed(
   { level, operators }: Pick<Class, 'level' | 'operators'>,
-  { nowMs }: PlanView,
+  { nowMs, rotation }: PlanView,
   { log, bounds }: PlanMeans,
-  rotation: number,
 ): RoundNeed {
   const deadlineMs = nowMs + bounds.job.timeoutMs
   return { level, operators, coordinator: log.identityKey, nowMs, deadlineMs, rotation }
@@ -141,12 +160,22 @@ function isLevelSeatable(level: Level, view: PlanView, means: PlanMeans): boolea
   const isWaiting =
     view.packets.some(({ standing }) => standing.level === level) ||
     view.aggregates.some(({ standing }) => standing.level === level)
-  return isWaiting || isSeatable(any, roundNeed(any, view, means, 0), means)
+  return isWaiting || isSeatable(any, roundNeed(any, view, means), means)
 }
 
-function open(each: Class, need: RoundNeed, means: PlanMeans, roundsMax: number): Opening[] {
+type Laid = {
+  readonly each: Class
+  readonly need: RoundNeed
+  readonly plan: RoundPlan
+  readonly packets: readonly Pick<CandidatePacket, 'stateBytesMax'>[]
+  readonly rebuild: number
+  /** Canonical; written only for what is opened. */
+  document(): string
+}
+
+function plansOf(each: Class, need: RoundNeed, means: PlanMeans): Laid[] {
   const { aggregate } = each
-  if (aggregate !== undefined) return openAggregate(each, aggregate, need, means)
+  if (aggregate !== undefined) return [aggregatePlan(each, aggregate, need)]
   const size = sizeFor(stagesOf(each.template), need, means.directory, means.bounds.seats)
   const { roundPackets, roundBytes, roundDocBytes } = means.bounds.plan
   const limits = {
@@ -156,22 +185,15 @@ function open(each: Class, need: RoundNeed, means: PlanMeans, roundsMax: number)
   }
   const standings = each.packets.map(({ standing }) => standing)
   const byId = new Map(each.packets.map(packet => [packet.standing.packetId, packet]))
-  return planRounds(standings, new Set([each.level]), limits)
-    .slice(0, roundsMax)
-    .flatMap((plan, i) => {
-      const packets = plan.packets.flatMap(({ packetId }) => byId.get(packetId) ?? [])
-      const document = writeRoundDocument(documentOf(plan, packets, means.locations))
-      return opening(
-        each,
-        { plan, document, packets, rebuild: 0 },
-        { ...need, rotation: need.rotation + i },
-        means,
-      )
-    })
+  return planRounds(standings, new Set([each.level]), limits).map(plan => {
+    const packets = plan.packets.flatMap(({ packetId }) => byId.get(packetId) ?? [])
+    const document = () => writeRoundDocument(documentOf(plan, packets, means.locations))
+    return { each, need, plan, packets, rebuild: 0, document }
+  })
 }
 
 /** The same thing is asked again under the same name where nothing came of it, so its transactions are counted on. */
-function openAggregate(each: Class, due: DueAggregate, need: RoundNeed, means: PlanMeans): Opening[] {
+function aggregatePlan(each: Class, due: DueAggregate, need: RoundNeed): Laid {
   const { standing, document, rebuild } = due
   const plan: RoundPlan = {
     roundId: standing.packetId,
@@ -179,25 +201,20 @@ function openAggregate(each: Class, due: DueAggregate, need: RoundNeed, means: P
     packets: [enterRound(standing, standing.packetId)],
     partitions: new Map(),
   }
-  return opening(each, { plan, document, packets: [{}], rebuild }, need, means)
+  return { each, need, plan, packets: [{}], rebuild, document: () => document }
 }
 
-type Laid = {
-  readonly plan: RoundPlan
-  readonly document: string
-  readonly packets: readonly Pick<CandidatePacket, 'stateBytesMax'>[]
-  readonly rebuild: number
-}
-
-function opening(each: Class, laid: Laid, need: RoundNeed, means: PlanMeans): Opening[] {
-  const { template, level, rosterDigest } = each
-  const { plan, document } = laid
+function openingOf(laid: Laid, rotation: number, means: PlanMeans): Opening[] {
+  const { plan } = laid
+  const { template, level, rosterDigest } = laid.each
+  const need = { ...laid.need, rotation }
   const { directory, log, locations, bounds } = means
   const [stage] = stagesOf(template)
   if (stage === undefined) return []
   const bytes = plan.packets.reduce((sum, packet) => sum + packet.bytes, 0)
   const agents = chooseSeats({ ...need, stage, packets: plan.packets.length, bytes }, directory, bounds.seats)
   if (agents === undefined) return []
+  const document = laid.document()
   const sizes = plan.packets.map((packet, i) => ({
     bytes: packet.bytes,
     stateBytesMax: laid.packets[i]?.stateBytesMax ?? STATE_BYTES_DEFAULT,
@@ -242,15 +259,4 @@ function documentOf(
 function inTurn<T>(items: readonly T[], rotation: number): T[] {
   const at = items.length === 0 ? 0 : rotation % items.length
   return [...items.slice(at), ...items.slice(0, at)]
-}
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Iterable<T[]> {
-  const groups = new Map<string, T[]>()
-  for (const item of items) {
-    const key = keyOf(item)
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [item])
-    else group.push(item)
-  }
-  return groups.values()
 }

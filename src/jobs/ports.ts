@@ -36,6 +36,11 @@ export type RoundStore = {
 
   /** The network has the job: its seats are offered from now on, but for those held in reserve. */
   jobSeen(lease: RoundLease, jobTx: string, nowMs: number): Promise<'written' | 'lost'>
+  /**
+   * Seats of the job that cannot be blamed for having no answer at its deadline: that were not offered by `askedByMs`, or
+   * whose answer came in time and waits for the network, could not be read here, or was given up by us.
+   */
+  excused(jobTx: string, askedByMs: number): Promise<ReadonlySet<number>>
   /** Offers the seats that were held in reserve too. */
   offerReserve(lease: RoundLease, jobTx: string, nowMs: number): Promise<'written' | 'lost'>
   /**
@@ -94,7 +99,7 @@ export type DueAggregate = {
 
 export type Choice = {
   readonly openings: readonly Opening[]
-  /** Levels that enough operators can be reached for: of others, no packet's time runs. */
+  /** Levels that enough operators can be reached for. */
   readonly seatable: ReadonlySet<Level>
 }
 
@@ -224,6 +229,7 @@ export type Directory = {
 export type KnownAgent = {
   readonly agentKey: string
   readonly word: OperatorWord
+  /** None for one that is given its jobs over its connection alone. */
   readonly endpoints: readonly string[]
   readonly packetsMax: number
   readonly bytesMax: number

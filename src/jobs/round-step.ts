@@ -25,7 +25,7 @@ export type FollowDeps = {
 
 /** For whoever counts them. */
 export type RoundStep = {
-  readonly what: 'opened' | 'seen' | 'advanced' | 'certifying' | 'closing' | 'closed' | 'recovered' | 'over'
+  readonly what: 'opened' | 'seen' | 'advanced' | 'certifying' | 'closing' | 'closed' | 'recovered'
   readonly roundId: string
   readonly stage: string | undefined
   /** Since the job was there to be answered. */

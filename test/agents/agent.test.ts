@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -44,7 +46,7 @@ describe.each(['enhanced', 'critical', 'basic'] as const)('an agent asked at lev
       const node = await started(round)
       const agent = await startedAgent(stage, node)
       await agent.advertise()
-      const history = jobHistory(round, stage, key, { locations: [`${node.url}/rounds`] })
+      const history = jobHistory(round, stage, key, at(node.url))
 
       expect(await submit(agent, stage, writeBeef(history))).toEqual({
         status: 200,
@@ -114,7 +116,7 @@ describe('an agent', () => {
     const node = await started(round)
     const agent = await startedAgent('normalize', node)
     await agent.advertise()
-    const beef = writeBeef(jobHistory(round, 'normalize', key, { locations: [`${node.url}/rounds`] }))
+    const beef = writeBeef(jobHistory(round, 'normalize', key, at(node.url)))
     const first = await submit(agent, 'normalize', beef)
     await until(() => node.submissions.length === 1)
     expect(await submit(agent, 'normalize', beef)).toEqual(first)
@@ -126,7 +128,7 @@ describe('an agent', () => {
 
   test('says the same after a restart', async () => {
     const node = await started(round)
-    const beef = writeBeef(jobHistory(round, 'normalize', key, { locations: [`${node.url}/rounds`] }))
+    const beef = writeBeef(jobHistory(round, 'normalize', key, at(node.url)))
     for (const i of [0, 2]) {
       const agent = await startedAgent('normalize', node)
       await agent.advertise()
@@ -149,20 +151,47 @@ describe('an agent', () => {
       failed.add(part)
       return 503
     }
-    await submit(
-      agent,
-      'normalize',
-      writeBeef(jobHistory(round, 'normalize', key, { locations: [`${node.url}/rounds`] })),
-    )
+    await submit(agent, 'normalize', writeBeef(jobHistory(round, 'normalize', key, at(node.url))))
     await until(() => node.submissions.length === 1)
     expect([...failed].sort()).toEqual(['rounds', 'submit', 'uhrp'])
+  })
+
+  test('lets a job go at its deadline, whoever keeps it waiting', async () => {
+    const silent = http.createServer(() => {})
+    await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
+    running.push({ stop: async () => silent.close().closeAllConnections() })
+    const { port } = silent.address() as AddressInfo
+    const agent = await startedAgent('normalize', await started(round))
+    await agent.advertise()
+    const change = at(`http://127.0.0.1:${port}`, Date.now() + 1_000)
+    expect(await submit(agent, 'normalize', writeBeef(jobHistory(round, 'normalize', key, change)))).toEqual({
+      status: 200,
+      body: { tm_gitdata_events_normalize: { outputsToAdmit: [0], coinsToRetain: [] } },
+    })
+    await until(async () => {
+      const { jobs } = orThrow(readAgentHealth(await (await fetch(`${agent.url}/health`)).json()))
+      return jobs.running === 0 && jobs.failed === 1
+    })
+  })
+
+  test('sends no result where its bytes are refused, as those of a seat that has others are', async () => {
+    const node = await started(round)
+    const agent = await startedAgent('normalize', node)
+    await agent.advertise()
+    node.otherwise = ({ url = '' }) => (url.startsWith('/uhrp/') ? 409 : undefined)
+    await submit(agent, 'normalize', writeBeef(jobHistory(round, 'normalize', key, at(node.url))))
+    await until(async () => {
+      const { jobs } = orThrow(readAgentHealth(await (await fetch(`${agent.url}/health`)).json()))
+      return jobs.failed === 1
+    })
+    expect(node.submissions).toEqual([])
   })
 
   test('rejects a job that contradicts itself, so that nobody waits for it', async () => {
     const node = await started(round)
     const agent = await startedAgent('normalize', node)
     await agent.advertise()
-    const change = { locations: [`${node.url}/rounds`], members: [1] }
+    const change = { ...at(node.url), members: [1] }
     await submit(agent, 'normalize', writeBeef(jobHistory(round, 'normalize', key, change)))
     const { beef } = await until(() => node.submissions[0])
     const { role } = pipelineTransaction(orThrow(readBeef(beef)).subject)
@@ -212,7 +241,7 @@ describe('the example of an agent', () => {
     })
     const [script = ''] = await until(() => node.adverts[0])
     const [url = ''] = agentAdvertIn(knownHex(script))?.body.endpoints ?? []
-    const history = jobHistory(round, 'normalize', key, { locations: [`${node.url}/rounds`] })
+    const history = jobHistory(round, 'normalize', key, at(node.url))
     expect((await submit({ url }, 'normalize', writeBeef(history))).status).toBe(200)
     const { beef } = await until(() => node.submissions[0])
     const { role } = pipelineTransaction(orThrow(readBeef(beef)).subject)
@@ -224,6 +253,11 @@ describe('the example of an agent', () => {
 })
 
 const none = new Uint8Array(0)
+
+/** A job with its parts there, and a while to go. */
+function at(nodeUrl: string, deadlineMs = Date.now() + 60_000) {
+  return { locations: [`${nodeUrl}/rounds`], deadlineMs }
+}
 
 async function started(round: Parameters<typeof askingNode>[0]): Promise<AskingNode> {
   const node = await askingNode(round)

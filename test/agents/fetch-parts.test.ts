@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import { sha256Hex } from '#sha256'
 import { openCalls } from '../../agents/kit/call.ts'
 import { type FetchDeps, fetchParts } from '../../agents/kit/fetch-parts.ts'
 import { type AgentJob, readJob } from '../../agents/kit/read-job.ts'
 import { readBeef, writeBeef } from '../../src/contract/beef.ts'
+import { writePartList } from '../../src/contract/part-list.ts'
 import { verifyRequest } from '../../src/contract/request-signature.ts'
 import { writeWork } from '../../src/contract/work.ts'
 import { concat, utf8 } from '../../src/core/bytes.ts'
@@ -69,6 +71,30 @@ describe('an agent that fetches the parts of a job', () => {
     expect((await fetchParts(job, deps())).ok).toBe(true)
   })
 
+  test('asks for what is one of many together, and for nothing twice', async () => {
+    const node = await started()
+    for (const stage of stages) expect((await fetchParts(jobOf(stage, node), deps())).ok).toBe(true)
+    const lists = node.fetched.filter(path => path.includes(','))
+    expect(lists.map(path => path.split('/')[0])).toEqual(['packet', 'outcome', 'packet', 'outcome'])
+    const alone = node.fetched.filter(path => !path.includes(','))
+    expect(new Set(alone.map(path => path.split('/')[0]))).toEqual(new Set(['document', 'policy']))
+  })
+
+  test.each([
+    ['nothing', new Uint8Array(0)],
+    ['what is no list', utf8('no list')],
+    ['a list that ends early', Uint8Array.of(0, 0, 0, 9, 1)],
+    ['a list of other bytes', writePartList(round.packets.map(() => utf8('other')))],
+    ['a list without anything', writePartList(round.packets.map(() => undefined))],
+  ])('asks for each by itself where a list has %s', async (_, list) => {
+    const node = await started()
+    const names = round.packets.map(({ packetId }) => packetId)
+    node.parts.set(`packet/${names.join(',')}`, list)
+    const parts = orThrow(await fetchParts(jobOf('normalize', node), deps()))
+    expect(parts.packets.map(({ lines }) => lines)).toEqual(round.packets.map(({ bytes }) => bytes))
+    expect(names.every(name => node.fetched.includes(`packet/${name}`))).toBe(true)
+  })
+
   test('takes no outcome whose state or output was exchanged', async () => {
     const node = await started()
     const job = jobOf('certify', node)
@@ -123,12 +149,29 @@ describe('an agent that fetches the parts of a job', () => {
     expect(fetched.ok || fetched.fault.detail).toMatch(/this agent takes 10/)
   })
 
+  test('refuses outcomes that have far more bytes than the packets they are of', async () => {
+    const swollen = certifiedRound({
+      conspire: packet => {
+        const bytes = concat(...Array.from({ length: 9 }, () => packet.normalized.bytes))
+        return { ...packet, normalized: { ...packet.normalized, bytes, outputHash: sha256Hex(bytes) } }
+      },
+    })
+    const node = await started(swollen)
+    const bytesMax = swollen.packets.reduce((sum, { header }) => sum + header.bytes, 0)
+    const job = jobOf('validate', node, {}, swollen)
+    const fetched = await fetchParts(job, { ...deps(), bytesMax })
+    expect(fetched.ok || fetched.fault.detail).toMatch(/outcomes and states together/)
+    expect((await fetchParts(job, { ...deps(), bytesMax: 9 * bytesMax })).ok).toBe(true)
+  })
+
   test('says who it is where it is asked to, and only there', async () => {
     const node = await started()
     const signed: boolean[] = []
     node.otherwise = request => {
       const { 'x-identity-key': identityKey, 'x-nonce': nonce, 'x-signature': signature } = request.headers
       if (identityKey === undefined) return 401
+      // Where nobody can show it to the node of another log.
+      expect(request.url).toContain(`?log=${round.log.identityKey}`)
       const asked = { method: 'GET', path: request.url ?? '', nonce: String(nonce), body: new Uint8Array(0) }
       const named = { identityKey: String(identityKey), signature: String(signature), version: 2 as const }
       signed.push(verifyRequest({ ...asked, ...named }, { nowMs: Date.now(), windowSeconds: 60 }).ok)
@@ -140,27 +183,28 @@ describe('an agent that fetches the parts of a job', () => {
   })
 })
 
-async function started(): Promise<AskingNode> {
-  const node = await askingNode(round)
+async function started(of = round): Promise<AskingNode> {
+  const node = await askingNode(of)
   opened.push(node.close)
   return node
 }
 
 function deps(): FetchDeps {
-  const { call, close } = openCalls()
+  const { call, close } = openCalls({ nodes: [], isLocal: () => true })
   opened.unshift(close)
   return { call, key, bytesMax: 1 << 26, policies: new Map(), now: Date.now }
 }
 
-function jobOf(stage: Stage, node: AskingNode, change: JobChange = {}): AgentJob {
+function jobOf(stage: Stage, node: AskingNode, change: JobChange = {}, of = round): AgentJob {
   const { coordinator = round.log } = change
-  const history = jobHistory(round, stage, key, { locations: [`${node.url}/rounds`], ...change })
+  const history = jobHistory(of, stage, key, { locations: [`${node.url}/rounds`], ...change })
   const reader = {
     kind: stage,
     agentKey: key.identityKey,
     operator: party('operator north').identityKey,
     coordinators: new Set([coordinator.identityKey]),
     packetsMax: 64,
+    jobMsMax: Number.MAX_SAFE_INTEGER,
     templates: ['packet' as const],
   }
   return orThrow(readJob(orThrow(readBeef(writeBeef(history))), reader, 0))

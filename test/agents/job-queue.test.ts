@@ -10,6 +10,7 @@ import { until } from '../support/until.ts'
 
 const round = certifiedRound()
 const key = party('the agent')
+const anotherLog = party('another log')
 const jobs = [0, 1, 2, 3].map(i => jobUntil(1_900_000_000_000 + i))
 
 describe('the jobs of an agent', () => {
@@ -20,6 +21,23 @@ describe('the jobs of an agent', () => {
     finish(0, true)
     await until(() => begun.length === 2)
     expect(jobs.slice(2, 3).map(queue.take)).toEqual(['taken'])
+  })
+
+  test('of one log leave places for those of each other log', async () => {
+    const { queue, finish } = bed({ atOnce: 2, waitingMax: 2, logs: 2 })
+    const [first, second, third] = jobs
+    const other = jobUntil(1_900_000_000_009, anotherLog)
+    if (!first || !second || !third) throw new Error('there are jobs')
+    expect([first, second, third].map(queue.take)).toEqual(['taken', 'taken', 'full'])
+    expect([queue.running(), queue.waiting()]).toEqual([1, 1])
+    expect(queue.take(other)).toBe('taken')
+    expect([queue.running(), queue.waiting()]).toEqual([2, 1])
+    // The place of the other log is free again, and is not given away.
+    finish(1, true)
+    await until(() => queue.running() === 1)
+    expect(queue.waiting()).toBe(1)
+    finish(0, true)
+    await until(() => queue.waiting() === 0)
   })
 
   test('are remembered once they are answered, and may come again where they are not', async () => {
@@ -57,22 +75,31 @@ describe('the jobs of an agent', () => {
   })
 })
 
-function bed(bounds: { atOnce: number; waitingMax: number }) {
+function bed({ logs = 1, ...bounds }: { atOnce: number; waitingMax: number; logs?: number }) {
   const begun: ((answered: boolean) => void)[] = []
-  const queue = openJobQueue({ ...bounds, work: () => new Promise<boolean>(resolve => begun.push(resolve)) })
+  const queue = openJobQueue({
+    ...bounds,
+    logs: () => logs,
+    work: () => new Promise<boolean>(resolve => begun.push(resolve)),
+  })
   return { queue, begun, finish: (i: number, answered: boolean) => begun[i]?.(answered) }
 }
 
-function jobUntil(deadlineMs: number): AgentJob {
+function jobUntil(deadlineMs: number, coordinator = round.log): AgentJob {
   const reader = {
     kind: 'normalize' as const,
     agentKey: key.identityKey,
     operator: party('operator north').identityKey,
-    coordinators: new Set([round.log.identityKey]),
+    coordinators: new Set([coordinator.identityKey]),
     packetsMax: 64,
+    jobMsMax: Number.MAX_SAFE_INTEGER,
     templates: ['packet' as const],
   }
   return orThrow(
-    readJob(orThrow(readBeef(writeBeef(jobHistory(round, 'normalize', key, { deadlineMs })))), reader, 0),
+    readJob(
+      orThrow(readBeef(writeBeef(jobHistory(round, 'normalize', key, { deadlineMs, coordinator })))),
+      reader,
+      0,
+    ),
   )
 }

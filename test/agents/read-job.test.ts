@@ -7,7 +7,8 @@ import { noLeaf } from '../../src/core/rounds/pipeline.ts'
 import type { Stage } from '../../src/core/rounds/template.ts'
 import { DEADLINE_MS, type JobChange, jobHistory, leafOf } from '../support/asking-node.ts'
 import { certifiedRound } from '../support/certified-round.ts'
-import { party, payTo, tokenSpend } from '../support/pipeline.ts'
+import { coins, p2pkhSpend, party, payTo, tokenSpend } from '../support/pipeline.ts'
+import { mine } from '../support/private-chain.ts'
 
 const round = certifiedRound()
 const key = party('the agent')
@@ -17,6 +18,7 @@ const ours: JobReader = {
   operator: party('operator north').identityKey,
   coordinators: new Set([round.log.identityKey]),
   packetsMax: 64,
+  jobMsMax: Number.MAX_SAFE_INTEGER,
   templates: ['packet'],
 }
 const beefOf = (stage: Stage, change: JobChange = {}) =>
@@ -66,6 +68,12 @@ describe('an agent that reads a job', () => {
     expect(why(ours, beefOf('normalize'), DEADLINE_MS)).toMatch(/deadline/)
   })
 
+  test('refuses a job that could keep its place for longer than a job may', () => {
+    const reader = { ...ours, jobMsMax: 60_000 }
+    expect(why(reader, beefOf('normalize'), DEADLINE_MS - 60_000)).toBe('taken')
+    expect(why(reader, beefOf('normalize'), DEADLINE_MS - 60_001)).toMatch(/AGENT_JOB_MS_MAX/)
+  })
+
   test('refuses what is no job', () => {
     const history = jobHistory(round, 'validate', key)
     expect(why(ours, orThrow(readBeef(writeBeef(history.slice(0, 3)))))).toMatch(/no job but result/)
@@ -82,6 +90,15 @@ describe('an agent that reads a job', () => {
       .map(spent => ({ txid: fuel.txid, vout: 0, spent, privateKey: thief.privateKey }))
     const taken = signTransaction(stolen, job.outputs)
     expect(why(ours, orThrow(readBeef(writeBeef([fuel, taken]))))).toMatch(/does not satisfy its lock/)
+  })
+
+  test('refuses the tokens of a job in a transaction of somebody else’s', () => {
+    const thief = party('thief')
+    const [coin] = mine([coins(thief, 'coins of a thief', 1, 20_000)])
+    if (coin === undefined) throw new Error('a thief has a coin')
+    const tokens = jobHistory(round, 'normalize', key).at(-1)?.outputs.slice(0, 4) ?? []
+    const copy = signTransaction([p2pkhSpend(coin, 0, thief)], tokens)
+    expect(why(ours, orThrow(readBeef(writeBeef([coin, copy]))))).toMatch(/name the inputs/)
   })
 
   test('refuses a first job that spends a thread instead of fuel', () => {

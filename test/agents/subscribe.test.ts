@@ -1,6 +1,6 @@
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, onTestFailed, test } from 'vitest'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { subscribe } from '../../agents/kit/subscribe.ts'
 import type { OfferOutcome } from '../../agents/kit/take-offer.ts'
@@ -14,6 +14,7 @@ import {
 } from '../../src/contract/subscription.ts'
 import { knownHex, toHex } from '../../src/core/bytes.ts'
 import { orThrow } from '../../src/core/fault.ts'
+import { agentsBed, bedSource } from '../support/agents-bed.ts'
 import { party } from '../support/pipeline.ts'
 import { until } from '../support/until.ts'
 
@@ -26,6 +27,18 @@ const opened: (() => Promise<unknown>)[] = []
 
 afterEach(async () => {
   for (const close of opened.splice(0).reverse()) await close()
+})
+
+describe('agents that only subscribe', () => {
+  test('carry whole rounds, as processes that nobody can call', async () => {
+    const bed = await agentsBed({ agentOptions: ['--subscribe'] })
+    opened.push(() => bed.stop())
+    onTestFailed(async () => void process.stderr.write(await bed.describe()))
+    await bed.publish(bedSource, [{ eventType: 'reading', externalId: 'one', data: { celsius: 20 } }])
+    await bed.allAnchored()
+    const { rows } = await bed.pool.query('select distinct endpoints from round_seats')
+    expect(rows).toEqual([{ endpoints: [] }])
+  }, 240_000)
 })
 
 describe('an agent that subscribes', () => {

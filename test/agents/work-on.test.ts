@@ -143,6 +143,7 @@ function jobOf(stage: Stage, change: JobChange = {}, of = round): AgentJob {
     operator: party('operator north').identityKey,
     coordinators: new Set([of.log.identityKey]),
     packetsMax: 64,
+    jobMsMax: Number.MAX_SAFE_INTEGER,
     templates: ['packet' as const],
   }
   return orThrow(readJob(orThrow(readBeef(writeBeef(jobHistory(of, stage, key, change)))), reader, 0))

@@ -87,7 +87,6 @@ describe('the seats of a job', () => {
     [{ regions: ['eu'] }, { region: 'us' }],
     [{ regions: ['eu'] }, { region: undefined }],
     [{}, { expiresMs: NOW_MS }],
-    [{}, { endpoints: [] }],
     [{}, { word: { ...agent('north').word, operatorToMs: NOW_MS + 29_999 } }],
     [{}, { word: { ...agent('north').word, operatorFromMs: NOW_MS + 30_001 } }],
     [{ operators: ['east', 'south'].map(name => operatorOf(name).identityKey) }, {}],
@@ -103,6 +102,11 @@ describe('the seats of a job', () => {
       ...(withWest && { operators: withWest }),
     })
     expect(operators(chosen)).toEqual(['east', 'south', 'west'])
+  })
+
+  test('go also to agents that have no address, and are offered them over their connections', () => {
+    const connected = three.map(each => ({ ...each, endpoints: [] }))
+    expect(operators(chosen(connected))).toEqual(['east', 'north', 'south'])
   })
 
   test('go to the operators that a stream names, whatever the node’s list says', () => {
@@ -167,11 +171,16 @@ describe('whoever could sit in a round', () => {
     )
   })
 
-  test('bounds its size, but for one of small means among enough others', () => {
+  test('bounds its size where a quorum needs it, and fills a seat where none does', () => {
     const small = agent('west', { packetsMax: 1, bytesMax: 10 })
-    const sizeOf = (crowd: readonly KnownAgent[]) => sizeFor(['normalize'], need(), directory(crowd), anybody)
+    const sizeOf = (crowd: readonly KnownAgent[], more: Partial<SeatNeed> = {}) =>
+      sizeFor(['normalize'], need(more), directory(crowd), anybody)
+    const withSmall = [...three.slice(1), small]
     expect(sizeOf([...three, small]).packets).toBe(64)
-    expect(sizeOf([...three.slice(1), small])).toEqual({ packets: 1, bytes: 10 })
+    expect(sizeOf(withSmall).packets).toBe(64)
+    expect(operators(chosen(withSmall, { packets: 64 }))).toEqual(['east', 'south', 'west'])
+    expect(sizeOf(withSmall, { level: 'critical' })).toEqual({ packets: 1, bytes: 10 })
+    expect(sizeOf([...three.slice(2), small, agent('middle', { packetsMax: 2 })]).packets).toBe(2)
   })
 })
 

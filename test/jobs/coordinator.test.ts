@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { leaveLimits } from '../../src/core/rounds/coordinating/leave.ts'
 import { noLeaf } from '../../src/core/rounds/pipeline.ts'
 import { until } from '../support/until.ts'
 import { honest, type Play, type RoundsNode, roundsNode } from './rounds-node.ts'
@@ -33,6 +34,46 @@ describe('a coordinator', () => {
     node.start()
     await ends(packets, () => 'decided')
     expect(await stages()).toEqual({ certify: 1, normalize: 1, validate: 1 })
+  })
+
+  test('takes no round over before agents can find what belongs to its jobs', async () => {
+    const packets = (await node.seal([1])).flat()
+    node.play(() => undefined)
+    const first = node.start({ bounds: { job: { ...long, timeoutMs: 60_000 } } })
+    await until(async () => node.steps.includes('rounds.job-seen'))
+    await first.stop()
+    node.play(honest)
+    await node.query(`update round_seats set state = 'queued', next_run_ms = 0`)
+    node.moveTo(undefined)
+    const second = node.start({ timing: { takeMs: 5, pollMs: 10 } })
+    // Time to look for what nobody works on, many times.
+    await new Promise(resolve => setTimeout(resolve, 300))
+    expect(second.load().rounds).toBe(0)
+    expect(await stages()).toEqual({ normalize: 1 })
+    node.moveTo('https://moved.example/rounds')
+    await ends(packets, () => 'decided')
+    expect(await stages()).toEqual({ certify: 1, normalize: 1, validate: 1 })
+  })
+
+  test('goes on at once when its clock is set back', async () => {
+    const packets = (await node.seal([1])).flat()
+    node.away(['north', 'east', 'south'])
+    const coordinator = node.start()
+    await until(() => coordinator.load().seatable?.size === 0)
+    node.setClock(-3_600_000)
+    node.away([])
+    await ends(packets, () => 'decided')
+  })
+
+  test('decides what is due by its deadline, though nothing is heard of it', async () => {
+    const packets = (await node.seal([1])).flat()
+    node.play(() => undefined)
+    node.start({ bounds: { job: { ...long, timeoutMs: 1_000 }, leave: { ...leaveLimits, triesMax: 1 } } })
+    await until(async () => node.steps.includes('rounds.offered'))
+    await node.query('alter table gitdata_jobs rename to gitdata_jobs_away')
+    await until(async () => node.steps.includes('rounds.closing'))
+    await node.query('alter table gitdata_jobs_away rename to gitdata_jobs')
+    await ends(packets, () => 'split')
   })
 
   test('shares what there is with another one on the same database', async () => {

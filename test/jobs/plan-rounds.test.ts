@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { sha256Hex } from '#sha256'
 import { pipelineTransaction } from '../../src/contract/pipeline-transaction.ts'
 import { signTransaction } from '../../src/contract/spend.ts'
+import { outputsOf } from '../../src/contract/unpaid.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import type { Version } from '../../src/core/rounds/coordinating/standing.ts'
 import { noLeaf } from '../../src/core/rounds/pipeline.ts'
@@ -43,7 +44,7 @@ describe('a plan of rounds', () => {
   test('begins with a job that is one once it is paid for', () => {
     const [{ job }] = only(chooseRounds(view(partition(0, 2)), means, 16).openings)
     const spend = p2pkhSpend(coins(log, 'fuel', 1), 0, log)
-    const { role } = pipelineTransaction(signTransaction([spend], job.unpaid.outputs))
+    const { role } = pipelineTransaction(signTransaction([spend], outputsOf(job.unpaid, [spend])))
     const seats = job.seats.map(({ agentKey, operator }) => ({ agentKey, operator }))
     expect(role).toEqual({ kind: 'job', facts: job.facts, seats })
   })
@@ -136,6 +137,37 @@ describe('a plan of rounds', () => {
         only(chooseRounds(view(secrets, rotation), means, 1).openings)[0].plan.packets[0]?.partition,
     )
     expect(new Set(firsts).size).toBe(4)
+  })
+
+  test('shares the room among all that waits, whoever comes first and however much of it there is', () => {
+    const version: Version = { versionId: '7'.repeat(64), parent: null, stateIn: null, stateOut: null }
+    const lost = partition(0, 5, () => ({ standing: { status: 'unanchored', version, rounds: 1 } }))
+    const alone = (number: number, streamId: string) =>
+      partition(number, 1, () => ({
+        header: { audience: 'restricted', streamId, constants: { streamId } },
+        standing: { roundPacketsMax: 1 },
+      }))
+    const one = [1, 2, 3, 4, 5].flatMap(number => alone(number, 'one'))
+    const packets = [...lost, ...one, ...alone(6, 'two')]
+    for (let rotation = 0; rotation < 4; rotation++) {
+      const { openings } = chooseRounds(view(packets, rotation), means, 4)
+      const kinds = openings.map(({ plan: { packets } }) =>
+        packets[0]?.version === null ? packets[0].partition.split('/')[0] : 'lost',
+      )
+      expect(kinds).toHaveLength(4)
+      expect(new Set(kinds)).toEqual(new Set(['lost', 'one', 'two']))
+    }
+  })
+
+  test('makes up for a split packet in a round of its own, from what was certified below it', () => {
+    const version: Version = { versionId: '7'.repeat(64), parent: null, stateIn: null, stateOut: null }
+    const packets = partition(0, 5, packetNo =>
+      packetNo === 0 || packetNo === 2 ? { standing: { status: 'certified', version } } : {},
+    )
+    const { openings } = chooseRounds(view(packets), means, 16)
+    expect(openings.map(({ plan }) => plan.packets.map(({ packetNo }) => packetNo))).toEqual([[1], [3, 4]])
+    const parents = openings.map(({ plan }) => [...plan.partitions.values()][0]?.parent?.packetId)
+    expect(parents).toEqual([packets[0], packets[2]].map(packet => packet?.standing.packetId))
   })
 
   test('makes rounds as small as the agents who would work on them', () => {

@@ -66,6 +66,10 @@ export type RoundsNode = {
   onStep(by: (step: string) => void): void
   /** These have no agents any more, or have them again. */
   away(operators: readonly string[]): void
+  /** Sets the clock of the day of all that runs here, by so much from what it is. */
+  setClock(byMs: number): void
+  /** Where agents find what belongs to a round; undefined: nobody knows yet. */
+  moveTo(address: string | undefined): void
   /** What agents have stored is gone, or there again. */
   loseWork(isLost: boolean): void
   /** No block comes from now on. */
@@ -81,7 +85,7 @@ export type RoundsNode = {
 
 type OpenStore = RoundStore & RoundFacts
 
-const names = ['north', 'east', 'south']
+export const names = ['north', 'east', 'south']
 const HOUR_MS = 3_600_000
 
 /** Texts that hash to their leaves; that of a certifier is a manifest. */
@@ -136,6 +140,9 @@ export async function roundsNode(): Promise<RoundsNode> {
   let play = honest
   let gone: readonly string[] = []
   let isWorkLost = false
+  let offsetMs = 0
+  let locations = ['https://node.example/rounds']
+  const now = () => Date.now() + offsetMs
   let onStep: (step: string) => void = () => undefined
   const at = (step: string) => {
     steps.push(step)
@@ -147,7 +154,7 @@ export async function roundsNode(): Promise<RoundsNode> {
       ...{ pool, fuel: fuel.fuel, checkWork: unread, log: log.identityKey, coordinator },
       operators: names.map(name => operatorOf(name).identityKey),
       retryMs: () => 0,
-      now: Date.now,
+      now,
       at,
     })
 
@@ -191,6 +198,12 @@ export async function roundsNode(): Promise<RoundsNode> {
     away(operators) {
       gone = operators
     },
+    setClock(byMs) {
+      offsetMs += byMs
+    },
+    moveTo(address) {
+      locations = address === undefined ? [] : [address]
+    },
     loseWork(isLost) {
       isWorkLost = isLost
     },
@@ -231,19 +244,19 @@ export async function roundsNode(): Promise<RoundsNode> {
     start({ bounds = {}, timing = {} } = {}) {
       const store = openStore(randomUUID())
       const seatOffers = openSeatOffers({
-        ...{ pool, now: Date.now, at: () => undefined },
+        ...{ pool, now, at: () => undefined },
         outgoing: neverCalled,
         jobBeef: () => Promise.reject(new Error('agents are played here')),
       })
       const retry = { baseMs: 10, factor: 2, longestMs: 100 }
       const coordinator = startCoordinator({
-        ...{ store, log, now: Date.now, random: Math.random },
+        ...{ store, log, now, random: Math.random },
         offers: { ...seatOffers, offer },
         directory: {
           agents: stage => all.agents(stage).filter(({ agentKey }) => !isGone(agentKey)),
           operators: all.operators,
         },
-        locations: () => ['https://node.example/rounds'],
+        locations: () => locations,
         bounds: {
           ...{ seats: planBounds.seats, plan: planBounds.plan, leave: leaveLimits, retry, roundsAtOnce: 16 },
           pace: { ...paceBounds, roundMs: 20 },

@@ -1,18 +1,26 @@
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFailed, test } from 'vitest'
+import { findPostmaster } from '../../src/adapters/postgres/embedded/postmaster.ts'
+import { type EmbeddedServer, startEmbeddedServer } from '../../src/adapters/postgres/embedded-server.ts'
 import { choicesFrom } from '../core/rounds/simulator/choices.ts'
 import type { AgentProcess } from '../support/agents-bed/agent-process.ts'
 import { type AgentName, agentNames } from '../support/agents-bed/operators.ts'
 import { isAtRest } from '../support/agents-bed/progress.ts'
 import { type AgentsBed, agentsBed, bedSource } from '../support/agents-bed.ts'
 import { auditAnytime, auditAtRest } from '../support/audit-certified.ts'
+import { silentLog } from '../support/silent-log.ts'
 import { until } from '../support/until.ts'
-import type { Child, ChildNode } from './child-node.ts'
+import type { ChildNode } from './child-node.ts'
 import { crashPoints } from './crash-points.ts'
+import { adminToken, notProvoked, provocationOf, redriveAll } from './provocations.ts'
 import { pause } from './submit-load.ts'
 
-// By hand, the full count: ASSAY_KILLS=50 npx vitest run test/node/certify-kill.test.ts
+// By hand, the full count: ASSAY_KILLS=50 ASSAY_SERVER_KILLS=20 npx vitest run test/node/certify-kill.test.ts
 const slice = 4
 const kills = Number(process.env['ASSAY_KILLS'] ?? slice)
+const serverKills = Number(process.env['ASSAY_SERVER_KILLS'] ?? 2)
 const seed = Number(process.env['ASSAY_SEED'] ?? 20261120)
 /** After so many crashes everything is brought to an end and looked at; by hand, after each. */
 const crashesBetweenRests = kills > slice ? 1 : 6
@@ -25,28 +33,6 @@ const wanted = new RegExp(process.env['ASSAY_CRASH_POINTS'] ?? placesOfSlice)
 /** Short, so that whoever was killed is not waited for long. */
 const settings = { EVENT_PROCESSING_TIMEOUT_MS: '3000', INGEST_BACKOFF_BASE_MS: '50', INGEST_RETRY_MAX: '12' }
 
-/** What has to happen for a process to come by some of them. */
-type Provocation = { begin(bed: AgentsBed): void | Promise<void>; end(bed: AgentsBed): void | Promise<void> }
-
-const silenced: readonly AgentName[] = ['east/normalize', 'south/normalize']
-/** Two of three stand still, so that a round ends without a verdict. */
-const silence: Provocation = {
-  begin: bed => silenced.forEach(name => void childOf(bed, name).signal('SIGSTOP')),
-  end: bed => silenced.forEach(name => void childOf(bed, name).signal('SIGCONT')),
-}
-/** One begins anew, and shows itself again. */
-const newcomer: Provocation = {
-  async begin(bed) {
-    await childOf(bed, 'north/certify').kill()
-    bed.agents.get('north/certify')?.restart()
-  },
-  end: () => undefined,
-}
-const provocations: readonly (readonly [RegExp, Provocation])[] = [
-  [/^rounds\.(?:closing|closed|left)$/, silence],
-  [/^advert\./, newcomer],
-]
-
 let sent = 0
 const events = () =>
   Array.from({ length: 5 }, () => {
@@ -55,10 +41,12 @@ const events = () =>
   })
 
 describe('kill -9 at a named place', () => {
-  const points = crashPoints().filter(point => wanted.test(point))
+  const points = crashPoints().filter(point => wanted.test(point) && !(point in notProvoked))
   let bed: AgentsBed
   beforeAll(async () => {
-    bed = await agentsBed({ settings })
+    bed = await agentsBed({
+      settings: { ...settings, ADMIN_TOKEN: adminToken, LOCAL_CHAIN_CONTROL: 'true' },
+    })
   }, 120_000)
   afterAll(() => bed.stop())
 
@@ -82,6 +70,7 @@ describe('kill -9 at a named place', () => {
       }
       stage = 'after all of them'
       if (bed.node().hasExited()) await bed.restartNode()
+      await redriveAll(bed)
       await bed.publish(bedSource, events())
       await bed.allAnchored()
       await until(() => isAtRest(bed.pool))
@@ -93,13 +82,13 @@ describe('kill -9 at a named place', () => {
 
 /** False where everything was done without it. */
 async function crashNodeAt(bed: AgentsBed, point: string): Promise<boolean> {
-  const provocation = provocations.find(([which]) => which.test(point))?.[1]
+  const provocation = provocationOf(point)
   await bed.node().kill()
-  const node = bed.launchNode({ ASSAY_CRASH_AT: point })
+  const node = bed.launchNode({ ...(await provocation?.settings?.(bed)), ASSAY_CRASH_AT: point })
   // It may come by while it finishes what the one before it left.
   await node.ready().catch(() => undefined)
-  await provocation?.begin(bed)
   try {
+    await provocation?.begin?.(bed, () => bed.publish(bedSource, events()))
     for (let n = 0; n < BATCHES && !node.hasExited(); n++) {
       await bed.publish(bedSource, events()).catch(() => undefined)
       await until(
@@ -109,7 +98,7 @@ async function crashNodeAt(bed: AgentsBed, point: string): Promise<boolean> {
       )
     }
   } finally {
-    await provocation?.end(bed)
+    await provocation?.end?.(bed)
   }
   return node.hasExited()
 }
@@ -165,6 +154,52 @@ describe('kill -9 at random moments', () => {
   })
 })
 
+describe('kill -9 of PostgreSQL', () => {
+  let bed: AgentsBed | undefined
+  let server: EmbeddedServer | undefined
+  const folder = mkdtempSync(join(tmpdir(), 'assay-killed-server-'))
+  afterEach(async () => {
+    await bed?.stop()
+    await server?.stop({ evenIfInUse: true })
+    rmSync(folder, { recursive: true, force: true })
+  }, 60_000)
+
+  const postmaster = () => {
+    const found = findPostmaster(realpathSync(join(folder, 'cluster')))
+    return found.kind === 'running' && found.ready ? found.pid : undefined
+  }
+
+  test(`at random moments, ${serverKills} times, while rounds are under way: everything is certified once`, {
+    timeout: 120_000 + serverKills * 30_000,
+  }, async () => {
+    const choices = choicesFrom(seed)
+    server = await startEmbeddedServer({ dataDir: folder, log: silentLog })
+    const here = await agentsBed({ settings, server: server.url })
+    bed = here
+    onTestFailed(async () => void process.stderr.write(await here.describe()))
+    for (let n = 0; n < serverKills; n++) {
+      const some = events()
+      // The node may find out only now that its connections are gone.
+      await until(() => here.publish(bedSource, some).then(isThere, isNotThere))
+      await pause(choices.pick(momentMsMax))
+      const pid = postmaster()
+      if (pid === undefined) throw new Error('there is no PostgreSQL to kill')
+      process.kill(pid, 'SIGKILL')
+      await until(() => ![undefined, pid].includes(postmaster()))
+      await until(() => here.progress().then(isThere, isNotThere))
+      expect(await auditAnytime(here.pool), `after kill ${n}`).toEqual([])
+    }
+    await here.publish(bedSource, events())
+    await here.allAnchored()
+    await until(() => isAtRest(here.pool))
+    expect(await auditAtRest(here.pool, here)).toEqual([])
+    expect(here.node().hasExited()).toBe(false)
+  })
+})
+
+const isThere = () => true
+const isNotThere = () => false
+
 describe('two coordinators on one database', () => {
   let bed: AgentsBed | undefined
   afterEach(async () => bed?.stop(), 60_000)
@@ -217,8 +252,4 @@ function agentCalled(bed: AgentsBed, name: AgentName): AgentProcess {
   const agent = bed.agents.get(name)
   if (agent === undefined) throw new Error(`${name} is none of ${agentNames}`)
   return agent
-}
-
-function childOf(bed: AgentsBed, name: AgentName): Child {
-  return agentCalled(bed, name).child()
 }

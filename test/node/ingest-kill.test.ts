@@ -39,7 +39,7 @@ function victims({ pick }: ReturnType<typeof choicesFrom>): Victim[] {
 
 describe('kill -9 of the node and of PostgreSQL at random moments, under events that come in', () => {
   test(`loses and doubles no acknowledged event, over ${kills.node} and ${kills.server} kills`, {
-    timeout: 120_000 + all * 30_000,
+    timeout: 120_000 + all * 60_000,
   }, async () => {
     const choices = choicesFrom(seed)
     const home = await nodeHome({ INGEST_SOURCES_JSON: JSON.stringify(loadSources), FUEL_HORIZON_S: '0' })

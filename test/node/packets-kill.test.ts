@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { openContentStore } from '../../src/adapters/uhrp/content-store.ts'
 import { openNodePackets } from '../../src/node/node-packets.ts'
+import { startNodeSealing } from '../../src/node/node-sealing.ts'
 import { openMetrics } from '../../src/runtime/metrics.ts'
 import { openStops } from '../../src/runtime/stops.ts'
 import { openLogBed, sampleStream } from '../support/log-bed.ts'
@@ -43,13 +44,11 @@ test('two nodes that take events in and are killed at any moment lose none, and 
     ...{ pool, directory, now: Date.now, onTrouble: () => undefined },
     bounds: { objectBytesMax: 64 * 1024 * 1024, freeBytesMin: 0 },
   })
-  const packets = await openNodePackets(
-    { EVENT_BUFFER_MS: 50, PUBLISH_MODE: 'live', PACKET_BATCH_MS: 100, EVENT_LINES_KEEP_S: undefined },
-    {
-      ...{ database: bed.database, store, log: silentLog, metrics: openMetrics(), stops },
-      now: Date.now,
-      registry: { stream: async () => sampleStream },
-    },
+  const parts = { database: bed.database, store, log: silentLog, stops, now: Date.now }
+  const packets = await openNodePackets({ EVENT_LINES_KEEP_S: undefined }, parts)
+  await startNodeSealing(
+    { EVENT_BUFFER_MS: 50, PUBLISH_MODE: 'live', PACKET_BATCH_MS: 100 },
+    { ...parts, metrics: openMetrics(), registry: { stream: async () => sampleStream } },
   )
   await until(async () => {
     const { rows } = await pool.query<{ open: boolean }>(

@@ -163,9 +163,14 @@ describe('a pipeline topic', () => {
       const scene = await reach()
       const { transaction } = scene.job()
       await admittedOf(scene.job())
-      const mayUpload = seatInOverlay(bed.database.pool)
+      const mayUpload = seatInOverlay({
+        db: bed.database.pool,
+        coordinators: [coordinator.identityKey],
+        quotaBytes: 1_000_000,
+        now: () => 0,
+      })
       const asked = (vout: number, agent: Party) =>
-        mayUpload({ txid: transaction.txid, vout }, agent.identityKey)
+        mayUpload({ txid: transaction.txid, vout }, agent.identityKey, 1)
       expect((await asked(0, agentAt(stage, 0))).ok).toBe(true)
       for (const [vout, agent] of [
         [0, rival],

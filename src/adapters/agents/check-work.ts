@@ -12,6 +12,7 @@ import { outcomeLeaf } from '../../core/work/stage-output.ts'
 import type { AnsweredSeat, CheckedWork, CheckWork, HeldOutcome } from '../rounds/check-work.ts'
 import type { ContentStore } from '../uhrp/content-store.ts'
 import { seatHolder } from '../uhrp/holder.ts'
+import type { ObjectState } from '../uhrp/read-entry.ts'
 
 export type CheckWorkDeps = {
   readonly pool: Pool
@@ -33,6 +34,7 @@ export function openCheckWork(deps: CheckWorkDeps): CheckWork {
   return async answer => {
     const object = await findObject(deps.pool, answer)
     if (object === undefined) return { kind: 'missing' }
+    if (object.state !== 'held') return unreadable(object)
     if (object.length > answer.outputBytesMax)
       return wrong(`it has ${object.length} bytes, and the job allows ${answer.outputBytesMax}`)
     const leave = await room.enter(object.length)
@@ -44,29 +46,30 @@ export function openCheckWork(deps: CheckWorkDeps): CheckWork {
   }
 }
 
-type StoredWork = { readonly sha256: string; readonly length: number }
+type StoredWork = { readonly sha256: string; readonly length: number; readonly state: ObjectState }
 
 async function findObject(pool: Pool, { jobOutpoint }: AnsweredSeat): Promise<StoredWork | undefined> {
   const { rows } = await pool.query<StoredWork>({
     name: 'agents-find-work',
-    text: `select encode(sha256, 'hex') as sha256, length from uhrp_retentions join uhrp_objects using (sha256)
-      where holder = $1 and state = 'held'`,
+    text: `select encode(sha256, 'hex') as sha256, length, state from uhrp_retentions join uhrp_objects using (sha256)
+      where holder = $1`,
     values: [seatHolder(jobOutpoint)],
   })
   return rows[0]
 }
 
 /**
- * `missing` where it cannot be had now: an agent is not to blame for our disk, and may store it again. Whether the bytes
+ * `unreadable` where it cannot be had now: an agent is not to blame for our disk, and may store it again. Whether the bytes
  * are the object's is looked at only where they are not the agent's either: it costs as much as all the rest.
  */
 async function readAndJudge(
   answer: AnsweredSeat,
-  { sha256, length }: StoredWork,
+  object: StoredWork,
   { store, at }: CheckWorkDeps,
 ): Promise<CheckedWork> {
+  const { sha256, length } = object
   const opened = await store.open(sha256, 'node')
-  if (opened.kind !== 'open') return { kind: 'missing' }
+  if (opened.kind !== 'open') return unreadable(object)
   try {
     const bytes = await readInto(new Uint8Array(length), opened.object.file)
     at('work.read')
@@ -75,7 +78,7 @@ async function readAndJudge(
     if (bytes && sha256Hex(bytes) === sha256)
       return wrong('its hash with the agent’s key and seat is not the workHash of the result')
     await store.condemn(opened.object)
-    return { kind: 'missing' }
+    return unreadable(object)
   } finally {
     await opened.object.file.close()
   }
@@ -136,6 +139,10 @@ function leafOf(
   if (!isObject(manifest.value)) return { ok: false, why: 'its manifest is not a JSON object' }
   const versionId = versionIdOf(manifest.value)
   return versionId.ok ? { ok: true, leaf: versionId.value } : { ok: false, why: versionId.fault.detail }
+}
+
+function unreadable({ sha256 }: StoredWork): CheckedWork {
+  return { kind: 'unreadable', why: `the work ${sha256} was stored here, and cannot be read` }
 }
 
 function wrong(why: string): CheckedWork {

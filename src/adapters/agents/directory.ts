@@ -6,6 +6,7 @@ import type { Directory, KnownAgent } from '../../jobs/ports.ts'
 import { type Repeating, repeat } from '../../runtime/repeat.ts'
 import { bytea, byteas } from '../postgres/sql.ts'
 import { callable } from './callable.ts'
+import type { Independence } from './note-independence.ts'
 import { openOperatorWords } from './operator-words.ts'
 import { UNREACHABLE_AFTER } from './reach.ts'
 import { type Listed, readListed } from './read-listed.ts'
@@ -25,6 +26,7 @@ export type OpenDirectory = Omit<Directory, 'operators'> & {
 }
 
 export type ListedAgent = KnownAgent & {
+  readonly independence: Independence
   readonly stages: readonly Stage[]
   readonly isConnected: boolean
   /** Null: it has shown nothing yet. */
@@ -73,6 +75,7 @@ export function openDirectory(deps: DirectoryDeps): OpenDirectory {
       const served = endpoints.length > 0 ? [...row.advertised, ...row.subscribed] : row.subscribed
       return {
         agentKey: row.agentKey,
+        independence: row.independence,
         word,
         endpoints,
         packetsMax: row.packetsMax,

@@ -51,17 +51,19 @@ async function claimDue(
     text: `with due as (
         select listed.agent_key from unnest($1::bytea[]) as listed (agent_key)
           left join agent_reach as reach using (agent_key)
-          where reach.agent_key is null or reach.checked_ms <= $2::bigint - $3
-            or (reach.failures > 0 and reach.again_ms <= $2::bigint and reach.checked_ms < reach.again_ms)
+          where reach.agent_key is null or ${isDue}
           order by coalesce(reach.checked_ms, 0), listed.agent_key limit $4)
       insert into agent_reach as reach (agent_key, checked_ms) select agent_key, $2::bigint from due
-      on conflict (agent_key) do update set checked_ms = excluded.checked_ms
-        where reach.checked_ms < excluded.checked_ms
+      on conflict (agent_key) do update set checked_ms = excluded.checked_ms where ${isDue}
       returning encode(agent_key, 'hex') as key`,
     values: [byteas(agents.map(({ agentKey }) => agentKey)), now(), checkMs, AT_ONCE],
   })
   return rows.map(({ key }) => key)
 }
+
+/** Asked again of the row as it is when it is claimed: somebody else may have been quicker, and an instant earlier. */
+const isDue = `(reach.checked_ms <= $2::bigint - $3
+  or (reach.failures > 0 and reach.again_ms <= $2::bigint and reach.checked_ms < reach.again_ms))`
 
 async function check(
   { agentKey, endpoints }: ListedAgent,

@@ -1,10 +1,11 @@
-import { isIPv6 } from 'node:net'
-import ipaddr from 'ipaddr.js'
+import { networkOf } from '../../runtime/network-of.ts'
 
 /** Room for connections, of whom nobody knows at first who holds them. */
 export type Places = {
   /** Undefined where there is no room, in all or for whoever is there. */
   enter(address: string | undefined): Place | undefined
+  /** In all, whoever comes. */
+  isFull(): boolean
 }
 
 export type Place = {
@@ -27,10 +28,12 @@ export type PlaceLimits = {
 export function openPlaces(limits: PlaceLimits): Places {
   const all = tally()
   const strangers = tally()
+  const isFull = () => all.sum() >= limits.connectionsMax
   return {
+    isFull,
     enter(address) {
-      const from = address === undefined ? 'unknown' : networkOf(address)
-      if (all.sum() >= limits.connectionsMax || all.of(from) >= limits.perAddressMax) return undefined
+      const from = networkOf(address)
+      if (isFull() || all.of(from) >= limits.perAddressMax) return undefined
       if (strangers.sum() >= limits.strangersMax || strangers.of(from) >= limits.strangersPerAddressMax)
         return undefined
       all.add(from, 1)
@@ -50,16 +53,6 @@ export function openPlaces(limits: PlaceLimits): Places {
       }
     },
   }
-}
-
-/** One subscriber of a provider has as many addresses of version 6 as it likes, in one network of 64 bits. */
-function networkOf(address: string): string {
-  const [bare = ''] = address.split('%')
-  if (!isIPv6(bare)) return bare
-  const plain = ipaddr.process(bare)
-  return plain.kind() === 'ipv4'
-    ? plain.toString()
-    : plain.toNormalizedString().split(':').slice(0, 4).join(':')
 }
 
 function tally() {

@@ -54,6 +54,8 @@ export async function noteSilent(
 
 const PAUSES = 6
 
+/** A zero is the one character that the database cannot keep, and an agent may have put it there. */
 export function reasonOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).slice(0, ERROR_CHARS_MAX)
+  const said = error instanceof Error ? error.message : String(error)
+  return said.replaceAll('\0', '').slice(0, ERROR_CHARS_MAX)
 }

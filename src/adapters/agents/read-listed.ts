@@ -4,6 +4,7 @@ import type { Outpoint } from '../../core/rounds/pipeline.ts'
 import { currentAdvert } from '../indexes/agents-index.ts'
 import { notBanned } from '../indexes/not-banned.ts'
 import { byteas } from '../postgres/sql.ts'
+import type { Independence } from './note-independence.ts'
 
 /** An agent whose advert stands, with all that is known of it besides. */
 export type Listed = Outpoint & {
@@ -11,6 +12,7 @@ export type Listed = Outpoint & {
   readonly outpoint: string
   readonly agentKey: string
   readonly operator: string
+  readonly independence: Independence
   readonly capabilities: readonly string[]
   readonly endpoints: readonly string[]
   readonly packetsMax: number
@@ -56,7 +58,8 @@ export async function readListed(
 
 const listing = `
   select encode(agent.txid, 'hex') as txid, agent.vout, encode(agent.txid, 'hex') || '.' || agent.vout as outpoint,
-    encode(agent.agent_key, 'hex') as "agentKey", encode(agent.operator, 'hex') as operator, capabilities, endpoints,
+    encode(agent.agent_key, 'hex') as "agentKey", encode(agent.operator, 'hex') as operator,
+    coalesce(owner.independence, 'claimed') as independence, capabilities, endpoints,
     packets_max as "packetsMax", bytes_max as "bytesMax", price, region, expires_ms as "expiresMs",
     advertised.topics as advertised, subscribed.topics as subscribed, coalesce(reach.failures, 0) as failures, reach.health,
     case when record.agent_key is null then null else jsonb_build_object('agreed', record.agreed,
@@ -71,6 +74,7 @@ const listing = `
   cross join lateral (
     select coalesce(array_agg(held.topic), '{}') as topics from agent_subscriptions as held
       where held.agent_key = agent.agent_key and held.until_ms > $1) as subscribed
+  left join operators as owner on owner.operator = agent.operator
   left join agent_reach as reach on reach.agent_key = agent.agent_key
   left join agent_records as record on record.agent_key = agent.agent_key
   where agent.expires_ms > $1 and ${currentAdvert('agent')}

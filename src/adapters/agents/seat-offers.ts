@@ -86,13 +86,21 @@ async function submitTo(seat: DueSeat, beef: Uint8Array, outgoing: Outgoing): Pr
   throw last
 }
 
-const steakForm = z.record(z.string(), z.looseObject({ outputsToAdmit: z.array(z.int()).max(1000) }))
+/** An honest STEAK admits one: the seat. */
+const STEAK_OUTPUTS_MAX = 1_000
+const outputs = z.array(z.int()).max(STEAK_OUTPUTS_MAX)
+const steakForm = z.record(
+  z.string(),
+  z.object({ outputsToAdmit: outputs, coinsToRetain: outputs.optional(), coinsRemoved: outputs.optional() }),
+)
 
-/** As it was answered, if it admits the seat. */
+/** What it says of our topic, if it admits the seat; whatever else is in it is nobody's, and need not be fit to be stored. */
 function steakOf({ stage, vout }: DueSeat, { body }: OutgoingAnswer): unknown {
   const steak = steakForm.safeParse(parsed(body))
   if (!steak.success) throw new SilentAgent('it answered the offer of a seat with something that is no STEAK')
-  if (steak.data[baseTopics[stage]]?.outputsToAdmit.includes(vout) === true) return steak.data
+  const topic = baseTopics[stage]
+  const said = steak.data[topic]
+  if (said?.outputsToAdmit.includes(vout) === true) return { [topic]: said }
   throw new NotTaken('it did not take the seat: its STEAK does not admit the seat’s output')
 }
 

@@ -36,11 +36,14 @@ export type SponsorDeps = {
   /** There is another advert. */
   onAdvert(): void
   readonly advertsPerDayMax?: number
+  readonly allAdvertsPerDayMax?: number
   readonly seenMsMax?: number
 }
 
 /** Of one operator, in 24 hours: about twenty agents that renew theirs every hour. */
 export const ADVERTS_PER_DAY_MAX = 1000
+/** Of all operators: where anybody’s agents are paid for, keys of operators cost nothing. */
+export const ALL_ADVERTS_PER_DAY_MAX = 10_000
 /** So long a request waits for the network to have taken what it asked for. */
 const SEEN_MS_MAX = 10_000
 const LOOK_MS = 20
@@ -56,8 +59,8 @@ export function openSponsor(deps: SponsorDeps): Sponsor {
     if (!isListed) return { kind: 'stranger', operator }
     const subject = digestHex('assay:agent-adverts:1', ...asked.value.adverts.map(({ script }) => script))
     const paid = await inTransaction(pool, db => pay(asked.value, subject, db, deps), {
-      // Of one operator one after the other, so that a quota is one.
-      begin: `begin; select pg_advisory_xact_lock(hashtextextended('assay: adverts ${operator}', 0))`,
+      // One after the other, so that a quota is one.
+      begin: `begin; select pg_advisory_xact_lock(hashtextextended('assay: adverts', 0))`,
       keep: ({ kind }) => kind === 'written',
     })
     if (paid.kind !== 'written') return paid
@@ -72,9 +75,10 @@ type Paid =
 
 async function pay(asked: AskedAdverts, subject: string, db: Queryable, deps: SponsorDeps): Promise<Paid> {
   const { fuel, now, advertsPerDayMax = ADVERTS_PER_DAY_MAX } = deps
+  const { allAdvertsPerDayMax = ALL_ADVERTS_PER_DAY_MAX } = deps
   const earlier = await findEarlier(subject, db)
-  if (earlier?.isWithdrawn)
-    // Scripts are public: who withdraws an advert must not find it put up again by somebody else.
+  if (await hasWithdrawn(asked, db))
+    // Scripts are public: who withdraws an advert must not find it put up again by somebody else, in any company.
     return {
       kind: 'refused',
       outcome: refusal('the agent has withdrawn this advert; sign one that expires later'),
@@ -82,8 +86,11 @@ async function pay(asked: AskedAdverts, subject: string, db: Queryable, deps: Sp
   const isNew = earlier === undefined || earlier.isDead
   if (isNew) {
     const quota = await findQuota(asked.operator, now() - DAY_MS, db)
+    const waiting = (sinceMs: number) => Math.ceil((sinceMs + DAY_MS - now()) / 1000)
     if (quota.paid + asked.adverts.length > advertsPerDayMax)
-      return { kind: 'over-quota', retryAfterSeconds: Math.ceil((quota.oldestMs + DAY_MS - now()) / 1000) }
+      return { kind: 'over-quota', retryAfterSeconds: waiting(quota.oldestMs) }
+    if (quota.paidInAll + asked.adverts.length > allAdvertsPerDayMax)
+      return { kind: 'over-quota', retryAfterSeconds: waiting(quota.oldestOfAllMs) }
   }
   const rebuild = earlier === undefined ? 0 : earlier.rebuild + Number(earlier.isDead)
   const written = await fuel.write(
@@ -100,31 +107,48 @@ async function pay(asked: AskedAdverts, subject: string, db: Queryable, deps: Sp
   return { kind: 'written', transaction: written.value }
 }
 
-type Earlier = { readonly rebuild: number; readonly isDead: boolean; readonly isWithdrawn: boolean }
+type Earlier = { readonly rebuild: number; readonly isDead: boolean }
 
 async function findEarlier(subject: string, db: Queryable): Promise<Earlier | undefined> {
   const { rows } = await db.query<Earlier>({
     name: 'agents-earlier-adverts',
-    text: `select rebuild, state = 'dead' as "isDead", coalesce((select listed.spent_by is not null
-          from gitdata_agents as listed where listed.txid = fuel.txid and listed.vout = 0), false) as "isWithdrawn"
-      from fuel_transactions as fuel where subject = $1 and stage = 'agent-adverts' order by rebuild desc limit 1`,
+    text: `select rebuild, state = 'dead' as "isDead" from fuel_transactions
+      where subject = $1 and stage = 'agent-adverts' order by rebuild desc limit 1`,
     values: [bytea(subject)],
   })
   return rows[0]
 }
 
-async function findQuota(
-  operator: string,
-  sinceMs: number,
-  db: Queryable,
-): Promise<{ readonly paid: number; readonly oldestMs: number }> {
-  const { rows } = await db.query<{ paid: number; oldestMs: number | null }>({
-    name: 'agents-quota',
-    text: `select count(*)::int as paid, min(paid_ms) as "oldestMs" from sponsored_adverts
-      where operator = $1 and paid_ms > $2`,
-    values: [bytea(operator), sinceMs],
+/** What an agent has withdrawn, wherever it was paid for, and whatever said no more than that. */
+async function hasWithdrawn({ agentKey, expiresMs }: AskedAdverts, db: Queryable): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'agents-withdrawn',
+    text: `select from gitdata_agents
+      where agent_key = $1 and spent_by is not null and expires_ms >= $2 limit 1`,
+    values: [bytea(agentKey), expiresMs],
   })
-  return { paid: rows[0]?.paid ?? 0, oldestMs: rows[0]?.oldestMs ?? sinceMs + DAY_MS }
+  return rowCount === 1
+}
+
+type Quota = {
+  readonly paid: number
+  readonly oldestMs: number
+  readonly paidInAll: number
+  readonly oldestOfAllMs: number
+}
+
+async function findQuota(operator: string, sinceMs: number, db: Queryable): Promise<Quota> {
+  const { rows } = await db.query<Quota>({
+    name: 'agents-quota',
+    text: `select count(*) filter (where operator = $1)::int as paid, count(*)::int as "paidInAll",
+        coalesce(min(paid_ms) filter (where operator = $1), $3::bigint) as "oldestMs",
+        coalesce(min(paid_ms), $3::bigint) as "oldestOfAllMs"
+      from sponsored_adverts where paid_ms > $2`,
+    values: [bytea(operator), sinceMs, sinceMs + DAY_MS],
+  })
+  const [quota] = rows
+  if (quota === undefined) throw new Error('a count has no row')
+  return quota
 }
 
 async function record(

@@ -42,6 +42,8 @@ export type SubscriptionsDeps = {
   /** An agent has come, or gone. */
   onChange(): void
   onFailure(error: unknown): void
+  /** Agents that seats may be given to. Keys cost nothing, and whoever has nothing but one makes room for others. */
+  listed(): ReadonlySet<string>
   /** Where a request comes from; its socket's other end, where nothing is said. */
   addressOf?(request: IncomingMessage): string | undefined
   readonly limits?: Partial<SubscriptionLimits>
@@ -73,9 +75,11 @@ export const subscriptionLimits: SubscriptionLimits = {
 /** A row stands this long after its process was last heard of; and is renewed in time. */
 const ROW_MS = 10_000
 const RENEW_MS = 3_000
+/** Rows of processes that have not come back are gone by then. */
+const ROW_FORGOTTEN_MS = 60_000
 
 export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
-  const { pool, identity, node, now, onChange, onFailure } = deps
+  const { pool, identity, node, now, onChange, onFailure, listed } = deps
   const { addressOf = request => request.socket.remoteAddress } = deps
   const limits = { ...subscriptionLimits, ...deps.limits }
   const places = openPlaces(limits)
@@ -91,6 +95,7 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
   const renewing = repeat(
     async () => {
       if (proven.size > 0) await writeRows(pool, [...proven.values()], node, now())
+      await forgetRows(pool, now() - ROW_FORGOTTEN_MS)
     },
     { everyMs: RENEW_MS, onFailure },
   )
@@ -113,12 +118,14 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
       isAlive = true
     })
     socket.on('message', data => {
+      // Whom we have turned away may go on talking until it has heard of it.
+      if (socket.readyState !== socket.OPEN) return
       if (connection !== undefined) return hearSteak(data, connection)
       const subscription = subscriptionIn(data, challenge)
       if (typeof subscription === 'string') return refuse(socket, subscription)
       clearTimeout(tooLate)
       place.proven()
-      connection = { socket, agentKey: subscription.agentKey, stage: subscription.stage }
+      connection = { socket, place, agentKey: subscription.agentKey, stage: subscription.stage }
       void subscribed(connection, subscription.signature(identity)).catch(error => {
         onFailure(error)
         refuse(socket, 'try again later', TRY_AGAIN_LATER)
@@ -142,7 +149,11 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
     // An agent that comes again has lost the connection that we still see.
     if (earlier !== undefined) refuse(earlier.socket, 'the agent has connected again')
     await writeRows(pool, [connection], node, now())
-    if (socket.readyState !== socket.OPEN) return gone(connection)
+    if (socket.readyState !== socket.OPEN) {
+      // It was gone before its row stood; another connection of the agent may have written one since.
+      if (!proven.has(nameOf(connection))) await removeRow(pool, connection, node)
+      return
+    }
     socket.send(JSON.stringify({ type: 'subscribed', signature }))
     onChange()
   }
@@ -154,6 +165,17 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
     proven.delete(nameOf(connection))
     await removeRow(pool, connection, node)
     onChange()
+  }
+
+  /** Those that came first: they have had the time to be listed. */
+  const makeRoom = () => {
+    const known = listed()
+    const idle = [...proven.values()].find(({ agentKey }) => !known.has(agentKey))
+    if (idle === undefined) return
+    // Without a word: one that does not answer the close would stay beyond its place.
+    idle.socket.terminate()
+    idle.place.leave()
+    void gone(idle).catch(onFailure)
   }
 
   const hearSteak = (data: RawData, connection: Connection) => {
@@ -174,6 +196,7 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
 
   return {
     take(request, socket, head) {
+      if (!stopping && places.isFull()) makeRoom()
       const place = stopping ? undefined : places.enter(addressOf(request))
       if (place === undefined)
         return void socket.end(
@@ -214,7 +237,7 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
   }
 }
 
-type Connection = HeldHere & { readonly socket: WebSocket }
+type Connection = HeldHere & { readonly socket: WebSocket; readonly place: Place }
 type Waiting = {
   readonly connection: Connection
   readonly tooLate: NodeJS.Timeout
@@ -286,5 +309,13 @@ async function removeRow(pool: Pool, { agentKey, stage }: HeldHere, node: string
     name: 'agents-unsubscribed',
     text: 'delete from agent_subscriptions where agent_key = $1 and topic = $2 and node = $3',
     values: [bytea(agentKey), baseTopics[stage], node],
+  })
+}
+
+async function forgetRows(pool: Pool, beforeMs: number): Promise<void> {
+  await pool.query({
+    name: 'agents-forget-subscriptions',
+    text: 'delete from agent_subscriptions where until_ms < $1',
+    values: [beforeMs],
   })
 }

@@ -80,7 +80,15 @@ async function countMembers(
   if (others > 0) await giveBack(db, txid, counted, nowMs)
   await db.query({
     name: 'certify-anchor',
-    text: `update certificates set state = 'anchored', anchored_ms = coalesce(anchored_ms, $3), dead_ms = null,
+    // One that came back while its packets were on their way elsewhere was not revoked, as nothing stood in its place: now
+    // that they have arrived, its round is to look once more.
+    text: `with revived as (
+        update certificates as other set dead_why = 'another one was anchored after it came back'
+          from fuel_transactions as fuel
+          where other.packet_id = any ($2) and other.txid <> $1 and other.state = 'dead' and other.dead_why = 'came back'
+            and fuel.txid = other.txid and fuel.state in ('seen', 'mined')
+      )
+      update certificates set state = 'anchored', anchored_ms = coalesce(anchored_ms, $3), dead_ms = null,
         dead_why = null, block_height = null, block_hash = null
       where txid = $1 and packet_id = any ($2)`,
     values: [bytea(txid), byteas(counted), nowMs],
@@ -113,7 +121,7 @@ async function writeStates(
 ): Promise<number[]> {
   const { rows } = await db.query<{ sealedMs: number; isFirst: boolean }>({
     name: 'certify-standings',
-    text: `update packet_standings as standing set status = 'certified', certificate = $1, waiting_since_ms = null,
+    text: `update packet_standings as standing set status = 'certified', certificate = $1,
         parent_packet_id = case when standing.version_id is null
           then decode(assay ->> 'parent', 'hex') else parent_packet_id end,
         parent_version_id = case when standing.version_id is null

@@ -15,9 +15,9 @@ import { readCertifiedManifest } from '../../core/certificate/manifest.ts'
 import { type Outcome, orThrow } from '../../core/fault.ts'
 import type { Level } from '../../core/level.ts'
 import { readPacketHeader } from '../../core/log/packet-header.ts'
-import type { Version } from '../../core/rounds/coordinating/standing.ts'
 import type { Template } from '../../core/rounds/template.ts'
 import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
+import { type VersionRow, versionOf } from '../rounds/standing-rows.ts'
 
 /** Part of an object that an agent has stored; undefined where the object is not here, or ends before it. */
 export type ReadPart = (sha256: string, at: number, bytes: number) => Promise<Uint8Array | undefined>
@@ -111,13 +111,7 @@ type MemberRow = {
   readonly header: string | null
   /** Of its stream, as they are now: none of another member's. */
   readonly readers: readonly string[]
-  readonly version: {
-    readonly versionId: string
-    readonly parentPacketId: string | null
-    readonly parentVersionId: string | null
-    readonly stateIn: string | null
-    readonly stateOut: string | null
-  } | null
+  readonly version: VersionRow | null
 }
 
 async function readMembers(
@@ -183,20 +177,6 @@ async function readMember(row: MemberRow, round: RoundRow, deps: Deps): Promise<
 function readOr<T>(read: Outcome<T>, versionId: string): T {
   if (!read.ok) throw new Unreadable(`the manifest ${versionId} is none: ${read.fault.detail}`)
   return read.value
-}
-
-function versionOf({
-  versionId,
-  parentPacketId,
-  parentVersionId,
-  stateIn,
-  stateOut,
-}: NonNullable<MemberRow['version']>): Version {
-  const parent =
-    parentPacketId === null || parentVersionId === null
-      ? null
-      : { packetId: parentPacketId, versionId: parentVersionId }
-  return { versionId, parent, stateIn, stateOut }
 }
 
 /** As whichever agent has it stored: it is the one that hashes to the version. */

@@ -1,56 +1,70 @@
-import { type Beef, writeBeef } from '../../contract/beef.ts'
+import { writeBeef } from '../../contract/beef.ts'
 import { pathInRound } from '../../core/rounds/round.ts'
+import type { FoundProofParts } from '../../serve/proof-parts.ts'
+import type { RecentTransactions } from '../chain/recent-transactions.ts'
 import { readHistory } from '../fuel/read-history.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
 
-/** What a proof of one certified packet is put together from; events and their paths come from the log and the output. */
-export type ProofParts = {
-  readonly txid: string
-  /** Canonical. */
-  readonly manifestJson: string
-  /** The packet's header, canonical. */
-  readonly header: string
-  /** History form: the certificate last. */
-  readonly beef: Uint8Array
-  /** The certificate's own Merkle path; undefined until a block holds it. */
-  readonly bump: Uint8Array | undefined
-  readonly roundDocument: string
-  readonly round: { readonly count: number; readonly attempt: number }
-  /** Of the packet in its round. */
-  readonly index: number
-  readonly path: readonly string[]
-}
-
-/** Undefined where the packet has no certificate that counts, or its history cannot be had at the moment. */
-export async function readProofParts(db: Queryable, packetId: string): Promise<ProofParts | undefined> {
-  const { rows } = await db.query<Omit<ProofParts, 'beef' | 'bump' | 'round' | 'path'> & Row>({
+/** Of one moment where the caller's transaction is. Undefined where there is no packet of that id. */
+export async function readProofParts(
+  db: Queryable,
+  packetId: string,
+  recent?: RecentTransactions,
+): Promise<FoundProofParts | undefined> {
+  const { rows } = await db.query<Row>({
     name: 'certify-proof-parts',
-    text: `select encode(certificate.txid, 'hex') as txid, version.manifest as "manifestJson", packet.header,
-        round.document as "roundDocument", round.attempt, certificate.index, fuel.proof,
-        array(select encode(packet_id, 'hex') from round_members as member
-          where member.round_id = certificate.round_id order by index) as "packetIds"
-      from certificates as certificate join dlm_versions as version using (version_id)
-        join rounds as round using (round_id)
-        join fuel_transactions as fuel on fuel.txid = certificate.txid
-        join packets as packet on packet.packet_id = certificate.packet_id
-      where certificate.packet_id = $1 and certificate.state in ('anchored', 'proven')`,
+    // Whoever lists it hears first that it was spent.
+    text: `select packet.header, coalesce(became.state, 'received') as "packetState", written.*
+      from packets as packet
+        left join packet_states as became using (partition_id, packet_no)
+        left join lateral (
+          select encode(certificate.txid, 'hex') as txid, certificate.index, version.manifest as "manifestJson",
+              round.attempt, fuel.proof, encode(coalesce(certificate.revoked_by, listed.spent_by), 'hex') as "revokedBy",
+              case when listed.spent_by is not null and certificate.state in ('anchored', 'proven') then 'revoked'
+                else certificate.state end as state,
+              array(select encode(member.packet_id, 'hex') from round_members as member
+                where member.round_id = certificate.round_id order by member.index) as "packetIds"
+            from certificates as certificate join dlm_versions as version using (version_id)
+              join rounds as round using (round_id)
+              left join fuel_transactions as fuel on fuel.txid = certificate.txid
+              left join gitdata_certificates as listed
+                on listed.txid = certificate.txid and listed.vout = certificate.vout
+            where certificate.packet_id = packet.packet_id and certificate.state <> 'dead'
+            order by (certificate.state in ('anchored', 'proven') and listed.spent_by is null) desc,
+              certificate.written_ms desc, certificate.txid limit 1) as written on true
+      where packet.packet_id = $1`,
     values: [bytea(packetId)],
   })
   const [row] = rows
-  const history = row && (await readHistory(db, row.txid))
-  if (row === undefined || history === undefined) return undefined
-  const { packetIds, attempt, proof, ...parts } = row
+  if (row === undefined) return undefined
+  if (row.txid === null) return { kind: 'uncertified', state: row.packetState }
+  if (row.state === 'revoked') return { kind: 'revoked', txid: row.txid, revokedBy: row.revokedBy }
+  if (row.state === 'written') return { kind: 'unanchored', txid: row.txid }
+  const history = await readHistory(db, row.txid, recent)
+  if (history === undefined || history.isEvicted) return { kind: 'unproven-history', txid: row.txid }
+  const { txid, index, header, manifestJson, packetIds, attempt, proof } = row
   return {
-    ...parts,
-    beef: writeHistory(history.beef),
-    bump: proof === null ? undefined : Uint8Array.from(proof),
-    round: { count: packetIds.length, attempt },
-    path: pathInRound(packetIds, row.index),
+    kind: 'parts',
+    parts: {
+      ...{ packetId, txid, header, manifestJson, index },
+      beef: writeBeef(history.beef.transactions),
+      bump: proof === null ? undefined : Uint8Array.from(proof),
+      round: { count: packetIds.length, attempt },
+      path: pathInRound(packetIds, index),
+    },
   }
 }
 
-type Row = { readonly packetIds: string[]; readonly attempt: number; readonly proof: Buffer | null }
-
-function writeHistory({ transactions }: Beef): Uint8Array {
-  return writeBeef(transactions)
-}
+type Row = { readonly header: string; readonly packetState: string } & (
+  | { readonly txid: null }
+  | {
+      readonly txid: string
+      readonly state: 'written' | 'anchored' | 'proven' | 'revoked'
+      readonly revokedBy: string | null
+      readonly index: number
+      readonly manifestJson: string
+      readonly attempt: number
+      readonly proof: Buffer | null
+      readonly packetIds: string[]
+    }
+)

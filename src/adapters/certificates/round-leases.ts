@@ -1,6 +1,6 @@
 import type { RoundLease } from '../../certify/ports.ts'
 import { serverMs } from '../log/leases.ts'
-import { bytea, byteas, numbers, type Queryable } from '../postgres/sql.ts'
+import { bytea, type Queryable } from '../postgres/sql.ts'
 
 /** Rounds that are decided and have no certificate on its way, and that nobody works on; ours for so long. */
 export async function leaseDecided(
@@ -19,27 +19,6 @@ export async function leaseDecided(
         from free where rounds.round_id = free.round_id
       returning encode(rounds.round_id, 'hex') as "roundId", lease_token as token`,
     values: [coordinator, limit, leaseMs],
-  })
-  return rows
-}
-
-/** Of these, the ones that nobody has taken since. */
-export async function keepRounds(
-  db: Queryable,
-  leases: readonly RoundLease[],
-  leaseMs: number,
-): Promise<RoundLease[]> {
-  const { rows } = await db.query<RoundLease>({
-    name: 'certify-keep',
-    text: `update rounds set lease_until_ms = ${serverMs} + $3
-      from unnest($1::bytea[], $2::bigint[]) as ours (round_id, token)
-      where rounds.round_id = ours.round_id and lease_token = ours.token and coordinator is not null
-      returning encode(rounds.round_id, 'hex') as "roundId", lease_token as token`,
-    values: [
-      byteas(leases.map(({ roundId }) => roundId)),
-      numbers(leases.map(({ token }) => token)),
-      leaseMs,
-    ],
   })
   return rows
 }

@@ -1,23 +1,26 @@
 import type { Pool } from 'pg'
 import { type Bump, readBump } from '../../contract/bump.ts'
-import { proofOf, type SpvEnvelope } from '../../contract/spv-envelope.ts'
-import { hashText, type Transaction } from '../../contract/transaction.ts'
+import { proofOf, provenEnvelope, type SpvEnvelope } from '../../contract/spv-envelope.ts'
+import type { Transaction } from '../../contract/transaction.ts'
 import type { DlmVersion } from '../../core/certificate/dlm-version.ts'
 import { orThrow } from '../../core/fault.ts'
-import { sha256 } from '../../core/sha256.node.ts'
 import type { Chain } from '../chain/chain.ts'
-import { readStoredHeaders } from '../chain/read-headers.ts'
+import { readHeaderAt } from '../chain/read-headers.ts'
 import { bytea, inTransaction, type Queryable } from '../postgres/sql.ts'
+import { endOf, letGoUnproven, type UnprovenBounds, unprovenBounds } from './unproven.ts'
 
 /** What others say of data sets, in transactions that they submit as JSON. Nothing here is certified by it. */
 export type Declarations = {
   /** Resolves once it is written; a second time changes nothing but what is proven by then. */
-  declare(declaration: Declaration): Promise<void>
+  declare(declaration: Declaration): Promise<Declared>
   /** Which topics of this node have admitted outputs of the transaction, and which outputs. */
   admittedBy(txid: string, topics: readonly string[]): Promise<Record<string, readonly number[]>>
   /** The transaction with its proof, as an envelope; `pending` where no block of the best chain has it as far as is known. */
   envelopeOf(txid: string): Promise<SpvEnvelope | 'pending' | 'unknown'>
 }
+
+/** Full: there is no room for more that nothing proves, of this network or in all, before then. */
+export type Declared = { readonly kind: 'written' } | { readonly kind: 'full'; readonly againMs: number }
 
 export type DeclarationKind = 'DLM1' | 'TRN1' | 'UNKNOWN'
 
@@ -30,16 +33,18 @@ export type Declaration = {
   readonly version: DlmVersion | undefined
   /** Whose path leads to a block of the best chain. */
   readonly proof: Bump | undefined
+  /** Where it came from, as networkOf() spells it. */
+  readonly network: string
   readonly nowMs: number
 }
 
-export function openDeclarations(pool: Pool, chain: Pick<Chain, 'network' | 'rootAt' | 'tip'>): Declarations {
+export function openDeclarations(
+  pool: Pool,
+  chain: Pick<Chain, 'network' | 'rootAt' | 'tip'>,
+  bounds = unprovenBounds,
+): Declarations {
   return {
-    declare: declaration =>
-      inTransaction(pool, async db => {
-        if (declaration.version !== undefined) await writeVersion(db, declaration.version, declaration.nowMs)
-        await writeDeclaration(db, declaration)
-      }),
+    declare: declaration => inTransaction(pool, db => declare(db, declaration, bounds), oneAfterTheOther),
     async admittedBy(txid, topics) {
       const { rows } = await pool.query<{ topic: string; admitted: number[] }>({
         name: 'declaration-admitted',
@@ -58,18 +63,28 @@ export function openDeclarations(pool: Pool, chain: Pick<Chain, 'network' | 'roo
       if (proof === undefined || height === undefined) return 'pending'
       // A reorganisation takes proofs back, and what was written of them stays.
       if ((await chain.rootAt(height)) !== proof.merkleRoot) return 'pending'
-      const header = await headerAt(pool, chain, height)
-      const { height: tip } = await chain.tip()
-      const block = {
-        ...(header !== undefined && {
-          blockHeader: Buffer.from(header).toString('hex'),
-          blockHash: hashText(sha256(sha256(header))),
-        }),
-        blockHeight: height,
-      }
-      return { rawTx: row.raw.toString('hex'), txid, proof, block, confirmations: tip - height + 1 }
+      const header = await readHeaderAt(pool, chain, height)
+      const { height: tipHeight } = await chain.tip()
+      return provenEnvelope({ txid, raw: row.raw, proof, header, height, tipHeight })
     },
   }
+}
+
+/** So that two of them never take the same room, and what one lets go another does not build on. */
+const oneAfterTheOther = {
+  begin: `begin; select pg_advisory_xact_lock(hashtextextended('assay: declarations', 0))`,
+} as const
+
+async function declare(db: Queryable, declaration: Declaration, bounds: UnprovenBounds): Promise<Declared> {
+  const { transaction, version, proof, network, nowMs } = declaration
+  await letGoUnproven(db, nowMs)
+  const bytes = transaction.raw.length + Buffer.byteLength(JSON.stringify(version?.manifest ?? ''))
+  const end =
+    proof === undefined ? await endOf(db, { txid: transaction.txid, network, bytes }, bounds, nowMs) : null
+  if (typeof end === 'object' && end !== null) return { kind: 'full', againMs: end.againMs }
+  if (version !== undefined) await writeVersion(db, version, nowMs)
+  await writeDeclaration(db, declaration, { bytes, expiresMs: end })
+  return { kind: 'written' }
 }
 
 type Stored = { readonly raw: Buffer; readonly envelope: SpvEnvelope | null; readonly proof: Buffer | null }
@@ -104,8 +119,12 @@ async function writeVersion(db: Queryable, version: DlmVersion, nowMs: number): 
   })
 }
 
-async function writeDeclaration(db: Queryable, declaration: Declaration): Promise<void> {
-  const { transaction, kind, vout, version, proof, nowMs } = declaration
+async function writeDeclaration(
+  db: Queryable,
+  declaration: Declaration,
+  { bytes, expiresMs }: { readonly bytes: number; readonly expiresMs: number | null },
+): Promise<void> {
+  const { transaction, kind, vout, version, proof, network, nowMs } = declaration
   const { txid } = transaction
   const envelope = proof && {
     proof: proofOf(proof, txid),
@@ -113,12 +132,14 @@ async function writeDeclaration(db: Queryable, declaration: Declaration): Promis
   }
   await db.query({
     name: 'declare',
-    text: `insert into declarations (txid, version_id, kind, vout, raw, status, height, envelope, declared_ms)
-      values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    text: `insert into declarations (txid, version_id, kind, vout, raw, status, height, envelope, declared_ms, expires_ms,
+        network, bytes)
+      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
       on conflict (txid) do update set version_id = coalesce(declarations.version_id, excluded.version_id),
         status = case when excluded.status = 'proven' then 'proven' else declarations.status end,
         height = coalesce(excluded.height, declarations.height),
-        envelope = coalesce(excluded.envelope, declarations.envelope)`,
+        envelope = coalesce(excluded.envelope, declarations.envelope),
+        expires_ms = case when excluded.expires_ms is null then null else declarations.expires_ms end`,
     values: [
       bytea(txid),
       version === undefined ? null : bytea(version.versionId),
@@ -129,16 +150,7 @@ async function writeDeclaration(db: Queryable, declaration: Declaration): Promis
       proof?.height ?? null,
       envelope === undefined ? null : JSON.stringify(envelope),
       nowMs,
+      ...[expiresMs, network, bytes],
     ],
   })
-}
-
-/** Undefined where the headers are kept elsewhere, as by a node that follows another one's local chain. */
-async function headerAt(
-  pool: Pool,
-  { network }: Pick<Chain, 'network'>,
-  height: number,
-): Promise<Uint8Array | undefined> {
-  const header = await readStoredHeaders(pool, height, 1, network === 'local' ? 'chain_blocks' : 'headers')
-  return header.length === 80 ? header : undefined
 }

@@ -6,6 +6,7 @@ import type { Transaction } from '../../contract/transaction.ts'
 import type { Outcome } from '../../core/fault.ts'
 import { repeat } from '../../runtime/repeat.ts'
 import type { Chain, ChainChange } from '../chain/chain.ts'
+import { openRecentTransactions } from '../chain/recent-transactions.ts'
 import { afterCommit } from '../postgres/sql.ts'
 import type { Fuel } from './fuel.ts'
 import type { FuelEvents } from './fuel-events.ts'
@@ -64,11 +65,12 @@ export function openFuel(deps: FuelDeps): OpenFuel {
   const owner = key.identityKey
   const writing = { pool, key, lock, settings, now }
   const proving = { db: pool, chain, now }
+  const recent = openRecentTransactions()
   const sending: SenderDeps = {
     db: pool,
     now,
     hasOverlay: overlay !== undefined,
-    send: unsent => send(unsent, { pool, chain, overlay, ...events }),
+    send: unsent => send(unsent, { pool, chain, overlay, recent, ...events }),
     onUnsent: events.onUnsent,
   }
   const stops: (() => Promise<void>)[] = []

@@ -4,7 +4,9 @@ import { readTransaction } from '../../contract/transaction.ts'
 import { type FaultCode, FaultError, type Outcome, orThrow } from '../../core/fault.ts'
 import { broadcastSlices } from '../chain/broadcast-slices.ts'
 import type { BroadcastAnswer, Chain } from '../chain/chain.ts'
+import type { RecentTransactions } from '../chain/recent-transactions.ts'
 import type { Steak, Submission } from '../overlay/submission.ts'
+import { NETWORK } from '../overlay/targets.ts'
 import { bytea } from '../postgres/sql.ts'
 import { bury, type Death } from './bury.ts'
 import { readHistory } from './read-history.ts'
@@ -12,7 +14,15 @@ import { readHistory } from './read-history.ts'
 export type SendDeps = {
   readonly pool: Pool
   readonly chain: Pick<Chain, 'broadcast'>
-  readonly overlay: { submit(submission: Submission): Promise<Outcome<Steak>> } | undefined
+  /** What was sent lately is what is sent next descends from. */
+  readonly recent: RecentTransactions
+  readonly overlay:
+    | {
+        submit(submission: Submission): Promise<Outcome<Steak>>
+        /** Of what the network refuses: with all that descends from it. */
+        letGo(txid: string): Promise<void>
+      }
+    | undefined
   onDead(txid: string, reason: string): void
   onSeen?(txid: string): void
 }
@@ -32,19 +42,21 @@ export type Unsent = {
 export async function send(unsent: Unsent, deps: SendDeps): Promise<void> {
   const { txid } = unsent
   if (unsent.fromOutside) return sendAlone(txid, deps)
-  const history = await readHistory(deps.pool, txid)
+  const history = await readHistory(deps.pool, txid, deps.recent)
   if (history === undefined)
     throw new Error(`${txid} cannot be sent: what it descends from has no block proof at the moment`)
-  const { beef, unproven, ours, deadAncestor } = history
+  const { beef, unproven, ours, deadAncestor, isEvicted } = history
   if (deadAncestor !== undefined)
     return die(txid, { reason: `it descends from ${deadAncestor}, which is dead`, rivals: [] }, deps)
-  const refusal = await submit({ ...unsent, beef }, deps)
-  if (refusal !== undefined) return die(txid, refusal, deps)
+  const before = isEvicted ? undefined : await submit({ ...unsent, beef }, deps)
+  if (before !== undefined) return die(txid, before, deps)
 
   for (const slice of broadcastSlices(unproven)) {
     const answer = await deps.chain.broadcast(slice)
     if (answer.kind === 'rejected') return judgeRefusal(txid, unproven, ours, deps)
   }
+  const after = isEvicted ? await submit({ ...unsent, beef }, deps) : undefined
+  if (after !== undefined) return die(txid, after, deps)
   await markSeen(txid, deps)
 }
 
@@ -64,7 +76,12 @@ async function submit(
 ): Promise<Death | undefined> {
   if (topics.length === 0) return undefined
   if (overlay === undefined) throw new Error(`${txid} is for topics, and this process has no overlay`)
-  const verdict = await overlay.submit({ beef, topics, ...(offChainValues && { offChainValues }) })
+  const verdict = await overlay.submit({
+    beef,
+    topics,
+    isBroadcast: true,
+    ...(offChainValues && { offChainValues }),
+  })
   if (!verdict.ok) {
     const { code, detail } = verdict.fault
     // What a moment ago was a block, or a topic that this process does not host, says nothing about it.
@@ -103,6 +120,8 @@ async function judgeRefusal(
     // No verdict: a block may be on its way back into the mempool, or the time has not come.
     if (answer.reason === 'orphan' || answer.reason === 'not-final') throw new Error(answer.detail)
     const reason = `the network refused it: ${answer.detail}`
+    // First: what is built in its place spends the same, which the overlay would refuse.
+    await deps.overlay?.letGo(txid)
     if (ours.has(transaction.txid)) await die(transaction.txid, { reason, rivals: rivalsIn(answer) }, deps)
     // Nobody competes with what descends from it, so the coins of that are free.
     if (transaction.txid !== txid)
@@ -123,8 +142,10 @@ async function die(txid: string, death: Death, deps: SendDeps): Promise<void> {
 async function markSeen(txid: string, { pool, onSeen }: SendDeps): Promise<void> {
   await pool.query({
     name: 'fuel-seen',
-    text: `update fuel_transactions set state = 'seen', last_error = null where txid = $1 and state = 'stored'`,
-    values: [bytea(txid)],
+    // The outbox of the overlay, which was left time for this, needs not tell the network any more.
+    text: `with told as (delete from outbox where txid = $1 and target = $2)
+      update fuel_transactions set state = 'seen', last_error = null where txid = $1 and state = 'stored'`,
+    values: [bytea(txid), NETWORK],
   })
   onSeen?.(txid)
 }

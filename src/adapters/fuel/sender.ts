@@ -1,5 +1,6 @@
 import { backOff } from '../../runtime/back-off.ts'
 import { pause } from '../../runtime/pause.ts'
+import { openPlaces } from '../../runtime/places.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
 import type { Unsent } from './send.ts'
 
@@ -32,12 +33,17 @@ export function startSender(deps: SenderDeps): Sender {
   const stopped = new AbortController()
   let pauseMs = IDLE_MS
   let interrupt = new AbortController()
+  // One that the network takes long to answer about holds up no other. Where it takes longer than its lease, it is leased
+  // again here, and not sent beside itself.
+  const places = openPlaces(AT_ONCE, () => interrupt.abort())
   async function run() {
     while (!stopped.signal.aborted) {
       // Made before looking: what is written meanwhile must not wait out the pause.
       interrupt = new AbortController()
-      const sent = await sendDue(deps)
-      if (sent < AT_ONCE) {
+      const room = places.free()
+      const due = await lease(deps, room)
+      for (const each of due) places.begin(each.txid, () => sendOne(each, deps))
+      if (due.length < room || room === 0) {
         await pause(pauseMs, AbortSignal.any([interrupt.signal, stopped.signal]))
         pauseMs = Math.min(2 * pauseMs, IDLE_MS)
       }
@@ -52,20 +58,22 @@ export function startSender(deps: SenderDeps): Sender {
     async stop() {
       stopped.abort()
       await running
+      await places.done()
     },
   }
 }
 
-/** Resolves with how many were taken up. */
+/** Once through what is due; resolves with how many were taken up. */
 export async function sendDue(deps: SenderDeps): Promise<number> {
-  const due = await lease(deps)
+  const due = await lease(deps, AT_ONCE)
   await Promise.all(due.map(each => sendOne(each, deps)))
   return due.length
 }
 
 type Leased = Unsent & { readonly attempts: number }
 
-async function lease({ db, now, hasOverlay, onUnsent }: SenderDeps): Promise<Leased[]> {
+async function lease({ db, now, hasOverlay, onUnsent }: SenderDeps, limit: number): Promise<Leased[]> {
+  if (limit === 0) return []
   try {
     const { rows } = await db.query<Omit<Leased, 'offChainValues'> & { values: Buffer | null }>({
       name: 'fuel-lease',
@@ -76,7 +84,7 @@ async function lease({ db, now, hasOverlay, onUnsent }: SenderDeps): Promise<Lea
             order by due_ms limit $3 for update skip locked)
         returning encode(txid, 'hex') as txid, topics, off_chain_values as values, attempts,
           subject is null as "fromOutside"`,
-      values: [now(), LEASE_MS, AT_ONCE, hasOverlay],
+      values: [now(), LEASE_MS, limit, hasOverlay],
     })
     return rows.map(({ values, ...row }) => ({ ...row, offChainValues: values ?? undefined }))
   } catch (error) {

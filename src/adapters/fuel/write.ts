@@ -2,6 +2,7 @@ import type { Pool } from 'pg'
 import { type Spend, signTransaction } from '../../contract/spend.ts'
 import type { Issuer } from '../../contract/tokens.ts'
 import { type Output, readTransaction, type Transaction } from '../../contract/transaction.ts'
+import { outputsOf } from '../../contract/unpaid.ts'
 import { accepted, type Fault, type Outcome, orThrow, refused } from '../../core/fault.ts'
 import { bytea, inTransaction, type Queryable } from '../postgres/sql.ts'
 import { type Coin, takeCoins } from './coins.ts'
@@ -110,20 +111,26 @@ async function pay(
   const request = { owner: key.identityKey, subject: purpose.subject, nowMs }
   const spent: Coin[] = []
   let offered: Coin[] = []
+  let missing = 0
   for (;;) {
     const spends = [...plan.spends, ...spent.map(coin => spendOf(coin, lock, key.privateKey))]
-    const left = leftOf(spends, plan.outputs) - feeOf(spends, plan.outputs, satsPerKb)
-    if (left >= 0 && spends.length > 0) {
-      const change = changeOf(spends, plan.outputs, lock, satsPerKb)
-      const outputs = change === undefined ? plan.outputs : [...plan.outputs, change]
-      const made: Made[] =
-        change === undefined ? [] : [{ vout: plan.outputs.length, satoshis: change.satoshis, kind: 'change' }]
-      return accepted({ transaction: signTransaction(spends, outputs), spent, made })
+    // Nothing is made for no input at all: what says what it spends is signed, and would be signed for nothing.
+    if (spends.length > 0) {
+      const planned = outputsOf(plan, spends)
+      const left = leftOf(spends, planned) - feeOf(spends, planned, satsPerKb)
+      if (left >= 0) {
+        const change = changeOf(spends, planned, lock, satsPerKb)
+        const outputs = change === undefined ? planned : [...planned, change]
+        const made: Made[] =
+          change === undefined ? [] : [{ vout: planned.length, satoshis: change.satoshis, kind: 'change' }]
+        return accepted({ transaction: signTransaction(spends, outputs), spent, made })
+      }
+      missing = -left
     }
-    if (spent.length === COINS_PER_TRANSACTION_MAX) return tooLarge(-left, settings)
+    if (spent.length === COINS_PER_TRANSACTION_MAX) return tooLarge(missing, settings)
     if (offered.length === 0) offered = await takeCoins(db, request, [...avoided, ...spent])
     const coin = offered.shift()
-    if (coin === undefined) return exhausted(db, -left, settings)
+    if (coin === undefined) return exhausted(db, missing, settings)
     spent.push(coin)
   }
 }
@@ -183,7 +190,9 @@ async function exhausted(
       : 'none wait for a block either: fund this node with `assay wallet fund`, or wait for its refill'
   return refused(
     'fuel-exhausted',
-    `no mined coin is free, and ${missing} satoshis are missing for this transaction; ${next}`,
+    missing > 0
+      ? `no mined coin is free, and ${missing} satoshis are missing for this transaction; ${next}`
+      : `no mined coin is free; ${next}`,
   )
 }
 

@@ -1,6 +1,7 @@
 import type { RoundPart } from '../../contract/round-locations.ts'
 import { knownHex, u32be, utf8 } from '../../core/bytes.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
+import { namesPart } from './names-part.ts'
 
 /** Where the bytes of one part are, and whether anybody may have them. */
 export type FoundPart = {
@@ -38,6 +39,16 @@ const written = ({ text }: Text): Piece[] => [{ kind: 'bytes', bytes: utf8(text)
 /** The agents that agreed have each stored the same bytes; one of them is enough. */
 const WAYS_MAX = 8
 
+/** What is of a tenant, or not published, is for agents with a seat, as what is restricted is. */
+const isClosed = (partitionId: string) => `exists (
+  select from partitions as opened join streams as stream on stream.stream_id = opened.stream_id
+    where opened.id = ${partitionId} and (stream.tenant_id is not null or not stream.published))`
+const isOpenRound = `(round.audience = 'public' and not exists (
+    select from round_members as member join packets as sealed on sealed.packet_id = member.packet_id
+      where member.round_id = round.round_id and ${isClosed('sealed.partition_id')})
+  and not exists (
+    select from aggregates as stated where stated.aggregate_id = round.round_id and ${isClosed('stated.partition_id')}))`
+
 const agreed = `
   from outcomes
     join round_results result on result.txid = outcomes.result_tx and result.work_object is not null
@@ -49,14 +60,15 @@ const parts: Readonly<Record<RoundPart, FindPart>> = {
   document: part<Text>(
     {
       name: 'round-part-document',
-      text: `select document as text, audience = 'public' as "isPublic" from rounds where input_hash = $1 limit 1`,
+      text: `select document as text, ${isOpenRound} as "isPublic" from rounds as round where input_hash = $1 limit 1`,
     },
     written,
   ),
   packet: part<{ isPublic: boolean; rawHash: string; count: number }>(
     {
       name: 'round-part-packet',
-      text: `select encode(raw_hash, 'hex') as "rawHash", count, header::jsonb ->> 'audience' = 'public' as "isPublic"
+      text: `select encode(raw_hash, 'hex') as "rawHash", count, 
+        header::jsonb ->> 'audience' = 'public' and not ${isClosed('packets.partition_id')} as "isPublic"
       from packets where packet_id = $1`,
     },
     ({ rawHash, count }) => (count === 0 ? [] : [{ kind: 'object', sha256: rawHash }]),
@@ -65,10 +77,9 @@ const parts: Readonly<Record<RoundPart, FindPart>> = {
     {
       name: 'round-part-policy',
       text: `select policy as text, exists (
-        select from streams where policy_digest = digest and audience = 'public'
+        select from streams where policy_digest = digest and audience = 'public' and tenant_id is null and published
       ) or exists (
-        select from rounds where state <> 'over' and audience = 'public'
-          and strpos(document, encode(digest, 'hex')) > 0
+        select from rounds round where ${isOpenRound} and ${namesPart('policy', 'digest')}
       ) as "isPublic"
       from policy_sets where digest = $1`,
     },
@@ -77,10 +88,11 @@ const parts: Readonly<Record<RoundPart, FindPart>> = {
   state: part<{ isPublic: boolean; object: string; at: number | null; length: number }>(
     {
       name: 'round-part-state',
-      text: `(select encode(state, 'hex') as object, null::bigint as at, bytes as length, audience = 'public' as "isPublic"
+      text: `(select encode(state, 'hex') as object, null::bigint as at, bytes as length,
+          audience = 'public' and not ${isClosed('kept_states.partition_id')} as "isPublic"
         from kept_states join partitions on id = partition_id where state = $1 limit ${WAYS_MAX})
       union all
-      (select encode(work_object, 'hex'), state_at, state_bytes, round.audience = 'public'
+      (select encode(work_object, 'hex'), state_at, state_bytes, ${isOpenRound}
         ${agreed} and outcomes.state_out = $1 limit ${WAYS_MAX})`,
     },
     ({ object: sha256, at, length }) =>
@@ -91,7 +103,7 @@ const parts: Readonly<Record<RoundPart, FindPart>> = {
       name: 'round-part-outcome',
       text: `select encode(leaf, 'hex') as leaf, encode(work_object, 'hex') as object, output_at as "outputAt",
         output_bytes as "outputBytes", state_at as "stateAt", state_bytes as "stateBytes",
-        round.audience = 'public' as "isPublic"
+        ${isOpenRound} as "isPublic"
       ${agreed} and outcomes.leaf = $1 limit ${WAYS_MAX}`,
     },
     asWorkOfOne,
@@ -100,11 +112,13 @@ const parts: Readonly<Record<RoundPart, FindPart>> = {
     {
       name: 'round-part-manifest',
       text: `select manifest as text, coalesce((
-        select header::jsonb ->> 'audience' from packets where packets.packet_id = version.packet_id
+        select header::jsonb ->> 'audience' = 'public' and not ${isClosed('packets.partition_id')}
+          from packets where packets.packet_id = version.packet_id
       ), (
-        select audience from aggregates join partitions on id = partition_id
+        select audience = 'public' and not ${isClosed('aggregates.partition_id')}
+          from aggregates join partitions on id = partition_id
           where aggregates.version_id = version.version_id limit 1
-      )) is not distinct from 'public' as "isPublic"
+      ), false) as "isPublic"
       from dlm_versions version where version_id = $1 and standing = 'certified'`,
     },
     written,

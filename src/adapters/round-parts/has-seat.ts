@@ -1,5 +1,6 @@
 import type { RoundPart } from '../../contract/round-locations.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
+import { namesPart } from './names-part.ts'
 
 /** Whether this agent was given a seat in a round that the part belongs to. */
 export async function hasSeat(
@@ -18,9 +19,6 @@ export async function hasSeat(
   return rowCount === 1
 }
 
-/** What a document names; while the round is at work, as later nobody has to build on it. */
-const named = `round.state <> 'over' and strpos(round.document, encode($1::bytea, 'hex')) > 0`
-
 const resultOf = (column: 'leaf' | 'state_out') => `round.round_id in (
   select job.round_id from outcomes join round_results result on result.txid = outcomes.result_tx
     join round_jobs job on job.txid = result.job_tx where outcomes.is_agreed and outcomes.${column} = $1)`
@@ -28,8 +26,8 @@ const resultOf = (column: 'leaf' | 'state_out') => `round.round_id in (
 const belongs: Readonly<Record<RoundPart, string>> = {
   document: 'round.input_hash = $1',
   packet: 'round.round_id in (select round_id from round_members where packet_id = $1)',
-  policy: named,
-  state: `(${named}) or ${resultOf('state_out')}`,
+  policy: namesPart('policy', '$1'),
+  state: `(${namesPart('state', '$1')}) or ${resultOf('state_out')}`,
   outcome: resultOf('leaf'),
-  manifest: named,
+  manifest: namesPart('manifest', '$1'),
 }

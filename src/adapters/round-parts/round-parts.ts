@@ -1,7 +1,8 @@
 import type { FileHandle } from 'node:fs/promises'
+import { PART_LIST_BYTES_MAX, writePartList } from '../../contract/part-list.ts'
 import type { RoundPart } from '../../contract/round-locations.ts'
 import { concatAll } from '../../core/bytes.ts'
-import type { Queryable } from '../postgres/sql.ts'
+import { bytea, type Queryable } from '../postgres/sql.ts'
 import type { ContentStore } from '../uhrp/content-store.ts'
 import { type FoundPart, findPart, type Piece } from './find-part.ts'
 import { hasSeat } from './has-seat.ts'
@@ -13,6 +14,10 @@ export type RoundParts = {
    * restricted round and the reader has no seat in that. Whoever gets one closes it.
    */
   open(part: RoundPart, name: string, reader: PartReader): Promise<OpenPart | undefined>
+  /** Several of one kind, as a list says them; without those that are long, and without what one request is not given. */
+  list(part: RoundPart, names: readonly string[], reader: PartReader): Promise<Uint8Array>
+  /** Whether this key was ever given a seat here. */
+  knows(agentKey: string): Promise<boolean>
 }
 
 /** An agent that has proven its key, or anybody. */
@@ -30,13 +35,34 @@ export type RoundPartsDeps = { readonly db: Queryable; readonly content: Pick<Co
 
 export function openRoundParts({ db, content }: RoundPartsDeps): RoundParts {
   const shared = openShared((part, name) => find(part, name, { db, content }))
+  const isFor = async ({ isPublic }: Found, part: RoundPart, name: string, reader: PartReader) =>
+    isPublic || (reader !== 'anybody' && (await hasSeat(db, part, name, reader.agentKey)))
   return {
+    async list(part, names, reader) {
+      let left = PART_LIST_BYTES_MAX
+      const parts: (Uint8Array | undefined)[] = []
+      for (const name of names) {
+        const found = await shared(part, name)
+        const bytes =
+          found !== undefined && (await isFor(found, part, name, reader)) ? found.whole : undefined
+        const fits = bytes !== undefined && bytes.length <= left
+        if (fits) left -= bytes.length
+        parts.push(fits ? bytes : undefined)
+      }
+      return writePartList(parts)
+    },
+    async knows(agentKey) {
+      const { rowCount } = await db.query({
+        name: 'round-seat-any',
+        text: 'select from round_seats where agent_key = $1 limit 1',
+        values: [bytea(agentKey)],
+      })
+      return rowCount === 1
+    },
     async open(part, name, reader) {
       const found = await shared(part, name)
-      if (found === undefined) return undefined
+      if (found === undefined || !(await isFor(found, part, name, reader))) return undefined
       const { isPublic } = found
-      if (!isPublic && (reader === 'anybody' || !(await hasSeat(db, part, name, reader.agentKey))))
-        return undefined
       if (found.whole === undefined) return openWays(found, content)
       const { whole } = found
       return { isPublic, length: whole.length, chunks: () => one(whole), close: async () => {} }
@@ -85,28 +111,51 @@ async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 
 const SHARED_MS = 5_000
 const SHARED_PART_BYTES_MAX = 512 * 1024
-/** Of the largest: 32 MiB at most. */
-const SHARED_PARTS_MAX = 64
+const SHARED_BYTES_MAX = 32 * 1024 * 1024
+/** What nobody knows the length of yet, and the place that an entry takes, count as much. */
+const ENTRY_BYTES = 4 * 1024
 
-/** All agents of a stage fetch the same within a moment: it is looked for once. What is not there is looked for each time. */
+type Shared = { readonly found: Promise<Found | undefined>; readonly untilMs: number; bytes: number }
+
+/**
+ * All agents of a stage fetch the same within a moment, a part for each packet of the round: it is looked for once. What is
+ * not there is looked for each time.
+ */
 function openShared(look: (part: RoundPart, name: string) => Promise<Found | undefined>): typeof look {
-  const known = new Map<string, { readonly found: Promise<Found | undefined>; readonly untilMs: number }>()
+  const known = new Map<string, Shared>()
+  let bytes = 0
+  const forget = (key: string, entry: Shared | undefined) => {
+    if (entry === undefined || known.get(key) !== entry) return
+    known.delete(key)
+    bytes -= entry.bytes
+  }
+  const makeRoom = () => {
+    for (const [key, entry] of known) {
+      if (bytes <= SHARED_BYTES_MAX && entry.untilMs > performance.now()) return
+      forget(key, entry)
+    }
+  }
   return (part, name) => {
     const key = `${part} ${name}`
     const before = known.get(key)
     if (before !== undefined && before.untilMs > performance.now()) return before.found
-    known.delete(key)
-    const entry = { found: look(part, name), untilMs: performance.now() + SHARED_MS }
+    forget(key, before)
+    const found = look(part, name)
+    const entry: Shared = { found, untilMs: performance.now() + SHARED_MS, bytes: ENTRY_BYTES }
     known.set(key, entry)
-    const forget = () => {
-      if (known.get(key) === entry) known.delete(key)
-    }
-    entry.found.then(found => {
-      if (found?.whole === undefined) forget()
-    }, forget)
-    const [oldest] = known.keys()
-    if (known.size > SHARED_PARTS_MAX && oldest !== undefined) known.delete(oldest)
-    return entry.found
+    bytes += entry.bytes
+    found.then(
+      it => {
+        if (it?.whole === undefined) return forget(key, entry)
+        if (known.get(key) !== entry) return
+        entry.bytes += it.whole.length
+        bytes += it.whole.length
+        makeRoom()
+      },
+      () => forget(key, entry),
+    )
+    makeRoom()
+    return found
   }
 }
 

@@ -1,70 +1,94 @@
-import type { ResultStatus } from '../../core/rounds/pipeline.ts'
-import { byteas, type Queryable } from '../postgres/sql.ts'
+import type { Pool } from 'pg'
+import { byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
+import type { Answer } from './answer.ts'
 import type { CheckedWork } from './check-work.ts'
-import { writeTerms } from './conduct.ts'
 import type { RoundStoreDeps } from './deps.ts'
-import { writeEvidence } from './evidence.ts'
 import { leavesOf } from './held-results.ts'
+import { dissentsIn, noteAgainst, noteArrivals } from './note-answers.ts'
 import { stageOf } from './write-job.ts'
-
-/** An answer to a job of ours that the network has. */
-export type Answer = {
-  readonly txid: string
-  readonly answeredJob: string
-  readonly vout: number
-  readonly agentKey: string
-  readonly status: ResultStatus
-  readonly leaves: string
-  readonly workHash: string
-  readonly evidenceHash: string
-  readonly stage: string
-  /** Of its job. */
-  readonly members: readonly number[]
-  readonly outputBytesMax: number
-  /** Null: it is not taken down yet. */
-  readonly work: 'unchecked' | 'held' | 'void' | null
-  readonly isOfJob: boolean
-  readonly isLate: boolean
-  readonly spent: boolean
-}
 
 /** How much of a new answer's time goes into the smoothed one. */
 const LATENCY_WEIGHT = 0.2
 
 /** Takes down what is new, and looks at the work behind each: those whose work is what they vote for. */
-export async function takeAnswers(
-  answers: readonly Answer[],
-  deps: RoundStoreDeps & { readonly isLastLook?: boolean },
-): Promise<ReadonlySet<string>> {
-  const { pool, checkWork, now } = deps
+export async function takeAnswers(answers: readonly Answer[], deps: TakeDeps): Promise<ReadonlySet<string>> {
+  const { pool, now } = deps
   const fresh = answers.filter(({ work }) => work === null)
-  if (fresh.length > 0) await takeDown(pool, fresh, now())
+  if (fresh.length > 0) await takeDown(pool, fresh, now(), deps)
   deps.at('rounds.answered')
-  const subjects = await readSubjects(pool, [...new Set(answers.map(({ answeredJob }) => answeredJob))])
-  const checked = await Promise.all(
-    answers.map(async answer => {
-      const { answeredJob, vout, agentKey, status, workHash, outputBytesMax } = answer
-      const work = await checkWork({
-        jobOutpoint: { txid: answeredJob, vout },
-        ...{ agentKey, status, workHash, outputBytesMax },
-        stage: stageOf(answer.stage),
-        leaves: leavesOf(answer.leaves),
-        subjects: subjects.get(answeredJob) ?? [],
-      })
-      const seen = work.kind === 'missing' && deps.isLastLook === true ? neverStored : work
-      return { answer, work: seen, subjects: subjects.get(answeredJob) ?? [] }
-    }),
-  )
-  const known = checked.filter(({ work }) => work.kind !== 'missing')
-  if (known.length > 0) await writeChecked(pool, known)
-  await noteAgainst(pool, fresh, known, now())
+  const known = await readWorks(answers, deps)
+  if (known.length > 0) await writeChecked(pool, known, now(), deps)
   deps.at('rounds.checked')
   return new Set(known.flatMap(({ answer, work }) => (work.kind === 'held' ? [answer.txid] : [])))
 }
 
-const neverStored: CheckedWork = { kind: 'void', why: 'no work was stored for it while its round went on' }
+type TakeDeps = RoundStoreDeps & { readonly isLastLook?: boolean }
 
-async function takeDown(db: Queryable, answers: readonly Answer[], nowMs: number): Promise<void> {
+/** Of those whose work says something; the others stay unchecked, and are looked at again as long as anybody asks. */
+async function readWorks(answers: readonly Answer[], deps: TakeDeps): Promise<Checked[]> {
+  const jobTxs = [...new Set(answers.map(({ answeredJob }) => answeredJob))]
+  const subjects = await readSubjects(deps.pool, jobTxs)
+  const read = answers.map(async (answer): Promise<Checked[]> => {
+    const about = subjects.get(answer.answeredJob) ?? []
+    const work = await readOne(answer, about, deps)
+    return work === undefined ? [] : [{ answer, work, subjects: about }]
+  })
+  return (await Promise.all(read)).flat()
+}
+
+/** Undefined where it says nothing yet. A file that our disk does not give back holds up its own answer, and no other. */
+async function readOne(
+  answer: Answer,
+  subjects: readonly string[],
+  { checkWork, isLastLook, onUnreadable }: TakeDeps,
+): Promise<KnownWork | undefined> {
+  const { txid, answeredJob, vout, agentKey, status, workHash, outputBytesMax } = answer
+  try {
+    const work = await checkWork({
+      jobOutpoint: { txid: answeredJob, vout },
+      ...{ agentKey, status, workHash, outputBytesMax, subjects },
+      stage: stageOf(answer.stage),
+      leaves: leavesOf(answer.leaves),
+    })
+    if (work.kind === 'unreadable') throw new Error(work.why)
+    if (work.kind === 'missing') return isLastLook === true ? neverStored : undefined
+    return work
+  } catch (error) {
+    // Never held against its agent, also at the last look: what it has stored is ours to keep.
+    onUnreadable?.(error, txid)
+    return undefined
+  }
+}
+
+const neverStored: KnownWork = { kind: 'void', why: 'no work was stored for it while its round went on' }
+
+/** With what their coming says of their agents: nobody looks at it again. */
+async function takeDown(
+  pool: Pool,
+  answers: readonly Answer[],
+  nowMs: number,
+  { at }: Pick<TakeDeps, 'at'>,
+): Promise<void> {
+  // Most of them say nothing, and need no transaction.
+  if (!answers.some(({ isLate, status }) => isLate || status === 'failed'))
+    return void (await writeAnswers(pool, answers, nowMs))
+  await inTransaction(pool, async db => {
+    const taken = await writeAnswers(db, answers, nowMs)
+    at('rounds.taken-down')
+    await noteArrivals(
+      db,
+      answers.filter(({ txid }) => taken.has(txid)),
+      nowMs,
+    )
+  })
+}
+
+/** Resolves with those that nobody had taken down. */
+async function writeAnswers(
+  db: Queryable,
+  answers: readonly Answer[],
+  nowMs: number,
+): Promise<ReadonlySet<string>> {
   const rows = answers.map(answer => ({
     txid: answer.txid,
     job_tx: answer.answeredJob,
@@ -75,7 +99,7 @@ async function takeDown(db: Queryable, answers: readonly Answer[], nowMs: number
     evidence_hash: answer.evidenceHash,
     is_late: answer.isLate,
   }))
-  await db.query({
+  const { rows: taken } = await db.query<{ txid: string }>({
     name: 'rounds-take-down',
     text: `with given as (
         select decode(txid, 'hex') as txid, decode(job_tx, 'hex') as job_tx, vout, status, decode(leaves, 'hex') as leaves,
@@ -100,16 +124,19 @@ async function takeDown(db: Queryable, answers: readonly Answer[], nowMs: number
       ), timed as (
         select agent_key, min(operator) as operator, avg($2::bigint - offered_ms) as latency, count(*) as answers
           from answered group by agent_key order by agent_key
+      ), recorded as (
+        insert into agent_records as record (agent_key, operator, as_of_ms, latency_ms, answers, last_answer_ms)
+          select agent_key, operator, $2::bigint, latency, answers, $2::bigint from timed
+          on conflict (agent_key) do update set answers = record.answers + excluded.answers,
+            last_answer_ms = excluded.last_answer_ms,
+            latency_ms = case when record.latency_ms is null then excluded.latency_ms
+              when excluded.latency_ms is null then record.latency_ms
+              else record.latency_ms + $3::double precision * (excluded.latency_ms - record.latency_ms) end
       )
-      insert into agent_records as record (agent_key, operator, as_of_ms, latency_ms, answers, last_answer_ms)
-        select agent_key, operator, $2::bigint, latency, answers, $2::bigint from timed
-        on conflict (agent_key) do update set answers = record.answers + excluded.answers,
-          last_answer_ms = excluded.last_answer_ms,
-          latency_ms = case when record.latency_ms is null then excluded.latency_ms
-            when excluded.latency_ms is null then record.latency_ms
-            else record.latency_ms + $3::double precision * (excluded.latency_ms - record.latency_ms) end`,
+      select encode(txid, 'hex') as txid from taken`,
     values: [JSON.stringify(rows), nowMs, LATENCY_WEIGHT],
   })
+  return new Set(taken.map(({ txid }) => txid))
 }
 
 /** Of each job, in the order of its members: the packet, or the aggregate. */
@@ -128,64 +155,31 @@ async function readSubjects(db: Queryable, jobTxs: readonly string[]): Promise<M
   return subjects
 }
 
-type Checked = { readonly answer: Answer; readonly work: CheckedWork; readonly subjects: readonly string[] }
+type KnownWork = Extract<CheckedWork, { kind: 'held' | 'void' }>
+type Checked = { readonly answer: Answer; readonly work: KnownWork; readonly subjects: readonly string[] }
 
-/** What came too late, and what its work does not bear out: kept, and never spent. */
-async function noteAgainst(
-  db: Queryable,
-  fresh: readonly Answer[],
-  known: readonly Checked[],
+/** With what it says of their agents: nothing of it is looked at again, as what was stored for a seat stays. */
+async function writeChecked(
+  pool: Pool,
+  checked: readonly Checked[],
   nowMs: number,
+  { at }: Pick<TakeDeps, 'at'>,
 ): Promise<void> {
-  const late = fresh
-    .filter(({ isLate }) => isLate)
-    .map(answer => ({ kind: 'late' as const, answer, why: undefined }))
-  const voids = known.flatMap(({ answer, work }) =>
+  const voids = checked.flatMap(({ answer, work }) =>
     work.kind === 'void' ? [{ kind: 'work-void' as const, answer, why: work.why }] : [],
   )
-  const against = [...late, ...voids]
-  // No evidence of anything: that it could not do the work, an agent says itself.
-  const failed = fresh.filter(({ status, isLate }) => status === 'failed' && !isLate)
-  if (against.length === 0 && failed.length === 0) return
-  const seats = await readSeats(db, [...against.map(({ answer }) => answer), ...failed])
-  const noted = await writeEvidence(
-    db,
-    against.map(({ kind, answer: { txid, agentKey, answeredJob, vout, stage }, why }) => ({
-      kind,
-      about: [txid],
-      ...{ agentKey, stage, ...seats.get(`${answeredJob}.${vout}`) },
-      txids: [answeredJob, txid],
-      ...(why !== undefined && { detail: { why } }),
-    })),
-    nowMs,
+  const after = checked.flatMap(({ answer, work }) =>
+    work.kind === 'held' && answer.isAfterDecision ? [answer] : [],
   )
-  const shown = noted.flatMap(({ kind, agentKey, operator }) =>
-    agentKey === undefined || operator === undefined
-      ? []
-      : [{ agentKey, operator, term: kind === 'late' ? ('late' as const) : ('void' as const) }],
-  )
-  const failing = failed.flatMap(({ agentKey, answeredJob, vout }) => {
-    const seat = seats.get(`${answeredJob}.${vout}`)
-    return seat === undefined ? [] : [{ agentKey, operator: seat.operator, term: 'failed' as const }]
+  if (voids.length + after.length === 0) return writeWorks(pool, checked)
+  await inTransaction(pool, async db => {
+    await writeWorks(db, checked)
+    at('rounds.work-written')
+    await noteAgainst(db, [...voids, ...(await dissentsIn(db, after))], nowMs)
   })
-  await writeTerms(db, [...shown, ...failing], nowMs)
 }
 
-type SeatOf = { readonly operator: string; readonly roundId: string }
-
-async function readSeats(db: Queryable, answers: readonly Answer[]): Promise<Map<string, SeatOf>> {
-  const { rows } = await db.query<SeatOf & { readonly seat: string }>({
-    name: 'rounds-seats-of',
-    text: `select encode(seat.job_tx, 'hex') || '.' || seat.vout as seat, encode(seat.operator, 'hex') as operator,
-        encode(job.round_id, 'hex') as "roundId"
-      from round_seats as seat join round_jobs as job on job.txid = seat.job_tx where seat.job_tx = any ($1)`,
-    values: [byteas(answers.map(({ answeredJob }) => answeredJob))],
-  })
-  return new Map(rows.map(({ seat, ...of }) => [seat, of]))
-}
-
-/** Nothing of it can change later: what was stored for a seat stays. */
-async function writeChecked(db: Queryable, checked: readonly Checked[]): Promise<void> {
+async function writeWorks(db: Queryable, checked: readonly Checked[]): Promise<void> {
   const works = checked.map(({ answer: { txid }, work }) => ({
     txid,
     work: work.kind,

@@ -3,7 +3,8 @@ import type { Stage } from '../../core/rounds/template.ts'
 
 /**
  * Whether the bytes that an agent has stored for its seat are those that its result votes for. `missing`: nothing is
- * stored, and the result counts as soon as something is.
+ * stored, and the result counts as soon as something is. `unreadable`: something is, and it is our disk that does not give
+ * it back, which is no fault of the agent; it may be stored again. A throw means the same.
  */
 export type CheckWork = (answer: AnsweredSeat) => Promise<CheckedWork>
 
@@ -28,6 +29,7 @@ export type CheckedWork =
     }
   | { readonly kind: 'void'; readonly why: string }
   | { readonly kind: 'missing' }
+  | { readonly kind: 'unreadable'; readonly why: string }
 
 /** Where output and state of one member stand in the stored bytes; nothing is listed of a member without an answer. */
 export type HeldOutcome = {

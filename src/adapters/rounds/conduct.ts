@@ -1,4 +1,9 @@
-import { type Conduct, type OperatorRecord, recordJob } from '../../core/rounds/coordinating/operators.ts'
+import {
+  type Conduct,
+  type OperatorRecord,
+  recordJob,
+  recordConduct as recordOne,
+} from '../../core/rounds/coordinating/operators.ts'
 import { HALF_LIFE_MS, type Term, terms } from '../../core/rounds/coordinating/reputation.ts'
 import type { Seat } from '../../core/rounds/pipeline.ts'
 import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
@@ -16,13 +21,7 @@ export async function recordConduct(
   const isNew = seats.some(({ operator }) => !known.has(operator))
   if (isNew) await noteOperators(db, seats, nowMs)
   if (isNew || changedBy(records, seats, conduct).length > 0) {
-    const changed = changedBy(await readRecords(db, 'to change'), seats, conduct)
-    for (const { operator, failurePoints } of changed)
-      await db.query({
-        name: 'rounds-operator',
-        text: 'update operators set failure_points = $2, changed_ms = $3 where operator = $1',
-        values: [bytea(operator), failurePoints, nowMs],
-      })
+    await writeRecords(db, changedBy(await readRecords(db, 'to change'), seats, conduct), nowMs)
   }
   await writeTerms(
     db,
@@ -32,6 +31,29 @@ export async function recordConduct(
     }),
     nowMs,
   )
+}
+
+/** What has come out about some when their job was decided already: for nobody else time passes by it. */
+export async function recordAfterwards(
+  db: Queryable,
+  operators: readonly string[],
+  conduct: Conduct,
+  nowMs: number,
+): Promise<void> {
+  if (operators.length === 0) return
+  const guilty = new Set(operators)
+  const records = (await readRecords(db, 'to change')).filter(({ operator }) => guilty.has(operator))
+  const changed = records.map(record => recordOne(record, conduct))
+  await writeRecords(db, changed, nowMs)
+}
+
+async function writeRecords(db: Queryable, changed: readonly OperatorRecord[], nowMs: number): Promise<void> {
+  for (const { operator, failurePoints } of changed)
+    await db.query({
+      name: 'rounds-operator',
+      text: 'update operators set failure_points = $2, changed_ms = $3 where operator = $1',
+      values: [bytea(operator), failurePoints, nowMs],
+    })
 }
 
 async function noteOperators(db: Queryable, seats: readonly Seat[], nowMs: number): Promise<void> {
@@ -65,10 +87,15 @@ async function readRecords(db: Queryable, how: 'as it is' | 'to change'): Promis
   return rows
 }
 
-/** Unheard and unsettled say nothing of an agent: it still had time, or nobody knows who was wrong. */
+/** Unheard and unsettled say nothing of an agent: it was up to others, or nobody knows who was wrong. */
 function termOf(conduct: Conduct | undefined): Term | undefined {
   return conduct === 'agreed' || conduct === 'dissenting' || conduct === 'silent' ? conduct : undefined
 }
+
+/** Of a term: PostgreSQL refuses what it cannot tell from nothing, rather than calling it nothing. */
+const FORGOTTEN = 1e-9
+const HALVINGS_MAX = 60
+const halvings = `least(${HALVINGS_MAX}, greatest(0, excluded.as_of_ms - record.as_of_ms) / $3::double precision)`
 
 export type Shown = { readonly agentKey: string; readonly operator: string; readonly term: Term }
 
@@ -95,7 +122,7 @@ export async function writeTerms(db: Queryable, shown: readonly Shown[], nowMs: 
           as_of_ms = greatest(record.as_of_ms, excluded.as_of_ms), ${terms
             .map(
               term =>
-                `${term} = record.${term} * power(0.5, greatest(0, excluded.as_of_ms - record.as_of_ms) / $3::double precision) + excluded.${term}`,
+                `${term} = case when record.${term} < ${FORGOTTEN} then 0 else record.${term} * power(0.5, ${halvings}) end + excluded.${term}`,
             )
             .join(', ')}`,
     values: [JSON.stringify(rows), nowMs, HALF_LIFE_MS],

@@ -71,12 +71,12 @@ export async function writeDecided(
       ),
     })
   }
-  deps.at('rounds.decided')
+  deps.at('rounds.decision-written')
 }
 
 const whyUnanswered: { readonly [conduct: string]: string } = {
   silent: 'no answer that counts had come by the deadline',
-  unheard: 'the others had agreed before it answered',
+  unheard: 'the others had agreed before it answered, or this node could not hear it in time',
 }
 
 function goingOf(decision: AnyDecided['decision']): readonly number[] {

@@ -18,7 +18,12 @@ export async function writeDepartures(
 ): Promise<void> {
   if (leaving.length === 0) return
   const { roundId, template } = round
-  const moved = leaving.map(({ packet }) => ({
+  const askedMs = await readAskedMs(db, roundId, nowMs)
+  const left = leaving.map(each => ({
+    ...each,
+    packet: { ...each.packet, waitedMs: each.packet.waitedMs + askedMs },
+  }))
+  const moved = left.map(({ packet }) => ({
     standing: packet,
     retryMs: packet.status === 'sealed' || packet.status === 'unanchored' ? nowMs + deps.retryMs(packet) : 0,
   }))
@@ -34,19 +39,26 @@ export async function writeDepartures(
     text: `update round_members as member set left_why = given.why, left_ms = $3
       from jsonb_to_recordset($2::jsonb) as given (index integer, why text)
       where member.round_id = $1 and member.index = given.index and member.left_ms is null`,
-    values: [
-      bytea(roundId),
-      JSON.stringify(leaving.map(({ member, why }) => ({ index: member, why }))),
-      nowMs,
-    ],
+    values: [bytea(roundId), JSON.stringify(left.map(({ member, why }) => ({ index: member, why }))), nowMs],
   })
-  const split = leaving.filter(({ packet }) => packet.status === 'split')
-  const again = leaving.filter(({ packet }) => packet.status === 'sealed')
+  const split = left.filter(({ packet }) => packet.status === 'split')
+  const again = left.filter(({ packet }) => packet.status === 'sealed')
   const idsOf = (some: readonly Leaving[]) => some.map(({ packet }) => packet.packetId)
   await movePackets(db, idsOf(again), { cause: 'leave-round', nowMs })
   await movePackets(db, idsOf(split), { cause: 'split', nowMs, error: 'no quorum after its tries' })
   if (split.length > 0) await writeDeadLetters(db, roundId, jobTx, split, nowMs)
   deps.at('rounds.left')
+}
+
+/** How long agents have had its jobs: from when the network had each until it was decided, or could no longer be answered. */
+async function readAskedMs(db: Queryable, roundId: string, nowMs: number): Promise<number> {
+  const { rows } = await db.query<{ askedMs: number }>({
+    name: 'rounds-asked-ms',
+    text: `select coalesce(sum(greatest(0, least(coalesce(decided_ms, $2), deadline_ms) - seen_ms)), 0)::bigint as "askedMs"
+      from round_jobs where round_id = $1 and seen_ms is not null`,
+    values: [bytea(roundId), nowMs],
+  })
+  return rows[0]?.askedMs ?? 0
 }
 
 async function writeDeadLetters(

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg'
 import type { PacketStanding } from '../../core/rounds/coordinating/standing.ts'
 import type { Fuel } from '../fuel/fuel.ts'
+import type { BusyPartitions } from './busy-partitions.ts'
 import type { CheckWork } from './check-work.ts'
 import type { StateBounds } from './state-bounds.ts'
 
@@ -11,6 +12,7 @@ export type RoundStoreDeps = {
   /** Identity key of the log, which issues the jobs; packets of others are left alone. */
   readonly log: string
   readonly stateBounds: StateBounds
+  readonly busyPartitions: BusyPartitions
   /** This process: no other one has the same. */
   readonly coordinator: string
   /** Of the node, for streams that name none. */
@@ -21,6 +23,8 @@ export type RoundStoreDeps = {
   /** Whether a certifier outside is asked about what is validated. */
   readonly asksOutside?: boolean
   now(): number
+  /** What an agent has stored here cannot be read at the moment; its answer waits for that, and nobody else does. */
+  onUnreadable?(error: unknown, resultTxid: string): void
   /** Stops there, in tests. */
   at(step: string): void
 }

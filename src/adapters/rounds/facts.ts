@@ -1,6 +1,7 @@
 import { bytea } from '../postgres/sql.ts'
+import { noteCertifiedTwice } from './certified-twice.ts'
 import type { RoundStoreDeps } from './deps.ts'
-import { noteEquivocations } from './equivocations.ts'
+import { noteDoubleSpends } from './double-spent-seats.ts'
 
 /** What others ask about rounds. */
 export type RoundFacts = {
@@ -10,12 +11,20 @@ export type RoundFacts = {
   strangers(): Promise<number>
   /** Whether a packet has its verdict. */
   isSettled(packetId: string): Promise<boolean>
-  /** Takes down who has signed two things of which only one can stand, since it was asked last. */
-  noteEquivocations(): Promise<void>
+  /** Takes down whose two spends of one seat were seen since it was asked last. */
+  noteDoubleSpends(): Promise<void>
+  /** Takes down whose second live certificate of one packet was admitted since it was asked last. */
+  noteCertifiedTwice(): Promise<void>
 }
 
+/** The first look goes back so far; what came earlier somebody has looked at, or nobody was there to admit it. */
+const LOOKED_BACK_MS = 60 * 60_000
+/** What another process was in the middle of admitting at the last look says an earlier time, and is there only now. */
+const OVERLAP_MS = 60_000
+
 export function openRoundFacts({ pool, log, now }: Pick<RoundStoreDeps, 'pool' | 'log' | 'now'>): RoundFacts {
-  let notedMs = 0
+  let spentMs = 0
+  let certifiedMs = now() - LOOKED_BACK_MS
   return {
     async backlog() {
       const { rows } = await pool.query<{ events: number }>({
@@ -44,8 +53,13 @@ export function openRoundFacts({ pool, log, now }: Pick<RoundStoreDeps, 'pool' |
       })
       return rowCount === 1
     },
-    async noteEquivocations() {
-      notedMs = await noteEquivocations(pool, notedMs, now())
+    async noteDoubleSpends() {
+      spentMs = await noteDoubleSpends(pool, spentMs, now())
+    },
+    async noteCertifiedTwice() {
+      const nowMs = now()
+      await noteCertifiedTwice(pool, certifiedMs, nowMs)
+      certifiedMs = nowMs - OVERLAP_MS
     },
   }
 }

@@ -16,7 +16,7 @@ import { stageOf } from './write-job.ts'
 export async function readHeldRounds(
   db: Queryable,
   leases: readonly RoundLease[],
-  { nowMs, operators }: { readonly nowMs: number; readonly operators: readonly string[] },
+  { operators }: { readonly operators: readonly string[] },
 ): Promise<HeldRound[]> {
   if (leases.length === 0) return []
   const roundIds = leases.map(({ roundId }) => roundId)
@@ -25,7 +25,7 @@ export async function readHeldRounds(
     text: heldRounds,
     values: [byteas(roundIds)],
   })
-  const members = await readMembers(db, idsOf(rows, 'packet'), nowMs)
+  const members = await readMembers(db, idsOf(rows, 'packet'))
   const aggregates = await readAggregateStandings(db, idsOf(rows, 'aggregate'))
   const txids = [...new Set(rows.flatMap(({ firstJob, jobTx }) => [firstJob, jobTx].filter(isThere)))]
   const sent = await readOurs(db, txids)

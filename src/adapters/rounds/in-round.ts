@@ -3,6 +3,7 @@ import type { Template } from '../../core/rounds/template.ts'
 import type { RoundLease, Written } from '../../jobs/ports.ts'
 import { bytea, inTransaction, type Queryable } from '../postgres/sql.ts'
 import type { RoundStoreDeps } from './deps.ts'
+import { keepRounds } from './leases.ts'
 
 /** The row of a round that is held until the end of the transaction. */
 export type LockedRound = {
@@ -24,14 +25,19 @@ export type StoredDecision = { readonly leaving?: readonly unknown[] }
  */
 export async function inRound<Answer extends { readonly kind: string }>(
   lease: RoundLease,
-  deps: Pick<RoundStoreDeps, 'pool'>,
+  deps: Pick<RoundStoreDeps, 'pool' | 'leaseMs'>,
   write: (db: Queryable, round: LockedRound) => Promise<Answer | Lost>,
 ): Promise<Answer | Lost> {
   return inTransaction<Answer | Lost>(
     deps.pool,
     async db => {
       const round = await lockRound(db, lease)
-      return round === undefined ? lost : write(db, round)
+      if (round === undefined) return lost
+      const beganMs = performance.now()
+      const answer = await write(db, round)
+      // Nobody else could keep it for us meanwhile.
+      if (performance.now() - beganMs > deps.leaseMs / 2) await keepRounds(db, [lease], deps.leaseMs)
+      return answer
     },
     { keep: ({ kind }) => kind === 'written' },
   )

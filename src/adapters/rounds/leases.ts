@@ -25,6 +25,10 @@ export async function takeRounds(
   return rows
 }
 
+/**
+ * Of these, the ones that are ours. A round in whose row a step is being written is ours as long as that takes: waiting for
+ * it would cost us all the others.
+ */
 export async function keepRounds(
   db: Queryable,
   leases: readonly RoundLease[],
@@ -33,14 +37,19 @@ export async function keepRounds(
   if (leases.length === 0) return []
   const { rows } = await db.query<RoundLease>({
     name: 'rounds-keep',
-    // In one order, so that two who keep the same never wait for each other.
     text: `with ours as (
-        select round.round_id from rounds as round
+        select round.round_id, round.lease_token from rounds as round
           join unnest($1::bytea[], $2::bigint[]) as given (round_id, token)
             on given.round_id = round.round_id and given.token = round.lease_token
-          where round.coordinator is not null order by round.round_id for update of round)
-      update rounds as round set lease_until_ms = ${serverMs} + $3 from ours where round.round_id = ours.round_id
-        returning encode(round.round_id, 'hex') as "roundId", lease_token as token`,
+          where round.coordinator is not null
+      ), free as (
+        select round.round_id from rounds as round
+          join ours on ours.round_id = round.round_id and ours.lease_token = round.lease_token
+          for update of round skip locked
+      ), kept as (
+        update rounds as round set lease_until_ms = ${serverMs} + $3 from free where round.round_id = free.round_id
+      )
+      select encode(round_id, 'hex') as "roundId", lease_token as token from ours`,
     values: [
       byteas(leases.map(({ roundId }) => roundId)),
       numbers(leases.map(({ token }) => token)),

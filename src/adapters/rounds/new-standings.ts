@@ -4,6 +4,8 @@ import type { Queryable } from '../postgres/sql.ts'
 
 /** Of one partition in one go; what stands behind them has its turn with the next look. */
 const PACKETS_AT_ONCE = 256
+/** Of all partitions together. */
+const STANDINGS_AT_ONCE = 2048
 
 /**
  * Gives every packet that was sealed since a standing, once and in order. The caller is alone among all nodes: it holds
@@ -21,8 +23,8 @@ export async function writeNewStandings(db: Queryable, nowMs: number): Promise<n
           where sealed.partition_id = head.partition_id and sealed.packet_no >= coalesce(known.next_packet, 0)
           order by sealed.packet_no limit $1) as packet
       where head.next_packet > coalesce(known.next_packet, 0)
-      order by head.partition_id, packet.packet_no`,
-    values: [PACKETS_AT_ONCE],
+      order by head.partition_id, packet.packet_no limit $2`,
+    values: [PACKETS_AT_ONCE, STANDINGS_AT_ONCE],
   })
   const sealed: object[] = []
   const next = new Map<number, number>()

@@ -2,7 +2,7 @@ import type { HeldRound, Opening, Planned, RoundLease, RoundStore } from '../../
 import { serverMs } from '../log/leases.ts'
 import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
 import { writeAggregateStanding } from './aggregate-standings.ts'
-import { readCandidates, runClocks } from './candidates.ts'
+import { readCandidates } from './candidates.ts'
 import type { RoundStoreDeps } from './deps.ts'
 import { readDueAggregates } from './due-aggregates.ts'
 import { writeNewStandings } from './new-standings.ts'
@@ -23,25 +23,24 @@ async function plan(db: Queryable, choose: Choose, deps: RoundStoreDeps): Promis
   await writeNewStandings(db, nowMs)
   deps.at('rounds.standing')
 
-  const candidates = await readCandidates(db, { ...deps, nowMs })
+  const packets = await readCandidates(db, { ...deps, nowMs })
   const aggregates = await readDueAggregates(db, { nowMs, operators: deps.operators })
-  const { openings, seatable } = choose({ packets: candidates.packets, aggregates, rotation, nowMs })
-  if (candidates.isWaitingOtherwise(seatable)) await runClocks(db, seatable, nowMs)
+  const { openings } = choose({ packets, aggregates, rotation, nowMs })
 
   const opened: HeldRound[] = []
   for (const opening of openings) {
     const { purpose, unpaid } = opening.job
     const paid = await deps.fuel.write(purpose, unpaid, db)
     // What is refused here is refused to the next ones too.
-    if (!paid.ok) return { kind: 'planned', opened: await counted(db, opened, nowMs), fault: paid.fault }
+    if (!paid.ok) return { kind: 'planned', opened: await counted(db, opened), fault: paid.fault }
     const roundId = opening.plan.roundId
-    const operators = operatorsOf(opening, { packets: candidates.packets, aggregates })
+    const operators = operatorsOf(opening, { packets, aggregates })
     const token = await writeRound(db, opening, paid.value.txid, { ...deps, nowMs })
     const job = await writeJob(db, roundId, opening.job, paid.value, nowMs)
     opened.push(openedRound(opening, { roundId, token }, job, operators))
     deps.at('rounds.opened')
   }
-  return { kind: 'planned', opened: await counted(db, opened, nowMs) }
+  return { kind: 'planned', opened: await counted(db, opened) }
 }
 
 /** Undefined: somebody else is planning. */
@@ -53,12 +52,12 @@ async function beAlone(db: Queryable): Promise<number | undefined> {
   return rows[0]?.rotation
 }
 
-async function counted(db: Queryable, opened: HeldRound[], nowMs: number): Promise<HeldRound[]> {
+async function counted(db: Queryable, opened: HeldRound[]): Promise<HeldRound[]> {
   if (opened.length > 0)
     await db.query({
       name: 'rounds-count',
-      text: 'update round_planning set rotation = rotation + $1, planned_ms = $2',
-      values: [opened.length, nowMs],
+      text: 'update round_planning set rotation = rotation + $1',
+      values: [opened.length],
     })
   return opened
 }

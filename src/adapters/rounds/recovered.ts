@@ -41,7 +41,7 @@ export async function writeRecovered(
       await resumeAt(db, lease.roundId, end.txid, recovered)
     if (recovery.next === 'over') await endRound(db, lease.roundId, nowMs)
     if (paid !== undefined && end !== undefined) await closeAt(db, lease.roundId, end.txid, paid.value.txid)
-    deps.at('rounds.recovered')
+    deps.at('rounds.recovery-written')
     return { kind: 'written', transaction: paid?.value }
   })
 }
@@ -97,7 +97,7 @@ async function movePacketsTo(
     for (const standing of packets) await writeAggregateStanding(db, standing, 0)
     return
   }
-  const current = (await readMembers(db, [roundId], nowMs)).get(roundId) ?? []
+  const current = (await readMembers(db, [roundId])).get(roundId) ?? []
   const moved: MovedStanding[] = packets.flatMap((standing, index) => {
     const now = current[index]
     if (now === undefined) return []

@@ -23,7 +23,7 @@ export async function reopenPacket(
       })
       const [row] = rows
       if (row === undefined) return false
-      const { status, tries, roundPacketsMax, waitedMs } = reopenSplit(standingOf(row, nowMs))
+      const { status, tries, roundPacketsMax, waitedMs } = reopenSplit(standingOf(row))
       await db.query({
         name: 'rounds-reopen',
         text: `with letter as (
@@ -31,7 +31,7 @@ export async function reopenPacket(
               where packet_id = $1::bytea and state = 'dead'
           )
           update packet_standings set status = $2, tries = $3, round_packets_max = $4, waited_ms = $5,
-              waiting_since_ms = null, retry_ms = 0, changed_ms = $6::bigint where packet_id = $1::bytea`,
+              retry_ms = 0, changed_ms = $6::bigint where packet_id = $1::bytea`,
         values: [bytea(packetId), status, tries, roundPacketsMax, waitedMs, nowMs, by],
       })
       await movePackets(db, [packetId], { cause: 'reopen', nowMs })

@@ -1,5 +1,7 @@
 import type { RoundStore } from '../../jobs/ports.ts'
+import { openBusyPartitions } from './busy-partitions.ts'
 import type { RoundStoreDeps } from './deps.ts'
+import { readExcused } from './excused.ts'
 import { openRoundFacts, type RoundFacts } from './facts.ts'
 import { readHeldRounds } from './held-rounds.ts'
 import { keepRounds, letRoundsGo, ROUND_LEASE_MS, takeRounds } from './leases.ts'
@@ -15,8 +17,10 @@ import { takeStragglers } from './stragglers.ts'
 
 export type { RoundFacts }
 
-export type RoundStoreOptions = Omit<RoundStoreDeps, 'leaseMs' | 'at' | 'stateBounds'> & {
+export type RoundStoreOptions = Omit<RoundStoreDeps, 'leaseMs' | 'at' | 'stateBounds' | 'busyPartitions'> & {
   readonly leaseMs?: number
+  /** That one plan looks at. */
+  readonly partitionsAtOnce?: number
   at?(step: string): void
 }
 
@@ -26,6 +30,7 @@ export function openRoundStore(
 ): RoundStore & RoundFacts & { takeStragglers(): Promise<void> } {
   const deps: RoundStoreDeps = {
     ...{ leaseMs: ROUND_LEASE_MS, at: () => undefined, stateBounds: openStateBounds() },
+    busyPartitions: openBusyPartitions(options.partitionsAtOnce),
     ...options,
   }
   const { pool, coordinator, leaseMs, operators } = deps
@@ -36,12 +41,13 @@ export function openRoundStore(
     plan: choose => planRounds(choose, deps),
     async take(limit) {
       const leases = await takeRounds(pool, coordinator, { limit, leaseMs })
-      return readHeldRounds(pool, leases, { nowMs: deps.now(), operators })
+      return readHeldRounds(pool, leases, { operators })
     },
     keep: leases => keepRounds(pool, leases, leaseMs),
     letGo: () => letRoundsGo(pool, coordinator),
     news: leases => readNews(leases, told, deps),
     jobSeen: (lease, jobTx, nowMs) => writeJobSeen(lease, jobTx, nowMs, deps),
+    excused: (jobTx, askedByMs) => readExcused(pool, jobTx, askedByMs),
     offerReserve: (lease, jobTx, nowMs) => writeReserveOffered(lease, jobTx, nowMs, deps),
     advance: (lease, decided, next) => writeAdvance(lease, decided, next, deps),
     certify: (lease, decided) => writeCertify(lease, decided, deps),

@@ -4,7 +4,7 @@ import type { PacketStanding, PacketStatus, Version } from '../../core/rounds/co
 import { byteas, type Queryable } from '../postgres/sql.ts'
 
 /** A row of packet_standings, with the name of its partition. */
-export type StandingRow = {
+export type StandingRow = VersionRow & {
   readonly packetId: string
   readonly streamId: string
   readonly partitionNo: number
@@ -20,47 +20,51 @@ export type StandingRow = {
   readonly roundPacketsMax: number | null
   readonly rebuilds: number
   readonly waitedMs: number
-  readonly waitingSinceMs: number | null
+  readonly certificate: string | null
+}
+
+export type VersionRow = {
   readonly versionId: string | null
   readonly parentPacketId: string | null
   readonly parentVersionId: string | null
   readonly stateIn: string | null
   readonly stateOut: string | null
-  readonly certificate: string | null
 }
+
+/** In SQL, what of packet_standings has something to wait for. */
+export const unfinished = `status in ('sealed', 'open', 'unanchored', 'rebuilding')`
 
 /** Of `packet_standings as standing` and `partitions as opened`. */
 export const standingColumns = `encode(standing.packet_id, 'hex') as "packetId", opened.stream_id as "streamId",
   opened.partition as "partitionNo", standing.packet_no as "packetNo", standing.level, standing.audience, standing.bytes,
   standing.document_bytes as "documentBytes", standing.status, encode(standing.round_id, 'hex') as "roundId",
   standing.rounds, standing.tries, standing.round_packets_max as "roundPacketsMax", standing.rebuilds,
-  standing.waited_ms as "waitedMs", standing.waiting_since_ms as "waitingSinceMs",
+  standing.waited_ms as "waitedMs",
   encode(standing.version_id, 'hex') as "versionId", encode(standing.parent_packet_id, 'hex') as "parentPacketId",
   encode(standing.parent_version_id, 'hex') as "parentVersionId", encode(standing.state_in, 'hex') as "stateIn",
   encode(standing.state_out, 'hex') as "stateOut", encode(standing.certificate, 'hex') as certificate`
 
-export function standingOf(row: StandingRow, nowMs: number): PacketStanding {
+export function standingOf(row: StandingRow): PacketStanding {
   const { packetId, packetNo, level, audience, bytes, documentBytes, status, roundId } = row
-  const { rounds, tries, roundPacketsMax, rebuilds, certificate } = row
-  const waiting = row.waitingSinceMs === null ? 0 : Math.max(0, nowMs - row.waitingSinceMs)
+  const { rounds, tries, roundPacketsMax, rebuilds, waitedMs, certificate } = row
   return {
     packetId,
     partition: `${row.streamId}/${row.partitionNo}`,
     ...{ packetNo, level, audience, bytes, documentBytes, status, roundId },
-    ...{ rounds, tries, roundPacketsMax, rebuilds },
-    waitedMs: row.waitedMs + waiting,
+    ...{ rounds, tries, roundPacketsMax, rebuilds, waitedMs },
     version: versionOf(row),
     certificate,
   }
 }
 
-function versionOf({
+/** Null until the packet is certified. */
+export function versionOf({
   versionId,
   parentPacketId,
   parentVersionId,
   stateIn,
   stateOut,
-}: StandingRow): Version | null {
+}: VersionRow): Version | null {
   if (versionId === null) return null
   const parent =
     parentPacketId === null || parentVersionId === null
@@ -71,10 +75,7 @@ function versionOf({
 
 export type MovedStanding = { readonly standing: PacketStanding; readonly retryMs: number }
 
-/**
- * Where packets stand from now on. Versions are never written here, and neither is what a packet has waited: that runs
- * by itself from its first round on, and is stopped where nobody can be asked.
- */
+/** Where packets stand from now on. Versions are never written here. */
 export async function writeStandings(
   db: Queryable,
   moved: readonly MovedStanding[],
@@ -89,6 +90,7 @@ export async function writeStandings(
     tries: standing.tries,
     round_packets_max: standing.roundPacketsMax,
     rebuilds: standing.rebuilds,
+    waited_ms: standing.waitedMs,
     certificate: standing.certificate,
     retry_ms: retryMs,
   }))
@@ -96,13 +98,10 @@ export async function writeStandings(
     name: 'rounds-write-standings',
     text: `update packet_standings as standing set status = given.status, round_id = decode(given.round_id, 'hex'),
         rounds = given.rounds, tries = given.tries, round_packets_max = given.round_packets_max,
-        rebuilds = given.rebuilds, certificate = decode(given.certificate, 'hex'), retry_ms = given.retry_ms,
-        waiting_since_ms = case when given.status in ('sealed', 'open') then coalesce(waiting_since_ms, $2::bigint) end,
-        waited_ms = case when given.status in ('sealed', 'open') or waiting_since_ms is null then waited_ms
-          else waited_ms + greatest(0, $2::bigint - waiting_since_ms) end,
-        changed_ms = $2
+        rebuilds = given.rebuilds, waited_ms = given.waited_ms, certificate = decode(given.certificate, 'hex'),
+        retry_ms = given.retry_ms, changed_ms = $2
       from jsonb_to_recordset($1::jsonb) as given (packet_id text, status text, round_id text, rounds integer,
-        tries integer, round_packets_max integer, rebuilds integer, certificate text, retry_ms bigint)
+        tries integer, round_packets_max integer, rebuilds integer, waited_ms bigint, certificate text, retry_ms bigint)
       where standing.packet_id = decode(given.packet_id, 'hex')`,
     values: [JSON.stringify(rows), nowMs],
   })
@@ -112,7 +111,6 @@ export async function writeStandings(
 export async function readMembers(
   db: Queryable,
   roundIds: readonly string[],
-  nowMs: number,
 ): Promise<Map<string, PacketStanding[]>> {
   const { rows } = await db.query<StandingRow & { readonly memberOf: string }>({
     name: 'rounds-members',
@@ -124,6 +122,6 @@ export async function readMembers(
     values: [byteas(roundIds)],
   })
   const members = new Map<string, PacketStanding[]>(roundIds.map(roundId => [roundId, []]))
-  for (const row of rows) members.get(row.memberOf)?.push(standingOf(row, nowMs))
+  for (const row of rows) members.get(row.memberOf)?.push(standingOf(row))
   return members
 }

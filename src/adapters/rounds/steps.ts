@@ -29,7 +29,7 @@ export async function writeAdvance(
         where round_id = $1`,
       values: [bytea(lease.roundId), bytea(txid), decided.nowMs],
     })
-    deps.at('rounds.advanced')
+    deps.at('rounds.advance-written')
     return { kind: 'written', transaction: paid.value }
   })
 }
@@ -50,7 +50,7 @@ export async function writeCertify(
           lease_until_ms = 0, last_error = null where round_id = $1`,
       values: [bytea(lease.roundId), textOf(decided.decision), decided.nowMs],
     })
-    deps.at('rounds.certifying')
+    deps.at('rounds.hand-over-written')
     return written
   })
   return kind
@@ -80,7 +80,7 @@ export async function writeClose(
         decided?.nowMs ?? deps.now(),
       ],
     })
-    deps.at('rounds.closing')
+    deps.at('rounds.close-written')
     return { kind: 'written', transaction: paid.value }
   })
 }
@@ -92,7 +92,7 @@ export async function writeClosed(lease: RoundLease, deps: RoundStoreDeps): Prom
     if (round.state !== 'closing') return lost
     await writeDepartures(db, round, round.jobTx, readLeaving(round.decision), nowMs, deps)
     await endRound(db, lease.roundId, nowMs)
-    deps.at('rounds.closed')
+    deps.at('rounds.end-written')
     return written
   })
   return kind

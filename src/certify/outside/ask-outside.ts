@@ -1,5 +1,13 @@
 import { eventsAsked } from './events-asked.ts'
-import type { CallCertifier, OutsidePacket, OutsideQuestion, OutsideStore } from './ports.ts'
+import type {
+  AskedEvent,
+  CallCertifier,
+  OutsideAnswer,
+  OutsideFailure,
+  OutsidePacket,
+  OutsideQuestion,
+  OutsideStore,
+} from './ports.ts'
 
 export type AskOutsideDeps = {
   readonly store: OutsideStore
@@ -51,6 +59,24 @@ async function read(
   }
 }
 
+/** Resolves with why it could not be: that counts as a failure too, or the same would be asked for ever. */
+async function record(
+  event: AskedEvent,
+  answer: OutsideAnswer,
+  { store, onFailure }: AskOutsideDeps,
+): Promise<OutsideFailure | undefined> {
+  try {
+    await store.answered(event, answer)
+    return undefined
+  } catch (error) {
+    onFailure(error, event.packetId)
+    return {
+      status: answer.status,
+      why: `certifier-failed:${answer.status}: what it answered could not be kept`,
+    }
+  }
+}
+
 async function askAbout(
   packet: OutsidePacket,
   eventIds: readonly string[],
@@ -68,8 +94,9 @@ async function askAbout(
       const said = await call(question())
       at('outside.answered')
       const tries = attempts + 1
-      if (said.ok) await store.answered(event, said.answer)
-      else await store.failed(event, said.failure, tries < triesMax ? now() + retryMs(tries) : undefined)
+      const failure = said.ok ? await record(event, said.answer, deps) : said.failure
+      if (failure !== undefined)
+        await store.failed(event, failure, tries < triesMax ? now() + retryMs(tries) : undefined)
       at('outside.recorded')
     }
   }

@@ -11,7 +11,7 @@ import { jobOutputs } from '../../../src/contract/pipeline-outputs.ts'
 import type { Transaction } from '../../../src/contract/transaction.ts'
 import { toHex } from '../../../src/core/bytes.ts'
 import { orThrow } from '../../../src/core/fault.ts'
-import type { JobFacts } from '../../../src/core/rounds/pipeline.ts'
+import type { JobFacts, Outpoint } from '../../../src/core/rounds/pipeline.ts'
 import type { Stage } from '../../../src/core/rounds/template.ts'
 import { sha256Hex } from '../../../src/core/sha256.node.ts'
 import type { SeatOffers } from '../../../src/jobs/ports.ts'
@@ -104,7 +104,8 @@ export async function agentsAtNode(): Promise<AgentsAtNode> {
         },
         satoshis: 50,
       }))
-      const outputs = jobOutputs(coordinator, facts, seated, ['http://127.0.0.1:1/rounds'])
+      const outputs = (inputs: readonly Outpoint[]) =>
+        jobOutputs(coordinator, facts, seated, ['http://127.0.0.1:1/rounds'], inputs)
       const transaction = orThrow(
         await fuel.write({ subject: facts.subject, stage, rebuild: 0 }, { spends: [], outputs, topics: [] }),
       )

@@ -110,7 +110,7 @@ describe('the work behind a result', () => {
     expect(await check({ ...answer, ...rest })).toEqual({ kind: 'missing' })
   })
 
-  test('is missing, and not void, where our own disk has damaged it', async () => {
+  test('is unreadable, and neither missing nor void, where our own disk has damaged it', async () => {
     const jobOutpoint = { txid: sha256Hex('damaged'), vout: 0 }
     const bytes = writeWork(validated)
     const { sha256 } = orThrow(
@@ -131,8 +131,10 @@ describe('the work behind a result', () => {
       leaves: validated.map(({ leaf }) => leaf),
       workHash: workHash(agent.identityKey, jobOutpoint, bytes),
     }
-    expect(await check(answer)).toEqual({ kind: 'missing' })
+    const unreadable = { kind: 'unreadable', why: expect.stringContaining(sha256) }
+    expect(await check(answer)).toEqual(unreadable)
     expect(bed.troubles).toContain(`corrupt ${sha256}`)
+    expect(await check(answer)).toEqual(unreadable)
   })
 
   const altered = writeWork(validated.map(each => ({ ...each, output: concat(each.output, utf8('{}\n')) })))

@@ -114,6 +114,22 @@ describe('a seat that is due', () => {
     expect(await offers.takeDue(10)).toEqual([])
   })
 
+  test('is taken and given up whatever its agent says beside that, also what the database cannot keep', async () => {
+    const more = { ...steak(0)[baseTopics.normalize], note: '\0' }
+    const url = await agentAt(() => ({
+      status: 200,
+      body: JSON.stringify({ [baseTopics.normalize]: more, 'tm_\0': { outputsToAdmit: [] } }),
+    }))
+    const seat = await dueSeat('zeros', [url])
+    const offers = node.offers()
+    await offers.offered(seat, await offers.offer(seat), 7)
+    expect(await seatRow(node, seat.jobTx, 0)).toMatchObject({ state: 'running', steak: steak(0) })
+
+    const other = await dueSeat('zeros in a reason', [url])
+    await offers.failed(other, new Error('not\0 now'), undefined)
+    expect(await seatRow(node, other.jobTx, 0)).toMatchObject({ state: 'failed', error: 'not now' })
+  })
+
   test('goes to the next endpoint where one does not answer', async () => {
     const url = await agentAt(() => ({ status: 200, body: JSON.stringify(steak(0)) }))
     const seat = await dueSeat('two endpoints', ['http://127.0.0.1:1025', url])

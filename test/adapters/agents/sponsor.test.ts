@@ -60,6 +60,9 @@ describe('adverts of an agent without coins', () => {
       }),
     )
     await until(async () => (await node.sponsor()(scripts)).kind === 'refused')
+    // Nor without those that were beside it.
+    const [own = ''] = scripts
+    expect((await node.sponsor()([own])).kind).toBe('refused')
   })
 
   test('are bounded for one operator and day, and not by what others ask for', async () => {
@@ -76,6 +79,17 @@ describe('adverts of an agent without coins', () => {
     nowMs += 86_400_001
     const later = advertScripts({ agent: party('three'), operatorParty, expiresMs: nowMs + 1000 })
     expect((await sponsor(later)).kind).toBe('paid')
+  })
+
+  test('are bounded for all operators of a day together, as their keys cost nothing', async () => {
+    const { rows } = await node.bed.database.pool.query<{ count: number }>(
+      'select count(*)::int as count from sponsored_adverts where paid_ms > $1',
+      [Date.now() - 86_400_000],
+    )
+    const allAdvertsPerDayMax = (rows[0]?.count ?? 0) + 2
+    const sponsor = node.sponsor({ allAdvertsPerDayMax })
+    expect((await sponsor(advertScripts({ agent: party('of one operator') }))).kind).toBe('paid')
+    expect((await sponsor(advertScripts({ agent: party('of another operator') }))).kind).toBe('over-quota')
   })
 
   test('are paid for agents of listed operators, and where there is no list on a local chain only', async () => {

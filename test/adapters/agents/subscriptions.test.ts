@@ -46,12 +46,14 @@ async function nodeProcess(
   limits: Partial<SubscriptionLimits> = {},
   triesMax = 3,
   addressOf?: () => string,
+  listed: readonly Party[] = [agent],
 ) {
   const { pool } = node.bed.database
   const failures: unknown[] = []
   const subscriptions = openSubscriptions({
     ...{ pool, identity, node: name, now: Date.now, limits },
     ...(addressOf !== undefined && { addressOf }),
+    listed: () => new Set(listed.map(({ identityKey }) => identityKey)),
     onChange: () => undefined,
     onFailure: error => void failures.push(error),
   })
@@ -244,6 +246,30 @@ describe('an agent without a public address', () => {
     address = '2001:db8::3'
     await opened(here.url)
     expect(await isRefused()).toBe(true)
+  })
+
+  test('finds room where keys that nobody has listed hold all of it', async () => {
+    const here = await nodeProcess('here', { connectionsMax: 3 })
+    const keys = [0, 1, 2].map(n => party(`a key of nobody, ${n}`))
+    const held = () => here.subscriptions.held().map(({ agentKey }) => agentKey)
+    const [first] = [await subscribed(here.url, keys[0]), await subscribed(here.url, keys[1])]
+    await subscribed(here.url, agent)
+    await subscribed(here.url, keys[2])
+    expect((await first.closed)[0]).toBe(1006)
+    expect(held()).toEqual([keys[1], agent, keys[2]].map(each => each?.identityKey))
+    await until(async () => (await rows()).length === 3)
+    // Its place is its own, however many come.
+    for (const key of keys) await subscribed(here.url, key)
+    expect(held()).toContain(agent.identityKey)
+  })
+
+  test('is forgotten some time after its process was killed', async () => {
+    await node.bed.database.pool.query(
+      'insert into agent_subscriptions (agent_key, topic, node, until_ms, since_ms) values ($1, $2, $3, 0, 0)',
+      [knownHex(agent.identityKey), 'tm_gitdata_events_normalize', 'a process that is gone'],
+    )
+    await nodeProcess('here')
+    await until(async () => (await rows()).length === 0)
   })
 
   test('that does not answer pings is gone', async () => {

@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { noteEquivocations } from '../../../src/adapters/rounds/equivocations.ts'
+import { noteDoubleSpends } from '../../../src/adapters/rounds/double-spent-seats.ts'
 import { unpaidCertificate } from '../../../src/certify/unpaid-certificate.ts'
 import { signTransaction } from '../../../src/contract/spend.ts'
 import { readToken } from '../../../src/contract/tokens.ts'
 import type { Transaction } from '../../../src/contract/transaction.ts'
+import { fromUtf8 } from '../../../src/core/bytes.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import type { DecidedRound } from '../../support/decided-round.ts'
 import { party, payTo, tokenSpend } from '../../support/pipeline.ts'
@@ -129,11 +130,36 @@ describe('a certificate whose answer is taken back', () => {
     expect(await statesIn(bed, 'certificates')).toEqual(['dead'])
     expect(await statesIn(bed, 'packet_states')).toEqual(['certified'])
     const [evidence] = await until(async () => {
-      await noteEquivocations(bed.bed.database.pool, 0, Date.now())
+      await noteDoubleSpends(bed.bed.database.pool, 0, Date.now())
       const rows = await bed.rows(`select agent_key, kind from evidence where kind = 'double-spend'`)
       return rows.length > 0 && rows
     })
     expect(evidence).toEqual({ agent_key: agent, kind: 'double-spend' })
+  })
+})
+
+describe('a certificate that comes back while its packets are being rebuilt', () => {
+  test('is handed to its round once more when the next one is anchored, to be revoked', async () => {
+    const bed = await withBed()
+    await bed.decide()
+    await bed.rows(`insert into rounds select (earlier.row).* from (
+      select jsonb_populate_record(round, jsonb_build_object('state', 'over', 'last_tx', null, 'job_tx', null,
+          'first_job', null, 'round_id', '\\x' || encode(sha256('earlier'), 'hex'))) as row
+        from rounds as round) as earlier`)
+    await bed.rows(`insert into dlm_versions (version_id, standing, manifest, dataset_id, content_hash, created_at, known_ms)
+      values (sha256('version'), 'declared', '{}', '', sha256(''), '', 0)`)
+    // Its round was looked at when it came back, and could do nothing.
+    await bed.rows(`insert into certificates (txid, vout, round_id, index, template, level, packet_id, version_id, state,
+          written_ms, dead_ms, dead_why)
+        select (select txid from fuel_transactions where state = 'mined' limit 1), 2 * index + 1, sha256('earlier'), index,
+            'packet', 'enhanced', packet_id, sha256('version'), 'dead', ${Date.now()}, 0, 'came back'
+          from round_members`)
+    const isLost = async () =>
+      (await bed.rows(`select from rounds where round_id = sha256('earlier') and state = 'lost'`)).length ===
+      1
+    expect(await bed.store().heard()).toEqual([])
+    bed.start()
+    await until(isLost)
   })
 })
 
@@ -155,6 +181,20 @@ describe('two processes that take one round', () => {
     expect(await write(quick, second)).toEqual({ kind: 'lost' })
     expect(await quick.take(1)).toEqual([])
     expect(await bed.rows(`select txid from fuel_transactions where stage = 'certificate'`)).toHaveLength(1)
+  })
+})
+
+describe('the manifests of a round', () => {
+  test('travel beside its certificate where it is public, and nowhere where it is restricted', async () => {
+    const bed = await withBed()
+    await bed.decide()
+    const [due] = await bed.store().take(1)
+    if (due === undefined) throw new Error('nothing is due')
+    const beside = (audience: 'public' | 'restricted') =>
+      unpaidCertificate({ ...due, audience }, party('log'), Date.now()).unpaid.offChainValues
+    const lines = due.members.map(({ manifestJson }) => `${manifestJson}\n`).join('')
+    expect(fromUtf8(beside('public') ?? new Uint8Array())).toBe(lines)
+    expect(beside('restricted')).toBeUndefined()
   })
 })
 

@@ -65,6 +65,20 @@ describe('a window over certified packets', () => {
     ])
   })
 
+  test('has its turn, however many older ones there are of another roster', async () => {
+    const bed = await withWindow()
+    await bed.query(
+      `insert into aggregates (aggregate_id, kind, partition_id, first_packet, last_packet, from_ms, to_ms, parents, gaps,
+          document, roster_digest, state, made_ms)
+        select sha256(number::text::bytea), kind, partition_id, number, number, from_ms, to_ms, parents, gaps, document,
+            sha256('another'), state, made_ms - 1
+          from aggregates, generate_series(1, 100) as number`,
+    )
+    const rosters = (await dueIn(bed.store())).map(({ rosterDigest }) => rosterDigest)
+    expect(rosters).toHaveLength(65)
+    expect(new Set(rosters).size).toBe(2)
+  })
+
   test('is passed by after its tries', async () => {
     const bed = await withWindow()
     await bed.query('update aggregates set tries = 4, rounds = 4')

@@ -1,11 +1,25 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { bytea } from '../../../src/adapters/postgres/sql.ts'
+import { writeTerms } from '../../../src/adapters/rounds/conduct.ts'
 import { explainPacket } from '../../../src/adapters/rounds/read-jobs.ts'
+import { leaveLimits } from '../../../src/core/rounds/coordinating/leave.ts'
 import { recoverRound } from '../../../src/core/rounds/coordinating/recover.ts'
 import { endOfThread } from '../../../src/core/rounds/coordinating/thread.ts'
+import { followRound } from '../../../src/jobs/follow-round.ts'
 import type { HeldRound } from '../../../src/jobs/ports.ts'
 import { openNodeJobs } from '../../../src/node/node-jobs.ts'
-import { decidedAs, jobOf, leaf, type RoundsBed, roundsBed, type Store } from './rounds-bed.ts'
+import { party } from '../../support/pipeline.ts'
+import {
+  agentAt,
+  coordinator,
+  decidedAs,
+  jobOf,
+  leaf,
+  NOW_MS,
+  type RoundsBed,
+  roundsBed,
+  type Store,
+} from './rounds-bed.ts'
 
 let bed: RoundsBed
 let store: Store
@@ -84,7 +98,7 @@ describe('what is written about a round', () => {
     }
     const round = await answered(await openOne())
     const decided = decidedAs('advance', round, bed.decide(round, newsLike(round)))
-    for (at of ['rounds.decided', 'rounds.advanced']) {
+    for (at of ['rounds.decision-written', 'rounds.advance-written']) {
       const before = await everything()
       await expect(dying.advance(round.lease, decided, bed.next(round, decided.decision))).rejects.toThrow(at)
       expect(await everything()).toEqual(before)
@@ -93,6 +107,41 @@ describe('what is written about a round', () => {
     expect((await dying.advance(round.lease, decided, bed.next(round, decided.decision))).kind).toBe(
       'written',
     )
+  })
+})
+
+describe('a step that takes long', () => {
+  test('keeps no other round of its node from being kept, and is not lost itself', async () => {
+    const rounds = await openEach()
+    const [slow, other] = rounds
+    if (slow === undefined || other === undefined) throw new Error('two rounds were to be opened')
+    const client = await bed.fuelBed.bed.database.pool.connect()
+    await client.query('begin')
+    await client.query('select from rounds where round_id = $1 for update', [bytea(slow.lease.roundId)])
+    await bed.query('update rounds set lease_until_ms = 0 where round_id = $1', [bytea(other.lease.roundId)])
+    const kept = await store.keep(rounds.map(({ lease }) => lease))
+    expect(kept.map(({ roundId }) => roundId).sort()).toEqual(rounds.map(({ lease }) => lease.roundId).sort())
+    expect(await bed.store().take(10)).toEqual([])
+    await client.query('rollback')
+    client.release()
+  })
+
+  test('leaves its round with a lease that has not run out', async () => {
+    const leaseMs = 1
+    const brief = bed.store({
+      leaseMs,
+      at: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20 * leaseMs),
+    })
+    const planned = await bed.plan(brief)
+    const [opened] = planned.kind === 'planned' ? planned.opened : []
+    if (opened === undefined) throw new Error('nothing was opened')
+    const round = await answered(opened)
+    const before = await leaseEnd()
+    const decided = decidedAs('advance', round, bed.decide(round, newsLike(round)))
+    expect((await brief.advance(round.lease, decided, bed.next(round, decided.decision))).kind).toBe(
+      'written',
+    )
+    expect(await leaseEnd()).toBeGreaterThan(before)
   })
 })
 
@@ -106,6 +155,18 @@ describe('planning', () => {
     client.release()
     expect((await openOne()).packets).toHaveLength(2)
     expect(await bed.plan(bed.store())).toEqual({ kind: 'planned', opened: [] })
+  })
+})
+
+describe('news of a round', () => {
+  test('are told in full to whoever has taken it again, also in the process that had it', async () => {
+    const round = await openOne()
+    await bed.seen(store, round)
+    expect((await bed.newsOf(store, round))?.last).toBeDefined()
+    expect(await bed.newsOf(store, round)).toBe(undefined)
+    const again = await takenOver(round)
+    expect((await bed.newsOf(store, again))?.last).toBeDefined()
+    expect(await bed.newsOf(store, again)).toBe(undefined)
   })
 })
 
@@ -132,6 +193,260 @@ describe('an answer', () => {
     ])
     expect(await bed.query('select kind, detail from evidence')).toEqual([
       { kind: 'work-void', detail: { why: 'it is not there' } },
+    ])
+  })
+})
+
+describe('an answer that comes when two others have decided its job', () => {
+  async function decidedByTwo(third: string): Promise<HeldRound> {
+    const round = await openOne()
+    await bed.seen(store, round)
+    for (const seat of [0, 1]) await bed.answer(round, seat, [leaf('0'), leaf('1')])
+    const news = await bed.newsOf(store, round)
+    const heard = { ...round, job: { ...jobOf(round), results: news?.results ?? [] } }
+    const decided = decidedAs('advance', heard, bed.decide(heard, news))
+    await store.advance(heard.lease, decided, bed.next(heard, decided.decision))
+    await bed.answer(round, 2, [leaf('0'), leaf(third)])
+    return round
+  }
+  const terms = () => bed.query('select agreed, dissenting, late, silent from agent_records order by agreed')
+  const agreed = { agreed: 1, dissenting: 0, late: 0, silent: 0 }
+
+  test('is taken down, and nothing is held against an agent that says the same before the deadline', async () => {
+    const round = await decidedByTwo('1')
+    await store.news([round.lease])
+    expect(await bed.query('select work, is_late from round_results order by vout')).toEqual(
+      Array.from({ length: 3 }, () => ({ work: 'held', is_late: false })),
+    )
+    expect(await bed.query('select kind from evidence')).toEqual([])
+    expect(await terms()).toEqual([{ ...agreed, agreed: 0 }, agreed, agreed])
+  })
+
+  test('is late only after the deadline', async () => {
+    const round = await decidedByTwo('1')
+    await bed.query('update gitdata_jobs set admitted_ms = deadline_ms + 1 where job_vout = 2')
+    await store.news([round.lease])
+    expect(await bed.query('select kind from evidence')).toEqual([{ kind: 'late' }])
+    expect(await terms()).toEqual([{ ...agreed, agreed: 0, late: 1 }, agreed, agreed])
+  })
+
+  test.each(['while the round goes on', 'once it is over'])('is dissent where it differs: %s', async when => {
+    const round = await decidedByTwo('something else')
+    if (when === 'once it is over') await bed.query(`update rounds set state = 'over', in_flight = false`)
+    for (let looks = 0; looks < 2; looks++) {
+      await store.news([round.lease])
+      await store.takeStragglers()
+    }
+    expect(await bed.query('select kind from evidence')).toEqual([{ kind: 'dissent' }])
+    expect(await terms()).toEqual([{ ...agreed, agreed: 0, dissenting: 1 }, agreed, agreed])
+    expect(await bed.query('select failure_points from operators order by 1')).toEqual(
+      [0, 0, 10].map(failure_points => ({ failure_points })),
+    )
+  })
+})
+
+describe('answers to rounds that are over', () => {
+  test('are all taken down at one look, however many there are', async () => {
+    const round = await openOne()
+    await bed.seen(store, round)
+    await bed.answer(round, 0, [leaf('0'), leaf('1')])
+    await bed.query(`update rounds set state = 'over', in_flight = false`)
+    await bed.query(`insert into gitdata_jobs select (listed.each).* from (
+        select jsonb_populate_record(known, jsonb_build_object('txid', '\\x' || encode(sha256(n::text::bytea), 'hex'))) as each
+          from gitdata_jobs as known cross join generate_series(1, 250) as n where known.kind = 'result') as listed`)
+    await store.takeStragglers()
+    expect(await bed.query('select count(*) as n from round_results')).toEqual([{ n: 251 }])
+  })
+})
+
+describe('a deadline that passes without answers', () => {
+  const TIMEOUT_MS = 10_000
+  /** Looks at the round so long after its deadline, and closes it. */
+  async function conductAt(round: HeldRound, lateMs = 0): Promise<string[]> {
+    bed.clock.ms = jobOf(round).deadlineMs + lateMs
+    const news = await bed.newsOf(store, round)
+    const job = { ...jobOf(round), seenMs: NOW_MS, results: news?.results ?? [] }
+    const seen = { last: 'seen', threadUnspent: true } as const
+    await followRound({ ...round, inFlight: false, job }, seen, {
+      store,
+      directory: { agents: () => [], operators: () => [] },
+      log: coordinator,
+      locations: () => [],
+      bounds: {
+        seats: { strategy: 'reputation', reputationMin: 0, priceMax: undefined, regions: [], operators: [] },
+        leave: leaveLimits,
+        job: { fanOut: 'all', timeoutMs: TIMEOUT_MS, satsPerKb: 1, outputBytesMax: 1 },
+      },
+      now: () => bed.clock.ms,
+      at: () => undefined,
+      onRound: () => undefined,
+    })
+    const rows = await bed.query<{ conduct: string }>('select conduct from round_seats order by vout')
+    return rows.map(({ conduct }) => conduct)
+  }
+  const offered = (vout: number, atMs: number) =>
+    bed.query('update round_seats set offered_ms = $2 where vout = $1', [vout, atMs])
+
+  test('is held against those alone that were asked while there was time', async () => {
+    const round = await openOne()
+    await bed.seen(store, round)
+    await offered(0, NOW_MS)
+    await offered(1, NOW_MS + TIMEOUT_MS - 1)
+    expect(await conductAt(round)).toEqual(['silent', 'unheard', 'unheard'])
+    expect(await bed.query('select kind from evidence')).toEqual([{ kind: 'silent' }])
+    expect(await bed.query('select failure_points from operators order by 1')).toEqual(
+      [0, 0, 10].map(failure_points => ({ failure_points })),
+    )
+  })
+
+  test('is held against nobody where this node was not there', async () => {
+    const round = await openOne()
+    await bed.seen(store, round)
+    for (const seat of [0, 1, 2]) await offered(seat, NOW_MS)
+    expect(await conductAt(round, TIMEOUT_MS)).toEqual(['unheard', 'unheard', 'unheard'])
+    expect(await bed.query('select kind from evidence')).toEqual([])
+  })
+
+  test('is not held against those whose answers this node has not delivered, cannot read or has given up', async () => {
+    const round = await openOne()
+    await bed.seen(store, round)
+    for (const seat of [0, 1, 2]) await offered(seat, NOW_MS)
+    const leaves = [leaf('0'), leaf('1')]
+    await bed.answer(round, 0, leaves, { isDelivered: false })
+    await bed.answer(round, 1, leaves, { work: 'unreadable' })
+    const { txid } = await bed.answer(round, 2, leaves)
+    await bed.newsOf(store, round)
+    await bed.query(`update round_results set work = 'void', void_why = 'given up' where txid = $1`, [
+      bytea(txid),
+    ])
+    await bed.query(
+      `insert into uhrp_objects (sha256, length, state, checked_ms) values (sha256('work'), 4, 'held', 0)`,
+    )
+    await bed.query(
+      `insert into uhrp_retentions (sha256, holder, audience, readers, content_type, retain_until_ms, stored_ms)
+        values (sha256('work'), $1, 'restricted', '{}', '', 0, 0)`,
+      [`seat ${jobOf(round).sent.txid}.1`],
+    )
+    expect(await conductAt(round)).toEqual(['unheard', 'unheard', 'unheard'])
+  })
+
+  test('is held against those that have stored nothing, or what they did not vote for', async () => {
+    const round = await openOne()
+    await bed.seen(store, round)
+    for (const seat of [0, 1, 2]) await offered(seat, NOW_MS)
+    const leaves = [leaf('0'), leaf('1')]
+    await bed.answer(round, 0, leaves, { work: 'missing' })
+    await bed.answer(round, 1, leaves, { work: 'void' })
+    expect(await conductAt(round)).toEqual(['silent', 'silent', 'silent'])
+  })
+})
+
+describe('a coordinator that certifies a packet twice', () => {
+  /** As the overlay lists it. */
+  const listed = (txid: string, packet: string, admittedMs = NOW_MS) =>
+    bed.query(
+      `insert into gitdata_certificates (txid, vout, coordinator, round_id, index, template, level, packet_id, version_id,
+          admitted_ms)
+        values (sha256($1::text::bytea), 1, $2, sha256($1::text::bytea), 0, 'packet', 'enhanced', sha256($3::text::bytea),
+          sha256($3::text::bytea), $4)`,
+      [txid, bytea(party('somebody else').identityKey), packet, admittedMs],
+    )
+  const named = () =>
+    bed.query(
+      `select encode(packet_id, 'hex') as packet, cardinality(txids) as txids from evidence order by id`,
+    )
+
+  test('is named once for the packet, by the first two that are seen', async () => {
+    await listed('first', 'packet', NOW_MS - 86_400_000)
+    await listed('of another packet', 'another')
+    await store.noteCertifiedTwice()
+    expect(await named()).toEqual([])
+    await listed('second', 'packet')
+    await store.noteCertifiedTwice()
+    for (const more of ['third', 'fourth']) {
+      await listed(more, 'packet', NOW_MS + 1)
+      await store.noteCertifiedTwice()
+    }
+    expect(await named()).toEqual([{ packet: leaf('packet'), txids: 2 }])
+  })
+
+  test('is not named for one that was revoked', async () => {
+    for (const txid of ['first', 'second']) await listed(txid, 'packet')
+    await bed.query(`update gitdata_certificates set spent_by = txid where txid = sha256('first')`)
+    await store.noteCertifiedTwice()
+    expect(await named()).toEqual([])
+  })
+
+  test('is named at one look, whatever others have had admitted before', async () => {
+    for (let each = 0; each < 600; each++) await listed(`flood ${each}`, `flood ${each % 300}`, NOW_MS - 1)
+    for (const txid of ['first', 'second']) await listed(txid, 'packet')
+    await store.noteCertifiedTwice()
+    expect(await named()).toHaveLength(301)
+  })
+})
+
+describe('what an agent has shown', () => {
+  test('wears off to nothing, however long ago it was', async () => {
+    const { pool } = bed.fuelBed.bed.database
+    const shown = {
+      agentKey: agentAt('normalize', 0).identityKey,
+      operator: agentAt('normalize', 1).identityKey,
+    }
+    const years = 365 * 24 * 60 * 60_000
+    for (const year of [0, 1, 5]) await writeTerms(pool, [{ ...shown, term: 'silent' }], year * years)
+    await writeTerms(pool, [{ ...shown, term: 'agreed' }], 5 * years)
+    expect(await bed.query('select agreed, silent from agent_records')).toEqual([{ agreed: 1, silent: 1 }])
+  })
+})
+
+describe('what speaks against an agent', () => {
+  test.each([
+    ['rounds.taken-down', { status: 'failed' }, 'failed'],
+    ['rounds.work-written', { work: 'void' }, 'void'],
+  ] as const)('is noted after all where the process dies at %s', async (deathbed, said, term) => {
+    const round = await openOne()
+    await bed.seen(store, round)
+    await bed.answer(round, 0, [leaf('0'), leaf('1')], said)
+    const dying = bed.store({
+      at(step) {
+        if (step === deathbed) throw new Error(`dies at ${step}`)
+      },
+    })
+    await expect(dying.news([round.lease])).rejects.toThrow(deathbed)
+    for (let looks = 0; looks < 2; looks++) await store.news([round.lease])
+    expect(await bed.query(`select ${term} as times from agent_records`)).toEqual([{ times: 1 }])
+  })
+})
+
+describe('an answer whose work the disk does not give back', () => {
+  test('keeps no other answer waiting, and counts once it can be read', async () => {
+    const unread: string[] = []
+    store = bed.store({ onUnreadable: (_error, txid) => void unread.push(txid) })
+    const round = await openOne()
+    await bed.seen(store, round)
+    const waiting = await bed.answer(round, 0, [leaf('0'), leaf('1')], { work: 'unreadable' })
+    const other = await bed.answer(round, 1, [leaf('0'), leaf('1')])
+    expect((await bed.newsOf(store, round))?.results.map(({ txid }) => txid)).toEqual([other.txid])
+    expect(unread).toEqual([waiting.txid])
+    expect(await bed.newsOf(store, round)).toBe(undefined)
+    bed.works.clear()
+    expect((await bed.newsOf(store, round))?.results).toHaveLength(2)
+  })
+
+  test('is never held against its agent, while one for which nothing was stored is', async () => {
+    const round = await openOne()
+    await bed.seen(store, round)
+    await bed.answer(round, 0, [leaf('0'), leaf('1')], { work: 'unreadable' })
+    const { txid } = await bed.answer(round, 1, [leaf('0'), leaf('1')], { work: 'missing' })
+    await bed.newsOf(store, round)
+    await bed.query(`update rounds set state = 'over', in_flight = false`)
+    for (let looks = 0; looks < 2; looks++) await store.takeStragglers()
+    expect(
+      await bed.query(`select kind, encode(txids[2], 'hex') as txid from evidence where kind = 'work-void'`),
+    ).toEqual([{ kind: 'work-void', txid }])
+    expect(await bed.query(`select work from round_results order by vout`)).toEqual([
+      { work: 'unchecked' },
+      { work: 'void' },
     ])
   })
 })
@@ -190,6 +505,29 @@ describe('a round in which nothing is agreed', () => {
     expect(await bed.query('select failure_points from operators')).toEqual(
       Array.from({ length: 3 }, () => ({ failure_points: 10 })),
     )
+  })
+
+  test('splits no packet for time in which nobody was there to hear its agents', async () => {
+    const HOUR_MS = 3_600_000
+    let opened = await openOne()
+    for (const packets of [2, 1, 1]) {
+      expect(opened.packets).toHaveLength(packets)
+      await bed.seen(store, opened)
+      bed.clock.ms += HOUR_MS
+      const round = await takenOver(opened)
+      const decided = decidedAs('close', round, bed.decide(round, undefined, true))
+      const now = { ...decided, nowMs: bed.clock.ms }
+      expect((await store.close(round.lease, now, bed.close(round))).kind).toBe('written')
+      await store.closed(round.lease)
+      expect(await statuses()).toEqual(['sealed', 'sealed'])
+      bed.clock.ms += HOUR_MS
+      opened = await openOne()
+    }
+    // Three times, as long as a job could be answered.
+    expect(await bed.query('select waited_ms from packet_standings order by packet_no')).toEqual([
+      { waited_ms: 30_000 },
+      { waited_ms: 10_000 },
+    ])
   })
 
   test('ends in dead letters, which are taken up again with a fresh set of tries', async () => {
@@ -306,7 +644,7 @@ async function showsAll({ lease: { roundId }, packets }: HeldRound): Promise<voi
   expect(await explainPacket(pool, packetId)).toMatchObject({ packetId, status: 'open', conflicts: 1 })
   expect(await store.backlog()).toBe(packets.length === 2 ? 8 : 0)
   expect(await store.isSettled(packetId)).toBe(false)
-  await store.noteEquivocations()
+  await store.noteDoubleSpends()
 }
 
 /** All that a step could have left half done. */
@@ -344,6 +682,21 @@ async function openOne(): Promise<HeldRound> {
   const [round] = planned.kind === 'planned' ? planned.opened : []
   if (round === undefined) throw new Error(`nothing was opened: ${JSON.stringify(planned)}`)
   return round
+}
+
+async function leaseEnd(): Promise<number> {
+  const [row] = await bed.query<{ lease_until_ms: number }>('select lease_until_ms from rounds')
+  return row?.lease_until_ms ?? 0
+}
+
+/** Two rounds of one packet each: the first is split, so that the second does not wait for it, and is taken up again. */
+async function openEach(): Promise<readonly HeldRound[]> {
+  await store.plan(() => ({ openings: [], seatable: new Set() }))
+  await bed.query(`update packet_standings set status = 'split' where packet_no = 0`)
+  const next = await openOne()
+  await bed.query(`update packet_standings set status = 'sealed' where packet_no = 0`)
+  await bed.query(`update packet_standings set status = 'split' where packet_no = 1`)
+  return [next, await openOne()]
 }
 
 /** The network has the job, every agent has answered, and we know it. */

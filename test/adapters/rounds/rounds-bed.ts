@@ -1,14 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { bytea } from '../../../src/adapters/postgres/sql.ts'
 import type { CheckWork } from '../../../src/adapters/rounds/check-work.ts'
-import {
-  openRoundStore,
-  type RoundFacts,
-  type RoundStoreOptions,
-} from '../../../src/adapters/rounds/round-store.ts'
+import { openRoundStore, type RoundStoreOptions } from '../../../src/adapters/rounds/round-store.ts'
 import { signOperatorWord } from '../../../src/contract/operator.ts'
 import { jobOutputs, resultTransaction, stepSpends } from '../../../src/contract/pipeline-outputs.ts'
-import type { Transaction } from '../../../src/contract/transaction.ts'
+import { outpointText, type Transaction } from '../../../src/contract/transaction.ts'
 import type { Unpaid } from '../../../src/contract/unpaid.ts'
 import { canonicalJson } from '../../../src/core/canonical-json.ts'
 import { type Level, quorums } from '../../../src/core/level.ts'
@@ -40,13 +36,15 @@ export const coordinator = party('log')
 export const operators = ['north', 'east', 'south'].map(name => party(`operator ${name}`))
 export const NOW_MS = 1_800_000_000_000
 
-export type Store = RoundStore & RoundFacts
+export type Store = ReturnType<typeof openRoundStore>
 
 /** Packets as the sealer leaves them, fuel, and any number of stores of them. Transactions go to the network alone. */
 export type RoundsBed = {
   readonly fuelBed: FuelBed
   readonly made: CertifiedRound
   readonly clock: { ms: number }
+  /** What is stored for each seat that was answered, by its outpoint. */
+  readonly works: Map<string, Said['work']>
   store(options?: Partial<RoundStoreOptions>): Store
   /** Plans with the real rules, and seats the first operators. */
   plan(store: Store): ReturnType<RoundStore['plan']>
@@ -68,7 +66,8 @@ export type RoundsBed = {
 export type Said = {
   readonly status: ResultStatus
   readonly isDelivered: boolean
-  readonly work: 'held' | 'void'
+  /** unreadable: the disk fails that it is on. */
+  readonly work: 'held' | 'void' | 'missing' | 'unreadable'
 }
 
 export function leaf(name: string): Leaf {
@@ -83,9 +82,12 @@ export async function roundsBed(level: Level = 'enhanced'): Promise<RoundsBed> {
   const clock = { ms: NOW_MS }
   const query: RoundsBed['query'] = async (text, values = []) => (await pool.query(text, [...values])).rows
   await sealPackets(made, query)
-  const voids = new Set<string>()
+  const works = new Map<string, Said['work']>()
   const checkWork: CheckWork = async ({ jobOutpoint, agentKey, leaves, workHash }) => {
-    if (voids.has(`${jobOutpoint.txid}.${jobOutpoint.vout}`)) return { kind: 'void', why: 'it is not there' }
+    const stored = works.get(outpointText(jobOutpoint)) ?? 'held'
+    if (stored === 'void') return { kind: 'void', why: 'it is not there' }
+    if (stored === 'missing') return { kind: 'missing' }
+    if (stored === 'unreadable') throw new Error('EIO: i/o error, read')
     const outcomes = leaves.flatMap((each, member) =>
       each === noLeaf
         ? []
@@ -104,6 +106,7 @@ export async function roundsBed(level: Level = 'enhanced'): Promise<RoundsBed> {
     fuelBed: fuel,
     made,
     clock,
+    works,
     query,
     store: options =>
       openRoundStore({
@@ -131,7 +134,7 @@ export async function roundsBed(level: Level = 'enhanced'): Promise<RoundsBed> {
       const said = { status, leaves: [...leaves], workHash: leaf('work'), evidenceHash: leaf('evidence') }
       const facts = job.sent.role.facts
       const result = resultTransaction(agentAt(job.stage, seat), facts, job.transaction, seat, said)
-      if (work === 'void') voids.add(`${job.sent.txid}.${seat}`)
+      works.set(outpointText({ txid: job.sent.txid, vout: seat }), work)
       await query('insert into transactions (txid, raw, stored_ms) values ($1, $2, $3)', [
         bytea(result.txid),
         Buffer.from(result.raw),
@@ -298,7 +301,7 @@ function unpaidJob(facts: JobFacts, spends: UnpaidJob['unpaid']['spends'], rebui
     purpose: { subject: facts.subject, stage: facts.stage, rebuild },
     unpaid: {
       spends,
-      outputs: jobOutputs(coordinator, facts, seats, ['https://node.example/rounds']),
+      outputs: inputs => jobOutputs(coordinator, facts, seats, ['https://node.example/rounds'], inputs),
       topics: [],
     },
     fanOut: 'all',

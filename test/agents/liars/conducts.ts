@@ -3,6 +3,14 @@ import { request } from 'node:http'
 import { sha256Hex } from '#sha256'
 import { signUpload, type Work, workHash, writeWork } from '../../../src/contract/work.ts'
 import { fromUtf8, toHex, utf8 } from '../../../src/core/bytes.ts'
+import {
+  canonicalJson,
+  isObject,
+  type JsonObject,
+  parseCanonicalJson,
+} from '../../../src/core/canonical-json.ts'
+import { versionIdOf } from '../../../src/core/certificate/manifest.ts'
+import { orThrow } from '../../../src/core/fault.ts'
 import { noLeaf } from '../../../src/core/rounds/pipeline.ts'
 import { outcomeLeaf } from '../../../src/core/work/stage-output.ts'
 import { party } from '../../support/pipeline.ts'
@@ -23,30 +31,56 @@ export type Lie = {
   readonly name: string
   readonly conduct: Conduct
   readonly shows: readonly Evidence[]
+  /** It is told only in the second of two. */
+  readonly needsTwoRounds?: true
 }
 
-const answering = (answer: (job: TakenJob) => Promise<void>): Conduct => ({ work: answer })
+export const answering = (answer: (job: TakenJob) => Promise<void>): Conduct => ({ work: answer })
 
 /** Uploads the work, and says the same of it. */
-async function stand(job: TakenJob, work: Work): Promise<void> {
+export async function stand(job: TakenJob, work: Work): Promise<void> {
   await job.upload(writeWork(work))
   await job.submit(job.result(job.said(work)))
 }
 
-/** The same lie whoever tells it, so that two liars agree. */
+type MemberWork = Work[number]
+
+/** The same lie whoever tells it, so that two liars agree: other readings, or at certify a manifest of other bytes. */
 export async function alteredWork(job: TakenJob, touched: (member: number) => boolean): Promise<Work> {
-  const [honest, ids] = await Promise.all([job.honestWork(), job.packetIds()])
-  return honest.map((member, i) => {
-    if (!touched(i)) return member
-    const output = utf8((fromUtf8(member.output) ?? '').replaceAll('"celsius":', '"celsius":1'))
-    return { ...member, output, leaf: outcomeLeaf(ids[i] ?? '', sha256Hex(output), null) }
+  if (job.facts.stage === 'certify')
+    return changed(job, touched, member => inManifest(member, { contentHash: sha256Hex(member.output) }))
+  return changed(job, touched, ({ output, state }, packetId) => {
+    const altered = utf8((fromUtf8(output) ?? '').replaceAll('"celsius":', '"celsius":1'))
+    return outcome(packetId, altered, state)
   })
+}
+
+/** What is honest, but for the members that are touched. */
+export async function changed(
+  job: TakenJob,
+  touched: (member: number) => boolean,
+  change: (member: MemberWork, packetId: string) => MemberWork,
+): Promise<Work> {
+  const [honest, ids] = await Promise.all([job.honestWork(), job.packetIds()])
+  return honest.map((member, i) => (touched(i) ? change(member, ids[i] ?? '') : member))
+}
+
+export function outcome(packetId: string, output: Uint8Array, state: Uint8Array): MemberWork {
+  const stateOut = state.length === 0 ? null : sha256Hex(state)
+  return { leaf: outcomeLeaf(packetId, sha256Hex(output), stateOut), output, state }
+}
+
+export function inManifest({ output, state }: MemberWork, content: JsonObject): MemberWork {
+  const manifest = orThrow(parseCanonicalJson(fromUtf8(output) ?? ''))
+  if (!isObject(manifest) || !isObject(manifest['content'])) throw new Error('a manifest has a content')
+  const other = { ...manifest, content: { ...manifest['content'], ...content } }
+  return { leaf: orThrow(versionIdOf(other)), output: utf8(canonicalJson(other)), state }
 }
 
 export const altersBytes: Lie = {
   name: 'altered bytes, under the leaf that belongs to them',
   conduct: answering(async job => stand(job, await alteredWork(job, () => true))),
-  shows: ['dissent', 'late'],
+  shows: ['dissent'],
 }
 
 export const altersOnePacket: Lie = {
@@ -54,25 +88,89 @@ export const altersOnePacket: Lie = {
   conduct: answering(async job =>
     stand(job, await alteredWork(job, member => member === job.facts.members.length - 1)),
   ),
-  shows: ['dissent', 'late'],
+  shows: ['dissent'],
 }
 
 export const answersHonestly: Conduct = answering(async job => stand(job, await job.honestWork()))
+
+const leafOfOtherBytes: Lie = {
+  name: 'a leaf that is not of its bytes',
+  conduct: answering(async job => {
+    const work = await job.honestWork()
+    await job.upload(writeWork(work))
+    const leaves = work.map(() => sha256Hex(randomBytes(32)))
+    await job.submit(job.result({ ...job.said(work), leaves }))
+  }),
+  shows: ['work-void', 'dissent'],
+}
+
+const copiesWithoutBytes: Lie = {
+  name: 'the hash of another agent, without its bytes',
+  conduct: answering(async job => {
+    const work = await job.honestWork()
+    const jobOutpoint = { txid: job.job.txid, vout: (job.seat + 1) % 3 }
+    const copied = workHash(party('another agent').identityKey, jobOutpoint, writeWork(work))
+    await job.submit(job.result({ ...job.said(work), workHash: copied }))
+  }),
+  shows: ['work-void', 'silent'],
+}
+
+const copiesOverOwnBytes: Lie = {
+  name: 'the hash of another agent, over bytes of its own',
+  conduct: answering(async job => {
+    const work = await job.honestWork()
+    await job.upload(writeWork(work))
+    const copied = sha256Hex(utf8('the work hash of another agent'))
+    await job.submit(job.result({ ...job.said(work), workHash: copied }))
+  }),
+  shows: ['work-void'],
+}
+
+const answersTwice: Lie = {
+  name: 'two answers for one seat',
+  conduct: answering(async job => {
+    const [honest, other] = [await job.honestWork(), await alteredWork(job, () => true)]
+    const results = [honest, other].map(work => job.result(job.said(work)))
+    await job.upload(writeWork(honest))
+    await Promise.all(results.map(result => job.submit(result)))
+  }),
+  shows: ['seat-answered-twice', 'double-spend'],
+}
+
+const garbage: Lie = {
+  name: 'garbage',
+  conduct: answering(async job => {
+    const bytes = new Uint8Array(randomBytes(10_000))
+    await job.upload(bytes)
+    const work = await job.honestWork()
+    const jobOutpoint = { txid: job.job.txid, vout: job.seat }
+    const over = workHash(job.agent.identityKey, jobOutpoint, bytes)
+    await job.submit(job.result({ ...job.said(work), workHash: over }))
+  }),
+  shows: ['work-void'],
+}
+
+const saysNothing: Lie = { name: 'a seat that is taken, and nothing more', conduct: {}, shows: [] }
+
+export const saysFailed: Lie = {
+  name: 'failure, whatever the job',
+  conduct: answering(async job => {
+    const work = (await job.honestWork()).map(() => ({
+      leaf: noLeaf,
+      output: new Uint8Array(0),
+      state: new Uint8Array(0),
+    }))
+    await job.upload(writeWork(work))
+    await job.submit(job.result({ ...job.said(work), status: 'failed' }))
+  }),
+  shows: [],
+}
 
 /** What one liar of three operators may try. Each leaves the quorum of the other two where it is. */
 export const lies: readonly Lie[] = [
   altersBytes,
   altersOnePacket,
-  {
-    name: 'a leaf that is not of its bytes',
-    conduct: answering(async job => {
-      const work = await job.honestWork()
-      await job.upload(writeWork(work))
-      const leaves = work.map(() => sha256Hex(randomBytes(32)))
-      await job.submit(job.result({ ...job.said(work), leaves }))
-    }),
-    shows: ['work-void', 'dissent', 'late'],
-  },
+  leafOfOtherBytes,
   {
     name: 'a result under the key of somebody else',
     conduct: answering(async job => {
@@ -84,26 +182,8 @@ export const lies: readonly Lie[] = [
     }),
     shows: [],
   },
-  {
-    name: 'the hash of another agent, without its bytes',
-    conduct: answering(async job => {
-      const work = await job.honestWork()
-      const jobOutpoint = { txid: job.job.txid, vout: (job.seat + 1) % 3 }
-      const copied = workHash(party('another agent').identityKey, jobOutpoint, writeWork(work))
-      await job.submit(job.result({ ...job.said(work), workHash: copied }))
-    }),
-    shows: ['work-void', 'silent', 'late'],
-  },
-  {
-    name: 'the hash of another agent, over bytes of its own',
-    conduct: answering(async job => {
-      const work = await job.honestWork()
-      await job.upload(writeWork(work))
-      const copied = sha256Hex(utf8('the work hash of another agent'))
-      await job.submit(job.result({ ...job.said(work), workHash: copied }))
-    }),
-    shows: ['work-void', 'late'],
-  },
+  copiesWithoutBytes,
+  copiesOverOwnBytes,
   {
     name: 'the result of an earlier job once more',
     conduct: {
@@ -117,17 +197,9 @@ export const lies: readonly Lie[] = [
       },
     },
     shows: [],
+    needsTwoRounds: true,
   },
-  {
-    name: 'two answers for one seat',
-    conduct: answering(async job => {
-      const [honest, other] = [await job.honestWork(), await alteredWork(job, () => true)]
-      const results = [honest, other].map(work => job.result(job.said(work)))
-      await job.upload(writeWork(honest))
-      await Promise.all(results.map(result => job.submit(result)))
-    }),
-    shows: ['seat-answered-twice', 'double-spend'],
-  },
+  answersTwice,
   {
     name: 'an answer after the deadline',
     conduct: answering(async job => {
@@ -137,27 +209,16 @@ export const lies: readonly Lie[] = [
     }),
     shows: ['late', 'silent'],
   },
-  {
-    name: 'garbage',
-    conduct: answering(async job => {
-      const garbage = new Uint8Array(randomBytes(10_000))
-      await job.upload(garbage)
-      const work = await job.honestWork()
-      const jobOutpoint = { txid: job.job.txid, vout: job.seat }
-      const over = workHash(job.agent.identityKey, jobOutpoint, garbage)
-      await job.submit(job.result({ ...job.said(work), workHash: over }))
-    }),
-    shows: ['work-void', 'late'],
-  },
+  garbage,
   {
     name: 'a gigabyte',
     conduct: answering(async job => {
       await uploadWithoutEnd(job)
       await job.submit(job.result(job.said(await job.honestWork())))
     }),
-    shows: ['work-void', 'silent', 'late'],
+    shows: ['work-void', 'silent'],
   },
-  { name: 'a seat that is taken, and nothing more', conduct: {}, shows: [] },
+  saysNothing,
   {
     name: 'no answer to the offer',
     conduct: { offered: (_job, response) => void response.socket?.setKeepAlive(true) },
@@ -192,7 +253,7 @@ export const lies: readonly Lie[] = [
       for (let n = 0; n < 20; n++)
         await Promise.all([job.submit(result), job.submit(nothing), job.upload(writeWork(work))])
     }),
-    shows: ['seat-answered-twice', 'double-spend', 'dissent', 'late'],
+    shows: ['seat-answered-twice', 'double-spend', 'dissent'],
   },
   {
     name: 'a seat that is spent to itself',
@@ -206,21 +267,9 @@ export const lies: readonly Lie[] = [
       await job.broadcast(job.seatToMyself())
       await stand(job, work)
     }),
-    shows: ['double-spend', 'seat-answered-twice', 'silent', 'late'],
+    shows: ['double-spend', 'seat-answered-twice', 'silent'],
   },
-  {
-    name: 'failure, whatever the job',
-    conduct: answering(async job => {
-      const work = (await job.honestWork()).map(() => ({
-        leaf: noLeaf,
-        output: new Uint8Array(0),
-        state: new Uint8Array(0),
-      }))
-      await job.upload(writeWork(work))
-      await job.submit(job.result({ ...job.said(work), status: 'failed' }))
-    }),
-    shows: [],
-  },
+  saysFailed,
 ]
 
 const CHUNK = Buffer.alloc(64 * 1024, 'x')

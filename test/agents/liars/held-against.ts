@@ -28,3 +28,12 @@ export function newKinds(before: HeldAgainst, after: HeldAgainst): string[] {
     count > (before.evidence.get(kind) ?? 0) ? [kind] : [],
   )
 }
+
+/** Who is named by evidence of these kinds about this round, in any of its stages. */
+export async function namedIn(pool: Pool, roundId: string, kinds: readonly string[]): Promise<string[]> {
+  const { rows } = await pool.query<{ agent: string }>(
+    `select distinct encode(agent_key, 'hex') as agent from evidence where round_id = $1 and kind = any ($2)`,
+    [Buffer.from(roundId, 'hex'), kinds],
+  )
+  return rows.map(({ agent }) => agent)
+}

@@ -3,26 +3,20 @@ import { type Beef, type BeefTransaction, writeBeef } from '../../../src/contrac
 import { baseTopics } from '../../../src/contract/names.ts'
 import { pipelineSpend, type ResultSaid, resultTransaction } from '../../../src/contract/pipeline-outputs.ts'
 import { pipelineTransaction } from '../../../src/contract/pipeline-transaction.ts'
-import { type RoundPart, roundPartUrl } from '../../../src/contract/round-locations.ts'
 import { signTransaction } from '../../../src/contract/spend.ts'
-import { readToken } from '../../../src/contract/tokens.ts'
 import type { Transaction } from '../../../src/contract/transaction.ts'
 import { signUpload, type Work, workHash, writeWork } from '../../../src/contract/work.ts'
-import { fromUtf8, toHex } from '../../../src/core/bytes.ts'
-import { canonicalJson, parseJson } from '../../../src/core/canonical-json.ts'
-import { orThrow } from '../../../src/core/fault.ts'
-import { packetId } from '../../../src/core/log/packet-header.ts'
-import { readPolicySet } from '../../../src/core/policy/read-policy-set.ts'
+import { toHex } from '../../../src/core/bytes.ts'
+import { canonicalJson } from '../../../src/core/canonical-json.ts'
 import type { JobFacts } from '../../../src/core/rounds/pipeline.ts'
-import { readRoundDocument } from '../../../src/core/rounds/round-document.ts'
 import type { Stage } from '../../../src/core/rounds/template.ts'
-import { normalizePacket } from '../../../src/core/work/normalize-packet.ts'
-import { outcomeLeaf } from '../../../src/core/work/stage-output.ts'
 import { type Party, payTo } from '../../support/pipeline.ts'
+import { type HonestWork, workHonestly } from './honest-work.ts'
 
 /**
  * A job in the hands of an agent that does nothing by itself: every step that the kit takes for honest agents is a call
- * here, so that each can be left out, repeated or done wrong. Written from docs/formats.md, beside the kit.
+ * here, so that each can be left out, repeated or done wrong. Written from docs/formats.md, beside the kit; only the work
+ * itself is the kit's.
  */
 export type TakenJob = {
   readonly agent: Party
@@ -33,13 +27,13 @@ export type TakenJob = {
   readonly facts: JobFacts
   /** Of each member, in the job's order. */
   readonly packetIds: () => Promise<readonly string[]>
-  /** What an honest normalizer answers. */
+  /** What an honest agent of the stage answers. */
   readonly honestWork: () => Promise<Work>
   upload(bytes: Uint8Array, announced?: { readonly length: number }): Promise<number>
   /** What is said of this work, which may be changed before it is signed. */
   said(work: Work): ResultSaid
-  /** By `agent`, or by whom else it says. */
-  result(said: ResultSaid, by?: Party): Transaction
+  /** By `agent`, or by whom else it says; it repeats the facts of the job, or others. */
+  result(said: ResultSaid, by?: Party, stated?: JobFacts): Transaction
   /** Spends the seat to a coin of the agent's own. */
   seatToMyself(): Transaction
   /** To the node, in history form; resolves with the HTTP status. */
@@ -56,10 +50,11 @@ export function readTakenJob(agent: Party, beef: Beef, nodeUrl: string): TakenJo
   const seat = seats.findIndex(({ agentKey }) => agentKey === agent.identityKey)
   if (seat < 0) return undefined
   const jobOutpoint = { txid: job.txid, vout: seat }
-  const locations = locationsOf(job)
-  const part = (kind: RoundPart, name: string) => fetchPart(locations, kind, name)
-  const document = async () =>
-    orThrow(readRoundDocument(fromUtf8(await part('document', facts.inputHash)) ?? ''))
+  let done: Promise<HonestWork> | undefined
+  const honestly = () => {
+    done ??= workHonestly(beef, agent, nodeUrl)
+    return done
+  }
 
   return {
     agent,
@@ -68,28 +63,8 @@ export function readTakenJob(agent: Party, beef: Beef, nodeUrl: string): TakenJo
     job,
     seat,
     facts,
-    async packetIds() {
-      const { headers } = await document()
-      return facts.members.map(member => {
-        const header = headers[member]
-        if (header === undefined) throw new Error(`the round has no packet ${member}`)
-        return packetId(header)
-      })
-    },
-    async honestWork() {
-      const { headers } = await document()
-      const work: Work[number][] = []
-      for (const member of facts.members) {
-        const header = headers[member]
-        if (header === undefined) throw new Error(`the round has no packet ${member}`)
-        const policyText = fromUtf8(await part('policy', header.policyDigest)) ?? ''
-        const policySet = orThrow(readPolicySet(orThrow(parseJson(policyText))))
-        const id = packetId(header)
-        const { bytes, outputHash } = orThrow(normalizePacket(header, await part('packet', id), policySet))
-        work.push({ leaf: outcomeLeaf(id, outputHash, null), output: bytes, state: new Uint8Array(0) })
-      }
-      return work
-    },
+    packetIds: async () => (await honestly()).packetIds,
+    honestWork: async () => (await honestly()).work,
     async upload(bytes, announced = { length: bytes.length }) {
       const sha256 = sha256Hex(bytes)
       const { length } = announced
@@ -109,7 +84,7 @@ export function readTakenJob(agent: Party, beef: Beef, nodeUrl: string): TakenJo
       workHash: workHash(agent.identityKey, jobOutpoint, writeWork(work)),
       evidenceHash: sha256Hex(canonicalJson([{ agentId: agent.identityKey, step: facts.stage }])),
     }),
-    result: (said, by = agent) => resultTransaction(by, facts, job, seat, said),
+    result: (said, by = agent, stated = facts) => resultTransaction(by, stated, job, seat, said),
     seatToMyself: () =>
       signTransaction([pipelineSpend(job, seat, 'GDJ1', facts.subject, agent)], [payTo(agent, 1)]),
     submit: result =>
@@ -135,22 +110,6 @@ export function topicOfStage(stage: string): string {
   const topic = Object.entries(topics).find(([name]) => name === stage)?.[1]
   if (topic === undefined) throw new Error(`no topic is of stage ${stage}`)
   return topic
-}
-
-function locationsOf(job: Transaction): readonly string[] {
-  const token = orThrow(readToken(job.outputs[0]?.script ?? new Uint8Array(0)))
-  return token.tag === 'GDJ1' ? token.body.locations : []
-}
-
-async function fetchPart(
-  locations: readonly string[],
-  kind: RoundPart,
-  name: string,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const [location = ''] = locations
-  const response = await fetch(roundPartUrl(location, kind, name))
-  if (!response.ok) throw new Error(`${kind} ${name}: ${response.status} ${await response.text()}`)
-  return new Uint8Array(await response.arrayBuffer())
 }
 
 async function statusOf(url: string, init: RequestInit): Promise<number> {

@@ -18,6 +18,8 @@ export type RoundSituation = {
   readonly results: readonly LiveResult[]
   /** The job's deadline; after an anchor loss a new one, so that seats which had not answered may. */
   readonly deadlinePassed: boolean
+  /** Seats that said nothing because of us: they had no time to answer, or we cannot hear what they have answered. */
+  readonly excused?: ReadonlySet<number>
   /** False: the network has something on this job's thread, or no longer has the job (isThreadUnspent). */
   readonly threadUnspent: boolean
 }
@@ -146,11 +148,11 @@ function whyNot(verdict: Verdict, packet: PacketStanding, job: CurrentJob): Why 
 
 function conductOf(
   seat: number,
-  { results, deadlinePassed }: RoundSituation,
+  { results, deadlinePassed, excused }: RoundSituation,
   found: readonly Verdict[],
 ): Conduct {
   const result = results.find(each => each.seat === seat)
-  if (result === undefined) return deadlinePassed ? 'silent' : 'unheard'
+  if (result === undefined) return deadlinePassed && excused?.has(seat) !== true ? 'silent' : 'unheard'
   const leaves = result.status === 'completed' ? result.leaves : []
   const differs = (verdict: Verdict, i: number) =>
     verdict.kind === 'agreed' && verdict.leaf !== (leaves[i] ?? noLeaf)

@@ -15,7 +15,7 @@ export type Conduct =
   | 'dissenting'
   /** Had not answered when the deadline passed. */
   | 'silent'
-  /** Had not answered when the others had already agreed: it still had time. */
+  /** Had not answered when the others had already agreed, so it still had time; or it was up to us that it was not heard. */
   | 'unheard'
   /** Answered where no quorum was reached: somebody is wrong, and nobody knows who. */
   | 'unsettled'
@@ -88,7 +88,7 @@ export function orderOperators(
     .map(({ operator }) => operator)
 }
 
-/** Without a quorum in reach no round is planned and no packet's time runs: waiting costs it nothing. */
+/** Without a quorum in reach no round is planned: waiting costs a packet nothing. */
 export function canSeat(records: readonly OperatorRecord[], level: Level): boolean {
   const { agreeing, seats } = quorums[level]
   return records.length >= seats && records.filter(record => record.reachable).length >= agreeing

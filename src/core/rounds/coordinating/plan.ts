@@ -1,7 +1,7 @@
 import type { Level } from '../../level.ts'
 import { ROUND_PACKETS_MAX, roundId } from '../round.ts'
 import { ROUND_DOC_BYTES_MAX } from '../round-document.ts'
-import { type ChainPlace, enterRound, isPassedBy, type PacketStanding } from './standing.ts'
+import { type ChainPlace, enterRound, isOvertaken, isPassedBy, type PacketStanding } from './standing.ts'
 
 export const ROUND_BYTES_MAX = 32 * 1024 * 1024
 
@@ -43,7 +43,9 @@ export function planRounds(
 ): RoundPlan[] {
   const able = packets.filter(packet => seatable.has(packet.level))
   const partitions = groupBy(able, packet => packet.partition)
-  const alone = able.filter(packet => packet.status === 'unanchored').map(packet => [packet])
+  const alone = able
+    .filter(packet => goesAlone(packet, partitions.get(packet.partition) ?? []))
+    .map(packet => [packet])
   const runs = [...partitions.values()]
     .map(partition => nextRun(partition, limits))
     .filter(run => run.length > 0)
@@ -52,14 +54,20 @@ export function planRounds(
   return [...alone, ...shared].map(group => planOf(group, partitions))
 }
 
+/** What is made up for: whatever its partition has open goes on beside it. */
+export function goesAlone(packet: PacketStanding, partition: readonly PacketStanding[]): boolean {
+  return packet.status === 'unanchored' || (packet.status === 'sealed' && isOvertaken(packet, partition))
+}
+
 /** `size`: how large a round the packet may be part of. */
 type Candidate = { readonly packet: PacketStanding; readonly size: number }
 
 /** The undecided packets of a partition that may go now: none while one of them is in a round. */
 function nextRun(partition: readonly PacketStanding[], limits: PlanLimits): Candidate[] {
-  if (partition.some(packet => packet.status === 'open')) return []
+  const next = partition.filter(packet => !isOvertaken(packet, partition))
+  if (next.some(packet => packet.status === 'open')) return []
   const { roundPackets } = limits
-  const run = partition
+  const run = next
     .filter(packet => packet.status === 'sealed')
     .sort((a, b) => a.packetNo - b.packetNo)
     .map(packet => ({ packet, size: Math.min(roundPackets, packet.roundPacketsMax ?? roundPackets) }))
@@ -120,7 +128,8 @@ function startOf(packet: PacketStanding, partition: readonly PacketStanding[]): 
   return start
 }
 
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+/** In the order in which their keys come first. */
+export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>()
   for (const item of items) {
     const key = keyOf(item)

@@ -26,7 +26,7 @@ export type PacketStanding = {
   readonly roundPacketsMax: number | null
   /** Rounds that were to bring its certificate back, since one of its certificates was last in a block. */
   readonly rebuilds: number
-  /** Since its first round, without the time in which too few operators were reachable. */
+  /** What agents have had for it in the rounds that it left: not what it waited for agents, for fuel, or for us. */
   readonly waitedMs: number
   /** Set by the first certificate and never changed: a rebuild ends with exactly this, or not at all. */
   readonly version: Version | null
@@ -90,6 +90,17 @@ export function isPassedBy(packet: PacketStanding, packets: readonly PacketStand
       other.partition === packet.partition &&
       other.packetNo > packet.packetNo &&
       (other.version !== null || other.status === 'split'),
+  )
+}
+
+/**
+ * What is behind it has gone on without it, which only a packet that was split, and taken up again, can be left by. One
+ * split behind it says nothing: that may have been in its own round.
+ */
+export function isOvertaken(packet: PacketStanding, packets: readonly PacketStanding[]): boolean {
+  return packets.some(
+    ({ partition, packetNo, version }) =>
+      partition === packet.partition && packetNo > packet.packetNo && version !== null,
   )
 }
 

@@ -281,6 +281,8 @@ describe('event job coordination: the conduct of a seat', () => {
     const conduct = (deadlinePassed: boolean) => decideRound(situation({ results, deadlinePassed }))
     expect(conduct(true)).toMatchObject({ conduct: ['agreed', 'agreed', 'silent'] })
     expect(conduct(false)).toMatchObject({ conduct: ['agreed', 'agreed', 'unheard'] })
+    const excused = decideRound(situation({ results, deadlinePassed: true, excused: new Set([2]) }))
+    expect(excused).toMatchObject({ conduct: ['agreed', 'agreed', 'unheard'] })
   })
 
   test('is dissenting where it failed while others agreed', () => {

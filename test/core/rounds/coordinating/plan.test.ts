@@ -101,8 +101,15 @@ describe('event job coordination: the next rounds', () => {
   })
 
   test('give a packet that was passed by a round of its own', () => {
-    expect(planned([packet('a0'), certified('a1'), packet('a2'), packet('b0')])).toEqual([['a0'], ['b0']])
-    expect(planned([packet('a0'), packet('a1', { status: 'split' })])).toEqual([['a0']])
+    const split = packet('a1', { status: 'split' })
+    expect(planned([packet('a0'), split, packet('a2')])).toEqual([['a0']])
+    expect(planned([packet('a0', { status: 'open', roundId: 'r' }), split, packet('a2')])).toEqual([])
+  })
+
+  test('go on with what comes next while a packet that was overtaken waits for its own, or is in it', () => {
+    const others = [certified('a1'), packet('a2'), packet('b0')]
+    expect(planned([packet('a0'), ...others])).toEqual([['a0'], ['a2', 'b0']])
+    expect(planned([packet('a0', { status: 'open', roundId: 'r' }), ...others])).toEqual([['a2', 'b0']])
   })
 
   test('start from the certified packet with the greatest number below, not from one merely passed', () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import {
   certifiedBy,
   enterRound,
+  isOvertaken,
   isPassedBy,
   reopenSplit,
   settledInBlock,
@@ -14,6 +15,11 @@ describe('a packet', () => {
     expect(isPassedBy(packet('a0'), [packet('a0'), certified('a1')])).toBe(true)
     expect(isPassedBy(packet('a0'), [packet('a0'), packet('a1', { status: 'split' })])).toBe(true)
     expect(isPassedBy(packet('a2'), [certified('a1')])).toBe(false)
+  })
+
+  test('is overtaken once one behind it is certified, and by none that was split beside it', () => {
+    expect(isOvertaken(packet('a0'), [certified('a1')])).toBe(true)
+    expect(isOvertaken(packet('a0'), [packet('a1', { status: 'split' }), certified('b1')])).toBe(false)
   })
 
   test('keeps its first version whatever certifies it again', () => {

@@ -1,7 +1,6 @@
 import type { Pool } from 'pg'
 import { readBeef } from '../../contract/beef.ts'
 import { pipelineTransaction } from '../../contract/pipeline-transaction.ts'
-import { packetsCertifiedTwice } from '../../core/rounds/equivocation.ts'
 import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
 import { writeTerms } from './conduct.ts'
 import { type Evidence, writeEvidence } from './evidence.ts'
@@ -10,29 +9,26 @@ import { type Evidence, writeEvidence } from './evidence.ts'
 const LOOKED_AT_MAX = 200
 
 /**
- * Takes down who has signed two things of which only one can stand: agents that answered a seat twice or took its coin
- * elsewhere, and coordinators with two live certificates of one packet. From `sinceMs` on; resolves with up to when.
+ * Takes down agents that answered a seat twice or took its coin elsewhere. From `sinceMs` on; resolves with up to when.
  */
-export async function noteEquivocations(pool: Pool, sinceMs: number, nowMs: number): Promise<number> {
-  const spends = await readDoubleSpends(pool, sinceMs)
-  const certified = await readCertifiedTwice(pool)
-  const found = [...spends.found, ...certified]
-  if (found.length > 0)
-    await inTransaction(pool, async db => {
-      const fresh = await writeEvidence(db, found, nowMs)
-      const guilty = fresh.flatMap(({ agentKey, operator }) =>
-        agentKey === undefined || operator === undefined
-          ? []
-          : [{ agentKey, operator, term: 'equivocated' as const }],
-      )
-      await writeTerms(db, guilty, nowMs)
-      await countDoubleSpends(
-        db,
-        guilty.map(({ operator }) => operator),
-        nowMs,
-      )
-    })
-  return spends.untilMs
+export async function noteDoubleSpends(pool: Pool, sinceMs: number, nowMs: number): Promise<number> {
+  const { found, untilMs } = await readDoubleSpends(pool, sinceMs)
+  if (found.length === 0) return untilMs
+  await inTransaction(pool, async db => {
+    const fresh = await writeEvidence(db, found, nowMs)
+    const guilty = fresh.flatMap(({ agentKey, operator }) =>
+      agentKey === undefined || operator === undefined
+        ? []
+        : [{ agentKey, operator, term: 'equivocated' as const }],
+    )
+    await writeTerms(db, guilty, nowMs)
+    await countDoubleSpends(
+      db,
+      guilty.map(({ operator }) => operator),
+      nowMs,
+    )
+  })
+  return untilMs
 }
 
 async function readDoubleSpends(db: Queryable, sinceMs: number) {
@@ -100,30 +96,6 @@ async function seatsBehind(
     ],
   })
   return rows
-}
-
-async function readCertifiedTwice(db: Queryable): Promise<Evidence[]> {
-  const { rows } = await db.query<{ txid: string; coordinator: string; packetId: string }>({
-    name: 'rounds-certified-twice',
-    text: `select encode(listed.txid, 'hex') as txid, encode(listed.coordinator, 'hex') as coordinator,
-        encode(listed.packet_id, 'hex') as "packetId"
-      from gitdata_certificates as listed
-      where listed.spent_by is null and (listed.coordinator, listed.packet_id) in (
-        select coordinator, packet_id from gitdata_certificates where spent_by is null
-          group by 1, 2 having count(distinct txid) > 1 limit $1)`,
-    values: [LOOKED_AT_MAX],
-  })
-  return packetsCertifiedTwice(rows).flatMap(twice =>
-    twice.kind === 'certified-twice'
-      ? [
-          {
-            kind: twice.kind,
-            about: [twice.coordinator, twice.packetId, ...twice.txids],
-            ...{ coordinator: twice.coordinator, packetId: twice.packetId, txids: twice.txids },
-          },
-        ]
-      : [],
-  )
 }
 
 async function countDoubleSpends(db: Queryable, operators: readonly string[], nowMs: number): Promise<void> {
