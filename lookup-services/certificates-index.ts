@@ -1,19 +1,9 @@
 import type { Outpoint } from '../src/core/rounds/pipeline.ts'
 import type { ListPosition } from './cursor.ts'
+import type { SpentOutputIndex } from './output-index.ts'
 
-/**
- * What `ls_gitdata_certificates` looks things up in. A host that is in the middle of recording an admission may have a
- * write take effect with that admission; then it resolves before.
- */
-export type CertificatesIndex = {
-  /** Resolves once the certificate is listed. One that is there already stays as it is, its time included. */
-  put(certificate: CertificateEntry): Promise<void>
-  /** Resolves once the certificate is listed as spent; nothing happens to one that is not listed. */
-  markSpent(outpoint: Outpoint, spendingTxid: string): Promise<void>
-  /** Resolves once the certificate is listed as unspent, if this transaction is what it was spent by. */
-  markUnspent(outpoint: Outpoint, spendingTxid: string): Promise<void>
-  /** Resolves once no answer will name the certificate any more. */
-  remove(outpoint: Outpoint): Promise<void>
+/** What `ls_gitdata_certificates` looks things up in. */
+export type CertificatesIndex = SpentOutputIndex<CertificateEntry> & {
   /**
    * In the order asked for, by (admittedMs, txid, vout), beginning after the position given. Whoever finds one of two
    * packets that a log has numbered alike is shown the other one too, behind it.
@@ -28,6 +18,7 @@ export type CertificateEntry = Outpoint & {
   readonly index: number
   readonly template: string
   readonly level: string
+  /** Of the manifest, where it names one, as that is what the quorum has agreed on; else as the token says. */
   readonly packetId: string
   readonly versionId: string
   readonly supersedes: string | null
@@ -37,11 +28,20 @@ export type CertificateEntry = Outpoint & {
 
 export type ManifestPlace = {
   readonly contentHash: string
+  /** Or the id of an aggregate; null where the manifest names none. */
+  readonly packetId: string | null
   /** Null where the manifest is about no partition of a log. */
   readonly streamId: string | null
   readonly partition: number | null
   /** Null where it is not about one packet: windows and rollups are over many. */
   readonly packetNo: number | null
+  /** Who answers for the data: its producer, as the manifest has it. */
+  readonly publisherKey: string | null
+  /** When the last of its events came; null where the manifest does not say it as ours do. */
+  readonly createdMs: number | null
+  /** Where its events are from; null where the manifest does not say it. */
+  readonly sourceIds: readonly string[] | null
+  readonly parents: readonly string[]
 }
 
 export type ListedCertificate = Omit<CertificateEntry, 'manifest'> & {
@@ -49,6 +49,8 @@ export type ListedCertificate = Omit<CertificateEntry, 'manifest'> & {
   readonly streamId: string | null
   readonly partition: number | null
   readonly packetNo: number | null
+  readonly publisherKey: string | null
+  readonly createdMs: number | null
   readonly spentBy: string | null
   readonly admittedMs: number
 }
@@ -62,6 +64,8 @@ export type FoundCertificate = ListedCertificate & {
 
 /** Certificates that fit all the members given. */
 export type CertificatesQuery = {
+  /** Of the packet that the event is in, where it is one of this host's own log, and anybody may read it. */
+  readonly eventId?: string | undefined
   readonly roundId?: string | undefined
   readonly packetId?: string | undefined
   readonly versionId?: string | undefined
@@ -72,6 +76,11 @@ export type CertificatesQuery = {
   readonly streamId?: string | undefined
   readonly partition?: number | undefined
   readonly packetNo?: number | undefined
+  readonly sourceId?: string | undefined
+  readonly publisherKey?: string | undefined
+  /** At or after, and before: when the last event of the packet came. */
+  readonly createdFromMs?: number | undefined
+  readonly createdToMs?: number | undefined
   readonly template?: string | undefined
   readonly level?: string | undefined
   /** Of rounds in which this agent, or an agent of this operator, had a seat. */

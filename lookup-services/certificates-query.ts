@@ -22,6 +22,7 @@ export function readCertificatesQuery(service: string, query: unknown): Certific
 }
 
 const narrowing = {
+  eventId: hash.optional(),
   roundId: hash.optional(),
   packetId: hash.optional(),
   versionId: hash.optional(),
@@ -32,6 +33,10 @@ const narrowing = {
   streamId: name.optional(),
   partition: z.int().min(0).optional(),
   packetNo: z.int().min(0).optional(),
+  sourceId: name.optional(),
+  publisherKey: publicKey.optional(),
+  createdFromMs: timeMs.optional(),
+  createdToMs: timeMs.optional(),
   template: word.optional(),
   level: z.enum(levels).optional(),
   agentKey: publicKey.optional(),

@@ -1,15 +1,9 @@
 import type { HostAdvert, HostAdvertKind } from '../src/contract/host-advert.ts'
 import type { Outpoint } from '../src/core/rounds/pipeline.ts'
+import type { OutputIndex } from './output-index.ts'
 
-/**
- * What `ls_ship` and `ls_slap` look things up in. A host that is in the middle of recording an admission may have a
- * write take effect with that admission; then it resolves before.
- */
-export type HostAdvertsIndex = {
-  /** Resolves once the advert is listed. One that is there already stays as it is, its time included. */
-  put(advert: HostAdvertEntry): Promise<void>
-  /** Resolves once no answer will name the advert any more. */
-  remove(outpoint: Outpoint): Promise<void>
+/** What `ls_ship` and `ls_slap` look things up in. */
+export type HostAdvertsIndex = OutputIndex<HostAdvertEntry> & {
   /** Those that fit, in the order asked for, by when they were admitted. Of equal ones, the latest. */
   find(query: HostAdvertsQuery): Promise<Outpoint[]>
 }

@@ -1,19 +1,9 @@
 import type { Outpoint } from '../src/core/rounds/pipeline.ts'
 import type { ListPosition } from './cursor.ts'
+import type { SpentOutputIndex } from './output-index.ts'
 
-/**
- * What `ls_gitdata_jobs` looks things up in. A host that is in the middle of recording an admission may have a
- * write take effect with that admission; then it resolves before.
- */
-export type JobsIndex = {
-  /** Resolves once the token is listed. One that is there already stays as it is, its time included. */
-  put(token: JobEntry): Promise<void>
-  /** Resolves once the token is listed as spent; nothing happens to one that is not listed. */
-  markSpent(outpoint: Outpoint, spendingTxid: string): Promise<void>
-  /** Resolves once the token is listed as unspent, if this transaction is what it was spent by. */
-  markUnspent(outpoint: Outpoint, spendingTxid: string): Promise<void>
-  /** Resolves once no answer will name the token any more. */
-  remove(outpoint: Outpoint): Promise<void>
+/** What `ls_gitdata_jobs` looks things up in. */
+export type JobsIndex = SpentOutputIndex<JobEntry> & {
   /** In the order asked for, by (admittedMs, txid, vout), beginning after the position given. */
   find(query: JobsQuery): Promise<ListedJob[]>
 }

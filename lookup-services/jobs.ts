@@ -7,84 +7,32 @@ import { cursorOf } from './cursor.ts'
 import { jobsLookupDocumentation } from './jobs-documentation.ts'
 import type { JobEntry, JobsIndex, ListedJob } from './jobs-index.ts'
 import { readJobsQuery } from './jobs-query.ts'
-import {
-  type AdmittedOutput,
-  type LookupFormula,
-  type LookupMetaData,
-  type LookupQuestion,
-  type LookupService,
-  type OutputSpend,
-  scriptOf,
-  type UnspentOutput,
-} from './lookup-service.ts'
+import { ListingService } from './listing-service.ts'
+import { type AdmittedScript, scriptOf } from './lookup-service.ts'
 
 /** `ls_gitdata_jobs`: who was asked to work on what, and what was answered. */
-export class JobsLookupService implements LookupService {
-  readonly admissionMode = 'locking-script'
-  readonly spendNotificationMode = 'txid'
-  readonly takesBytes = true
-  readonly answersInPart = true
-  readonly #index: JobsIndex
-  readonly #informationUrl: string | undefined
-
+export class JobsLookupService extends ListingService<JobEntry> {
   constructor(index: JobsIndex, { informationUrl }: { readonly informationUrl?: string } = {}) {
-    this.#index = index
-    this.#informationUrl = informationUrl
-  }
-
-  async outputAdmittedByTopic(output: AdmittedOutput): Promise<void> {
-    const token = tokenIn(output)
-    if (token !== undefined) await this.#index.put(token)
-  }
-
-  async outputSpent(spend: OutputSpend): Promise<void> {
-    if (spend.mode === 'txid' && stageTopics.has(spend.topic))
-      await this.#index.markSpent({ txid: spend.txid, vout: spend.outputIndex }, spend.spendingTxid)
-  }
-
-  async outputUnspent(output: UnspentOutput): Promise<void> {
-    if (stageTopics.has(output.topic))
-      await this.#index.markUnspent({ txid: output.txid, vout: output.outputIndex }, output.spendingTxid)
-  }
-
-  async outputNoLongerRetainedInHistory(txid: string, outputIndex: number, of: string): Promise<void> {
-    if (stageTopics.has(of)) await this.#index.remove({ txid, vout: outputIndex })
-  }
-
-  async outputEvicted(txid: string, outputIndex: number): Promise<void> {
-    await this.#index.remove({ txid, vout: outputIndex })
-  }
-
-  async lookup({ query }: LookupQuestion): Promise<LookupFormula> {
-    const found = await this.#index.find(readJobsQuery(service, query))
-    return found.map(job => ({ txid: job.txid, outputIndex: job.vout, context: contextOf(job) }))
-  }
-
-  async getDocumentation(): Promise<string> {
-    return jobsLookupDocumentation()
-  }
-
-  async getMetaData(): Promise<LookupMetaData> {
-    return {
+    super({
+      // A token is admitted by the topic of its own stage alone.
+      topics: [baseTopics.normalize, baseTopics.validate, baseTopics.certify],
+      index,
+      entryIn: tokenIn,
+      find: async query => {
+        const found = await index.find(readJobsQuery(baseLookupServices.jobs, query))
+        return found.map(job => ({ txid: job.txid, outputIndex: job.vout, context: contextOf(job) }))
+      },
+      answersInPart: true,
+      documentation: jobsLookupDocumentation,
       name: 'Jobs and results',
       shortDescription:
         'Finds seats, threads and results by round, job, agent, operator, stage, status and time.',
-      version: '1.0.0',
-      ...(this.#informationUrl !== undefined && { informationURL: this.#informationUrl }),
-    }
+      informationUrl,
+    })
   }
 }
 
-/** A token is admitted by the topic of its own stage alone. */
-const stageTopics: ReadonlySet<string> = new Set([
-  baseTopics.normalize,
-  baseTopics.validate,
-  baseTopics.certify,
-])
-const service = baseLookupServices.jobs
-
-function tokenIn(output: AdmittedOutput): JobEntry | undefined {
-  if (output.mode !== 'locking-script' || !stageTopics.has(output.topic)) return undefined
+function tokenIn(output: AdmittedScript): JobEntry | undefined {
   const token = readPipelineToken(scriptOf(output))
   if (!token.ok) return undefined
   const place = { txid: output.txid, vout: output.outputIndex }

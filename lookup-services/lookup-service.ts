@@ -30,21 +30,23 @@ export type LookupService = {
 }
 
 export type AdmittedOutput =
-  | {
-      readonly mode: 'locking-script'
-      readonly txid: string
-      readonly outputIndex: number
-      readonly topic: string
-      /** Where it gives the bytes that the topic manager judged, and not a copy, they are not verified again. */
-      readonly lockingScript: { toBinary(): ArrayLike<number> }
-      /** What its transaction was submitted with. */
-      readonly offChainValues?: ArrayLike<number>
-    }
+  | AdmittedScript
   /** What a service that asks for scripts is never told. */
   | { readonly mode: 'whole-tx' }
 
+export type AdmittedScript = {
+  readonly mode: 'locking-script'
+  readonly txid: string
+  readonly outputIndex: number
+  readonly topic: string
+  /** Where it gives the bytes that the topic manager judged, and not a copy, they are not verified again. */
+  readonly lockingScript: { toBinary(): ArrayLike<number> }
+  /** What its transaction was submitted with. */
+  readonly offChainValues?: ArrayLike<number>
+}
+
 /** The very bytes that the host gives, where it gives bytes: whoever has judged them knows them again. */
-export function scriptOf({ lockingScript }: Extract<AdmittedOutput, { mode: 'locking-script' }>): Uint8Array {
+export function scriptOf({ lockingScript }: AdmittedScript): Uint8Array {
   const binary = lockingScript.toBinary()
   return binary instanceof Uint8Array ? binary : Uint8Array.from(binary)
 }

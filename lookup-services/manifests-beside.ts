@@ -27,29 +27,65 @@ function readAll(values: OffChainValues): ReadonlyMap<string, ManifestPlace> {
   for (const line of text.split('\n', ROUND_PACKETS_MAX)) {
     const read = readManifest(line)
     if (read.ok) {
-      const { versionId, contentHash, manifest } = read.value
-      found.set(versionId, { contentHash, ...placeOf(manifest) })
+      const { versionId, contentHash, manifest, producerKey, createdAt, parents } = read.value
+      found.set(versionId, {
+        contentHash,
+        ...placeOf(manifest),
+        publisherKey: producerKey,
+        createdMs: timeOf(createdAt),
+        sourceIds: sourcesOf(manifest),
+        parents,
+      })
     }
   }
   return found
 }
 
+type Place = Pick<ManifestPlace, 'packetId' | 'streamId' | 'partition' | 'packetNo'>
+
 /** As certificates of packets say it, and those of windows and rollups; a manifest of others may say anything there. */
-function placeOf(manifest: JsonObject): Omit<ManifestPlace, 'contentHash'> {
+function placeOf(manifest: JsonObject): Place {
   const aggregate = readAggregateManifest(manifest)
   if (aggregate.ok) {
-    const { streamId, partition } = aggregate.value.provenance.assay
-    return { streamId, partition, packetNo: null }
+    const { aggregateId: packetId, streamId, partition } = aggregate.value.provenance.assay
+    return { packetId, streamId, partition, packetNo: null }
   }
-  const { provenance } = manifest
+  const { packetId, streamId, partition, packetNo } = assayIn(manifest)
+  if (
+    !isHash(packetId) ||
+    !isName(streamId) ||
+    !isCount(partition, PARTITION_MAX) ||
+    !isCount(packetNo, Number.MAX_SAFE_INTEGER)
+  )
+    return { packetId: null, streamId: null, partition: null, packetNo: null }
+  return { packetId, streamId, partition, packetNo }
+}
+
+function assayIn({ provenance }: JsonObject): JsonObject {
   const assay = isObject(provenance) ? provenance['assay'] : undefined
-  const { streamId, partition, packetNo } = isObject(assay) ? assay : {}
-  if (!isName(streamId) || !isCount(partition, PARTITION_MAX) || !isCount(packetNo, Number.MAX_SAFE_INTEGER))
-    return { streamId: null, partition: null, packetNo: null }
-  return { streamId, partition, packetNo }
+  return isObject(assay) ? assay : {}
+}
+
+function sourcesOf(manifest: JsonObject): string[] | null {
+  const { sources } = assayIn(manifest)
+  if (!Array.isArray(sources) || sources.length > SOURCES_MAX) return null
+  const ids = sources.map(source => (isObject(source) ? source['sourceId'] : undefined))
+  return ids.every(isName) ? ids : null
+}
+
+/** Of one packet; more are no manifest of ours. */
+const SOURCES_MAX = 1024
+
+function timeOf(text: string): number | null {
+  const ms = Date.parse(text)
+  return Number.isSafeInteger(ms) && ms >= 0 ? ms : null
 }
 
 const PARTITION_MAX = 0xffff
+
+function isHash(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+}
 
 function isName(value: unknown): value is string {
   return typeof value === 'string' && value.length > 0 && value.length <= 256 && !value.includes('\0')

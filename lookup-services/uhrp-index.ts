@@ -1,15 +1,9 @@
 import type { UhrpAdvert } from '../src/contract/uhrp-advert.ts'
 import type { Outpoint } from '../src/core/rounds/pipeline.ts'
+import type { OutputIndex } from './output-index.ts'
 
-/**
- * What `ls_uhrp` looks things up in. A host that is in the middle of recording an admission may have a write take
- * effect with that admission; then it resolves before.
- */
-export type UhrpIndex = {
-  /** Resolves once the advert is listed. One that is there already stays as it is. */
-  put(advert: UhrpEntry): Promise<void>
-  /** Resolves once no answer will name the advert any more. */
-  remove(outpoint: Outpoint): Promise<void>
+/** What `ls_uhrp` looks things up in. */
+export type UhrpIndex = OutputIndex<UhrpEntry> & {
   /** Those that fit; who keeps it longest comes first. Of several by one host about one URL, the one that lasts longest. */
   find(query: UhrpQuery): Promise<Outpoint[]>
 }

@@ -34,13 +34,14 @@ export function inMemoryCertificatesIndex(now: () => number): CertificatesIndex 
       listed.delete(outpointText(outpoint))
     },
     async find() {
-      return [...listed.values()].map(({ manifest, ...said }) => {
+      return [...listed.values()].map(({ manifest, packetId, ...said }) => {
         const { txid, vout } = said
-        const from = manifest ?? { streamId: null, partition: null, packetNo: null, contentHash: null }
+        const { sourceIds: _, parents: __, ...from } = manifest ?? withoutManifest
         const admittedMs = now()
         return {
           ...said,
           ...from,
+          packetId,
           spentBy: null,
           admittedMs,
           isForked: false,
@@ -49,6 +50,11 @@ export function inMemoryCertificatesIndex(now: () => number): CertificatesIndex 
       })
     },
   }
+}
+
+const withoutManifest = {
+  ...{ streamId: null, partition: null, packetNo: null, contentHash: null, publisherKey: null },
+  ...{ createdMs: null, sourceIds: null, parents: [] },
 }
 
 const unspendable = { markSpent: async () => undefined, markUnspent: async () => undefined }

@@ -1,14 +1,21 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { CertificatesLookupService } from '../../lookup-services/certificates.ts'
 import type { CertificateEntry, CertificatesQuery } from '../../lookup-services/certificates-index.ts'
 import type { JobEntry, JobsQuery } from '../../lookup-services/jobs-index.ts'
 import { pipelineIndexes } from '../../migrations/024-pipeline-indexes.ts'
+import { walletLookups } from '../../migrations/033-wallet-lookups.ts'
 import { postgresCertificatesIndex } from '../../src/adapters/indexes/certificates-index.ts'
 import { postgresJobsIndex } from '../../src/adapters/indexes/jobs-index.ts'
-import { type Database, openDatabase } from '../../src/adapters/postgres/database.ts'
+import type { Database } from '../../src/adapters/postgres/database.ts'
+import { baseTopics } from '../../src/contract/names.ts'
+import { tokenScript } from '../../src/contract/tokens.ts'
+import { utf8 } from '../../src/core/bytes.ts'
+import { canonicalJson } from '../../src/core/canonical-json.ts'
+import { readManifest } from '../../src/core/certificate/dlm-version.ts'
+import { orThrow } from '../../src/core/fault.ts'
 import { sha256Hex } from '../../src/core/sha256.node.ts'
-import { type TemporaryDatabase, temporaryDatabase } from '../support/database.ts'
+import { migratedDatabase } from '../support/migrated-database.ts'
 import { party } from '../support/pipeline.ts'
-import { silentLog } from '../support/silent-log.ts'
 import { recordWrites } from './record-writes.ts'
 
 const id = (name: string) => sha256Hex(`a ${name}`)
@@ -50,21 +57,23 @@ const certificate = (packetNo: number, change: Partial<CertificateEntry> = {}): 
   },
   ...{ template: 'packet', level: 'enhanced', packetId: id(`packet ${packetNo}`) },
   ...{ versionId: id(`version ${packetNo}`), supersedes: null },
-  manifest: { contentHash: id(`content ${packetNo}`), streamId: 'greenhouse', partition: 0, packetNo },
+  manifest: {
+    ...{ contentHash: id(`content ${packetNo}`), packetId: id(`packet ${packetNo}`) },
+    ...{ streamId: 'greenhouse', partition: 0, packetNo, publisherKey: key('publisher') },
+    ...{
+      createdMs: 1000 + packetNo,
+      sourceIds: ['roof', `door ${packetNo}`],
+      parents: [id('parent'), id('other')],
+    },
+  },
   ...change,
 })
 
-let temporary: TemporaryDatabase
 let database: Database
 beforeAll(async () => {
-  temporary = await temporaryDatabase()
-  database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
-  await pipelineIndexes.up(database.knex)
+  database = await migratedDatabase()
 })
-afterAll(async () => {
-  await database.close()
-  await temporary.drop()
-})
+afterAll(() => database.close())
 beforeEach(async () => {
   await index().reset()
   await listed().reset()
@@ -165,14 +174,17 @@ describe('the index of certificates in PostgreSQL', () => {
       () => listed().put(certificate(2)),
     )
     const { manifest, ...rest } = certificate(1)
+    const { sourceIds: _, parents: __, ...from } = manifest ?? {}
     const [found] = await find({ packetNo: 1 })
     const position = { admittedMs: 5, txid: rest.txid, vout: 1 }
-    const expected = { ...rest, ...manifest, spentBy: null, admittedMs: 5, isForked: false, position }
+    const expected = { ...rest, ...from, spentBy: null, admittedMs: 5, isForked: false, position }
     expect(found).toEqual(expected)
     for (const query of [
       { packetId: id('packet 1') },
       { versionId: id('version 1') },
       { contentHash: id('content 1') },
+      { sourceId: 'door 1' },
+      { publisherKey: key('publisher'), createdFromMs: 1001, createdToMs: 1002 },
       { coordinator: key('log'), streamId: 'greenhouse', partition: 0, packetNo: 1 },
     ])
       expect(await find(query)).toEqual([expected])
@@ -189,10 +201,29 @@ describe('the index of certificates in PostgreSQL', () => {
     expect(await find({ operator: key('operator 1') })).toEqual([])
   })
 
+  test('keeps the parents and sources that the manifest names, for the lineage of what others certify', async () => {
+    await submission(5, () => listed().put(certificate(1)))
+    const { rows } =
+      await database.pool.query(`select sources, array(select encode(unnest(parents), 'hex')) as parents
+      from gitdata_certificates`)
+    expect(rows).toEqual([{ sources: ['roof', 'door 1'], parents: [id('parent'), id('other')] }])
+    const { manifest } = certificate(2)
+    await submission(6, () =>
+      listed().put(certificate(2, { manifest: manifest && { ...manifest, parents: [] } })),
+    )
+    await submission(6, () => listed().put(certificate(3, { manifest: null })))
+    const { rows: others } = await database.pool.query(
+      `select cardinality(parents) as count from gitdata_certificates where admitted_ms = 6 order by packet_no`,
+    )
+    expect(others).toEqual([{ count: 0 }, { count: null }])
+  })
+
   test('knows of a certificate without its manifest all but what only that says', async () => {
     await submission(5, () => listed().put(certificate(1, { manifest: null })))
     expect(await find()).toMatchObject([{ streamId: null, contentHash: null, versionId: id('version 1') }])
-    expect(await find({ streamId: 'greenhouse' })).toEqual([])
+    const from = { streamId: 'greenhouse' }
+    const others = [{ sourceId: 'roof' }, { publisherKey: key('publisher') }, { createdFromMs: 0 }]
+    for (const query of [from, ...others]) expect(await find(query)).toEqual([])
   })
 
   test('shows every packet that has one number in a log, whatever else was asked', async () => {
@@ -223,6 +254,43 @@ describe('the index of certificates in PostgreSQL', () => {
     expect((await find({ packetNo: 1 })).map(({ isForked }) => isForked)).toEqual([false, false, false])
   })
 
+  test('goes by the packet that the manifest names, so that no token hides a number given twice', async () => {
+    const service = new CertificatesLookupService(listed())
+    const log = party('a log that rewrites')
+    const admit = (packetId: string, txid: string) => {
+      const assay = { packetId, streamId: 'greenhouse', partition: 0, packetNo: 17 }
+      const manifest = {
+        type: 'datasetVersionManifest',
+        datasetId: 'greenhouse',
+        provenance: { createdAt: '2026-01-02T03:04:05Z', producer: { identityKey: log.identityKey }, assay },
+        content: { contentHash: id(packetId) },
+        lineage: { parents: [] },
+        policy: { classification: 'public', license: 'CC0-1.0' },
+      }
+      const json = canonicalJson(manifest)
+      const { versionId } = orThrow(readManifest(json))
+      const script = tokenScript('GDC1', log, versionId, {
+        ...{ roundId: id('round'), index: 0, template: 'packet', level: 'enhanced' },
+        packetId: id('packet of both tokens'),
+      })
+      return service.outputAdmittedByTopic({
+        ...{ mode: 'locking-script', topic: baseTopics.certified, txid, outputIndex: 1 },
+        ...{ lockingScript: { toBinary: () => script }, offChainValues: utf8(`${json}\n`) },
+      })
+    }
+    await submission(
+      5,
+      () => admit(id('packet 1'), id('first')),
+      () => admit(id('packet 2'), id('second')),
+    )
+    expect(await find({ packetId: id('packet of both tokens') })).toEqual([])
+    const forked = await find({ packetId: id('packet 1'), order: 'asc' })
+    expect(forked.map(({ packetId, isForked }) => [packetId, isForked])).toEqual([
+      [id('packet 1'), true],
+      [id('packet 2'), true],
+    ])
+  })
+
   test('lists it as spent by what revokes or supersedes it, until that is taken back', async () => {
     await submission(5, () => listed().put(certificate(1)))
     await submission(6, () => listed().markSpent(certificate(1), spender ?? ''))
@@ -235,10 +303,12 @@ describe('the index of certificates in PostgreSQL', () => {
 })
 
 describe('both indexes', () => {
-  test('can be taken back to before their migration and on again', async () => {
+  test('can be taken back to before their migrations and on again', async () => {
+    await walletLookups.down(database.knex)
     await pipelineIndexes.down(database.knex)
     await expect(findJobs()).rejects.toThrow(/gitdata_jobs/)
     await pipelineIndexes.up(database.knex)
+    await walletLookups.up(database.knex)
     expect([...(await findJobs()), ...(await find())]).toEqual([])
   })
 })

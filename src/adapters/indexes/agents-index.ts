@@ -1,16 +1,13 @@
 import type { Pool } from 'pg'
 import type { AgentsIndex, AgentsQuery, ListedAgent } from '../../../lookup-services/agents-index.ts'
 import { writeWithAdmission } from '../overlay/index-writes.ts'
-import { bytea } from '../postgres/sql.ts'
-import { removeOutputs } from './remove-outputs.ts'
+import { byAdmission, conditionsOf } from './conditions.ts'
+import { type Resettable, spentOutputWrites } from './output-writes.ts'
 
-export type PostgresAgentsIndex = AgentsIndex & {
-  /** Resolves once the index is empty, to be filled again from admitted outputs. */
-  reset(): Promise<void>
-}
+export type PostgresAgentsIndex = AgentsIndex & Resettable
 
 /** Its writes take effect with the admission that is being judged. */
-export function postgresAgentsIndex(pool: Pool): PostgresAgentsIndex {
+export function postgresAgentsIndex(pool: Pool, questions = pool): PostgresAgentsIndex {
   return {
     async put({ txid, vout, capabilities, endpoints, ...advert }) {
       const said = {
@@ -29,21 +26,10 @@ export function postgresAgentsIndex(pool: Pool): PostgresAgentsIndex {
       }
       writeWithAdmission({ index, sql: record, row: { txid, vout, ...said } })
     },
-    async markSpent({ txid, vout }, spendingTxid) {
-      writeWithAdmission({ index, sql: spend, row: { txid, vout, spent_by: spendingTxid } })
-    },
-    async markUnspent({ txid, vout }, spendingTxid) {
-      writeWithAdmission({ index, sql: takeSpendBack, row: { txid, vout, spent_by: spendingTxid } })
-    },
-    async remove({ txid, vout }) {
-      writeWithAdmission({ index, sql: remove, row: { txid, vout } })
-    },
+    ...spentOutputWrites(pool, index, spend),
     async find(query) {
-      const { rows } = await pool.query<Row>(findStatement(query))
+      const { rows } = await questions.query<Row>(findStatement(query))
       return rows.map(({ region, ...listed }) => ({ ...listed, ...(region !== null && { region }) }))
-    },
-    async reset() {
-      await pool.query('truncate gitdata_agents')
     },
   }
 }
@@ -69,46 +55,24 @@ const spend = `
   from jsonb_to_recordset($rows::jsonb) as given (txid text, vout bigint, spent_by text)
   where listed.txid = decode(given.txid, 'hex') and listed.vout = given.vout`
 
-const takeSpendBack = `
-  update gitdata_agents as listed set spent_by = null
-  from jsonb_to_recordset($rows::jsonb) as given (txid text, vout bigint, spent_by text)
-  where listed.txid = decode(given.txid, 'hex') and listed.vout = given.vout
-    and listed.spent_by = decode(given.spent_by, 'hex')`
-
-const remove = removeOutputs(index)
-
 export function findStatement(query: AgentsQuery): { text: string; values: unknown[] } {
-  const values: unknown[] = []
-  const given = (value: unknown) => `$${values.push(value)}`
-  const conditions = query.which === 'current' ? [currentAdvert('listed')] : []
-  const only = (column: string, comparison: string, value: unknown) => {
-    if (value !== undefined) conditions.push(`listed.${column} ${comparison} ${given(value)}`)
-  }
-  only('agent_key', '=', query.agentKey && bytea(query.agentKey))
-  only('operator', '=', query.operator && bytea(query.operator))
+  const { values, given, also, only, onlyBytes, onlyAfter, where } = conditionsOf()
+  if (query.which === 'current') also(currentAdvert('listed'))
+  onlyBytes('agent_key', query.agentKey)
+  onlyBytes('operator', query.operator)
   only('region', '=', query.region)
   only('price', '<=', query.maxPrice)
   only('packets_max', '>=', query.packets)
   only('bytes_max', '>=', query.bytes)
   only('expires_ms', '>', query.expiresAfterMs)
-  if (query.capability !== undefined)
-    conditions.push(`${given(query.capability)} = any (listed.capabilities)`)
-  if (query.after !== undefined) {
-    const { admittedMs, txid, vout } = query.after
-    const position = [admittedMs, bytea(txid), vout].map(given).join(', ')
-    conditions.push(
-      `(listed.admitted_ms, listed.txid, listed.vout) ${query.order === 'asc' ? '>' : '<'} (${position})`,
-    )
-  }
-  const where = conditions.length > 0 ? `where ${conditions.join(' and ')}` : ''
-  // Qualified, because the answer has a column `txid` of its own, which is text.
-  const by = ['admitted_ms', 'txid', 'vout'].map(column => `listed.${column} ${query.order}`).join(', ')
+  if (query.capability !== undefined) also(`${given(query.capability)} = any (listed.capabilities)`)
+  onlyAfter(query.after, query.order)
   const text = `select encode(txid, 'hex') as txid, vout, encode(agent_key, 'hex') as "agentKey",
     encode(operator, 'hex') as operator, operator_from_ms as "operatorFromMs", operator_to_ms as "operatorToMs",
     capabilities, endpoints, packets_max as "packetsMax", bytes_max as "bytesMax",
     price as "satoshisPerThousandEvents", region, expires_ms as "expiresMs",
     admitted_ms as "admittedMs", spent_by is not null as spent
-    from gitdata_agents as listed ${where} order by ${by} limit ${given(query.limit)}`
+    from gitdata_agents as listed ${where()} order by ${byAdmission(query.order)} limit ${given(query.limit)}`
   return { text, values }
 }
 

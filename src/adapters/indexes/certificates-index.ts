@@ -7,15 +7,14 @@ import type {
 } from '../../../lookup-services/certificates-index.ts'
 import { writeWithAdmission } from '../overlay/index-writes.ts'
 import { bytea } from '../postgres/sql.ts'
-import { removeOutputs } from './remove-outputs.ts'
+import { byAdmission, conditionsOf } from './conditions.ts'
+import { type Resettable, spentOutputWrites } from './output-writes.ts'
+import { type EventPacket, findPacketOf } from './packet-of-event.ts'
 
-export type PostgresCertificatesIndex = CertificatesIndex & {
-  /** Resolves once the index is empty, to be filled again from admitted outputs. */
-  reset(): Promise<void>
-}
+export type PostgresCertificatesIndex = CertificatesIndex & Resettable
 
 /** Its writes take effect with the admission that is being judged. */
-export function postgresCertificatesIndex(pool: Pool): PostgresCertificatesIndex {
+export function postgresCertificatesIndex(pool: Pool, questions = pool): PostgresCertificatesIndex {
   return {
     async put({ txid, vout, manifest, ...said }) {
       const row = {
@@ -31,24 +30,20 @@ export function postgresCertificatesIndex(pool: Pool): PostgresCertificatesIndex
         partition: manifest?.partition ?? null,
         packet_no: manifest?.packetNo ?? null,
         content_hash: manifest?.contentHash ?? null,
+        publisher_key: manifest?.publisherKey ?? null,
+        created_ms: manifest?.createdMs ?? null,
+        sources: manifest?.sourceIds == null ? null : JSON.stringify(manifest.sourceIds),
+        parents: manifest === null ? null : JSON.stringify(manifest.parents),
       }
       writeWithAdmission({ index, sql: record, row: { txid, vout, ...row, spent_by: null } })
     },
-    async markSpent({ txid, vout }, spendingTxid) {
-      writeWithAdmission({ index, sql: record, row: { txid, vout, spent_by: spendingTxid } })
-    },
-    async markUnspent({ txid, vout }, spendingTxid) {
-      writeWithAdmission({ index, sql: takeSpendBack, row: { txid, vout, spent_by: spendingTxid } })
-    },
-    async remove({ txid, vout }) {
-      writeWithAdmission({ index, sql: remove, row: { txid, vout } })
-    },
+    ...spentOutputWrites(pool, index, record),
     async find(query) {
-      const { rows } = await pool.query<Row>(findStatement(query))
+      const { eventId } = query
+      const packet = eventId === undefined ? undefined : await findPacketOf(questions, eventId)
+      if (eventId !== undefined && packet === undefined) return []
+      const { rows } = await questions.query<Row>(findStatement(query, packet))
       return foundIn(rows)
-    },
-    async reset() {
-      await pool.query('truncate gitdata_certificates')
     },
   }
 }
@@ -62,22 +57,31 @@ const index = 'gitdata_certificates'
 const record = `
   insert into gitdata_certificates as listed
     (txid, vout, coordinator, round_id, index, template, level, packet_id, version_id, supersedes, stream_id, partition,
-     packet_no, content_hash, spent_by, admitted_ms)
+     packet_no, content_hash, publisher_key, created_ms, sources, parents, spent_by, admitted_ms)
   select said.txid, said.vout, coalesce(said.coordinator, known.coordinator), coalesce(said.round_id, known.round_id),
     coalesce(said.member, known.index), coalesce(said.template, known.template), coalesce(said.level, known.level),
     coalesce(said.packet_id, known.packet_id), coalesce(said.version_id, known.version_id),
     coalesce(said.supersedes, known.supersedes), coalesce(said.stream_id, known.stream_id),
     coalesce(said.partition, known.partition), coalesce(said.packet_no, known.packet_no),
-    coalesce(said.content_hash, known.content_hash), said.spent_by, $now::bigint
+    coalesce(said.content_hash, known.content_hash), coalesce(said.publisher_key, known.publisher_key),
+    coalesce(said.created_ms, known.created_ms), coalesce(said.sources, known.sources),
+    coalesce(said.parents, known.parents), said.spent_by, $now::bigint
   from (
     select decode(txid, 'hex') as txid, vout, decode(max(coordinator), 'hex') as coordinator,
       decode(max(round_id), 'hex') as round_id, max(member) as member, max(template) as template, max(level) as level,
       decode(max(packet_id), 'hex') as packet_id, decode(max(version_id), 'hex') as version_id,
       decode(max(supersedes), 'hex') as supersedes, max(stream_id) as stream_id, max(partition) as partition,
-      max(packet_no) as packet_no, decode(max(content_hash), 'hex') as content_hash, decode(max(spent_by), 'hex') as spent_by
+      max(packet_no) as packet_no, decode(max(content_hash), 'hex') as content_hash,
+      decode(max(publisher_key), 'hex') as publisher_key, max(created_ms) as created_ms,
+      (select array_agg(each) from jsonb_array_elements_text(max(sources)::jsonb) as each) as sources,
+      -- None, and not known, are two things.
+      case when max(parents) is not null then coalesce((select array_agg(decode(each, 'hex'))
+        from jsonb_array_elements_text(max(parents)::jsonb) as each), '{}') end as parents,
+      decode(max(spent_by), 'hex') as spent_by
     from jsonb_to_recordset($rows::jsonb) as given (txid text, vout bigint, coordinator text, round_id text, member integer,
       template text, level text, packet_id text, version_id text, supersedes text, stream_id text, partition integer,
-      packet_no bigint, content_hash text, spent_by text)
+      packet_no bigint, content_hash text, publisher_key text, created_ms bigint, sources text, parents text,
+      spent_by text)
     group by given.txid, given.vout
   ) as said
   left join lateral (
@@ -88,58 +92,46 @@ const record = `
   order by said.txid, said.vout
   on conflict (txid, vout) do update set spent_by = excluded.spent_by where excluded.spent_by is not null`
 
-const takeSpendBack = `
-  update gitdata_certificates as listed set spent_by = null
-  from jsonb_to_recordset($rows::jsonb) as given (txid text, vout bigint, spent_by text)
-  where listed.txid = decode(given.txid, 'hex') and listed.vout = given.vout
-    and listed.spent_by = decode(given.spent_by, 'hex')`
-
-const remove = removeOutputs(index)
-
 /** So many others are shown beside one page, all forks together; more would tell nobody more. */
 const FORKED_SHOWN_MAX = 400
 
-export function findStatement(query: CertificatesQuery): { text: string; values: unknown[] } {
-  const values: unknown[] = []
-  const given = (value: unknown) => `$${values.push(value)}`
-  const conditions: string[] = []
-  const only = (column: string, comparison: string, value: unknown) => {
-    if (value !== undefined) conditions.push(`listed.${column} ${comparison} ${given(value)}`)
-  }
+export function findStatement(
+  query: CertificatesQuery,
+  packet?: EventPacket,
+): { text: string; values: unknown[] } {
+  const { values, given, also, only, onlyBytes, onlySpent, onlyAfter, where } = conditionsOf()
   const satIn = (column: string, key: string | undefined) => {
     if (key !== undefined)
-      conditions.push(`exists (select from gitdata_jobs as job where job.round_id = listed.round_id
+      also(`exists (select from gitdata_jobs as job where job.round_id = listed.round_id
         and job.coordinator = listed.coordinator and job.${column} = ${given(bytea(key))})`)
   }
-  only('round_id', '=', query.roundId && bytea(query.roundId))
-  only('packet_id', '=', query.packetId && bytea(query.packetId))
-  only('version_id', '=', query.versionId && bytea(query.versionId))
-  only('supersedes', '=', query.supersedes && bytea(query.supersedes))
-  only('content_hash', '=', query.contentHash && bytea(query.contentHash))
-  only('txid', '=', query.txid && bytea(query.txid))
-  only('coordinator', '=', query.coordinator && bytea(query.coordinator))
+  onlyBytes('round_id', query.roundId)
+  onlyBytes('packet_id', query.packetId)
+  onlyBytes('packet_id', packet?.packetId)
+  // A packet belongs to one log; what others certify under its id is theirs.
+  onlyBytes('coordinator', packet?.log)
+  onlyBytes('version_id', query.versionId)
+  onlyBytes('supersedes', query.supersedes)
+  onlyBytes('content_hash', query.contentHash)
+  onlyBytes('txid', query.txid)
+  onlyBytes('coordinator', query.coordinator)
   only('stream_id', '=', query.streamId)
   only('partition', '=', query.partition)
   only('packet_no', '=', query.packetNo)
+  if (query.sourceId !== undefined) also(`listed.sources @> array[${given(query.sourceId)}]`)
+  onlyBytes('publisher_key', query.publisherKey)
+  only('created_ms', '>=', query.createdFromMs)
+  only('created_ms', '<', query.createdToMs)
   only('template', '=', query.template)
   only('level', '=', query.level)
   only('admitted_ms', '>=', query.admittedFromMs)
   only('admitted_ms', '<', query.admittedToMs)
   satIn('agent_key', query.agentKey)
   satIn('operator', query.operator)
-  if (query.spent !== undefined) conditions.push(`listed.spent_by is ${query.spent ? 'not null' : 'null'}`)
-  if (query.after !== undefined) {
-    const { admittedMs, txid, vout } = query.after
-    const position = [admittedMs, bytea(txid), vout].map(given).join(', ')
-    conditions.push(
-      `(listed.admitted_ms, listed.txid, listed.vout) ${query.order === 'asc' ? '>' : '<'} (${position})`,
-    )
-  }
-  const where = conditions.length > 0 ? `where ${conditions.join(' and ')}` : ''
-  const by = (table: string) =>
-    ['admitted_ms', 'txid', 'vout'].map(column => `${table}.${column} ${query.order}`).join(', ')
+  onlySpent(query.spent)
+  onlyAfter(query.after, query.order)
   const text = `with page as (
-      select * from gitdata_certificates as listed ${where} order by ${by('listed')} limit ${given(query.limit)}
+      select * from gitdata_certificates as listed ${where()} order by ${byAdmission(query.order)} limit ${given(query.limit)}
     ), others as (
       select distinct on (other.txid, other.vout) other.*, page.admitted_ms as at_ms, page.txid as at_txid, page.vout as at_vout
       from page join gitdata_certificates as other on other.coordinator = page.coordinator
@@ -155,6 +147,7 @@ export function findStatement(query: CertificatesQuery): { text: string; values:
       encode(round_id, 'hex') as "roundId", index, template, level, encode(packet_id, 'hex') as "packetId",
       encode(version_id, 'hex') as "versionId", encode(supersedes, 'hex') as supersedes, stream_id as "streamId",
       partition, packet_no as "packetNo", encode(content_hash, 'hex') as "contentHash",
+      encode(publisher_key, 'hex') as "publisherKey", created_ms as "createdMs",
       encode(spent_by, 'hex') as "spentBy", admitted_ms as "admittedMs", at_ms as "atMs", encode(at_txid, 'hex') as "atTxid",
       at_vout as "atVout"
     from shown

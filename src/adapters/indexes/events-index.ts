@@ -1,37 +1,23 @@
 import type { Pool } from 'pg'
 import type { EventsIndex, EventsQuery, ListedBatch } from '../../../lookup-services/events-index.ts'
-import { knownHex } from '../../core/bytes.ts'
 import { writeWithAdmission } from '../overlay/index-writes.ts'
-import { removeOutputs } from './remove-outputs.ts'
+import { byAdmission, conditionsOf } from './conditions.ts'
+import { type Resettable, spentOutputWrites } from './output-writes.ts'
 
-export type PostgresEventsIndex = EventsIndex & {
-  /** Resolves once the index is empty, to be filled again from admitted outputs. */
-  reset(): Promise<void>
-}
+export type PostgresEventsIndex = EventsIndex & Resettable
 
 /** Its writes take effect with the admission that is being judged. */
-export function postgresEventsIndex(pool: Pool): PostgresEventsIndex {
+export function postgresEventsIndex(pool: Pool, questions = pool): PostgresEventsIndex {
   return {
     async put({ txid, vout, publisher, streamId, sourceId, subject, count, carried }) {
       const said = { publisher, stream_id: streamId, source_id: sourceId, subject, count, carried }
       writeWithAdmission({ index, sql: record, row: { txid, vout, ...said, spent_by: null } })
     },
-    async markSpent({ txid, vout }, spendingTxid) {
-      writeWithAdmission({ index, sql: record, row: { txid, vout, spent_by: spendingTxid } })
-    },
-    async markUnspent({ txid, vout }, spendingTxid) {
-      writeWithAdmission({ index, sql: takeSpendBack, row: { txid, vout, spent_by: spendingTxid } })
-    },
-    async remove({ txid, vout }) {
-      writeWithAdmission({ index, sql: remove, row: { txid, vout } })
-    },
+    ...spentOutputWrites(pool, index, record),
     async find(query) {
       const { text, values } = findStatement(query)
-      const { rows } = await pool.query<ListedBatch>(text, values)
+      const { rows } = await questions.query<ListedBatch>(text, values)
       return rows
-    },
-    async reset() {
-      await pool.query('truncate gitdata_events')
     },
   }
 }
@@ -67,42 +53,20 @@ const record = `
   order by said.txid, said.vout
   on conflict (txid, vout) do update set spent_by = excluded.spent_by where excluded.spent_by is not null`
 
-const takeSpendBack = `
-  update gitdata_events as listed set spent_by = null
-  from jsonb_to_recordset($rows::jsonb) as given (txid text, vout bigint, spent_by text)
-  where listed.txid = decode(given.txid, 'hex') and listed.vout = given.vout
-    and listed.spent_by = decode(given.spent_by, 'hex')`
-
-const remove = removeOutputs(index)
-
 export function findStatement(query: EventsQuery): { text: string; values: unknown[] } {
-  const values: unknown[] = []
-  const given = (value: unknown) => `$${values.push(value)}`
-  const conditions: string[] = []
-  const only = (column: string, comparison: string, value: unknown) => {
-    if (value !== undefined) conditions.push(`${column} ${comparison} ${given(value)}`)
-  }
-  only('publisher', '=', query.publisher && knownHex(query.publisher))
+  const { values, given, only, onlyBytes, onlySpent, onlyAfter, where } = conditionsOf()
+  onlyBytes('publisher', query.publisher)
   only('stream_id', '=', query.streamId)
   only('source_id', '=', query.sourceId)
-  only('subject', '=', query.subject && knownHex(query.subject))
-  only('txid', '=', query.txid && knownHex(query.txid))
+  onlyBytes('subject', query.subject)
+  onlyBytes('txid', query.txid)
   only('admitted_ms', '>=', query.admittedFromMs)
   only('admitted_ms', '<', query.admittedToMs)
-  if (query.spent !== undefined) conditions.push(`spent_by is ${query.spent ? 'not null' : 'null'}`)
-  if (query.after !== undefined) {
-    const { admittedMs, txid, vout } = query.after
-    const position = [admittedMs, knownHex(txid), vout].map(given).join(', ')
-    conditions.push(
-      `(listed.admitted_ms, listed.txid, listed.vout) ${query.order === 'asc' ? '>' : '<'} (${position})`,
-    )
-  }
-  const where = conditions.length > 0 ? `where ${conditions.join(' and ')}` : ''
-  // Qualified, because the answer has a column `txid` of its own, which is text.
-  const order = ['admitted_ms', 'txid', 'vout'].map(column => `listed.${column} ${query.order}`).join(', ')
+  onlySpent(query.spent)
+  onlyAfter(query.after, query.order)
   const text = `select encode(txid, 'hex') as txid, vout, encode(publisher, 'hex') as publisher,
     stream_id as "streamId", source_id as "sourceId", encode(subject, 'hex') as subject, count, carried,
     spent_by is not null as spent, admitted_ms as "admittedMs"
-    from gitdata_events as listed ${where} order by ${order} limit ${given(query.limit)}`
+    from gitdata_events as listed ${where()} order by ${byAdmission(query.order)} limit ${given(query.limit)}`
   return { text, values }
 }

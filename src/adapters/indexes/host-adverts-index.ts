@@ -4,8 +4,9 @@ import type { HostAdvertKind } from '../../contract/host-advert.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
 import { writeWithAdmission } from '../overlay/index-writes.ts'
 import { bytea } from '../postgres/sql.ts'
+import { byAdmission } from './conditions.ts'
 import { notBanned } from './not-banned.ts'
-import { removeOutputs } from './remove-outputs.ts'
+import { outputWrites } from './output-writes.ts'
 
 export type PostgresHostAdvertsIndex = HostAdvertsIndex & {
   /**
@@ -49,17 +50,15 @@ export const HOST_FAILURES_MAX = 3
 export const HOSTS_OF_TOPIC_MAX = 1000
 
 /** Its writes take effect with the admission that is being judged. */
-export function postgresHostAdvertsIndex(pool: Pool): PostgresHostAdvertsIndex {
+export function postgresHostAdvertsIndex(pool: Pool, questions = pool): PostgresHostAdvertsIndex {
   return {
     async put({ txid, vout, kind, identityKey, domain, base, name }) {
       const row = { txid, vout, kind, identity_key: identityKey, domain, base, name }
       writeWithAdmission({ index, sql: record, row })
     },
-    async remove({ txid, vout }) {
-      writeWithAdmission({ index, sql: remove, row: { txid, vout } })
-    },
+    ...outputWrites(pool, index),
     async find(query) {
-      const { rows } = await pool.query<Outpoint>(findStatement(query))
+      const { rows } = await questions.query<Outpoint>(findStatement(query))
       return rows.map(({ txid, vout }) => ({ txid, vout }))
     },
     async hostsOf(topic) {
@@ -109,8 +108,6 @@ const record = `
   order by 1, 2
   on conflict (txid, vout) do nothing`
 
-const remove = removeOutputs(index)
-
 /** Only what may answer itself makes an earlier one redundant: the operator may have banned the later one alone. */
 export function findStatement(query: HostAdvertsQuery): { text: string; values: unknown[] } {
   const values: unknown[] = []
@@ -120,8 +117,6 @@ export function findStatement(query: HostAdvertsQuery): { text: string; values: 
   if (identityKey !== undefined) conditions.push(`listed.identity_key = ${given(bytea(identityKey))}`)
   if (base !== undefined) conditions.push(`listed.base = ${given(base)}`)
   if (names !== undefined) conditions.push(`listed.name = any (${given(names)}::text[])`)
-  // Qualified, because the answer has a column `txid` of its own, which is text.
-  const by = ['admitted_ms', 'txid', 'vout'].map(column => `listed.${column} ${order}`).join(', ')
   const text = `select encode(listed.txid, 'hex') as txid, listed.vout, encode(identity_key, 'hex') as "identityKey", domain
     from host_adverts as listed
     where ${conditions.join(' and ')} and not exists (
@@ -130,7 +125,7 @@ export function findStatement(query: HostAdvertsQuery): { text: string; values: 
           and later.name = listed.name
           and (later.admitted_ms, later.txid, later.vout) > (listed.admitted_ms, listed.txid, listed.vout)
           and ${mayAnswer('later')})
-    order by ${by} limit ${given(limit)} offset ${given(skip)}`
+    order by ${byAdmission(order)} limit ${given(limit)} offset ${given(skip)}`
   return { text, values }
 }
 

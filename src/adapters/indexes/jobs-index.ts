@@ -2,35 +2,23 @@ import type { Pool } from 'pg'
 import type { JobEntry, JobsIndex, JobsQuery, ListedJob } from '../../../lookup-services/jobs-index.ts'
 import { writeWithAdmission } from '../overlay/index-writes.ts'
 import { bytea } from '../postgres/sql.ts'
-import { removeOutputs } from './remove-outputs.ts'
+import { leavesOf } from '../rounds/held-results.ts'
+import { byAdmission, conditionsOf } from './conditions.ts'
+import { type Resettable, spentOutputWrites } from './output-writes.ts'
 
-export type PostgresJobsIndex = JobsIndex & {
-  /** Resolves once the index is empty, to be filled again from admitted outputs. */
-  reset(): Promise<void>
-}
+export type PostgresJobsIndex = JobsIndex & Resettable
 
 /** Its writes take effect with the admission that is being judged. */
-export function postgresJobsIndex(pool: Pool): PostgresJobsIndex {
+export function postgresJobsIndex(pool: Pool, questions = pool): PostgresJobsIndex {
   return {
     async put(token) {
       const { txid, vout } = token
       writeWithAdmission({ index, sql: record, row: { txid, vout, ...saidBy(token), spent_by: null } })
     },
-    async markSpent({ txid, vout }, spendingTxid) {
-      writeWithAdmission({ index, sql: record, row: { txid, vout, spent_by: spendingTxid } })
-    },
-    async markUnspent({ txid, vout }, spendingTxid) {
-      writeWithAdmission({ index, sql: takeSpendBack, row: { txid, vout, spent_by: spendingTxid } })
-    },
-    async remove({ txid, vout }) {
-      writeWithAdmission({ index, sql: remove, row: { txid, vout } })
-    },
+    ...spentOutputWrites(pool, index, record),
     async find(query) {
-      const { rows } = await pool.query<Row>(findStatement(query))
+      const { rows } = await questions.query<Row>(findStatement(query))
       return rows.map(listed)
-    },
-    async reset() {
-      await pool.query('truncate gitdata_jobs')
     },
   }
 }
@@ -110,27 +98,14 @@ const record = `
   order by said.txid, said.vout
   on conflict (txid, vout) do update set spent_by = excluded.spent_by where excluded.spent_by is not null`
 
-const takeSpendBack = `
-  update gitdata_jobs as listed set spent_by = null
-  from jsonb_to_recordset($rows::jsonb) as given (txid text, vout bigint, spent_by text)
-  where listed.txid = decode(given.txid, 'hex') and listed.vout = given.vout
-    and listed.spent_by = decode(given.spent_by, 'hex')`
-
-const remove = removeOutputs(index)
-
 export function findStatement(query: JobsQuery): { text: string; values: unknown[] } {
-  const values: unknown[] = []
-  const given = (value: unknown) => `$${values.push(value)}`
-  const conditions: string[] = []
-  const only = (column: string, comparison: string, value: unknown) => {
-    if (value !== undefined) conditions.push(`listed.${column} ${comparison} ${given(value)}`)
-  }
+  const { values, given, also, only, onlyBytes, onlySpent, onlyAfter, where } = conditionsOf()
   only('kind', '=', query.kind)
-  only('round_id', '=', query.roundId && bytea(query.roundId))
-  only('txid', '=', query.txid && bytea(query.txid))
-  only('agent_key', '=', query.agentKey && bytea(query.agentKey))
-  only('operator', '=', query.operator && bytea(query.operator))
-  only('coordinator', '=', query.coordinator && bytea(query.coordinator))
+  onlyBytes('round_id', query.roundId)
+  onlyBytes('txid', query.txid)
+  onlyBytes('agent_key', query.agentKey)
+  onlyBytes('operator', query.operator)
+  onlyBytes('coordinator', query.coordinator)
   only('template', '=', query.template)
   only('stage', '=', query.stage)
   only('level', '=', query.level)
@@ -139,30 +114,21 @@ export function findStatement(query: JobsQuery): { text: string; values: unknown
   only('admitted_ms', '<', query.admittedToMs)
   only('deadline_ms', '>=', query.deadlineFromMs)
   only('deadline_ms', '<', query.deadlineToMs)
-  only('job_tx', '=', query.jobOutpoint && bytea(query.jobOutpoint.txid))
+  onlyBytes('job_tx', query.jobOutpoint?.txid)
   only('job_vout', '=', query.jobOutpoint?.vout)
   if (query.jobTxid !== undefined) {
     const job = given(bytea(query.jobTxid))
-    conditions.push(`(listed.job_tx = ${job} or listed.txid = ${job} and listed.job_tx is null)`)
+    also(`(listed.job_tx = ${job} or listed.txid = ${job} and listed.job_tx is null)`)
   }
-  if (query.spent !== undefined) conditions.push(`listed.spent_by is ${query.spent ? 'not null' : 'null'}`)
-  if (query.after !== undefined) {
-    const { admittedMs, txid, vout } = query.after
-    const position = [admittedMs, bytea(txid), vout].map(given).join(', ')
-    conditions.push(
-      `(listed.admitted_ms, listed.txid, listed.vout) ${query.order === 'asc' ? '>' : '<'} (${position})`,
-    )
-  }
-  const where = conditions.length > 0 ? `where ${conditions.join(' and ')}` : ''
-  // Qualified, because the answer has a column `txid` of its own, which is text.
-  const by = ['admitted_ms', 'txid', 'vout'].map(column => `listed.${column} ${query.order}`).join(', ')
+  onlySpent(query.spent)
+  onlyAfter(query.after, query.order)
   const text = `select encode(txid, 'hex') as txid, vout, kind, encode(coordinator, 'hex') as coordinator,
     encode(round_id, 'hex') as "roundId", template, stage, level, members, encode(input_hash, 'hex') as "inputHash",
     deadline_ms as "deadlineMs", encode(agent_key, 'hex') as "agentKey", encode(operator, 'hex') as operator,
     encode(job_tx, 'hex') as "jobTx", job_vout as "jobVout", status, encode(leaves, 'hex') as leaves,
     encode(work_hash, 'hex') as "workHash", encode(evidence_hash, 'hex') as "evidenceHash",
     encode(spent_by, 'hex') as "spentBy", admitted_ms as "admittedMs"
-    from gitdata_jobs as listed ${where} order by ${by} limit ${given(query.limit)}`
+    from gitdata_jobs as listed ${where()} order by ${byAdmission(query.order)} limit ${given(query.limit)}`
   return { text, values }
 }
 
@@ -176,6 +142,6 @@ function listed({ jobTx, jobVout, leaves, ...row }: Row): ListedJob {
   return {
     ...row,
     jobOutpoint: jobTx === null || jobVout === null ? null : { txid: jobTx, vout: jobVout },
-    leaves: leaves === null ? null : (leaves.match(/.{64}/g) ?? []),
+    leaves: leaves === null ? null : leavesOf(leaves),
   }
 }

@@ -4,29 +4,21 @@ import type { Outpoint } from '../../core/rounds/pipeline.ts'
 import { writeWithAdmission } from '../overlay/index-writes.ts'
 import { bytea } from '../postgres/sql.ts'
 import { notBanned } from './not-banned.ts'
-import { removeOutputs } from './remove-outputs.ts'
+import { outputWrites, type Resettable } from './output-writes.ts'
 
-export type PostgresUhrpIndex = UhrpIndex & {
-  /** Resolves once the index is empty, to be filled again from admitted outputs. */
-  reset(): Promise<void>
-}
+export type PostgresUhrpIndex = UhrpIndex & Resettable
 
 /** Its writes take effect with the admission that is being judged. */
-export function postgresUhrpIndex(pool: Pool): PostgresUhrpIndex {
+export function postgresUhrpIndex(pool: Pool, questions = pool): PostgresUhrpIndex {
   return {
     async put({ txid, vout, hash, hostIdentityKey, url, origin, expirySeconds, size }) {
       const said = { hash, host_identity_key: hostIdentityKey, url, origin, expires_s: expirySeconds, size }
       writeWithAdmission({ index, sql: record, row: { txid, vout, ...said } })
     },
-    async remove({ txid, vout }) {
-      writeWithAdmission({ index, sql: remove, row: { txid, vout } })
-    },
+    ...outputWrites(pool, index),
     async find(query) {
-      const { rows } = await pool.query<Outpoint>(findStatement(query))
+      const { rows } = await questions.query<Outpoint>(findStatement(query))
       return rows
-    },
-    async reset() {
-      await pool.query('truncate uhrp_adverts')
     },
   }
 }
@@ -41,8 +33,6 @@ const record = `
     origin text, expires_s bigint, size bigint)
   order by 1, 2
   on conflict (txid, vout) do nothing`
-
-const remove = removeOutputs(index)
 
 export function findStatement(query: UhrpQuery): { text: string; values: unknown[] } {
   const values: unknown[] = []

@@ -6,6 +6,7 @@ import { bytea, byteas } from '../postgres/sql.ts'
 import type { IndexWrite } from './index-writes.ts'
 import type { Coin } from './read-known.ts'
 import type { Applied } from './submission.ts'
+import { toldInOrder } from './targets.ts'
 
 /** What an admission changes. `expected`: what must still be as it was when it was judged. */
 export type Changes = {
@@ -35,7 +36,13 @@ export type Changes = {
 
 export type CoinState = Outpoint & Coin
 export type Place = Outpoint & { readonly topic: string }
-export type Telling = { readonly txid: string; readonly target: string; readonly topics: readonly string[] }
+export type Telling = {
+  readonly txid: string
+  readonly target: string
+  readonly topics: readonly string[]
+  /** How long that may wait. */
+  readonly afterMs: number
+}
 type Answer = Applied & { readonly txid: string; readonly topic: string }
 
 /**
@@ -127,17 +134,21 @@ export function admissionStatement(
         unnest(${$answers(answers.made)}) as fresh (txid, topic, admitted, retained, removed)
       order by txid, topic)`,
     `to_tell as (
-      insert into outbox (txid, target, topics, due_ms)
-      select txid, target, topics::text[], ${now} from guard, unnest(${$txids(told)}, ${$list(
+      insert into outbox (txid, target, topics, due_ms, in_order)
+      select txid, target, topics::text[], ${now} + after_ms, ${toldInOrder('target', 'topics::text[]')} from guard, unnest(${$txids(told)}, ${$list(
         told.map(({ target }) => target),
         'text',
       )}, ${$list(
         told.map(({ topics }) => textArray(topics)),
         'text',
-      )}) as fresh (txid, target, topics)
+      )}, ${$list(
+        told.map(({ afterMs }) => afterMs),
+        'bigint',
+      )}) as fresh (txid, target, topics, after_ms)
       order by txid, target
-      on conflict (txid, target) do update set due_ms = excluded.due_ms, topics = array (
-        select distinct unnest(outbox.topics || excluded.topics) order by 1))`,
+      on conflict (txid, target) do update set due_ms = least(outbox.due_ms, excluded.due_ms),
+        in_order = (outbox.in_order or excluded.in_order) and not outbox.is_aside,
+        topics = array (select distinct unnest(outbox.topics || excluded.topics) order by 1))`,
   ]
   if (coins.expected.length > 0) {
     checks.push(`same_coins as materialized (

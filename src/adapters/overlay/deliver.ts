@@ -2,7 +2,7 @@ import { type BeefTransaction, writeBeef } from '../../contract/beef.ts'
 import { broadcastSlices } from '../chain/broadcast-slices.ts'
 import type { Chain } from '../chain/chain.ts'
 import type { Queryable } from '../postgres/sql.ts'
-import type { Delivery } from './outbox.ts'
+import { type Delivery, Unsendable } from './outbox.ts'
 import { readAncestry } from './read-ancestry.ts'
 import { readHistories } from './read-histories.ts'
 import { baseOfAdvertised, NETWORK } from './targets.ts'
@@ -41,13 +41,21 @@ export type DeliverDeps = {
 }
 
 /** Tells one target of one transaction. Throws where it has to be told again. */
-export async function deliverTo({ txid, target, topics }: Delivery, deps: DeliverDeps): Promise<void> {
-  const read = target === NETWORK ? readAncestry : readHistories
-  const history = (await read(deps.db, [txid])).historyOf(txid)
-  // Evicted since, or between two blocks: the one is done with, the other is told again.
-  if (history === undefined) throw new Error(`${txid} cannot be sent: it or one of its parents is not here`)
-  if (target !== NETWORK) return tellPeer(target, txid, history, topics, deps)
+export async function deliverTo(delivery: Delivery, deps: DeliverDeps): Promise<void> {
+  if (delivery.target === NETWORK) return tellNetwork(delivery.txid, deps)
+  const { target, txid } = delivery
+  const parcel = await packFor(delivery, deps).catch(cause => {
+    throw new Unsendable(`${txid} could not be put together for ${target}: ${messageOf(cause)}`, { cause })
+  })
+  // It has withdrawn the topics since.
+  if (parcel === undefined) return
+  const base = baseOfAdvertised(target)
+  const post = base === undefined ? deps.post : deps.advertised.post
+  await post(base ?? target, parcel.beef, parcel.topics, parcel.values, deps.stop)
+}
 
+async function tellNetwork(txid: string, deps: DeliverDeps): Promise<void> {
+  const history = found(txid, (await readAncestry(deps.db, [txid])).historyOf(txid))
   const unproven = history.filter(({ proof }) => proof === undefined)
   // Mined since: told by a process that died before it could say so, or as another one's ancestor.
   if (unproven.length === 0) return
@@ -57,20 +65,22 @@ export async function deliverTo({ txid, target, topics }: Delivery, deps: Delive
   }
 }
 
-async function tellPeer(
-  target: string,
-  txid: string,
-  history: readonly BeefTransaction[],
-  topics: readonly string[],
-  { db, post, advertised, stop }: DeliverDeps,
-): Promise<void> {
-  const base = baseOfAdvertised(target)
-  const hosted = base === undefined ? undefined : advertised.topicsOf(target)
+async function packFor({ txid, target, topics }: Delivery, { db, advertised }: DeliverDeps) {
+  const hosted = baseOfAdvertised(target) === undefined ? undefined : advertised.topicsOf(target)
   const told = hosted === undefined ? topics : topics.filter(topic => hosted.has(topic))
-  // It has withdrawn them since.
-  if (told.length === 0) return
-  const values = await readValues(txid, told, db)
-  await (base === undefined ? post : advertised.post)(base ?? target, writeBeef(history), told, values, stop)
+  if (told.length === 0) return undefined
+  const history = found(txid, (await readHistories(db, [txid])).historyOf(txid))
+  return { beef: writeBeef(history), topics: told, values: await readValues(txid, told, db) }
+}
+
+/** Evicted since, or between two blocks: the one is done with, the other is told again. */
+function found(txid: string, history: readonly BeefTransaction[] | undefined): readonly BeefTransaction[] {
+  if (history === undefined) throw new Error(`${txid} cannot be sent: it or one of its parents is not here`)
+  return history
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** The first that the network refuses takes all that descend from it along. */

@@ -4,7 +4,7 @@ import { admittedOutput } from './admitted-output.ts'
 import type { Hosted } from './hosted.ts'
 import { collectIndexWrites, type IndexWrite } from './index-writes.ts'
 import { runIndexWrites } from './run-index-writes.ts'
-import type { Targets } from './targets.ts'
+import { type Targets, toldInOrder } from './targets.ts'
 import { wasOvertaken } from './was-overtaken.ts'
 
 export type EvictDeps = {
@@ -112,8 +112,9 @@ const coinsFreedBy = `
 
 // They were to be told of together with what goes; nobody may have been told yet.
 const tellOfParents = `
-  insert into outbox (txid, target, topics, due_ms)
-  select parent.txid, target, array_agg(distinct applied.topic), $4::bigint
+  insert into outbox (txid, target, topics, due_ms, in_order)
+  select parent.txid, target, array_agg(distinct applied.topic), $4::bigint,
+      ${toldInOrder('target', 'array_agg(applied.topic)')}
     from coins
     join transactions as parent on parent.txid = coins.txid and parent.proof is null
     join applied on applied.txid = parent.txid

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { backOff } from '../../runtime/back-off.ts'
+import { openPlaces, type Places } from '../../runtime/places.ts'
 import { repeat } from '../../runtime/repeat.ts'
 import type { Queryable } from '../postgres/sql.ts'
 import { HostRests } from './host-rests.ts'
@@ -24,18 +25,23 @@ export type OutboxDeps = {
   onDelivered?(delivery: Delivery): void
   /** Told of every delivery that failed, and whether it will be tried again. */
   onFailure(delivery: Delivery, error: unknown, again: boolean): void
+  /** So much waits for this target that it is told of nothing new, from now on; or no longer. */
+  onFull?(target: string, isFull: boolean): void
 }
 
 export type Outbox = {
   /** `network`: there is nothing new for anybody else. */
   wake(whom?: 'network'): void
-  /** It has not answered for long, and so much waits for it that nothing more should. */
+  /** So much waits for it that nothing more should. */
   isFull(target: string): boolean
   stop(): Promise<void>
 }
 
 /** The host has answered: it is this one transaction that it does not take. */
 export class PeerRefusal extends Error {}
+
+/** It could not be put together here; whoever it is for was not called, and is no worse for it. */
+export class Unsendable extends Error {}
 
 /** So long nobody else takes up a delivery that is under way; longer than any delivery may take. */
 const LEASE_MS = 60_000
@@ -48,8 +54,12 @@ const ANSWERING_AT_ONCE = 32
 const DOUBTFUL_AT_ONCE = 64
 /** A peer that cannot be told for so long (about two days) has other ways to catch up. The network never counts as such. */
 export const PEER_ATTEMPTS_MAX = 600
-/** What waits for one host while it does not answer. Beyond that it has to ask for what it missed. */
+/** What waits for one host, silent or slow. Beyond that it has to ask for what it missed. */
 export const WAITING_PER_HOST_MAX = 10_000
+/** So little has to be left before it is told of what is new again: in between it would miss some of that over and over. */
+export const WAITING_PER_HOST_AGAIN = WAITING_PER_HOST_MAX / 2
+/** What a host refuses, or nobody here can put together, so often keeps what comes after it waiting no longer; it is told on beside it. */
+export const REFUSALS_IN_ORDER_MAX = 3
 
 /** Delivers what is due until it is stopped; any number of processes may do so side by side. */
 export function startOutbox(deps: OutboxDeps): Outbox {
@@ -58,7 +68,8 @@ export function startOutbox(deps: OutboxDeps): Outbox {
   setMaxListeners(0, stopping.signal)
   const peers = new PeerRounds(deps, stopping.signal)
   const pauses = { everyMs: IDLE_MS, onFailure: (error: unknown) => deps.onFailure(nothing, error, true) }
-  const network = repeat(() => tellNetwork(deps, stopping.signal), pauses)
+  const places = openPlaces(NETWORK_AT_ONCE, () => network.wake())
+  const network = repeat(() => tellNetwork(deps, places, stopping.signal), pauses)
   const others = repeat(() => peers.round(), pauses)
   peers.onRoom = others.wake
   return {
@@ -70,15 +81,17 @@ export function startOutbox(deps: OutboxDeps): Outbox {
     async stop() {
       stopping.abort()
       await Promise.all([network.stop(), others.stop()])
-      await peers.done()
+      await Promise.all([peers.done(), places.done()])
     },
   }
 }
 
-async function tellNetwork(deps: OutboxDeps, stop: AbortSignal): Promise<'more' | 'all'> {
-  const due = await lease([{ target: NETWORK, room: NETWORK_AT_ONCE }], deps)
-  await Promise.all(due.map(each => deliverOne(each, deps, stop)))
-  return due.length === NETWORK_AT_ONCE ? 'more' : 'all'
+async function tellNetwork(deps: OutboxDeps, places: Places, stop: AbortSignal): Promise<'more' | 'all'> {
+  const room = places.free()
+  if (room === 0) return 'all'
+  const due = await leaseInNoOrder([{ target: NETWORK, room }], deps)
+  for (const each of due) places.begin(String(each.id), () => deliverOne(each, deps, stop))
+  return due.length === room ? 'more' : 'all'
 }
 
 /**
@@ -113,9 +126,13 @@ class PeerRounds {
   async round(): Promise<'more' | 'all'> {
     const { db, now, isWanted } = this.#deps
     const due = await targetsDue(db, now())
-    const unwanted = due.filter(target => !isWanted(target))
-    if (unwanted.length > 0) await forget(unwanted, db)
-    const places = this.#places(due.filter(target => isWanted(target)))
+    const unwanted = due.filter(({ target }) => !isWanted(target))
+    if (unwanted.length > 0)
+      await forget(
+        unwanted.map(({ target }) => target),
+        db,
+      )
+    const places = this.#places(due.filter(({ target }) => isWanted(target)))
     if (places.length === 0) return 'all'
     const leased = await lease(places, this.#deps)
     for (const delivery of leased) this.#begin(delivery)
@@ -123,17 +140,17 @@ class PeerRounds {
   }
 
   /** Who is told in this round, and of how much. */
-  #places(due: readonly string[]): Place[] {
+  #places(due: readonly Due[]): Place[] {
     const busy = (isDoubtful: boolean) =>
       [...this.#underWay.values()].filter(each => each.isDoubtful === isDoubtful).length
     const room = { answering: ANSWERING_AT_ONCE - busy(false), doubtful: DOUBTFUL_AT_ONCE - busy(true) }
     const turnOf = (target: string) => this.#turns.get(target) ?? 0
     const places: Place[] = []
-    for (const target of [...due].sort((a, b) => turnOf(a) - turnOf(b))) {
+    for (const { target, count } of [...due].sort((a, b) => turnOf(a.target) - turnOf(b.target))) {
       if (this.#rests.isResting(target)) continue
       const pool = this.#rests.hasAnswered(target) ? 'answering' : 'doubtful'
       const own = (pool === 'doubtful' ? 1 : HOST_AT_ONCE) - this.#busyWith(target)
-      const given = Math.min(own, room[pool])
+      const given = Math.min(own, room[pool], count)
       if (given <= 0) continue
       room[pool] -= given
       places.push({ target, room: given })
@@ -160,12 +177,19 @@ class PeerRounds {
   }
 
   async #judgeRoom(target: string): Promise<void> {
-    if (this.#rests.failures(target) < FAILURES_BEFORE_COUNTING) {
-      this.#full.delete(target)
-      return
-    }
+    const mayBeFull = this.#full.has(target) || this.#rests.failures(target) >= FAILURES_BEFORE_COUNTING
+    if (!mayBeFull && this.#turn % TURNS_BETWEEN_COUNTS !== 0) return
     try {
-      if (await isOverfull(target, this.#deps.db)) this.#full.add(target)
+      const wasFull = this.#full.has(target)
+      const isFull = await waits(
+        target,
+        wasFull ? WAITING_PER_HOST_AGAIN : WAITING_PER_HOST_MAX,
+        this.#deps.db,
+      )
+      if (isFull === wasFull) return
+      if (isFull) this.#full.add(target)
+      else this.#full.delete(target)
+      this.#deps.onFull?.(target, isFull)
     } catch (error) {
       this.#deps.onFailure(nothing, error, true)
     }
@@ -174,52 +198,96 @@ class PeerRounds {
 
 const TURNS_REMEMBERED_MAX = 10_000
 const FAILURES_BEFORE_COUNTING = 5
+/** Of hosts that answer, and may be slower than what is new. */
+const TURNS_BETWEEN_COUNTS = 50
 
+/** How much of what waits for the target may be taken in hand now, as far as anybody takes at once. */
+type Due = { readonly target: string; readonly count: number }
 type Place = { readonly target: string; readonly room: number }
-type Leased = Delivery & { readonly id: number }
+type Leased = Delivery & { readonly id: number; readonly inOrder: boolean; readonly refusals: number }
 
 const nothing: Delivery = { txid: '', target: 'outbox', topics: [], attempts: 0 }
 
-/** One look at the index for each target there is, however much waits for it. */
-async function targetsDue(db: Queryable, nowMs: number): Promise<string[]> {
-  const { rows } = await db.query<{ target: string }>({
+/**
+ * A few looks at indexes for each target there is, however much waits for it. What waits behind the first of its order is
+ * not due: a place that is given out for it is one that somebody else could have used.
+ */
+async function targetsDue(db: Queryable, nowMs: number): Promise<Due[]> {
+  const { rows } = await db.query<Due>({
     name: 'targets-due',
-    text: `with recursive first (target, due_ms) as (
-        (select target, due_ms from outbox order by target, due_ms limit 1)
+    text: `with recursive known (target) as (
+        (select target from outbox order by target limit 1)
         union all
-        select next.target, next.due_ms from first cross join lateral
-          (select target, due_ms from outbox where target > first.target order by target, due_ms limit 1) as next
+        select next.target from known cross join lateral
+          (select target from outbox where target > known.target order by target limit 1) as next
       )
-      select target from first where due_ms <= $1 and target <> $2`,
-    values: [nowMs, NETWORK],
+      select target, (heads.n + others.n)::int as count from known
+        cross join lateral (select count(*) as n from
+          (select due_ms from outbox where outbox.target = known.target and in_order order by id limit 1) as head
+          where due_ms <= $1) as heads
+        cross join lateral (select count(*) as n from
+          (select from outbox where outbox.target = known.target and not in_order and due_ms <= $1
+            order by due_ms, id limit $3) as other) as others
+      where target <> $2 and heads.n + others.n > 0`,
+    values: [nowMs, NETWORK, HOST_AT_ONCE],
   })
-  return rows.map(({ target }) => target)
+  return rows
 }
 
-async function lease(places: readonly Place[], { db, now }: OutboxDeps): Promise<Leased[]> {
+/** What has an order first, as what follows waits for it. */
+async function lease(places: readonly Place[], deps: OutboxDeps): Promise<Leased[]> {
+  const heads = await leaseHeads(places, deps)
+  const busy = new Set(heads.map(({ target }) => target))
+  const others = places.flatMap(({ target, room }) => {
+    const left = room - (busy.has(target) ? 1 : 0)
+    return left > 0 ? [{ target, room: left }] : []
+  })
+  return others.length === 0 ? heads : [...heads, ...(await leaseInNoOrder(others, deps))]
+}
+
+/** The first of what is told in order, where nobody has it in hand: the next one waits until it is done with. */
+async function leaseHeads(places: readonly Place[], { db, now }: OutboxDeps): Promise<Leased[]> {
+  const { rows } = await db.query<Leased>({
+    name: 'lease-outbox-heads',
+    text: `update outbox set due_ms = $1::bigint + $2, attempts = attempts + 1
+      where id in (
+        select due.id from unnest($3::text[]) as place (target) cross join lateral
+          (select id from outbox where due_ms <= $1 and id = (
+              select id from outbox as first where first.target = place.target and first.in_order order by id limit 1)
+            for update skip locked) as due)
+      returning ${leased}`,
+    values: [now(), LEASE_MS, places.map(({ target }) => target)],
+  })
+  return rows
+}
+
+async function leaseInNoOrder(places: readonly Place[], { db, now }: OutboxDeps): Promise<Leased[]> {
   const { rows } = await db.query<Leased>({
     name: 'lease-outbox',
     text: `update outbox set due_ms = $1::bigint + $2, attempts = attempts + 1
       where id in (
         select due.id from unnest($3::text[], $4::integer[]) as place (target, room) cross join lateral
-          (select id from outbox where target = place.target and due_ms <= $1
+          (select id from outbox where target = place.target and due_ms <= $1 and not in_order
             order by due_ms, id limit place.room for update skip locked) as due)
-      returning id, encode(txid, 'hex') as txid, target, topics, attempts`,
+      returning ${leased}`,
     values: [now(), LEASE_MS, places.map(({ target }) => target), places.map(({ room }) => room)],
   })
   return rows
 }
 
+const leased = `id, encode(txid, 'hex') as txid, target, topics, attempts, in_order as "inOrder", refusals`
+
 async function forget(targets: readonly string[], db: Queryable): Promise<void> {
   await db.query({ text: 'delete from outbox where target = any ($1)', values: [targets] })
 }
 
-async function isOverfull(target: string, db: Queryable): Promise<boolean> {
+/** Whether so much waits for it, or more. */
+async function waits(target: string, count: number, db: Queryable): Promise<boolean> {
   const { rows } = await db.query<{ n: number }>({
     text: 'select count(*)::int as n from (select from outbox where target = $1 limit $2) as waiting',
-    values: [target, WAITING_PER_HOST_MAX],
+    values: [target, count],
   })
-  return rows[0]?.n === WAITING_PER_HOST_MAX
+  return rows[0]?.n === count
 }
 
 async function deliverOne(
@@ -239,7 +307,7 @@ async function deliverOne(
     } catch (error) {
       if (stop.aborted) return await takeBack(delivery, deps)
       if (error instanceof PeerRefusal) rests?.answered(target)
-      else rests?.failed(target)
+      else if (!(error instanceof Unsendable)) rests?.failed(target)
       await putOff(delivery, error, deps)
     }
   } catch (error) {
@@ -257,13 +325,25 @@ async function takeBack({ id }: Leased, { db, now }: OutboxDeps): Promise<void> 
 }
 
 async function putOff(delivery: Leased, error: unknown, { db, now, onFailure }: OutboxDeps): Promise<void> {
-  const { id, target, attempts } = delivery
+  const { id, target, attempts, refusals } = delivery
   const again = target === NETWORK || attempts < PEER_ATTEMPTS_MAX
   onFailure(delivery, error, again)
-  if (again)
-    await db.query({
-      text: 'update outbox set due_ms = $2, last_error = $3 where id = $1',
-      values: [id, now() + backOff(attempts), String(error).slice(0, 500)],
-    })
-  else await db.query({ text: 'delete from outbox where id = $1', values: [id] })
+  if (!again) {
+    await db.query({ text: 'delete from outbox where id = $1', values: [id] })
+    return
+  }
+  const isAboutIt = error instanceof PeerRefusal || error instanceof Unsendable
+  const refused = refusals + (isAboutIt ? 1 : 0)
+  const tries = delivery.inOrder && isAboutIt ? refused : attempts
+  await db.query({
+    text: `update outbox set due_ms = $2, last_error = $3, refusals = $4, is_aside = is_aside or $5,
+      in_order = in_order and not $5 where id = $1`,
+    values: [
+      id,
+      now() + backOff(tries),
+      String(error).slice(0, 500),
+      refused,
+      delivery.inOrder && refused >= REFUSALS_IN_ORDER_MAX,
+    ],
+  })
 }

@@ -11,6 +11,8 @@ export type OverlayEvents = {
   /** `kept`: there was room to keep it as evidence. */
   onDoubleSpend(doubleSpend: DoubleSpend, kept: boolean): void
   onUndelivered(delivery: Delivery, error: unknown, again: boolean): void
+  /** A host is told of nothing new from now on, as too much waits for it; or again. What is left out, it can ask for. */
+  onHostFull?(target: string, isFull: boolean): void
   onReorganisation(forkHeight: number, proofsDropped: number): void
   onProven(count: number): void
   /** A change of the chain could not be worked in yet; it is tried again. */

@@ -15,7 +15,7 @@ import { NewcomerGuess } from './guess-new.ts'
 import { type Heard, hearOf, type Report } from './hear-of.ts'
 import type { Hosted } from './hosted.ts'
 import { type Found, lookup } from './lookup.ts'
-import { startOutbox } from './outbox.ts'
+import { type Delivery, startOutbox } from './outbox.ts'
 import type { OverlayEvents } from './overlay-events.ts'
 import { takeProof } from './proofs.ts'
 import { readAncestry } from './read-ancestry.ts'
@@ -50,6 +50,8 @@ export type Overlay = {
   /** What a transaction processor has to say of a transaction. */
   hearOf(txid: string, report: Report): Promise<Outcome<Heard>>
   evict(txid: string, reason: string): Promise<readonly string[]>
+  /** Asks the network, and evicts what it refuses: this one, if it is here, or what it descends from. */
+  letGo(txid: string): Promise<void>
   unspentSince(topic: string, sinceMs: number, limit: number): Promise<readonly UnspentOutput[]>
   raw(txid: string): ReturnType<typeof readRaw>
   /** Transactions in memory whose scripts are not run again. */
@@ -76,7 +78,9 @@ export function openOverlay({
   let isFull = (_target: string) => false
   const topics = Object.keys(hosted.managers)
   const targets: Targets = {
-    always: [NETWORK, ...peers],
+    get always() {
+      return [NETWORK, ...peers.filter(target => !isFull(target))]
+    },
     of: topic => advertised.targetsOf(topic).filter(target => !isFull(target)),
   }
 
@@ -117,6 +121,12 @@ export function openOverlay({
     },
     giveWay,
   }
+  const deliver = (delivery: Delivery, stop: AbortSignal) =>
+    deliverTo(delivery, {
+      ...{ db: pool, chain, post, advertised, stop },
+      evict: evictOne,
+      keepReplaced: keepOurs,
+    })
   const submitNow = (submission: Submission) => submit(submission, submitDeps)
 
   return {
@@ -127,6 +137,10 @@ export function openOverlay({
     takeProof: (txid, proof) => takeProof(txid, proof, { db: pool, chain }),
     hearOf: (txid, report) => hearOf(txid, report, { db: pool, chain, now, wakeOutbox: () => wakeOutbox() }),
     evict: evictOne,
+    async letGo(txid) {
+      if ((await readRaw(pool, txid)) === undefined) return
+      await deliver({ txid, target: NETWORK, topics: [], attempts: 0 }, new AbortController().signal)
+    },
     unspentSince: (topic, sinceMs, limit) => readUnspent(pool, topic, sinceMs, limit),
     raw: txid => readRaw(pool, txid),
     verifiedCount: () => verified.size,
@@ -134,21 +148,13 @@ export function openOverlay({
       const outbox = startOutbox({
         db: pool,
         now,
-        deliver: (delivery, stop) =>
-          deliverTo(delivery, {
-            db: pool,
-            chain,
-            post,
-            advertised,
-            stop,
-            evict: evictOne,
-            keepReplaced: keepOurs,
-          }),
+        deliver,
         isWanted: target => baseOfAdvertised(target) === undefined || advertised.topicsOf(target)?.size !== 0,
         onDelivered({ target, txid }) {
           if (target === NETWORK) events.onNetworkHas?.(txid)
         },
         onFailure: events.onUndelivered,
+        onFull: (target, full) => events.onHostFull?.(target, full),
       })
       wakeOutbox = outbox.wake
       isFull = outbox.isFull

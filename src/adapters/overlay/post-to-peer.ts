@@ -23,13 +23,12 @@ export function postToPeer(call: Outgoing): PeerPost {
       body: offChainValues === undefined ? beef : concat(varInt(beef.length), beef, offChainValues),
     })
     if (status === 200) return
-    // A host that hosts none of these topics, or finds fault with it, will not change its mind by being asked again;
-    // but which of the two it is, its answer does not say in a way that hosts agree on. So it is asked again, slowly.
-    if (status >= 400 && status < 500 && !mindsOfTheHost.includes(status))
-      throw new PeerRefusal(`${host} answered ${status}`)
+    // A host that hosts none of these topics, finds fault with it or breaks over it will not change its mind by being
+    // asked again; which of these it is, its answer does not say in a way that hosts agree on. So it is asked again, slowly.
+    if (!mindsOfTheHost.includes(status)) throw new PeerRefusal(`${host} answered ${status}`)
     throw new Error(`${host} answered ${status}`)
   }
 }
 
-/** These are about the host rather than about what it was sent. */
-const mindsOfTheHost = [401, 403, 404, 405, 407, 408, 429]
+/** These are about the host, or the way to it, rather than about what it was sent. */
+const mindsOfTheHost = [401, 403, 404, 405, 407, 408, 429, 502, 503, 504]

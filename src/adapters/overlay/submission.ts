@@ -5,6 +5,8 @@ export type Submission = {
   readonly beef: Beef
   readonly topics: readonly string[]
   readonly offChainValues?: Uint8Array
+  /** Whoever submits it tells the network of it too, and says so when it has; the outbox does if that takes too long. */
+  readonly isBroadcast?: boolean
 }
 
 /** What a topic answered: indexes of the transaction's outputs, and of its inputs. */

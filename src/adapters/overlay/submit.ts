@@ -122,7 +122,9 @@ async function record(submission: Submission, judged: Judged, deps: SubmitDeps):
     })
     if (written) {
       deps.guess.sawStored(submission.beef.transactions)
-      deps.wakeOutbox(isForNetworkAlone(submission, deps.targets) ? 'network' : undefined)
+      const forNetworkAlone = isForNetworkAlone(submission, deps.targets)
+      if (!(forNetworkAlone && submission.isBroadcast === true))
+        deps.wakeOutbox(forNetworkAlone ? 'network' : undefined)
       deps.onAdmitted(submission.topics)
     }
     return written

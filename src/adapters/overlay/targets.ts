@@ -1,3 +1,5 @@
+import { baseTopics } from '../../contract/names.ts'
+
 /** Whom to tell of what is new. Asked by every submission, so it answers from memory. */
 export type Targets = {
   /** Told of every topic: the network, and whom the operator names by base URL. */
@@ -7,6 +9,11 @@ export type Targets = {
 }
 
 export const NETWORK = 'network'
+
+/** Whether what is told of these topics, an expression of type text[], is told one after the other. */
+export function toldInOrder(target: string, topics: string): string {
+  return `(${target} <> '${NETWORK}' and '${baseTopics.certified}' = any (${topics}))`
+}
 
 /** One that nobody here has vouched for: its advert is all that is known of it. */
 export function advertisedTarget(base: string): string {

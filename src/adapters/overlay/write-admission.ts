@@ -95,7 +95,7 @@ function changesOf({ submission, judged, nowMs, targets }: Admission): Changes {
  */
 function tellings(
   { applied, known }: Judged,
-  { beef: { byTxid }, topics }: Submission,
+  { beef: { subject, byTxid }, topics, isBroadcast = false }: Submission,
   { always, of }: Targets,
 ): Telling[] {
   const news = applied.filter(({ transaction, topic, admitted }) => {
@@ -108,6 +108,7 @@ function tellings(
       txid,
       target,
       topics: itsTopics,
+      afterMs: isBroadcast && target === NETWORK && txid === subject.txid ? BROADCAST_MS_MAX : 0,
     }))
   const topicsOf = new Map<string, string[]>()
   for (const topic of topics)
@@ -127,6 +128,9 @@ function tellings(
     ),
   ]
 }
+
+/** So long somebody may take to tell the network of what they have submitted, before the outbox does. */
+const BROADCAST_MS_MAX = 5_000
 
 /** Those that none of the others spends: whoever is told of one is told of all that it descends from. */
 function lastOf(transactions: readonly BeefTransaction[]): BeefTransaction[] {

@@ -104,6 +104,29 @@ describe('the outbox', () => {
     giveUp()
   })
 
+  test('tells the network of others while it takes long over one', async () => {
+    const [slow, ...others] = (await bed.fund(publisher, 12)).map(coin => one(batchChain(publisher, coin, 1)))
+    let giveUp = () => {}
+    const silence = new Promise<void>(resolve => {
+      giveUp = resolve
+    })
+    const overlay = bed.open({
+      chain: {
+        ...bed.chain,
+        async broadcast(transactions) {
+          if (transactions.some(({ txid }) => txid === slow?.txid)) await silence
+          return bed.chain.broadcast(transactions)
+        },
+      },
+    })
+    await overlay.start()
+    for (const batch of [slow, ...others])
+      if (batch !== undefined) orThrow(await overlay.submit(bed.submissionOf(batch)))
+    await until(async () => (await bed.chain.statusOf(others.map(({ txid }) => txid))).size === 11)
+    giveUp()
+    await until(async () => (await pending(bed)) === 0)
+  })
+
   test('tells of a transaction once it is admitted, though it was stored before as an ancestor', async () => {
     const { overlay, told } = await nodeWithPeer()
     const coin = one(await bed.fund(publisher, 1))
