@@ -23,6 +23,13 @@ import { certificates } from './022-certificates.ts'
 import { agentDirectory } from './023-agent-directory.ts'
 import { pipelineIndexes } from './024-pipeline-indexes.ts'
 import { jobViews } from './025-job-views.ts'
+import { askedTime } from './026-asked-time.ts'
+import { unprovenDeclarations } from './028-unproven-declarations.ts'
+import { boundedQuestions } from './029-bounded-questions.ts'
+import { packetNews } from './030-packet-news.ts'
+import { search } from './031-search.ts'
+import { quarantineSummary } from './032-quarantine-summary.ts'
+import { walletLookups } from './033-wallet-lookups.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
 export type Migration = {
@@ -58,4 +65,11 @@ export const migrations: readonly Migration[] = [
   agentDirectory,
   pipelineIndexes,
   jobViews,
+  askedTime,
+  unprovenDeclarations,
+  boundedQuestions,
+  packetNews,
+  search,
+  quarantineSummary,
+  walletLookups,
 ]

@@ -19,6 +19,8 @@ export type AgentRouteDeps = {
 export type ShownAgent = {
   readonly agentKey: string
   readonly operator: string
+  /** simulated: its operator and the others that this node asks are one person's. */
+  readonly independence: 'claimed' | 'simulated'
   readonly stages: readonly string[]
   readonly reputation: Reputation
   readonly region: string | null
@@ -83,7 +85,7 @@ function told(sponsored: Exclude<Sponsored, { kind: 'paid' }>): OverlayError {
         status: 429,
         code: 'ERR_BUSY',
         message:
-          'this node has paid for as many adverts of your operator as it does in a day; wait as long as Retry-After says, or pay for them yourself',
+          'this node has paid for as many adverts of your operator, or of all together, as it does in a day; wait as long as Retry-After says, or pay for them yourself',
         retryAfterSeconds: Math.max(1, sponsored.retryAfterSeconds),
       }
     case 'later':

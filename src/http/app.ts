@@ -1,13 +1,14 @@
 import express, { type Express, type Request, type Router } from 'express'
-import type { Registry } from 'prom-client'
+import { Registry } from 'prom-client'
 import type { Network } from '../core/network.ts'
+import type { ShownMetrics } from '../runtime/shown-metrics.ts'
 import { allowCrossOrigin, crossOriginHeaders } from './cross-origin.ts'
 import { sendError } from './overlay-error.ts'
 import { overlayFailures } from './overlay-failures.ts'
 
 export type NodeAppParts = {
   readonly routes: readonly (Router | readonly [path: string, routes: Router])[]
-  readonly metrics: Registry
+  readonly metrics: ShownMetrics
   readonly network: Network
   /** Told of what is nobody's mistake but ours. */
   onFailure(error: unknown, request: Request): void
@@ -30,7 +31,7 @@ export function nodeApp({ routes, metrics, network, onFailure }: NodeAppParts): 
     // Who accepts anything is Prometheus, or a person with curl.
     if (request.accepts(['text/plain', 'application/json']) === 'application/json')
       response.json(await metrics.getMetricsAsJSON())
-    else response.type(metrics.contentType).send(await metrics.metrics())
+    else response.type(Registry.PROMETHEUS_CONTENT_TYPE).send(await metrics.metrics())
   })
   for (const each of routes) {
     if (typeof each === 'function') app.use(each)

@@ -24,6 +24,8 @@ import { type BodyLimits, bodyLimits, bodyReader } from './receive-body.ts'
 export type Authentication = {
   /** The handshake; mounted at the root, ahead of every route that asks who is calling. */
   readonly routes: Router
+  /** Whether the request says who asks; whether that is so, `requireIdentity` finds out. */
+  namesIdentity(request: Request): boolean
   /**
    * A handler that only a proven caller reaches; everybody else is answered here. The answer is signed, so it is given
    * with response.status().set().json() or send() and a body: streams and empty answers never reach the client.
@@ -143,6 +145,7 @@ export function openAuthentication(deps: AuthenticationDeps): OpenAuthentication
   const sweeping = repeat(sessions.sweep, { everyMs: limits.sweepMs, onFailure: events.onSweepFailure })
   return {
     routes,
+    namesIdentity: ({ headers }) => headers['x-bsv-auth-identity-key'] !== undefined,
     requireIdentity(handle, { bodyBytesMax = limits.bodyBytesMax } = {}) {
       return async (request, response, next) => {
         try {

@@ -12,6 +12,7 @@ export const dlm1Statuses = {
   'spv-verification-failed': 409,
   'unsupported-media-type': 415,
   'schema-validation-failed': 422,
+  'too-many-unproven': 429,
 } as const
 
 export type Dlm1Error = {
@@ -19,8 +20,11 @@ export type Dlm1Error = {
   /** What was seen, what was wanted, and the next move. */
   readonly hint: string
   readonly details?: unknown
+  readonly retryAfterSeconds?: number
 }
 
-export function sendDlm1Error(response: Response, error: Dlm1Error): void {
-  response.status(dlm1Statuses[error.error]).json(error)
+export function sendDlm1Error(response: Response, { retryAfterSeconds, ...error }: Dlm1Error): void {
+  if (retryAfterSeconds !== undefined) response.set('Retry-After', String(retryAfterSeconds))
+  // An overlay client that has sent JSON by mistake finds here what it reads of an error.
+  response.status(dlm1Statuses[error.error]).json({ status: 'error', ...error, message: error.hint })
 }

@@ -11,6 +11,7 @@ import { fromHex, fromUtf8, toHex } from '../core/bytes.ts'
 import { ANCHOR_PARENTS_MAX, anchorScript, isDataScript, readAnchor } from '../core/certificate/anchor.ts'
 import { type DlmVersion, MANIFEST_BYTES_MAX, readManifest } from '../core/certificate/dlm-version.ts'
 import { readPushes } from '../core/script-push.ts'
+import { networkOf } from '../runtime/network-of.ts'
 import { type Dlm1Error, sendDlm1Error } from './dlm1-errors.ts'
 import { limitAtOnce } from './limit-at-once.ts'
 import { overlayFailures } from './overlay-failures.ts'
@@ -22,6 +23,8 @@ export type Dlm1RouteDeps = {
   readonly overlay: Pick<Overlay, 'submit' | 'hosted'>
   readonly chain: Pick<Chain, 'rootAt' | 'statusOf'>
   readonly limits?: Partial<Dlm1RouteLimits>
+  /** Where a request comes from; its socket's other end, where nothing is said. */
+  addressOf?(request: Request): string | undefined
   now(): number
   /** Told of what is nobody's mistake but ours. */
   onFailure(error: unknown, request: Request): void
@@ -50,11 +53,11 @@ export function dlm1Routes(deps: Dlm1RouteDeps): Router {
   const withBody = bodyReader(bodyLimits)
   const places = limitAtOnce(limits.requestsAtOnceMax, limits.answerMsMax)
   const withJson =
-    (answer: (body: unknown) => Promise<object>): RequestHandler =>
+    (answer: (body: unknown, request: Request) => Promise<object>): RequestHandler =>
     (request, response) =>
       withBody(request, response, limits.bodyBytesMax, body =>
         places(response, async () => {
-          const told = await answer(body instanceof Uint8Array ? parseJson(body) : body)
+          const told = await answer(body instanceof Uint8Array ? parseJson(body) : body, request)
           if (isError(told)) sendDlm1Error(response, told)
           else response.json(told)
         }),
@@ -65,7 +68,8 @@ export function dlm1Routes(deps: Dlm1RouteDeps): Router {
   routes.post('/submit/dlm1', (request, response, next) =>
     request.is('application/json') ? build(request, response, next) : sendDlm1Error(response, notJson),
   )
-  const receive = withJson(body => received(body, deps))
+  const { addressOf = request => request.socket.remoteAddress } = deps
+  const receive = withJson((body, request) => received(body, networkOf(addressOf(request)), deps))
   routes.post('/submit', (request, response, next) =>
     request.is('application/json') ? receive(request, response, next) : next(),
   )
@@ -130,7 +134,7 @@ const submission = z.looseObject({
 })
 
 /** Takes in what a transaction declares; of the topics named, those answer that have taken something of it. */
-async function received(body: unknown, deps: Dlm1RouteDeps): Promise<object> {
+async function received(body: unknown, network: string, deps: Dlm1RouteDeps): Promise<object> {
   const asked = submission.safeParse(body)
   if (!asked.success)
     return {
@@ -156,16 +160,25 @@ async function received(body: unknown, deps: Dlm1RouteDeps): Promise<object> {
   const { txid } = transaction.value
   const { versionId } = version.value
   const { kind, vout } = said
-  await deps.declarations.declare({
+  const nowMs = deps.now()
+  const declared = await deps.declarations.declare({
     transaction: transaction.value,
     kind,
     vout,
     version: kind === 'DLM1' ? version.value : undefined,
-    proof,
-    nowMs: deps.now(),
+    ...{ proof, network, nowMs },
   })
+  if (declared.kind === 'full') return tooManyUnproven(declared.againMs - nowMs)
   const answered = await askTopics(transaction.value, proof, topics, deps)
   return { status: 'success', txid, versionId, type: kind, vout: vout ?? null, topics: answered }
+}
+
+function tooManyUnproven(waitMs: number): Dlm1Error {
+  return {
+    error: 'too-many-unproven',
+    hint: 'this node keeps no more declarations that nothing proves; send it with suggestedEnvelope once a block has it, submit it to a topic first, or wait as long as Retry-After says',
+    retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)),
+  }
 }
 
 /** The first output that carries data is what counts, as other readers have it. */

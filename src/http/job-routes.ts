@@ -1,6 +1,7 @@
 import { type Request, Router } from 'express'
 import * as z from 'zod'
 import type { Listed, Page, ShownAgent } from '../adapters/rounds/read-jobs.ts'
+import { hex } from '../core/schema.ts'
 import type { Log } from '../runtime/log.ts'
 import { answerAdmin, askedByAdmin } from './admin-answer.ts'
 import { adminGuard } from './admin-guard.ts'
@@ -122,8 +123,6 @@ export function jobRoutes(deps: JobRouteDeps): Router {
 }
 
 const roundStates = ['open', 'certifying', 'closing', 'lost', 'over'] as const
-const hex = (bytes: number) =>
-  z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`), `not ${bytes} bytes in lower-case hex`)
 const digits = z
   .string()
   .regex(/^\d{1,16}$/, 'not a whole number')

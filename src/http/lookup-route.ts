@@ -3,10 +3,11 @@ import { pipeline } from 'node:stream/promises'
 import type { Request, RequestHandler, Response } from 'express'
 import * as z from 'zod'
 import type { Overlay } from '../adapters/overlay/overlay.ts'
+import { isOutOfTime } from '../adapters/postgres/connection-loss.ts'
 import { refused } from '../core/fault.ts'
 import type { AtOnce } from './limit-at-once.ts'
 import { aggregatedAnswer, jsonAnswer } from './lookup-answer.ts'
-import { overlayError, sendError } from './overlay-error.ts'
+import { type OverlayError, overlayError, sendError } from './overlay-error.ts'
 import type { WithJson } from './read-json.ts'
 
 /** BRC-24: a question to one lookup service. */
@@ -24,6 +25,14 @@ export function lookupRoute(
 
 const question = z.object({ service: z.string().min(1), query: z.unknown() })
 
+const tooMuch: OverlayError = {
+  status: 503,
+  code: 'ERR_BUSY',
+  message:
+    'the answer was not found in the time that a question has; ask for less, such as one round, packet, version, agent or coordinator, or a shorter span of time, or try again in a second',
+  retryAfterSeconds: 1,
+}
+
 async function lookup(
   overlay: Overlay,
   request: Request,
@@ -40,7 +49,11 @@ async function lookup(
         refused('query-invalid', 'the body is not JSON like {"service": "ls_…", "query": {…}}').fault,
       ),
     )
-  const found = await overlay.lookup(asked.data.service, asked.data.query)
+  const found = await overlay.lookup(asked.data.service, asked.data.query).catch((error: unknown) => {
+    if (!isOutOfTime(error)) throw error
+    return undefined
+  })
+  if (found === undefined) return sendError(response, tooMuch)
   if (!found.ok) return sendError(response, overlayError(found.fault))
   if (request.get('x-aggregation')?.toLowerCase() !== 'yes')
     return sendInPieces(response, jsonAnswer(found.value), answerMsMax)

@@ -30,6 +30,12 @@ export const problemCodes = {
     retryable: false,
     next: 'take a new nonce for every request, and sign again',
   },
+  'ticket-invalid': {
+    status: 401,
+    title: 'The ticket lets nobody in',
+    retryable: false,
+    next: 'ask for another one with a signed POST; each is good once, and for a minute',
+  },
   'identity-required': {
     status: 403,
     title: 'Only proven identities may write',
@@ -68,9 +74,27 @@ export const problemCodes = {
   },
   'not-found': {
     status: 404,
-    title: 'There is no such event that you could read',
+    title: 'There is nothing there that you could read',
     retryable: false,
     next: 'take an eventId, 64 hex digits in lower case, from the answer to the request that brought the event',
+  },
+  'proof-not-ready': {
+    status: 409,
+    title: 'There is no proof of it yet',
+    retryable: true,
+    next: 'ask again once detail has come about; the trace of the event shows how far it is',
+  },
+  'certificate-revoked': {
+    status: 409,
+    title: 'Its certificate was revoked, and no other one stands',
+    retryable: false,
+    next: 'do not rely on it; the trace of the event shows what was written for it',
+  },
+  'proof-gone': {
+    status: 410,
+    title: 'The bytes that the proof is made of are not here any more',
+    retryable: false,
+    next: 'ask another node, or whoever keeps proof files of it',
   },
   'body-timeout': {
     status: 408,
@@ -102,6 +126,12 @@ export const problemCodes = {
     retryable: true,
     next: 'wait as long as Retry-After says, and send it again',
   },
+  'too-many-filters': {
+    status: 503,
+    title: 'Too many different things are asked for',
+    retryable: true,
+    next: 'wait as long as Retry-After says, or ask for what others ask for too',
+  },
   'quota-exceeded': {
     status: 429,
     title: 'The quota is used up',
@@ -125,6 +155,12 @@ export const problemCodes = {
     title: 'This node takes no events',
     retryable: true,
     next: 'send them to another node, or wait until its operator sets EVENT_INGESTION_ENABLED=true',
+  },
+  'stream-disabled': {
+    status: 503,
+    title: 'Live events cannot be followed in this way here',
+    retryable: false,
+    next: 'follow them in the other way, or at another node',
   },
   backlog: {
     status: 503,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Request, Response } from 'express'
 import type { OpenObject } from '../adapters/uhrp/content-store.ts'
+import { notRun } from './not-run.ts'
 import { sendError } from './overlay-error.ts'
 import type { UhrpLimits } from './uhrp-limits.ts'
 
@@ -55,8 +56,7 @@ export function objectHeaders(object: OpenObject): Record<string, string> {
     'Accept-Ranges': 'bytes',
     'Content-Type': contentType,
     'Cache-Control': cachingOf(object),
-    'X-Content-Type-Options': 'nosniff',
-    'Content-Security-Policy': "sandbox; default-src 'none'",
+    ...notRun,
     'Content-Disposition': isShown(contentType) ? 'inline' : 'attachment',
   }
 }

@@ -40,7 +40,9 @@ export async function takeAgentUpload(request: Request, response: Response, deps
       code: 'ERR_AUTH_UNAUTHORIZED',
       message: `the signature is not agent ${agentKey}'s over this outpoint, hash and length; sign what you announce`,
     })
-  const seat = await deps.mayUpload(jobOutpoint, agentKey)
+  const seat = await deps.mayUpload(jobOutpoint, agentKey, length)
+  if (!seat.ok && seat.fault.code === 'content-too-large')
+    return sendError(response, overlayError(seat.fault))
   if (!seat.ok)
     return sendError(response, { status: 403, code: 'ERR_AUTH_FORBIDDEN', message: seat.fault.detail })
   if (length > seat.value.outputBytesMax) return tooLarge(response, seat.value.outputBytesMax)

@@ -5,13 +5,13 @@ import { inUse } from '../adapters/keys/keyring.ts'
 import type { Outgoing } from '../adapters/outgoing/outgoing.ts'
 import type { Overlay } from '../adapters/overlay/overlay.ts'
 import type { Database } from '../adapters/postgres/database.ts'
+import { openFindReader } from '../adapters/reading/readable.ts'
 import type { Network } from '../core/network.ts'
 import type { AdminActions } from '../http/admin-actions.ts'
 import { adminRoutes } from '../http/admin-routes.ts'
 import { type NodeAppParts, nodeApp, standingHeaders } from '../http/app.ts'
 import { type Authentication, openAuthentication } from '../http/authentication.ts'
 import { chainRoutes } from '../http/chain-routes.ts'
-import { eventRoutes } from '../http/event-routes.ts'
 import { type HealthCheck, healthRoutes } from '../http/health-routes.ts'
 import { identityRoutes, type NodeIdentity } from '../http/identity-routes.ts'
 import type { IngestDoor } from '../http/ingest/door.ts'
@@ -19,20 +19,27 @@ import { jobRoutes } from '../http/job-routes.ts'
 import { loggedPath } from '../http/logged-path.ts'
 import { overlayRoutes } from '../http/overlay-routes.ts'
 import { quarantineRoutes } from '../http/quarantine-routes.ts'
+import { openReading } from '../http/read/reading.ts'
 import { httpLimits, listen } from '../http/server.ts'
 import { syncRoutes } from '../http/sync-routes.ts'
 import { authEvents } from '../runtime/auth-events.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import type { Settings } from '../runtime/settings.ts'
+import { showAll } from '../runtime/shown-metrics.ts'
 import type { Stops } from '../runtime/stops.ts'
 import type { NodeChain } from './node-chain.ts'
 import type { NodeConsensus } from './node-consensus.ts'
 import { openNodeDeclarations } from './node-declarations.ts'
+import { openNodeDetail } from './node-detail.ts'
 import { fuelHealth, fuelMetrics } from './node-fuel.ts'
 import type { NodeIngest } from './node-ingest.ts'
 import { openNodeIngestDoor } from './node-ingest-door.ts'
 import type { NodeKeys } from './node-keys.ts'
+import { openNodeLineage } from './node-lineage.ts'
+import type { NodeLive } from './node-live.ts'
+import { openNodeProofs } from './node-proofs.ts'
+import { queryRoutes } from './node-query.ts'
 import type { NodeStorage } from './node-storage.ts'
 import { listeningAddress, publicAddressOf } from './public-address.ts'
 
@@ -47,6 +54,7 @@ export type Doors = {
   readonly fuel: OpenFuel
   readonly storage: NodeStorage
   readonly ingest: NodeIngest
+  readonly live: NodeLive
   readonly consensus: NodeConsensus
   readonly actions: AdminActions
   readonly stops: Stops
@@ -77,10 +85,20 @@ export async function openDoors(
   const app = nodeApp({
     network,
     onFailure,
-    metrics: metrics.registry,
+    metrics: showAll([
+      metrics.registry,
+      ...(doors.ingest.followers === undefined ? [] : [doors.ingest.followers]),
+    ]),
     routes: [
       ...routesOf(settings, doors, { service, authentication, onFailure }),
-      ...ingestRoutes(settings, doors, { authentication, onFailure }),
+      ...readingRoutes(settings, doors, { authentication, onFailure }),
+      quarantineRoutes({
+        ...{ authentication, log, onFailure },
+        token: settings.ADMIN_TOKEN,
+        identityKeys: settings.ADMIN_IDENTITY_KEYS,
+        quarantine: doors.ingest.quarantine,
+      }),
+      ...doors.live.routes({ authentication, onFailure }),
       ...doors.consensus.routes({ onFailure }),
       jobRoutes({
         ...{ authentication, log, onFailure },
@@ -97,9 +115,14 @@ export async function openDoors(
     first: ingestDoor.handle,
   })
   doors.consensus.upgrade(http.server)
+  doors.live.upgrade(http.server)
   service.port = http.port
   log.info({ host, port: http.port, network, signer }, 'listening')
-  return { url: listeningAddress(host, http.port), port: http.port, stop: http.stop }
+  const stop = async () => {
+    doors.live.letGo()
+    await http.stop()
+  }
+  return { url: listeningAddress(host, http.port), port: http.port, stop }
 }
 
 type OnFailure = (error: unknown, request: Request) => void
@@ -123,7 +146,12 @@ function routesOf(
       context: () => ({ signer }),
     }),
     identityRoutes(identityOf(keys, network)),
-    openNodeDeclarations({ database, chain: nodeChain.chain, overlay, now: Date.now, onFailure }),
+    openNodeDeclarations({
+      ...{ database, overlay, onFailure },
+      chain: nodeChain.chain,
+      proxies: settings.TRUSTED_PROXY_CIDRS,
+      now: Date.now,
+    }),
     overlayRoutes({ overlay, ...(arcCallbackToken !== undefined && { arcCallbackToken }), onFailure }),
     syncRoutes({
       topics: Object.keys(overlay.hosted.managers),
@@ -155,14 +183,23 @@ function routesOf(
   ]
 }
 
-function ingestRoutes(
-  { ADMIN_TOKEN: token, ADMIN_IDENTITY_KEYS: identityKeys }: Settings,
-  { ingest: { quarantine, findEvent }, log }: Doors,
+/** What readers ask for. */
+function readingRoutes(
+  settings: Settings,
+  { ingest: { findEvent }, overlay, database, nodeChain: { chain }, storage, keys }: Doors,
   { authentication, onFailure }: Frame,
 ): NodeAppParts['routes'] {
+  const { pool, questions } = database
+  const reading = openReading({ authentication, findReader: openFindReader(pool) })
+  const { masterKey } = keys
   return [
-    eventRoutes({ findEvent, onFailure }),
-    quarantineRoutes({ authentication, token, identityKeys, quarantine, log, onFailure }),
+    openNodeLineage(settings, { pool: questions, chain, reading, onFailure }),
+    ...openNodeDetail({
+      ...{ pool, questions, content: storage.store, chain },
+      ...{ hosted: overlay.hosted, masterKey, findEvent, reading, now: Date.now, onFailure },
+    }),
+    ...openNodeProofs(settings, { pool: questions, content: storage.store, findEvent, reading, onFailure }),
+    ...queryRoutes(settings, { pool: questions, masterKey, findEvent, reading, onFailure, now: Date.now }),
   ]
 }
 

@@ -4,13 +4,16 @@ import { inUse } from '../adapters/keys/keyring.ts'
 import { openOutgoing } from '../adapters/outgoing/outgoing.ts'
 import type { Database } from '../adapters/postgres/database.ts'
 import { migrate } from '../adapters/postgres/migrate.ts'
+import { openFindReader } from '../adapters/reading/readable.ts'
 import { openAuthentication } from '../http/authentication.ts'
-import { eventRoutes } from '../http/event-routes.ts'
+import { ingestEventRoutes } from '../http/read/event-routes.ts'
+import { openReading } from '../http/read/reading.ts'
 import { authEvents } from '../runtime/auth-events.ts'
 import { type Log, openLog } from '../runtime/log.ts'
 import { openMetrics } from '../runtime/metrics.ts'
 import { readSettings } from '../runtime/settings.ts'
 import { openStops } from '../runtime/stops.ts'
+import { openEventDetails } from './node-detail.ts'
 import { openNodeIngest } from './node-ingest.ts'
 import { openNodeIngestDoor } from './node-ingest-door.ts'
 import { openNodeKeys } from './node-keys.ts'
@@ -110,7 +113,13 @@ async function openHostedIngest(
       ...{ registry, noteActivity, accept, pushBack, authentication, pool, now, log, metrics, stops },
     })
     const routes = Router()
-    routes.use(authentication.routes, door.routes, eventRoutes({ findEvent, onFailure }))
+    const reading = openReading({ authentication, findReader: openFindReader(pool) })
+    const details = openEventDetails({ pool, content: store })
+    routes.use(
+      authentication.routes,
+      door.routes,
+      ingestEventRoutes({ findEvent, details, reading, onFailure }),
+    )
     return { routes, stop: stops.run }
   } catch (error) {
     await stops.run()

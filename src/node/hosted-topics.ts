@@ -34,16 +34,16 @@ export type HostedTopicsOptions = {
 
 /** What this node hosts. */
 export function hostedTopics(
-  { pool }: Pick<Database, 'pool'>,
+  { pool, questions }: Pick<Database, 'pool' | 'questions'>,
   { network = 'local', now = Date.now, ...pipeline }: HostedTopicsOptions = {},
 ): Hosted {
   const adverts = { allowLocal: network === 'local' }
-  const events = postgresEventsIndex(pool)
-  const hosts = postgresHostAdvertsIndex(pool)
-  const content = postgresUhrpIndex(pool)
-  const agents = postgresAgentsIndex(pool)
-  const jobs = postgresJobsIndex(pool)
-  const certificates = postgresCertificatesIndex(pool)
+  const events = postgresEventsIndex(pool, questions)
+  const hosts = postgresHostAdvertsIndex(pool, questions)
+  const content = postgresUhrpIndex(pool, questions)
+  const agents = postgresAgentsIndex(pool, questions)
+  const jobs = postgresJobsIndex(pool, questions)
+  const certificates = postgresCertificatesIndex(pool, questions)
   return {
     managers: {
       [baseTopics.ingest]: new EventsIngestTopicManager(),

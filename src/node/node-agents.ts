@@ -10,6 +10,7 @@ import {
 } from '../adapters/agents/directory.ts'
 import { openJobBeef } from '../adapters/agents/job-beef.ts'
 import { startLookingAfter } from '../adapters/agents/look-after.ts'
+import { noteIndependence } from '../adapters/agents/note-independence.ts'
 import { startPushing } from '../adapters/agents/push-offers.ts'
 import { openSeatOffers } from '../adapters/agents/seat-offers.ts'
 import { openSponsor } from '../adapters/agents/sponsor.ts'
@@ -61,7 +62,11 @@ export type NodeAgentsDeps = {
 export async function openNodeAgents(
   settings: Pick<
     Settings,
-    'ASSAY_NETWORK' | 'EVENT_OPERATORS' | 'EVENT_JOB_RETRY_MAX' | 'TRUSTED_PROXY_CIDRS'
+    | 'ASSAY_NETWORK'
+    | 'EVENT_OPERATORS'
+    | 'EVENT_OPERATORS_SIMULATED'
+    | 'EVENT_JOB_RETRY_MAX'
+    | 'TRUSTED_PROXY_CIDRS'
   >,
   { database: { pool }, fuel, store, keys, outgoing, log, stops, now }: NodeAgentsDeps,
 ): Promise<NodeAgents> {
@@ -70,6 +75,7 @@ export async function openNodeAgents(
     seldom(part, leftOut => log.warn({ err: error, leftOut }, `${part} failed, and goes on by itself`))
   const allowLocal = settings.ASSAY_NETWORK === 'local'
   const operators = settings.EVENT_OPERATORS
+  await noteIndependence(pool, operators, settings.EVENT_OPERATORS_SIMULATED ? 'simulated' : 'claimed', now())
   const directory = openDirectory({
     ...{ pool, allowLocal, operators, now },
     reputationOf: (record, nowMs) => reputationOf(record, nowMs).score,
@@ -81,6 +87,7 @@ export async function openNodeAgents(
   const isProxy = networksOf(settings.TRUSTED_PROXY_CIDRS)
   const subscriptions = openSubscriptions({
     addressOf: request => clientAddress(request, isProxy),
+    listed: () => new Set(directory.listed().map(({ agentKey }) => agentKey)),
     ...{ pool, now, node: randomUUID(), identity: inUse(keys.node) },
     onChange() {
       directory.wake()
@@ -135,6 +142,7 @@ function shownAgent(agent: ListedAgent, nowMs: number): ShownAgent {
     ...{
       agentKey,
       operator: word.operator,
+      independence: agent.independence,
       stages,
       satoshisPerThousandEvents,
       reachable,

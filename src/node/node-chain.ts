@@ -7,6 +7,7 @@ import type { NetworkChain } from '../adapters/chain/network/network-chain.ts'
 import type { Database } from '../adapters/postgres/database.ts'
 import type { HealthCheck } from '../http/health-routes.ts'
 import type { Log } from '../runtime/log.ts'
+import { openSeldom } from '../runtime/seldom.ts'
 import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
 import { networkHealth } from './network-health.ts'
@@ -38,8 +39,12 @@ export async function openNodeChain(
 }
 
 async function openLocal(settings: Settings, { pool }: Database, log: Log, stops: Stops): Promise<NodeChain> {
+  // It looks many times a second, and what is wrong once is wrong each time.
+  const seldom = openSeldom()
   const onTrouble = (error: unknown) =>
-    log.error({ err: error }, 'the local chain had trouble; it goes on by itself')
+    seldom('', leftOut =>
+      log.error({ err: error, leftOut }, 'the local chain had trouble; it goes on by itself'),
+    )
   if (settings.LOCAL_CHAIN_URL !== undefined) {
     const chain = await followLocalChain({ url: settings.LOCAL_CHAIN_URL, onTrouble })
     stops.add('chain follower', () => chain.close())

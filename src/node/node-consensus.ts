@@ -11,28 +11,28 @@ import { baseTopics } from '../contract/names.ts'
 import { ROUNDS_PATH } from '../contract/round-locations.ts'
 import type { NodeAppParts } from '../http/app.ts'
 import type { Jobs } from '../http/job-routes.ts'
+import type { Mode } from '../jobs/mode.ts'
 import { crashPoint } from '../runtime/crash-point.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import { repeat } from '../runtime/repeat.ts'
+import { openSeldom } from '../runtime/seldom.ts'
 import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
 import { openNodeAgents } from './node-agents.ts'
 import { openNodeCertify } from './node-certify.ts'
 import { openNodeJobs } from './node-jobs.ts'
 import type { NodeKeys } from './node-keys.ts'
-import { openNodeLocal } from './node-local.ts'
 import { openNodeOutside } from './node-outside.ts'
-import { readFrom } from './node-packets.ts'
 import { openNodeRoundParts } from './node-round-parts.ts'
 import { openNodeRounds, packetRetryMs } from './node-rounds.ts'
 
 /** From sealed packets to certificates that a block holds: rounds, the agents that are asked, and what they agree on. */
 export type NodeConsensus = {
-  /** Events in packets of which there is no certificate yet. */
-  backlog(): Promise<number>
   /** Whether a packet has its verdict, so that its events need not be in the log any more. */
   isSettled(packetId: string): Promise<boolean>
+  /** Whether agents are asked, and what is done while they are not. */
+  mode(): Mode
   /** All of it, as people see it. */
   readonly jobs: Jobs
   onPacket(): void
@@ -62,30 +62,13 @@ export type NodeConsensusDeps = {
 
 const EVIDENCE_MS = 10_000
 
-/** The sealer asks at each of its looks; what it decides by it takes seconds to change. */
-const BACKLOG_MS = 500
-
-function openSum(count: () => Promise<number>): () => Promise<number> {
-  let last: Promise<number> | undefined
-  let countedMs = 0
-  return () => {
-    if (last !== undefined && performance.now() - countedMs < BACKLOG_MS) return last
-    countedMs = performance.now()
-    last = count()
-    last.catch(() => {
-      // Whoever waits for it is told; the next one counts again.
-      last = undefined
-    })
-    return last
-  }
-}
-
 /** Where agents say that they are there. */
 const ofAgents: ReadonlySet<string> = new Set([baseTopics.agents, baseTopics.ship])
 
 export async function openNodeConsensus(settings: Settings, deps: NodeConsensusDeps): Promise<NodeConsensus> {
   const { database, fuel, chain, store, keys, address, log, metrics, stops, now } = deps
   const agents = await openNodeAgents(settings, deps)
+  const seldom = openSeldom()
   const asksOutside = settings.CERTIFIER_WEBHOOK_URL !== undefined
   const rounds = openRoundStore({
     pool: database.pool,
@@ -96,6 +79,13 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
     operators: settings.EVENT_OPERATORS,
     retryMs: packetRetryMs(settings),
     asksOutside,
+    onUnreadable: (error, resultTxid) =>
+      seldom(resultTxid, leftOut =>
+        log.error(
+          { err: error, resultTxid, leftOut },
+          'what an agent has stored here cannot be read; its answer waits, and counts for nothing until then. Look at the disk under UHRP_DIR',
+        ),
+      ),
     at: crashPoint,
   })
   const nodeCertify = openNodeCertify(settings, {
@@ -110,26 +100,20 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
     offers: agents.offers,
     handedOver: nodeCertify.handedOver,
   })
-  openNodeLocal({
-    ...{ database, asksOutside, log, stops, now },
-    content: store,
-    readPayload: readFrom(store),
-    mode: nodeRounds.mode,
-  })
   openNodeOutside(settings, { database, content: store, keys, log, stops, now })
+  const onUnnoted = (error: unknown) =>
+    log.warn({ err: error }, 'what speaks against agents could not be taken down; it is tried again')
+  // Each by itself: one that fails time and again must not keep the others from ever being looked at.
   const note = async () => {
-    await rounds.takeStragglers()
-    await rounds.noteEquivocations()
+    await rounds.takeStragglers().catch(onUnnoted)
+    await rounds.noteDoubleSpends().catch(onUnnoted)
+    await rounds.noteCertifiedTwice().catch(onUnnoted)
   }
-  const noting = repeat(note, {
-    everyMs: EVIDENCE_MS,
-    onFailure: error =>
-      log.warn({ err: error }, 'what speaks against agents could not be taken down; it is tried again'),
-  })
+  const noting = repeat(note, { everyMs: EVIDENCE_MS, onFailure: onUnnoted })
   stops.add('evidence against agents', noting.stop)
   return {
-    backlog: openSum(rounds.backlog),
     isSettled: rounds.isSettled,
+    mode: nodeRounds.mode,
     jobs: openNodeJobs({ pool: database.pool, content: store, reopen: rounds.reopen, now }),
     onPacket: () => nodeRounds.wake('packet'),
     onSeen(txid) {
@@ -148,7 +132,9 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
         openNodeRoundParts({
           ...{ database, now, onFailure },
           content: store,
+          logKey: keys.log.identityKey,
           signatureTtlSeconds: settings.EVENT_SIGNATURE_TTL_SECONDS,
+          proxies: settings.TRUSTED_PROXY_CIDRS,
         }),
       ],
     ],

@@ -6,7 +6,11 @@ import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
 
 /** The server that the settings name, or our own. */
-export async function openNodeDatabase(settings: Settings, log: Log, stops: Stops): Promise<Database> {
+export async function openNodeDatabase(
+  settings: Settings,
+  log: Log,
+  stops: Stops,
+): Promise<Database & { readonly url: string }> {
   const url = settings.DATABASE_URL ?? (await startOwnServer(settings, log, stops))
   const database = await openDatabase({
     url,
@@ -15,7 +19,7 @@ export async function openNodeDatabase(settings: Settings, log: Log, stops: Stop
     connectionsMax: settings.DATABASE_CONNECTIONS_MAX,
   })
   stops.add('database', () => database.close())
-  return database
+  return { ...database, url }
 }
 
 async function startOwnServer(settings: Settings, log: Log, stops: Stops): Promise<string> {

@@ -10,6 +10,7 @@ import type { Issuer } from '../contract/tokens.ts'
 import type { HealthCheck } from '../http/health-routes.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
+import { openSeldom } from '../runtime/seldom.ts'
 import type { Settings } from '../runtime/settings.ts'
 
 export type NodeFuelDeps = {
@@ -65,6 +66,7 @@ export function fuelEvents(
   metrics: Metrics,
   heard: Pick<FuelEvents, 'onSeen'> & Partial<Pick<FuelEvents, 'onDead'>> = {},
 ): FuelEvents {
+  const seldom = openSeldom()
   return {
     ...heard,
     onDead(txid, reason) {
@@ -74,12 +76,15 @@ export function fuelEvents(
     },
     onUnsent(txid, error) {
       metrics.fuelUnsent.inc()
-      log.warn({ err: error, txid }, 'a transaction could not be sent; it is tried again')
+      seldom(txid, leftOut =>
+        log.warn({ err: error, txid, leftOut }, 'a transaction could not be sent; it is tried again'),
+      )
     },
     onRefill: transactions => log.info({ transactions }, 'fuel is refilled'),
     onReorganisation: transactions =>
       log.warn({ transactions }, 'the chain was reorganised: coins wait for a block again'),
-    onTrouble: error => log.error({ err: error }, 'fuel had trouble; it goes on by itself'),
+    onTrouble: error =>
+      seldom('', leftOut => log.error({ err: error, leftOut }, 'fuel had trouble; it goes on by itself')),
   }
 }
 

@@ -8,7 +8,13 @@ import { knownHex } from '../core/bytes.ts'
 import type { Settings } from '../runtime/settings.ts'
 
 /** What the nodes of this database sign with; of `node` the last is in use. */
-export type NodeKeys = { readonly node: KeyHistory; readonly log: Issuer; readonly fuel: Issuer }
+export type NodeKeys = {
+  readonly node: KeyHistory
+  readonly log: Issuer
+  readonly fuel: Issuer
+  /** What the nodes of this database seal with. */
+  readonly masterKey: Uint8Array
+}
 
 export async function openNodeKeys(settings: Settings, pool: Pool): Promise<NodeKeys> {
   const deps = await keyringOf(settings, pool)
@@ -16,6 +22,7 @@ export async function openNodeKeys(settings: Settings, pool: Pool): Promise<Node
     node: await openKey('node', deps),
     log: inUse(await openKey('log', deps)),
     fuel: await openFuelKey(settings, deps),
+    masterKey: deps.masterKey,
   }
 }
 

@@ -2,6 +2,7 @@ import type { Database } from '../adapters/postgres/database.ts'
 import { openLocalStore } from '../adapters/rounds-local/local-store.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
 import { processLocally } from '../jobs/local/process-locally.ts'
+import type { Mode } from '../jobs/mode.ts'
 import { crashPoint } from '../runtime/crash-point.ts'
 import type { Log } from '../runtime/log.ts'
 import { pause } from '../runtime/pause.ts'
@@ -15,7 +16,7 @@ export type NodeLocalDeps = {
   readPayload(rawHash: string): Promise<Uint8Array | undefined>
   readonly asksOutside?: boolean
   /** Of the coordinator. */
-  mode(): 'agents' | 'local' | 'waiting'
+  mode(): Mode
   readonly log: Log
   readonly stops: Stops
   now(): number

@@ -1,41 +1,20 @@
-import { randomUUID } from 'node:crypto'
 import { buffer } from 'node:stream/consumers'
 import { forgetLines } from '../adapters/log/forget-lines.ts'
 import { openKeptLines, type ReadPayload } from '../adapters/log/kept-lines.ts'
 import { logCopyIn, packetIdIn } from '../adapters/log/log-copy.ts'
 import { type LogReader, openLogReader } from '../adapters/log/log-reader.ts'
 import { beginAs, findLogRole } from '../adapters/log/log-role.ts'
-import { openPolicyWindows } from '../adapters/log/policy-windows.ts'
-import { openSealingLog } from '../adapters/log/sealing-log.ts'
-import { readSourceGaps } from '../adapters/log/source-sequences.ts'
-import { readWatermarks } from '../adapters/log/watermarks.ts'
 import type { Database } from '../adapters/postgres/database.ts'
-import type { Registry } from '../adapters/registry/registry.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
-import { nodeHolder } from '../adapters/uhrp/holder.ts'
-import { orThrow } from '../core/fault.ts'
-import { rosterDigest } from '../core/log/roster.ts'
-import type { Stream } from '../core/registry/stream.ts'
-import type { MadePacket } from '../packets/make-packets.ts'
-import { paceBounds } from '../packets/pace.ts'
-import type { KeepPayload, SealedStream } from '../packets/ports.ts'
 import { type Discrepancy, recheckPackets } from '../packets/reseal-log.ts'
-import { startSealer } from '../packets/sealer.ts'
-import { missingIn, withRanges } from '../packets/source-sequences.ts'
 import type { Log } from '../runtime/log.ts'
-import type { Metrics } from '../runtime/metrics.ts'
-import { openPacketMetrics, SHOWN_MAX } from '../runtime/packet-metrics.ts'
 import { repeat } from '../runtime/repeat.ts'
-import { openSeldom } from '../runtime/seldom.ts'
 import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
-import { takeTurns } from '../runtime/take-turns.ts'
 
 export type NodePackets = {
   /** What begins a transaction that appends to the log. */
   readonly begin: string
-  /** To be called after every append. */
-  wake(): void
   readonly reader: LogReader
   /** The bytes of a packet by their hash; undefined where they are not here any more. */
   readonly readPayload: ReadPayload
@@ -44,79 +23,27 @@ export type NodePackets = {
 }
 
 export type NodePacketsDeps = {
-  readonly database: Database
-  readonly registry: Pick<Registry, 'stream'>
+  readonly database: Pick<Database, 'pool'>
   readonly store: ContentStore
   readonly log: Log
-  readonly metrics: Metrics
   readonly stops: Stops
   now(): number
-  /** Of the node, for streams that name none. */
-  readonly operators?: readonly string[]
-  /** Events in packets of which there is no certificate yet. */
-  backlog?(): number | Promise<number>
-  onPacket?(packet: MadePacket): void
   /** Whether a packet has its verdict, so that its events need not be in the log any more. */
   isSettled?(packetId: string): Promise<boolean>
 }
 
-/** From events in the log to packets, beside every other node of this database. */
+/** What is asked of packets that are made, and of the log that they are made from. */
 export async function openNodePackets(
-  settings: Pick<Settings, 'EVENT_BUFFER_MS' | 'PUBLISH_MODE' | 'PACKET_BATCH_MS' | 'EVENT_LINES_KEEP_S'>,
+  settings: Pick<Settings, 'EVENT_LINES_KEEP_S'>,
   deps: NodePacketsDeps,
 ): Promise<NodePackets> {
-  const { store, log, stops, now, backlog = () => 0, onPacket } = deps
+  const { store, log, stops, now } = deps
   const { pool } = deps.database
   const { role, missing } = await findLogRole(pool)
   if (missing !== undefined)
     log.warn(
       `the log of events is guarded by its triggers alone: ${missing}. docs/operations.md says what to do`,
     )
-
-  const seldom = openSeldom()
-  const metrics = openPacketMetrics(deps.metrics.registry, {
-    isBatch: () => sealer.mode() === 'batch',
-    unsealed: () => sealer.load(),
-    watermarks: () => readWatermarks(pool, SHOWN_MAX),
-    async missing() {
-      const gaps = await readSourceGaps(pool, SHOWN_MAX)
-      return gaps.map(each => ({ ...each, missing: Number(missingIn(each)) }))
-    },
-  })
-  const windows = openPolicyWindows(pool)
-  const sealer = startSealer({
-    log: openSealingLog({ pool, sealer: randomUUID(), windows, role, arithmetic: { withRanges, missingIn } }),
-    bounds: {
-      ...paceBounds,
-      mode: settings.PUBLISH_MODE,
-      bufferMs: settings.EVENT_BUFFER_MS,
-      batchMs: settings.PACKET_BATCH_MS,
-    },
-    streamOf: sealedStreams(deps, digest => windows.windowOf(digest)),
-    keepPayload: keepIn(store),
-    now,
-    turns: takeTurns(),
-    backlog,
-    onMode: (mode, load) => log.warn({ mode, ...load }, `packets are made in ${mode} mode from now on`),
-    onPacket(packet) {
-      metrics.sealed.inc({ because: packet.because })
-      metrics.events.observe(packet.header.count)
-      metrics.sealing.observe(Math.max(0, now() - packet.markedMs) / 1_000)
-      for (const lagMs of packet.lag) {
-        metrics.lag(lagMs)
-        if (lagMs < 0) metrics.aheadOfClock.inc()
-      }
-      onPacket?.(packet)
-    },
-    onFailure(error, partitionId) {
-      metrics.failures.inc()
-      seldom(String(partitionId), leftOut =>
-        log.error({ err: error, partitionId, leftOut }, 'sealing failed, and is tried again'),
-      )
-    },
-  })
-  stops.add('sealing of packets', () => sealer.stop())
-
   const readPayload = readFrom(store)
   const keptLines = openKeptLines(pool, readPayload)
   const keepS = settings.EVENT_LINES_KEEP_S
@@ -137,7 +64,6 @@ export async function openNodePackets(
   }
   return {
     begin: beginAs(role),
-    wake: sealer.wake,
     reader: openLogReader({ pool, keptLines }),
     readPayload,
     recheck: () =>
@@ -148,50 +74,6 @@ export async function openNodePackets(
 }
 
 const FORGET_MS = 60_000
-
-function sealedStreams(
-  { registry, operators = [] }: Pick<NodePacketsDeps, 'registry' | 'operators'>,
-  windowOf: SealedStream['windowOf'],
-): (streamId: string) => Promise<SealedStream> {
-  // A stream that has not changed is the same object, and asked for many times a second.
-  const known = new WeakMap<Stream, SealedStream>()
-  return async streamId => {
-    const stream = await registry.stream(streamId)
-    if (stream === undefined)
-      throw new Error(
-        `The log has events of the stream "${streamId}", and the registry does not have the stream.`,
-      )
-    let sealed = known.get(stream)
-    if (sealed === undefined) {
-      const roster = stream.operators.length > 0 ? stream.operators : operators
-      const { audience, readers, latenessMs, policyDigest } = stream
-      sealed = {
-        ...{ audience, readers, latenessMs, policyDigest },
-        rosterDigest: orThrow(rosterDigest(roster)),
-        windowOf,
-      }
-      known.set(stream, sealed)
-    }
-    return sealed
-  }
-}
-
-/** 9999-12-31: as long as the node keeps packets, which nobody but its owner ends. */
-const FOREVER_MS = 253_402_214_400_000
-const holder = nodeHolder('packets')
-
-/** Not advertised: that is for what has a certificate, and each advert costs a transaction. */
-function keepIn(store: ContentStore): KeepPayload {
-  return async ({ header, bytes }, { audience, readers }) => {
-    const wishes = {
-      ...{ holder, audience, readers, advertise: false },
-      retainUntilMs: FOREVER_MS,
-      contentType: 'application/x-ndjson',
-      expected: { sha256: header.rawHash, length: header.bytes },
-    }
-    orThrow(await store.put(bytes, wishes))
-  }
-}
 
 export function readFrom(store: ContentStore): ReadPayload {
   return async rawHash => {

@@ -103,7 +103,12 @@ export function openNodeRounds(settings: RoundSettings, deps: NodeRoundsDeps): N
       const before = state.mode
       state = modeAfter(
         state,
-        { seatable: seatable.size > 0, hasFuel, backlogEvents: await store.backlog(), nowMs: now() },
+        {
+          seatable: seatable.size > 0,
+          hasFuel,
+          backlogEvents: await store.backlog(),
+          nowMs: performance.now(),
+        },
         modeRules(settings),
       )
       if (state.mode === before) return

@@ -1,15 +1,17 @@
 import path from 'node:path'
 import type { Request, Router } from 'express'
+import type { Pool } from 'pg'
 import type { Database } from '../adapters/postgres/database.ts'
 import { startAdvertising } from '../adapters/uhrp/advertise-wanted.ts'
 import type { Adverts } from '../adapters/uhrp/adverts.ts'
-import { type ContentStore, openContentStore } from '../adapters/uhrp/content-store.ts'
+import { type ContentStore, type ContentStoreDeps, openContentStore } from '../adapters/uhrp/content-store.ts'
 import { seatInOverlay } from '../adapters/uhrp/may-upload.ts'
 import { type Swept, startSweep, sweepBounds } from '../adapters/uhrp/sweep.ts'
 import type { Authentication } from '../http/authentication.ts'
 import { uhrpRoutes } from '../http/uhrp-routes.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
+import { openSeldom } from '../runtime/seldom.ts'
 import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
 
@@ -28,6 +30,29 @@ export type StorageDoors = {
   onFailure(error: unknown, request: Request): void
 }
 
+export type StoreSettings = Pick<
+  Settings,
+  'ASSAY_DATA_DIR' | 'UHRP_DIR' | 'UHRP_OBJECT_BYTES_MAX' | 'UHRP_FREE_BYTES_MIN'
+>
+
+/** The store alone, of which a process may have several. */
+export function openNodeStore(
+  settings: StoreSettings,
+  pool: Pool,
+  onTrouble: ContentStoreDeps['onTrouble'],
+): Promise<ContentStore> {
+  return openContentStore({
+    pool,
+    directory: settings.UHRP_DIR ?? path.join(settings.ASSAY_DATA_DIR, 'uhrp'),
+    bounds: {
+      objectBytesMax: settings.UHRP_OBJECT_BYTES_MAX,
+      freeBytesMin: settings.UHRP_FREE_BYTES_MIN,
+    },
+    now: Date.now,
+    onTrouble,
+  })
+}
+
 export async function openNodeStorage(
   settings: Settings,
   { pool }: Database,
@@ -40,16 +65,7 @@ export async function openNodeStorage(
       log.error({ sha256, what }, 'a stored object cannot be served any more; store it again to heal it')
     else log.info({ sha256, what }, 'removed from the store')
   }
-  const store = await openContentStore({
-    pool,
-    directory: settings.UHRP_DIR ?? path.join(settings.ASSAY_DATA_DIR, 'uhrp'),
-    bounds: {
-      objectBytesMax: settings.UHRP_OBJECT_BYTES_MAX,
-      freeBytesMin: settings.UHRP_FREE_BYTES_MIN,
-    },
-    now: Date.now,
-    onTrouble: (sha256, trouble) => onSwept(trouble, sha256),
-  })
+  const store = await openNodeStore(settings, pool, (sha256, trouble) => onSwept(trouble, sha256))
   const stopSweep = startSweep(
     { pool, folder: store.folder, bounds: sweepBounds, now: Date.now, onSwept },
     error => log.error({ err: error }, 'the store could not be swept; it is tried again'),
@@ -61,7 +77,12 @@ export async function openNodeStorage(
       uhrpRoutes({
         pool,
         store,
-        mayUpload: seatInOverlay(pool),
+        mayUpload: seatInOverlay({
+          db: pool,
+          coordinators: settings.EVENT_COORDINATORS,
+          quotaBytes: settings.UHRP_QUOTA_BYTES,
+          now: Date.now,
+        }),
         authentication,
         uploaders: settings.UHRP_UPLOADERS.includes('any') ? 'any' : new Set(settings.UHRP_UPLOADERS),
         quotaBytes: settings.UHRP_QUOTA_BYTES,
@@ -71,6 +92,7 @@ export async function openNodeStorage(
         onFailure,
       }),
     advertise(adverts, address) {
+      const seldom = openSeldom()
       const advertising = startAdvertising({
         pool,
         adverts,
@@ -78,7 +100,12 @@ export async function openNodeStorage(
         urlOf: sha256 => `${address}/uhrp/${sha256}`,
         onFailure(sha256, error) {
           metrics.uhrpUnadvertised.inc()
-          log.warn({ err: error, sha256 }, 'an advert of stored content failed; it is tried again')
+          seldom(sha256, leftOut =>
+            log.warn(
+              { err: error, sha256, leftOut },
+              'an advert of stored content failed; it is tried again',
+            ),
+          )
         },
       })
       stops.add('adverts of stored content', advertising.stop)

@@ -73,13 +73,13 @@ function replay(vectors: string): void {
       withoutAdmin = await adminApp(node)
       broken = await runningNode()
       await broken.dropDatabase()
-    })
+    }, 60_000)
     afterAll(async () => {
       await admin.stop()
       await withoutAdmin.stop()
       await node.end()
       await broken.end()
-    })
+    }, 60_000)
 
     const file = vectorFile.parse(JSON.parse(fs.readFileSync(path.join(vectors, `${name}.json`), 'utf8')))
     for (const { id, description, input, expected } of file.vectors) {

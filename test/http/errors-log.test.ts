@@ -50,7 +50,7 @@ describe('the log of a node at its most talkative', () => {
     })
     await client.send({ method: 'PUT', path: `/uhrp/uploads/${uploadToken}`, body: fresh })
     await client.send({ method: 'GET', path: `/uhrp/${'0'.repeat(64)}?ticket=${uploadToken}` })
-    await until(() => node.lines.filter(line => line.includes('/uhrp/')).length === 2)
+    await until(() => node.lines.filter(line => line.includes('"path":"/uhrp/')).length === 2)
     await until(() => node.lines.some(line => line.includes('a request failed')))
     client.close()
     await node.stop()

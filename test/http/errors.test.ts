@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import express from 'express'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { type BeefTransaction, writeBeef } from '../../src/contract/beef.ts'
@@ -113,6 +114,33 @@ describe('every path of a node', () => {
     })
     expect(answers.map(codeOf)).toEqual([[400, 'ERR_LOOKUP_INVALID_QUERY']])
   })
+})
+
+describe('lookups that are not answered in their time', () => {
+  test('are told so, and keep nothing else from the database', async () => {
+    const holder = new pg.Client({ connectionString: node.databaseUrl })
+    await holder.connect()
+    await holder.query('begin; lock table gitdata_jobs in access exclusive mode')
+    const body = Buffer.from(
+      JSON.stringify({ service: baseLookupServices.jobs, query: { stage: 'validate' } }),
+    )
+    const asked = Promise.all(Array.from({ length: 24 }, () => fetchOf('/lookup', body)))
+    const { told } = await Promise.race([
+      fetchOf('/health').then(health => ({ told: health.status })),
+      asked.then(() => ({ told: 'the lookups, first' })),
+    ])
+    expect(told).toBe(200)
+    for (const answer of await asked) {
+      expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1'])
+      expect(await answer.text()).toContain('ask for less')
+    }
+    await holder.end()
+  }, 60_000)
+
+  const fetchOf = (path: string, body?: Buffer) =>
+    fetch(`${node.url}${path}`, {
+      ...(body && { method: 'POST', body, headers: { 'content-type': 'application/json' } }),
+    })
 })
 
 describe('a lookup whose answer is long', () => {

@@ -2,17 +2,22 @@ import { Registry } from 'prom-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openFindEvent } from '../../src/adapters/projections/find-event.ts'
 import { projectionBounds, projectSome } from '../../src/adapters/projections/project.ts'
+import { openFindReader, readableSql, readerValues } from '../../src/adapters/reading/readable.ts'
 import type { Stream } from '../../src/core/registry/stream.ts'
 import { nodeApp } from '../../src/http/app.ts'
-import { eventRoutes } from '../../src/http/event-routes.ts'
+import { eventRoutes } from '../../src/http/read/event-routes.ts'
+import { openReading } from '../../src/http/read/reading.ts'
 import { type HttpServer, httpLimits, listen } from '../../src/http/server.ts'
 import type { ItemAnswer } from '../../src/ingest/arrived.ts'
+import { openEventDetails } from '../../src/node/node-detail.ts'
 import { type LogBed, openLogBed, sampleSource } from '../support/log-bed.ts'
-import { routesOf, undocumented } from './openapi-checks.ts'
-import { openObjects, readApiDocument } from './openapi-document.ts'
+import { party } from '../support/pipeline.ts'
+import { testOnlyAuthentication, testOnlyIdentityHeader } from '../support/test-only-authentication.ts'
+import { undocumented } from './openapi-checks.ts'
+import { readApiDocument } from './openapi-document.ts'
 import { type HttpAnswer, HttpClient } from './raw-http.ts'
 
-const operations = readApiDocument().operations.filter(({ tag }) => tag === 'events')
+const operation = readApiDocument().operations.find(({ path }) => path === '/ingest/events/{id}')
 const failures: unknown[] = []
 let bed: LogBed
 let http: HttpServer
@@ -32,7 +37,17 @@ afterAll(async () => {
 
 const routes = () =>
   eventRoutes({
-    findEvent: id => openFindEvent(bed.database.pool, tailMax === undefined ? {} : { tailMax })(id),
+    findEvent: (...asked) =>
+      openFindEvent(bed.database.pool, tailMax === undefined ? {} : { tailMax })(...asked),
+    // Nothing here is sealed, so there is nothing to open.
+    details: openEventDetails({
+      pool: bed.database.pool,
+      content: { open: async () => ({ kind: 'none' }) },
+    }),
+    reading: openReading({
+      authentication: testOnlyAuthentication(),
+      findReader: openFindReader(bed.database.pool),
+    }),
     onFailure: error => void failures.push(error),
   })
 const app = () =>
@@ -68,9 +83,13 @@ function idOf(answer: ItemAnswer | undefined): string {
   if (answer?.status !== 'accepted' && answer?.status !== 'revision') throw new Error(JSON.stringify(answer))
   return answer.eventId
 }
-const get = (id: string) => client.send({ method: 'GET', path: `/ingest/events/${id}` })
+const get = (id: string, identityKey?: string) =>
+  client.send({
+    method: 'GET',
+    path: `/ingest/events/${id}`,
+    headers: identityKey === undefined ? {} : { [testOnlyIdentityHeader]: identityKey },
+  })
 const read = ({ body }: HttpAnswer): unknown => JSON.parse(body.toString())
-const [operation] = operations
 const documented = (answer: HttpAnswer) => operation && undocumented(operation, answer)
 
 describe('an event by its id', () => {
@@ -139,28 +158,44 @@ describe('an event by its id', () => {
     }
   })
 
+  test('is there for those whom its stream or its tenant names, and never to be kept', async () => {
+    const [named, ofTenant, other] = ['named', 'of the tenant', 'other'].map(name => party(name).identityKey)
+    const blindKey = new Uint8Array(32).fill(7)
+    const restricted = await sendTo('named', { audience: 'restricted', blindKey })
+    const another = await sendTo('of-tenant', { tenantId: 'acme' })
+    const both = await sendTo('of-tenant-restricted', { audience: 'restricted', blindKey, tenantId: 'acme' })
+    const { pool } = bed.database
+    await pool.query(`update streams set readers = $1 where stream_id = 'named'`, [[named]])
+    await pool.query(
+      `insert into overlay_event_sources (source_id, name, source_type, identity_key, tenant_id)
+        values ('theirs', 'theirs', 'webhook', $1, 'acme')`,
+      [ofTenant],
+    )
+    const statuses = async (id: string) => {
+      const answers = await Promise.all([named, ofTenant, other].map(key => get(id, key)))
+      return answers.map(({ status, headers }) => [status, headers['cache-control']].join(' '))
+    }
+    const [yes, no] = ['200 private, no-store', '404 private, no-store']
+    expect(await statuses(restricted)).toEqual([yes, no, no])
+    expect(await statuses(another)).toEqual([no, yes, no])
+    expect(await statuses(both)).toEqual([no, no, no])
+    expect((await get(restricted, 'somebody')).status).toBe(401)
+    // The rule in SQL is the same.
+    const { rows } = await pool.query(
+      `select stream_id from streams as stream where ${readableSql('stream', 1)} and stream_id = any ($3) order by 1`,
+      [
+        ...readerValues(await openFindReader(pool)(ofTenant ?? '')),
+        ['named', 'of-tenant', 'readings', 'unpublished'],
+      ],
+    )
+    expect(rows).toEqual([{ stream_id: 'of-tenant' }, { stream_id: 'readings' }])
+  })
+
   test('cannot be said to be missing while too much is not projected', async () => {
     tailMax = 10
     const answer = await get(await sendTo('tail'))
     tailMax = undefined
     expect([answer.status, answer.headers['retry-after'], documented(answer)]).toEqual([503, '5', []])
     expect(read(answer)).toMatchObject({ error: 'busy', retryable: true })
-  })
-})
-
-describe('docs/openapi.yaml, on events', () => {
-  test('lists the routes, and no other', () => {
-    expect(routesOf(routes()).sort()).toEqual(
-      operations.map(({ method, path }) => `${method} ${path}`).sort(),
-    )
-  })
-
-  test('closes every object that an answer holds', () => {
-    const open = operations.flatMap(({ id, answers }) =>
-      [...answers].flatMap(([status, { bodies }]) =>
-        [...bodies.values()].flatMap(({ schema }) => openObjects(schema, `${id} ${status}`)),
-      ),
-    )
-    expect(open).toEqual([])
   })
 })

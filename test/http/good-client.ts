@@ -1,10 +1,10 @@
 import * as z from 'zod'
 import { type Beef, type BeefTransaction, readBeef, writeBeef } from '../../src/contract/beef.ts'
 import { baseTopics } from '../../src/contract/names.ts'
-import { fromHex } from '../../src/core/bytes.ts'
+import { fromHex, sameBytes } from '../../src/core/bytes.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import { batchTransaction } from '../support/event-batches.ts'
-import type { Party } from '../support/pipeline.ts'
+import { type Party, payTo } from '../support/pipeline.ts'
 import { coinOf } from './hostile-beef.ts'
 import { HttpClient } from './raw-http.ts'
 
@@ -65,7 +65,9 @@ export function goodClient(port: number, owner: Party, funding: readonly BeefTra
       }
     }
   }
-  const coins = funding.at(-1)?.outputs.length ?? 0
+  const { script: lock } = payTo(owner, 1)
+  // The last of the faucet's is its own change.
+  const coins = funding.at(-1)?.outputs.filter(({ script }) => sameBytes(script, lock)).length ?? 0
   const running = run()
   return {
     served: () => served,

@@ -29,7 +29,23 @@ export function undocumented({ answers }: Operation, { status, headers, body }: 
 }
 
 function isJson(type: string): boolean {
-  return type === 'application/json' || type === 'application/problem+json'
+  return type === 'application/json' || type.endsWith('+json')
+}
+
+/** What the answers to all of these have that the document does not say, and the statuses in it that none of them has. */
+export async function compareAnswers<Request extends Sent>(
+  operation: Operation,
+  requests: readonly Request[],
+  send: (request: Request) => Promise<HttpAnswer>,
+): Promise<{ readonly undocumented: string[]; readonly neverSeen: string[] }> {
+  const seen = new Set<string>()
+  const failed: string[] = []
+  for (const request of requests) {
+    const answer = await send({ ...request, method: operation.method })
+    seen.add(String(answer.status))
+    failed.push(...undocumented(operation, answer).map(each => `${each}: ${shown(request, answer)}`))
+  }
+  return { undocumented: failed, neverSeen: [...operation.answers.keys()].filter(each => !seen.has(each)) }
 }
 
 export function shown({ path, headers, body }: Sent, answer: HttpAnswer): string {

@@ -1,9 +1,11 @@
+import { connect } from 'node:net'
 import { Registry } from 'prom-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { inTransaction } from '../../src/adapters/postgres/sql.ts'
 import { type Holder, nodeHolder, seatHolder } from '../../src/adapters/uhrp/holder.ts'
+import { readPartList } from '../../src/contract/part-list.ts'
 import { signRequest } from '../../src/contract/request-signature.ts'
-import { ROUNDS_PATH, type RoundPart, roundPartUrl } from '../../src/contract/round-locations.ts'
+import { onBehalfOf, ROUNDS_PATH, type RoundPart, roundPartUrl } from '../../src/contract/round-locations.ts'
 import { readWork, writeWork } from '../../src/contract/work.ts'
 import { fromUtf8, utf8 } from '../../src/core/bytes.ts'
 import { orThrow } from '../../src/core/fault.ts'
@@ -13,12 +15,15 @@ import { type HttpServer, httpLimits, listen } from '../../src/http/server.ts'
 import { openNodeRoundParts } from '../../src/node/node-round-parts.ts'
 import { party } from '../support/pipeline.ts'
 import { type UhrpBed, uhrpBed } from '../support/uhrp-bed.ts'
+import { until } from '../support/until.ts'
 import { routesOf, shown, undocumented } from './openapi-checks.ts'
 import { readApiDocument } from './openapi-document.ts'
 import { HttpClient } from './raw-http.ts'
 
 const agent = party('agent with a seat')
+const publicAgent = party('agent with a seat in the public round')
 const stranger = party('agent without one')
+const log = party('log')
 const nameOf = (what: string) => sha256Hex(`name of ${what}`)
 
 /** Two members, of which the second has no answer: outcomes stand where readWork would find them. */
@@ -27,6 +32,9 @@ const work = (of: string) =>
     { leaf: nameOf(`${of} leaf`), output: utf8(`${of} output`), state: utf8(`${of} state`) },
     { leaf: '0'.repeat(64), output: new Uint8Array(), state: new Uint8Array() },
   ])
+/** More than a connection holds that nobody reads from. */
+const largeState = Buffer.alloc(24 * 1024 * 1024, 'state')
+const halfMegabytes = Array.from({ length: 10 }, (_, i) => Buffer.alloc(512 * 1024, String(i)))
 const lines = (of: string) => utf8(`{"of":"${of}"}\n`)
 
 describe('what agents fetch of a round', () => {
@@ -42,7 +50,10 @@ describe('what agents fetch of a round', () => {
     for (const audience of ['public', 'restricted'] as const) await fill(bed, audience)
     const { pool } = bed.database
     const onFailure = (error: unknown) => void failures.push(error)
-    const rounds = openNodeRoundParts({ database: { pool }, content: bed.store, now: bed.now, onFailure })
+    const rounds = openNodeRoundParts({
+      ...{ database: { pool }, content: bed.store, now: bed.now, onFailure },
+      logKey: log.identityKey,
+    })
     const routes = [[ROUNDS_PATH, rounds]] as const
     const app = nodeApp({ routes, metrics: new Registry(), network: 'local', onFailure })
     http = await listen(app, 0, '127.0.0.1', { ...httpLimits, headers: standingHeaders('local') })
@@ -57,10 +68,11 @@ describe('what agents fetch of a round', () => {
   })
 
   const fetchPart = (part: RoundPart, name: string, headers: Record<string, string> = {}) =>
-    fetch(roundPartUrl(location, part, name), { headers })
-  const signed = (part: RoundPart, name: string, by = agent, nonce = nextNonce()) => {
-    const { pathname: path } = new URL(roundPartUrl(location, part, name))
-    const request = { method: 'GET', path, nonce, body: new Uint8Array() }
+    fetch(onBehalfOf(roundPartUrl(location, part, name), log.identityKey), { headers })
+  const signed = (part: RoundPart, name: string, by = agent, logKey = log.identityKey) => {
+    const { pathname, search } = new URL(onBehalfOf(roundPartUrl(location, part, name), logKey))
+    const nonce = nextNonce()
+    const request = { method: 'GET', path: pathname + search, nonce, body: new Uint8Array() }
     return {
       'X-Identity-Key': by.identityKey,
       'X-Nonce': nonce,
@@ -81,7 +93,7 @@ describe('what agents fetch of a round', () => {
 
   test('is given to anybody where it is public, and may be kept for ever', async () => {
     for (const [part, name, bytes] of parts('public')) {
-      const answer = await fetchPart(part, name)
+      const answer = await fetch(roundPartUrl(location, part, name))
       expect([part, answer.status, fromUtf8(new Uint8Array(await answer.arrayBuffer()))]).toEqual([
         part,
         200,
@@ -118,8 +130,10 @@ describe('what agents fetch of a round', () => {
       const statuses = [
         await fetchPart(part, name),
         await fetchPart(part, name, signed(part, name, stranger)),
+        // The publisher of the public round has named all of it there, and its agents have seats in that.
+        await fetchPart(part, name, signed(part, name, publicAgent)),
       ].map(({ status }) => status)
-      expect([part, ...statuses]).toEqual([part, 404, 404])
+      expect([part, ...statuses]).toEqual([part, 404, 404, 404])
       const answer = await fetchPart(part, name, signed(part, name))
       const got = fromUtf8(new Uint8Array(await answer.arrayBuffer()))
       expect([part, answer.status, answer.headers.get('cache-control')]).toEqual([
@@ -130,6 +144,45 @@ describe('what agents fetch of a round', () => {
       if (bytes !== undefined) expect(got).toBe(fromUtf8(bytes))
     }
   })
+
+  test.each(["tenant_id = 'acme'", 'published = false'])(
+    'is given to agents with a seat alone where %s',
+    async set => {
+      const { pool } = bed.database
+      await inTransaction(pool, async db => {
+        await db.query('set local session_replication_role = replica')
+        await db.query(
+          `insert into streams (stream_id, audience, level, shards_by, shards_count, domain, policy_digest, lateness_ms, created_ms,
+            updated_ms) values ('public', 'public', 'basic', 'key', 1, 'd', $1, 0, 0, 0) on conflict do nothing`,
+          [Buffer.from(nameOf('public policy'), 'hex')],
+        )
+      })
+      await pool.query(`update streams set ${set} where stream_id = 'public'`)
+      // One that has not looked before.
+      const rounds = openNodeRoundParts({
+        ...{ database: { pool }, content: bed.store, now: bed.now, logKey: log.identityKey },
+        onFailure: error => void failures.push(error),
+      })
+      const app = nodeApp({
+        ...{ routes: [[ROUNDS_PATH, rounds]], metrics: new Registry(), network: 'local' },
+        onFailure: error => void failures.push(error),
+      })
+      const fresh = await listen(app, 0, '127.0.0.1', { ...httpLimits, headers: standingHeaders('local') })
+      const ask = async (part: RoundPart, name: string, headers: Record<string, string> = {}) => {
+        const url = roundPartUrl(`http://127.0.0.1:${fresh.port}${ROUNDS_PATH}`, part, name)
+        const answer = await fetch(onBehalfOf(url, log.identityKey), { headers })
+        await answer.arrayBuffer()
+        return answer.status
+      }
+      const all = [...parts('public'), ['outcome', nameOf('public leaf'), undefined] as const]
+      for (const [part, name] of all) {
+        const statuses = [await ask(part, name), await ask(part, name, signed(part, name, publicAgent))]
+        expect([part, ...statuses]).toEqual([part, 404, 200])
+      }
+      await fresh.stop()
+      await pool.query(`update streams set tenant_id = null, published = true where stream_id = 'public'`)
+    },
+  )
 
   test('refuses a signature that is used again, is over another path, or is of version 1', async () => {
     const [part, name] = ['document', nameOf('restricted document')] as const
@@ -144,14 +197,27 @@ describe('what agents fetch of a round', () => {
     expect((await fetchPart(part, name, rest)).status).toBe(401)
   })
 
+  test('refuses what an agent has signed for the job of another log, wherever it was passed on from', async () => {
+    const [part, name] = ['document', nameOf('restricted document')] as const
+    const other = party('another log').identityKey
+    const headers = signed(part, name, agent, other)
+    const passedOn = await fetch(onBehalfOf(roundPartUrl(location, part, name), other), { headers })
+    expect(passedOn.status).toBe(401)
+    expect(await passedOn.text()).toContain(`?log=${log.identityKey}`)
+    expect((await fetchPart(part, name, headers)).status).toBe(401)
+    const bare = await fetch(roundPartUrl(location, part, name), { headers: signed(part, name) })
+    expect(bare.status).toBe(401)
+  })
+
   test('is described in docs/openapi.yaml, whatever is answered', async () => {
     const [operation, ...others] = readApiDocument().operations.filter(({ path }) =>
-      path.startsWith(`${ROUNDS_PATH}/`),
+      path.startsWith(`${ROUNDS_PATH}/{part}`),
     )
     if (operation === undefined) throw new Error('the document has no such route')
     const rounds = openNodeRoundParts({
       ...{ content: bed.store, now: bed.now, onFailure: () => undefined },
       database: { pool: bed.database.pool },
+      logKey: log.identityKey,
     })
     const documented = [operation, ...others].map(({ method, path }) => `${method} ${path}`)
     expect(routesOf(rounds).map(route => route.replace(' ', ` ${ROUNDS_PATH}`))).toEqual(documented)
@@ -166,6 +232,7 @@ describe('what agents fetch of a round', () => {
         get(`${part}/${nameOf(`public ${part === 'manifest' ? 'version' : part}`)}`),
       ),
       get(`outcome/${nameOf('public leaf')}`),
+      get(`document/${nameOf('public document')},${nameOf('restricted document')}`),
       get(`document/${nameOf('public document')}`, { 'if-none-match': `"${nameOf('public document')}"` }),
       get(`document/${document}`, signed('document', document)),
       get(`document/${document}`, { 'X-Nonce': '1' }),
@@ -181,15 +248,96 @@ describe('what agents fetch of a round', () => {
     expect([...operation.answers.keys()].filter(status => !seen.has(status))).toEqual(['500', '503'])
   })
 
+  test('leaves room for agents with seats, however many strangers take nothing of what they asked for', async () => {
+    const { pool } = bed.database
+    const onFailure = (error: unknown) => void failures.push(error)
+    const limits = { readsOfNetworkMax: 2, seatedReadsAtOnceMax: 1, silenceMsMax: 1500 }
+    const rounds = openNodeRoundParts({
+      ...{ content: bed.store, now: bed.now, limits, onFailure },
+      ...{ database: { pool }, logKey: log.identityKey },
+    })
+    const routes = [[ROUNDS_PATH, rounds]] as const
+    const app = nodeApp({ routes, metrics: new Registry(), network: 'local', onFailure })
+    const narrow = await listen(app, 0, '127.0.0.1', { ...httpLimits, headers: standingHeaders('local') })
+    const path = `${ROUNDS_PATH}/state/${sha256Hex(largeState)}`
+    const silent = [0, 1].map(() => {
+      const socket = connect(narrow.port, '127.0.0.1').pause()
+      socket.on('error', () => undefined)
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
+      return socket
+    })
+    const [part, name] = ['document', nameOf('public document')] as const
+    const ask = async (headers: Record<string, string> = {}) => {
+      const url = roundPartUrl(`http://127.0.0.1:${narrow.port}${ROUNDS_PATH}`, part, name)
+      const answer = await fetch(onBehalfOf(url, log.identityKey), { headers })
+      await answer.arrayBuffer()
+      return answer.status
+    }
+    await until(async () => (await ask()) === 503)
+    expect(await ask(signed(part, name, stranger))).toBe(503)
+    expect(await ask(signed(part, name))).toBe(200)
+    await until(async () => (await ask()) === 200)
+    for (const socket of silent) socket.destroy()
+    await narrow.stop()
+  })
+
+  describe('several parts at once', () => {
+    const listOf = async (part: RoundPart, names: readonly string[], by?: typeof agent) => {
+      const name = names.join(',')
+      const answer = await fetchPart(part, name, by === undefined ? {} : signed(part, name, by))
+      const bytes = new Uint8Array(await answer.arrayBuffer())
+      expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'private, no-store'])
+      return orThrow(readPartList(bytes, names.length)).map(each => each && fromUtf8(each))
+    }
+    const names = ['public', 'restricted', 'no'].map(of => nameOf(`${of} document`))
+
+    test('come in the order of their names, without those that are not for whoever asks', async () => {
+      const [open, closed] = [documentOf('public'), documentOf('restricted')]
+      expect(await listOf('document', names)).toEqual([open, undefined, undefined])
+      expect(await listOf('document', names, stranger)).toEqual([open, undefined, undefined])
+      expect(await listOf('document', [...names].reverse(), agent)).toEqual([undefined, closed, open])
+    })
+
+    test('come without what is long, and without what does not fit any more', async () => {
+      const small = sha256Hex('public kept state')
+      expect(await listOf('state', [sha256Hex(largeState), small])).toEqual([undefined, 'public kept state'])
+      // Each of them is short enough to come, and not all of them are.
+      const many = halfMegabytes.map(sha256Hex)
+      const found = await listOf('state', [...many, small])
+      expect(found.map(each => each?.length)).toEqual([
+        ...many.map((_, i) => (i < 8 ? 512 * 1024 : undefined)),
+        undefined,
+      ])
+    })
+
+    test('are no more than 64', async () => {
+      const list = (length: number) => Array.from({ length }, () => names[0] ?? '')
+      expect((await fetchPart('document', list(65).join(','))).status).toBe(404)
+      expect(await listOf('document', list(64))).toEqual(list(64).map(() => documentOf('public')))
+      for (const name of [`${names[0]},`, `,${names[0]}`, `${names[0]},x`])
+        expect((await fetchPart('document', name)).status).toBe(404)
+    })
+  })
+
   test('answers a name that is none, or a part that is none, as one that is not there', async () => {
     for (const path of ['document/xyz', `secrets/${nameOf('x')}`, `packet/${nameOf('nothing')}`])
       expect((await fetch(`${location}/${path}`)).status).toBe(404)
   })
 })
 
+/** Whoever publishes writes some of a document: here names of what is another's, spelled as a document would. */
+const othersNames = [
+  nameOf('restricted policy'),
+  sha256Hex('restricted kept state'),
+  nameOf('restricted version'),
+].flatMap(name => [name, `"digest":"${name}"`, `"stateIn":"${name}"`, `"versionId":"${name}"`])
+
 function documentOf(of: string): string {
   return JSON.stringify({
-    named: [...['policy', 'version'].map(what => nameOf(`${of} ${what}`)), sha256Hex(`${of} kept state`)],
+    headers: of === 'public' ? [{ constants: { policyTags: othersNames }, sources: [] }] : [],
+    policies: [{ digest: nameOf(`${of} policy`), locations: [] }],
+    partitions: [{ stateIn: sha256Hex(`${of} kept state`) }],
+    parents: [{ versionId: nameOf(`${of} version`) }],
   })
 }
 
@@ -205,6 +353,7 @@ async function fill({ database: { pool }, store }: UhrpBed, audience: 'public' |
   const undecided = `undecided ${of}`
   const rawHash = await put(lines(of), nodeHolder('packets'))
   const keptState = await put(utf8(`${of} kept state`), nodeHolder('states'))
+  const largeObject = await put(largeState, nodeHolder('states'))
   const hex = (what: string) => Buffer.from(nameOf(`${of} ${what}`), 'hex')
   const outputAt = 2 * 32 + 4
   const outputBytes = utf8(`${of} output`).length
@@ -274,7 +423,7 @@ async function fill({ database: { pool }, store }: UhrpBed, audience: 'public' |
       job_tx: hex('job'),
       vout: 0,
       stage: 'validate',
-      agent_key: Buffer.from(agent.identityKey, 'hex'),
+      agent_key: Buffer.from((of === 'public' ? publicAgent : agent).identityKey, 'hex'),
       operator: Buffer.alloc(33),
       endpoints: [],
       satoshis: 1,
@@ -327,6 +476,21 @@ async function fill({ database: { pool }, store }: UhrpBed, audience: 'public' |
       bytes: 1,
       kept_ms: 0,
     })
+    await insert('kept_states', {
+      state: Buffer.from(largeObject, 'hex'),
+      partition_id: partition,
+      packet_no: 1,
+      bytes: largeState.length,
+      kept_ms: 0,
+    })
+    for (const [i, bytes] of (of === 'public' ? halfMegabytes : []).entries())
+      await insert('kept_states', {
+        state: Buffer.from(await put(bytes, nodeHolder('states')), 'hex'),
+        partition_id: partition,
+        packet_no: 100 + i,
+        bytes: bytes.length,
+        kept_ms: 0,
+      })
     await insert('dlm_versions', {
       version_id: hex('version'),
       standing: 'certified',

@@ -19,6 +19,8 @@ export type ServedUhrp = UhrpBed & {
   readonly failures: unknown[]
 }
 
+export const COORDINATOR_QUOTA_BYTES = 4 * 1024 * 1024
+
 export async function servedUhrp(more: Partial<UhrpRouteDeps> = {}): Promise<ServedUhrp> {
   const bed = await uhrpBed({
     ...(more.limits?.objectBytesMax && { objectBytesMax: more.limits.objectBytesMax }),
@@ -29,7 +31,12 @@ export async function servedUhrp(more: Partial<UhrpRouteDeps> = {}): Promise<Ser
   const routes = uhrpRoutes({
     pool,
     store: bed.store,
-    mayUpload: seatInOverlay(pool),
+    mayUpload: seatInOverlay({
+      db: pool,
+      coordinators: [coordinator.identityKey],
+      quotaBytes: COORDINATOR_QUOTA_BYTES,
+      now: bed.now,
+    }),
     authentication: testOnlyAuthentication(),
     uploaders: 'any',
     quotaBytes: 1024 * 1024 * 1024,
@@ -66,8 +73,8 @@ export const agents = [party('agent 0'), party('agent 1'), party('agent 2')] as 
 
 /** A job whose outputs 0 to 2 are the seats of `agents`, and output 3 the thread; admitted, as a topic would have. */
 export async function admittedJob(
-  { database }: UhrpBed,
-  { outputBytesMax = 1024 * 1024, admitted = true } = {},
+  { database, now }: UhrpBed,
+  { outputBytesMax = 1024 * 1024, admitted = true, by = coordinator } = {},
 ): Promise<string> {
   const facts: Facts = {
     template: 'packet',
@@ -76,18 +83,18 @@ export async function admittedJob(
     members: [0],
     inputRoot: '00'.repeat(32),
     inputHash: 'ab'.repeat(32),
-    deadlineMs: 1_785_000_000_000,
+    deadlineMs: now() + 60_000,
     outputBytesMax,
   }
   const seats = agents.map((agent, n) => ({
     agent,
     operator: party(`operator ${n}`),
-    operatorFromMs: 1_780_000_000_000,
-    operatorToMs: 1_790_000_000_000,
+    operatorFromMs: 0,
+    operatorToMs: facts.deadlineMs,
   }))
   const label = `fuel ${jobs++}`
-  const fuel = p2pkhSpend(coins(coordinator, label, 1), 0, coordinator)
-  const job = jobTransaction({ coordinator, subject: 'cd'.repeat(32) }, facts, seats, [fuel])
+  const fuel = p2pkhSpend(coins(by, label, 1), 0, by)
+  const job = jobTransaction({ coordinator: by, subject: 'cd'.repeat(32) }, facts, seats, [fuel])
   const { pool } = database
   await pool.query('insert into transactions (txid, raw, stored_ms) values ($1, $2, 0)', [
     bytea(job.txid),

@@ -25,7 +25,7 @@ const onFailure = (error: unknown) => void process.stderr.write(`${error}\n`)
 const routes = uhrpRoutes({
   pool,
   store,
-  mayUpload: seatInOverlay(pool),
+  mayUpload: seatInOverlay({ db: pool, coordinators: [], quotaBytes: 0, now: Date.now }),
   authentication: testOnlyAuthentication(),
   uploaders: 'any',
   quotaBytes: Number.MAX_SAFE_INTEGER,

@@ -3,6 +3,8 @@ import { PrivateKey, ProtoWallet, StorageUploader, StorageUtils } from '@bsv/sdk
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { sha256Hex } from '#sha256'
+import { bytea, inTransaction } from '../../src/adapters/postgres/sql.ts'
+import { UPLOAD_GRACE_MS } from '../../src/adapters/uhrp/may-upload.ts'
 import { uhrpUrlOf } from '../../src/contract/uhrp-url.ts'
 import type { Upload } from '../../src/contract/work.ts'
 import { httpLimits } from '../../src/http/server.ts'
@@ -11,7 +13,15 @@ import { type Party, party } from '../support/pipeline.ts'
 import { testOnlyIdentityHeader } from '../support/test-only-authentication.ts'
 import { until } from '../support/until.ts'
 import { exchange, type HttpAnswer } from './raw-http.ts'
-import { admittedJob, agents, coordinator, type ServedUhrp, servedUhrp, uploadPath } from './served-uhrp.ts'
+import {
+  admittedJob,
+  agents,
+  COORDINATOR_QUOTA_BYTES,
+  coordinator,
+  type ServedUhrp,
+  servedUhrp,
+  uploadPath,
+} from './served-uhrp.ts'
 
 const MINUTE_MS = 60_000
 const OBJECT_BYTES_MAX = 2_000_000
@@ -144,6 +154,24 @@ describe("an agent's output", () => {
     expect(answerOf(await put(uploadPath(agent, unadmitted), fresh))).toEqual([403, 'ERR_AUTH_FORBIDDEN'])
   })
 
+  test('is stored for coordinators alone that are listed, or whose round is at this node', async () => {
+    const stranger = party('a coordinator that makes jobs for its own agents')
+    const upload = {
+      ...announced(fresh),
+      jobOutpoint: { txid: await admittedJob(served, { by: stranger }), vout: 0 },
+    }
+    expect(answerOf(await put(uploadPath(agent, upload), fresh))).toEqual([403, 'ERR_AUTH_FORBIDDEN'])
+    await inTransaction(served.database.pool, async db => {
+      await db.query('set local session_replication_role = replica')
+      await db.query(
+        `insert into round_seats (job_tx, vout, stage, agent_key, operator, endpoints, satoshis, next_run_ms, made_ms)
+          values ($1, 0, 'normalize', $2, $2, '{}', 1, 0, 0)`,
+        [bytea(upload.jobOutpoint.txid), bytea(agent.identityKey)],
+      )
+    })
+    expect(answerOf(await put(uploadPath(agent, upload), fresh))).toBe(200)
+  })
+
   test('that stops coming is given up, and nothing of it stays', async () => {
     const head = `PUT ${path()} HTTP/1.1\r\nHost: x\r\nContent-Length: ${fresh.length}\r\n\r\n`
     const answers = await exchange(served.port, socket => socket.write(`${head}never`))
@@ -156,6 +184,22 @@ describe("an agent's output", () => {
     await until(async () => !(await arriving()))
     await leavesNothing()
     expect(answerOf(await put(path(), fresh))).toBe(200)
+  })
+
+  test('is stored up to the quota of its coordinator, and not for a job that is long over', async () => {
+    const mebibyte = (fill: number) => Buffer.alloc(1024 * 1024, fill)
+    const statuses = []
+    for (let i = 0; i <= COORDINATOR_QUOTA_BYTES / mebibyte(0).length; i++) {
+      const jobOutpoint = { txid: await admittedJob(served), vout: 0 }
+      const upload = { ...announced(mebibyte(i)), jobOutpoint }
+      statuses.push(answerOf(await put(uploadPath(agent, upload), mebibyte(i))))
+    }
+    expect(statuses.slice(0, 3)).toEqual([200, 200, 200])
+    expect(statuses.at(-1)).toEqual([413, 'ERR_REQUEST_TOO_LARGE'])
+
+    const upload = { ...announced(fresh), jobOutpoint: { txid: await admittedJob(served), vout: 0 } }
+    served.pass(UPLOAD_GRACE_MS + 2 * MINUTE_MS)
+    expect(answerOf(await put(uploadPath(agent, upload), fresh))).toEqual([403, 'ERR_AUTH_FORBIDDEN'])
   })
 })
 

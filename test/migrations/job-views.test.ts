@@ -1,23 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { migrations } from '../../migrations/index.ts'
-import { type Database, openDatabase } from '../../src/adapters/postgres/database.ts'
-import { migrate } from '../../src/adapters/postgres/migrate.ts'
-import { type TemporaryDatabase, temporaryDatabase } from '../support/database.ts'
-import { silentLog } from '../support/silent-log.ts'
+import type { Database } from '../../src/adapters/postgres/database.ts'
+import { migratedDatabase } from '../support/migrated-database.ts'
 
 describe('the views of jobs', () => {
-  let temporary: TemporaryDatabase
   let database: Database
   beforeAll(async () => {
-    temporary = await temporaryDatabase()
-    database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
-    await migrate(database, migrations)
+    database = await migratedDatabase()
     await database.pool.query(oneEventWithOneSeat)
   })
-  afterAll(async () => {
-    await database.close()
-    await temporary.drop()
-  })
+  afterAll(() => database.close())
 
   test('list a seat once for each event of its packet, in the words that overlay clients know', async () => {
     const { rows } = await database.pool.query('select * from overlay_event_jobs')

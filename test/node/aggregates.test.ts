@@ -100,6 +100,17 @@ describe('a stream with windows and rollups', () => {
       const content = await bytesOf(`${bed.url}/uhrp/${honest.manifest.content.contentHash}`)
       expect(content).toEqual(honest.content)
     }
+    const rollup = shown[2]?.versionId ?? ''
+    const verdict = await until(async () => {
+      const told = await jsonOf(`${bed.url}/ready?versionId=${rollup}`)
+      return told['ready'] === true && told
+    })
+    expect(verdict).toMatchObject({ reason: null, assay: { versions: 11 } })
+    expect(await jsonOf(`${bed.url}/bundle?versionId=${rollup}&depth=1`)).toMatchObject({
+      graph: { nodes: [rollup, ...versionsOf(packets.slice(0, 10))].map(versionId => ({ versionId })) },
+      assay: { beyond: [] },
+    })
+
     const { evidence } = await heldAgainst(bed.pool, agentOf('south/certify').identityKey)
     expect(['dissent', 'late'].some(kind => evidence.has(kind))).toBe(true)
     expect(await auditAtRest(bed.pool, bed)).toEqual([])
@@ -131,6 +142,10 @@ describe('a stream with windows and rollups', () => {
     expect(await auditAtRest(bed.pool, bed)).toEqual([])
   })
 })
+
+async function jsonOf(url: string): Promise<Record<string, unknown>> {
+  return Object(await (await fetch(url)).json())
+}
 
 /** Its first parent, it says, has no version. */
 const withoutItsFirstParent: AnswerAggregate = task => {

@@ -6,6 +6,7 @@ import { openEventLog } from '../../src/adapters/log/event-log.ts'
 import { type ContentStore, openContentStore } from '../../src/adapters/uhrp/content-store.ts'
 import { openAccept } from '../../src/ingest/accept.ts'
 import { type NodePackets, openNodePackets } from '../../src/node/node-packets.ts'
+import { startNodeSealing } from '../../src/node/node-sealing.ts'
 import { openMetrics } from '../../src/runtime/metrics.ts'
 import { openStops } from '../../src/runtime/stops.ts'
 import { arrivedWith, LOG_KEY, type LogBed, openLogBed, sampleSource } from '../support/log-bed.ts'
@@ -43,13 +44,16 @@ const settings = {
 async function openNode(opened = stops()) {
   const metrics = openMetrics()
   const packets: NodePackets = await openNodePackets(settings, {
+    ...{ database: bed.database, store, log: silentLog, stops: opened, now: Date.now },
+  })
+  const sealing = await startNodeSealing(settings, {
     ...{ database: bed.database, store, log: silentLog, metrics, stops: opened, now: Date.now },
     registry: { stream: async streamId => bed.streams.get(streamId) },
   })
   const log = openEventLog({
     ...{ pool: bed.database.pool, logKey: LOG_KEY, network: 'local', now: Date.now },
     begin: packets.begin,
-    onAppended: packets.wake,
+    onAppended: sealing.wake,
   })
   opened.add('log', () => log.stop())
   const accept = openAccept({

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Standing } from '../../src/adapters/projections/standing.ts'
+import { anybody } from '../../src/core/registry/may-read.ts'
 import { ingestHealthBounds, lagInWords, secretsInWords } from '../../src/node/ingest-health.ts'
-import { startNodeProjections } from '../../src/node/node-projections.ts'
+import { startNodeProjecting } from '../../src/node/node-projecting.ts'
+import { openNodeProjections } from '../../src/node/node-projections.ts'
 import { openMetrics } from '../../src/runtime/metrics.ts'
 import { readSettings } from '../../src/runtime/settings.ts'
 import { openStops } from '../../src/runtime/stops.ts'
@@ -27,14 +29,13 @@ describe('the projections of a node', () => {
   test('follow the log by themselves, and show how far behind they are', async () => {
     const stops = openStops(silentLog)
     const metrics = openMetrics()
-    const projections = startNodeProjections(
+    const { pool } = bed.database
+    const now = () => bed.clock.ms
+    startNodeProjecting({ ...{ pool, metrics, stops, now }, log: silentLog, busy: () => 0 })
+    const projections = openNodeProjections(
       readSettings({ UHRP_DIR: folder, UHRP_FREE_BYTES_MIN: '0', ASSAY_MASTER_KEY: '11'.repeat(32) }),
       {
-        pool: bed.database.pool,
-        log: silentLog,
-        metrics,
-        stops,
-        now: () => bed.clock.ms,
+        ...{ pool, metrics, now },
         waiting: bed.log.waiting,
         eventsPerSecond: () => 0,
       },
@@ -49,7 +50,8 @@ describe('the projections of a node', () => {
     const seen = await lines()
     expect(seen).toContain('assay_unsealed_events 2')
     const [answer] = answers
-    const found = await projections.findEvent(answer?.status === 'accepted' ? answer.eventId : '')
+    const eventId = answer?.status === 'accepted' ? answer.eventId : ''
+    const found = await projections.findEvent(eventId, anybody)
     expect(found).toMatchObject({ seq: 0 })
 
     const checks = new Map(projections.checks.map(check => [check.name, check]))

@@ -1,25 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { migrations } from '../../migrations/index.ts'
-import { type Database, openDatabase } from '../../src/adapters/postgres/database.ts'
-import { migrate } from '../../src/adapters/postgres/migrate.ts'
+import type { Database } from '../../src/adapters/postgres/database.ts'
 import { showSource } from '../../src/adapters/registry/list-registry.ts'
 import { openNodeRegistry } from '../../src/node/node-registry.ts'
 import { readSettings } from '../../src/runtime/settings.ts'
 import { openStops } from '../../src/runtime/stops.ts'
-import { type TemporaryDatabase, temporaryDatabase } from '../support/database.ts'
+import { migratedDatabase } from '../support/migrated-database.ts'
 import { silentLog } from '../support/silent-log.ts'
 
-let temporary: TemporaryDatabase
 let database: Database
 beforeAll(async () => {
-  temporary = await temporaryDatabase()
-  database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
-  await migrate(database, migrations)
+  database = await migratedDatabase()
 })
-afterAll(async () => {
-  await database.close()
-  await temporary.drop()
-})
+afterAll(() => database.close())
 
 async function opened(env: Record<string, string> = {}) {
   const settings = readSettings({ ASSAY_MASTER_KEY: '11'.repeat(32), ...env })

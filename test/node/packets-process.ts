@@ -4,6 +4,7 @@ import { openDatabase } from '../../src/adapters/postgres/database.ts'
 import { openContentStore } from '../../src/adapters/uhrp/content-store.ts'
 import { openAccept } from '../../src/ingest/accept.ts'
 import { openNodePackets } from '../../src/node/node-packets.ts'
+import { startNodeSealing } from '../../src/node/node-sealing.ts'
 import { openMetrics } from '../../src/runtime/metrics.ts'
 import { openStops } from '../../src/runtime/stops.ts'
 import { arrivedWith, LOG_KEY, sampleSource, sampleStream } from '../support/log-bed.ts'
@@ -17,18 +18,16 @@ const store = await openContentStore({
   ...{ pool, directory, now: Date.now, onTrouble: () => undefined },
   bounds: { objectBytesMax: 64 * 1024 * 1024, freeBytesMin: 0 },
 })
-const packets = await openNodePackets(
-  { EVENT_BUFFER_MS: 50, PUBLISH_MODE: 'live', PACKET_BATCH_MS: 100, EVENT_LINES_KEEP_S: undefined },
-  {
-    ...{ database, store, log: silentLog, metrics: openMetrics(), stops: openStops(silentLog) },
-    now: Date.now,
-    registry: { stream: async () => sampleStream },
-  },
+const parts = { database, store, log: silentLog, stops: openStops(silentLog), now: Date.now }
+const packets = await openNodePackets({ EVENT_LINES_KEEP_S: undefined }, parts)
+const sealing = await startNodeSealing(
+  { EVENT_BUFFER_MS: 50, PUBLISH_MODE: 'live', PACKET_BATCH_MS: 100 },
+  { ...parts, metrics: openMetrics(), registry: { stream: async () => sampleStream } },
 )
 const log = openEventLog({
   ...{ pool, logKey: LOG_KEY, network: 'local', now: Date.now },
   begin: packets.begin,
-  onAppended: packets.wake,
+  onAppended: sealing.wake,
 })
 const accept = openAccept({
   findStream: async () => sampleStream,

@@ -16,6 +16,7 @@ import type { NodeLog } from '../../src/node/node-log.ts'
 import { openNodeLog } from '../../src/node/node-log.ts'
 import { openNodePackets } from '../../src/node/node-packets.ts'
 import { openNodeRegistry } from '../../src/node/node-registry.ts'
+import { startNodeSealing } from '../../src/node/node-sealing.ts'
 import { openNodeStorage } from '../../src/node/node-storage.ts'
 import { openLog } from '../../src/runtime/log.ts'
 import { openMetrics } from '../../src/runtime/metrics.ts'
@@ -79,22 +80,16 @@ async function publish(log: ReturnType<typeof openLog>) {
   )
   shownSecret = orThrow(await rotateSecret(changes, 'sensor-1', { who: 'test' })).secret
   const { store } = await openNodeStorage(settings, database, { log, metrics, stops })
-  const packets = await openNodePackets(settings, {
-    database,
-    registry,
-    store,
-    log,
-    metrics,
-    stops,
-    now: Date.now,
-  })
+  const parts = { database, store, log, stops, now: Date.now }
+  const packets = await openNodePackets(settings, parts)
+  const sealing = await startNodeSealing(settings, { ...parts, registry, metrics })
   const { accept } = openNodeLog(settings, {
     database,
     registry,
     logKey: z.object({ logKey: z.string() }).parse(await (await fetch(`${node.url}/identity`)).json()).logKey,
     now: Date.now,
     begin: packets.begin,
-    onAppended: packets.wake,
+    onAppended: sealing.wake,
     log,
     stops,
   })

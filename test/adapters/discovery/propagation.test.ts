@@ -3,6 +3,7 @@ import { openPeers, type Peers } from '../../../src/adapters/discovery/peers.ts'
 import { openOutgoing } from '../../../src/adapters/outgoing/outgoing.ts'
 import type { HostedManager } from '../../../src/adapters/overlay/hosted.ts'
 import type { Overlay } from '../../../src/adapters/overlay/overlay.ts'
+import { readBeef } from '../../../src/contract/beef.ts'
 import { baseTopics } from '../../../src/contract/names.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { hostedTopics } from '../../../src/node/hosted-topics.ts'
@@ -78,6 +79,37 @@ describe('word of what is admitted', () => {
     expect(told).toHaveLength(6)
   })
 
+  test('of certificates reaches an agent that advertises their topic and is no node, in order, also after it was away', async () => {
+    const taken: string[] = []
+    let [isAway, missed] = [false, 0]
+    const agent = await listen((request, response) => {
+      if (isAway) {
+        missed += 1
+        request.socket.destroy()
+        return
+      }
+      const parts: Buffer[] = []
+      request.on('data', (part: Buffer) => parts.push(part))
+      request.on('end', () => {
+        taken.push(`${request.headers['x-topics']} ${orThrow(readBeef(Buffer.concat(parts))).subject.txid}`)
+        response.end('{}')
+      })
+    })
+    const certified = baseTopics.certified
+    const overlay = await nodeWith({ [certified]: [agent] }, { [certified]: admitsAnything })
+    const admitted = await batches(9)
+    for (const [i, batch] of admitted.entries()) {
+      if (i === 3) await until(() => taken.length === 3)
+      isAway = i >= 3
+      orThrow(await overlay.submit({ ...bed.submissionOf(batch), topics: [certified] }))
+    }
+    await until(() => missed > 0)
+    expect(taken).toHaveLength(3)
+    isAway = false
+    await until(() => taken.length === 9)
+    expect(taken).toEqual(admitted.map(({ txid }) => `["${certified}"] ${txid}`))
+  })
+
   test('is dropped once the host advertises nothing any more', async () => {
     const adverts = { [topic]: [await gone()] }
     const overlay = await nodeWith(adverts)
@@ -104,9 +136,12 @@ describe('word of what is admitted', () => {
     expect(inside).toBe(0)
   })
 
-  async function nodeWith(adverts: Record<string, string[]>): Promise<Overlay> {
+  async function nodeWith(
+    adverts: Record<string, string[]>,
+    more: Record<string, HostedManager> = {},
+  ): Promise<Overlay> {
     const hosted = hostedTopics(bed.database)
-    const managers = { ...hosted.managers, tm_any: admitsAnything }
+    const managers = { ...hosted.managers, tm_any: admitsAnything, ...more }
     const call = openOutgoing({ network: 'local' })
     peers = openPeers({
       network: 'local',

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { Chain } from '../../../src/adapters/chain/chain.ts'
 import { LEASE_MS } from '../../../src/adapters/fuel/sender.ts'
 import { findTransactions } from '../../../src/adapters/overlay/find-transactions.ts'
+import { bytea } from '../../../src/adapters/postgres/sql.ts'
 import { readBeef } from '../../../src/contract/beef.ts'
 import { baseTopics } from '../../../src/contract/names.ts'
 import { p2pkhLock } from '../../../src/contract/script.ts'
@@ -112,6 +113,7 @@ describe('a coin', () => {
     const { fuel, bed } = made
     const overlay = {
       submit: async () => ({ ok: false, fault: { code: 'not-admitted', detail: 'no' } }) as const,
+      letGo: async () => undefined,
     }
     const strict = made.open({ overlay })
     const dead = orThrow(await strict.write(purpose('batch'), batchPlan('{"n":1}\n')))
@@ -181,6 +183,45 @@ describe('what the network has taken', () => {
   })
 })
 
+describe('a transaction that the network takes long to answer about', () => {
+  test('holds up no other', async () => {
+    const made = await withBed()
+    await made.fill()
+    await made.fuel.stop()
+    const { chain } = made.bed
+    const slow = await written(made.fuel, 'slow')
+    let answer = () => {}
+    const answered = new Promise<void>(resolve => {
+      answer = resolve
+    })
+    const asked: string[] = []
+    const fuel = made.open({
+      chain: {
+        ...chain,
+        async broadcast(transactions) {
+          const { txid } = transactions.at(-1) ?? slow
+          asked.push(txid)
+          if (txid === slow.txid) await answered
+          return chain.broadcast(transactions)
+        },
+      },
+    })
+    await fuel.start()
+    await until(() => asked.includes(slow.txid))
+    const others = await Promise.all([1, 2, 3].map(n => written(fuel, `other ${n}`)))
+    await until(async () => (await chain.statusOf(others.map(({ txid }) => txid))).size === 3)
+    // Its lease runs out meanwhile.
+    await made.bed.database.pool.query('update fuel_transactions set due_ms = 0 where txid = $1', [
+      bytea(slow.txid),
+    ])
+    const last = await written(fuel, 'after its lease')
+    await until(async () => (await chain.statusOf([last.txid])).size === 1)
+    expect(asked.filter(txid => txid === slow.txid)).toHaveLength(1)
+    answer()
+    await until(async () => (await chain.statusOf([slow.txid])).size === 1)
+  })
+})
+
 describe('what was stored by a process that died', () => {
   test('is sent by another one when the lease of the first has run out, and not before', async () => {
     let nowMs = 1_800_000_000_000
@@ -188,7 +229,9 @@ describe('what was stored by a process that died', () => {
     await made.fill()
     await made.fuel.stop()
     // Takes it up, and is never heard of again.
-    const lost = made.open({ overlay: { submit: () => new Promise(() => undefined) } })
+    const lost = made.open({
+      overlay: { submit: () => new Promise(() => undefined), letGo: async () => undefined },
+    })
     const transaction = orThrow(await lost.write(purpose('batch'), batchPlan('{"n":1}\n')))
     void lost.catchUp()
     await until(async () => (await stateOf(made, transaction.txid))?.attempts === 1)

@@ -1,27 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { migrations } from '../../../migrations/index.ts'
 import { inUse, openKey, rotateKey } from '../../../src/adapters/keys/keyring.ts'
-import { type Database, openDatabase } from '../../../src/adapters/postgres/database.ts'
-import { migrate } from '../../../src/adapters/postgres/migrate.ts'
+import type { Database } from '../../../src/adapters/postgres/database.ts'
 import { leadsTo } from '../../../src/contract/key-succession.ts'
-import { type TemporaryDatabase, temporaryDatabase } from '../../support/database.ts'
-import { silentLog } from '../../support/silent-log.ts'
+import { migratedDatabase } from '../../support/migrated-database.ts'
 
 describe('the keys of a database', () => {
-  let temporary: TemporaryDatabase
   let database: Database
   const masterKey = Uint8Array.from(randomBytes(32))
   const keyring = () => ({ pool: database.pool, masterKey, now: () => 1_700_000_000_000 })
   beforeAll(async () => {
-    temporary = await temporaryDatabase()
-    database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
-    await migrate(database, migrations)
+    database = await migratedDatabase()
   })
-  afterAll(async () => {
-    await database.close()
-    await temporary.drop()
-  })
+  afterAll(() => database.close())
 
   test('are the same for all who ask first at the same time', async () => {
     const asked = await Promise.all(Array.from({ length: 8 }, () => openKey('log', keyring())))

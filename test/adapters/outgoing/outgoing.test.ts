@@ -4,8 +4,8 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, test } from 'vitest'
 import { OutgoingError, type OutgoingOptions, openOutgoing } from '../../../src/adapters/outgoing/outgoing.ts'
-import { whyNotPublic } from '../../../src/adapters/outgoing/public-address.ts'
 import { utf8 } from '../../../src/core/bytes.ts'
+import { whyNotPublic } from '../../../src/runtime/addresses/public-address.ts'
 
 const servers: Server[] = []
 const sockets = new Set<Socket>()

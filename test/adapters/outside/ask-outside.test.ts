@@ -260,6 +260,16 @@ describe('a certifier outside', () => {
     ['fails', () => ({ status: 500, body: '{"versionId":"v1"}' }), 'certifier-failed:500'],
     ['names no version', () => ({ status: 200, body: '{"ok":true}' }), 'certifier-failed:200'],
     ['answers with no JSON', () => ({ status: 200, body: '<p>' }), 'certifier-failed:200'],
+    [
+      'answers with half of a character',
+      () => ({ status: 200, body: '{"versionId":"v1","a":"\\ud800"}' }),
+      'certifier-failed:200',
+    ],
+    [
+      'answers with lists without end in each other',
+      () => ({ status: 200, body: `{"versionId":"v1","a":${'['.repeat(20_000)}${']'.repeat(20_000)}}` }),
+      'certifier-failed:200',
+    ],
     ['hangs up', () => undefined, 'certifier-failed:no-answer: http://127.0.0.1'],
   ])('that %s is asked again, and not for ever', async (_, said, why) => {
     reply = said
@@ -279,6 +289,23 @@ describe('a certifier outside', () => {
       expect([state, attempts]).toEqual(['dead', 2])
       expect(error).toContain(why)
     }
+    expect([await waiting(), seen.length]).toEqual([0, 2 * going])
+  })
+
+  test('whose answer cannot be kept is asked again, and not for ever', async () => {
+    reply = () => ({ status: 200, body: '{"versionId":"v1"}' })
+    await validatedHere()
+    await write(`alter table external_verdicts add constraint full_disk check (state <> 'answered')`)
+    try {
+      for (let asked = 0; asked < 2; asked++) {
+        await ask({ triesMax: 2 })
+        bed.pass(1_000)
+      }
+    } finally {
+      await write('alter table external_verdicts drop constraint full_disk')
+    }
+    for (const { state, error } of await verdicts())
+      expect([state, error]).toEqual(['dead', expect.stringContaining('could not be kept')])
     expect([await waiting(), seen.length]).toEqual([0, 2 * going])
   })
 

@@ -6,7 +6,11 @@ import { inspect } from 'node:util'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { isConnectionLoss } from '../../../src/adapters/postgres/connection-loss.ts'
-import { type DatabaseOptions, openDatabase } from '../../../src/adapters/postgres/database.ts'
+import {
+  type DatabaseOptions,
+  openDatabase,
+  questionConnectionsMax,
+} from '../../../src/adapters/postgres/database.ts'
 import { type EmbeddedServer, startEmbeddedServer } from '../../../src/adapters/postgres/embedded-server.ts'
 import { databaseOn } from '../../support/database.ts'
 import { silentLog } from '../../support/silent-log.ts'
@@ -57,6 +61,20 @@ describeOnEveryServer('a database', given => {
     const pids = new Set((await Promise.all(ways)).map(({ rows }) => rows[0].pid))
     expect(pids.size).toBeLessThanOrEqual(2)
     expect(pool.totalCount).toBeLessThanOrEqual(2)
+  })
+
+  test('keeps questions of strangers apart, and ends them soon', async () => {
+    const { pool, questions } = given.closing(
+      await open(await given.url(), { connectionsMax: 2, questionMsMax: 300 }),
+    )
+    const asked = Array.from({ length: 3 * questionConnectionsMax }, () =>
+      questions.query('select pg_sleep(60)'),
+    )
+    const told = Promise.allSettled(asked)
+    expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+    expect(questions.totalCount).toBeLessThanOrEqual(questionConnectionsMax)
+    for (const each of await told)
+      expect(each).toMatchObject({ status: 'rejected', reason: { code: '57014' } })
   })
 
   test('ends a statement and a transaction that take too long', async () => {

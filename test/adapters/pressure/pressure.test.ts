@@ -2,28 +2,19 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { migrations } from '../../../migrations/index.ts'
-import { type Database, openDatabase } from '../../../src/adapters/postgres/database.ts'
-import { migrate } from '../../../src/adapters/postgres/migrate.ts'
+import type { Database } from '../../../src/adapters/postgres/database.ts'
 import { openPressure, type PressureDeps, pressureBounds } from '../../../src/adapters/pressure/pressure.ts'
-import { type TemporaryDatabase, temporaryDatabase } from '../../support/database.ts'
-import { silentLog } from '../../support/silent-log.ts'
+import { migratedDatabase } from '../../support/migrated-database.ts'
 import { until } from '../../support/until.ts'
 import { writeLog } from '../../support/written-log.ts'
 
-let temporary: TemporaryDatabase
 let database: Database
 let pool: pg.Pool
 beforeAll(async () => {
-  temporary = await temporaryDatabase()
-  database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
+  database = await migratedDatabase()
   pool = database.pool
-  await migrate(database, migrations)
 })
-afterAll(async () => {
-  await database.close()
-  await temporary.drop()
-})
+afterAll(() => database.close())
 
 async function opened(more: Partial<PressureDeps> = {}) {
   const told: string[] = []

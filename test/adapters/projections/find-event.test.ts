@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openFindEvent } from '../../../src/adapters/projections/find-event.ts'
 import { projectionBounds, projectSome } from '../../../src/adapters/projections/project.ts'
+import { anybody } from '../../../src/core/registry/may-read.ts'
 import type { ItemAnswer } from '../../../src/ingest/arrived.ts'
 import { type LogBed, openLogBed } from '../../support/log-bed.ts'
 
@@ -12,11 +13,15 @@ afterEach(() => bed.end())
 
 const idOf = (answer: ItemAnswer | undefined) =>
   answer?.status === 'accepted' || answer?.status === 'revision' ? answer.eventId : ''
+const finding = (...[pool, options]: Parameters<typeof openFindEvent>) => {
+  const find = openFindEvent(pool, options)
+  return (eventId: string) => find(eventId, anybody)
+}
 const project = () => projectSome(bed.database.pool, projectionBounds, bed.clock.ms)
 
 describe('an event', () => {
   test('is found the same before and after it is projected', async () => {
-    const find = openFindEvent(bed.database.pool)
+    const find = finding(bed.database.pool)
     const items = Array.from({ length: 20 }, (_, n) => ({
       externalId: `ö-${n}`,
       eventType: 'räum',
@@ -41,14 +46,14 @@ describe('an event', () => {
   })
 
   test('is not mistaken for one whose payload has its id', async () => {
-    const find = openFindEvent(bed.database.pool)
+    const find = finding(bed.database.pool)
     const eventId = 'ab'.repeat(32)
     await bed.send([{ externalId: 'a', data: { eventId } }])
     expect(await find(eventId)).toBeUndefined()
   })
 
   test('that nobody has sent is not found, nor is anything in an empty log', async () => {
-    const find = openFindEvent(bed.database.pool)
+    const find = finding(bed.database.pool)
     expect(await find('cd'.repeat(32))).toBeUndefined()
     await bed.send([{ externalId: 'a', data: 1 }])
     await project()
@@ -56,16 +61,35 @@ describe('an event', () => {
   })
 
   test('cannot be said to be missing while more is to be projected than is looked through', async () => {
-    const find = openFindEvent(bed.database.pool, { tailMax: 100 })
+    const find = finding(bed.database.pool, { tailMax: 100 })
     const [answer] = await bed.send([{ externalId: 'a', data: 1 }])
     expect(await find(idOf(answer))).toBe('behind')
     await project()
     expect(await find(idOf(answer))).toMatchObject({ eventId: idOf(answer) })
   })
 
+  test('that may not be read is one that was never sent, projected or not, however far projections are behind', async () => {
+    const { pool } = bed.database
+    const find = finding(pool, { tailMax: 100 })
+    const [projected] = await bed.send([{ externalId: 'a', data: 1 }])
+    await project()
+    const [behind] = await bed.send([{ externalId: 'b', data: 1 }])
+    const ids = [idOf(projected), idOf(behind), 'cd'.repeat(32)]
+    const outside = () => Promise.all(ids.map(find))
+    expect(await find('cd'.repeat(32))).toBe('behind')
+    await pool.query(`update streams set published = false`)
+    expect(await outside()).toEqual([undefined, undefined, undefined])
+
+    // Also where something that may be read is behind.
+    await bed.putStream({ streamId: 'others' })
+    const source = { ...bed.source, sourceId: 'sensor-2', streams: ['others'] as const }
+    await bed.send([{ externalId: 'c', data: 'c'.repeat(200) }], { source })
+    expect(await outside()).toEqual(['behind', 'behind', 'behind'])
+  })
+
   test('is found in its packet once that is sealed, with what became of it', async () => {
     const { pool } = bed.database
-    const find = openFindEvent(pool)
+    const find = finding(pool)
     const answers = await bed.send([1, 2, 3].map(n => ({ externalId: `n-${n}`, data: n })))
     await project()
     const [policy, hash] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)]

@@ -3,12 +3,13 @@ import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openEventLog } from '../../../src/adapters/log/event-log.ts'
-import { openLocalStore } from '../../../src/adapters/rounds-local/local-store.ts'
+import { type LocalStoreDeps, openLocalStore } from '../../../src/adapters/rounds-local/local-store.ts'
 import { type ContentStore, openContentStore } from '../../../src/adapters/uhrp/content-store.ts'
 import { sha256Hex } from '../../../src/core/sha256.node.ts'
 import { openAccept } from '../../../src/ingest/accept.ts'
 import { processLocally } from '../../../src/jobs/local/process-locally.ts'
 import { openNodePackets } from '../../../src/node/node-packets.ts'
+import { startNodeSealing } from '../../../src/node/node-sealing.ts'
 import { openMetrics } from '../../../src/runtime/metrics.ts'
 import { openStops, type Stops } from '../../../src/runtime/stops.ts'
 import {
@@ -47,24 +48,20 @@ afterEach(async () => {
 /** Each call of `send` ends in a packet of its own. */
 async function sealedNode() {
   const { pool } = bed.database
-  const packets = await openNodePackets(
-    { EVENT_BUFFER_MS: 5, PUBLISH_MODE: 'live', PACKET_BATCH_MS: 100, EVENT_LINES_KEEP_S: undefined },
+  const parts = { database: bed.database, store: content, log: silentLog, stops, now: Date.now }
+  const packets = await openNodePackets({ EVENT_LINES_KEEP_S: undefined }, parts)
+  const sealing = await startNodeSealing(
+    { EVENT_BUFFER_MS: 5, PUBLISH_MODE: 'live', PACKET_BATCH_MS: 100 },
     {
-      ...{
-        database: bed.database,
-        store: content,
-        log: silentLog,
-        metrics: openMetrics(),
-        stops,
-        now: Date.now,
-      },
+      ...parts,
+      metrics: openMetrics(),
       registry: { stream: async streamId => bed.streams.get(streamId) },
     },
   )
   const log = openEventLog({
     ...{ pool, logKey: LOG_KEY, network: 'local', now: Date.now },
     begin: packets.begin,
-    onAppended: packets.wake,
+    onAppended: sealing.wake,
   })
   stops.add('log', () => log.stop())
   const accept = openAccept({
@@ -88,10 +85,14 @@ async function sealedNode() {
 }
 
 const failures: unknown[] = []
-const storeOf = (readPayload: (rawHash: string) => Promise<Uint8Array | undefined>, packetsMax = 16) =>
+const storeOf = (
+  readPayload: (rawHash: string) => Promise<Uint8Array | undefined>,
+  more: Partial<LocalStoreDeps> = {},
+) =>
   openLocalStore({
-    ...{ pool: bed.database.pool, content, readPayload, packetsMax, now: Date.now },
+    ...{ pool: bed.database.pool, content, readPayload, now: Date.now },
     onFailure: error => void failures.push(error),
+    ...more,
   })
 const process = (store: ReturnType<typeof storeOf>) =>
   processLocally({ store, rest: async () => undefined, at: () => undefined, isWanted: () => true })
@@ -142,7 +143,7 @@ describe('packets that no agent is asked about', () => {
     await bed.putStream({ streamId: 'counted', ...stateful })
     const node = await sealedNode()
     for (const value of [5, 7, 6]) await node.send('counted', value)
-    for (const _ of [1, 2, 3]) await process(storeOf(node.readPayload, 1))
+    for (const _ of [1, 2, 3]) await process(storeOf(node.readPayload, { packetsMax: 1 }))
     const apart = await Promise.all([0, 1, 2].map(stateAfter))
     expect(new Set(apart).size).toBe(3)
     expect(apart[0]).not.toBe(sha256Hex(''))
@@ -196,5 +197,22 @@ describe('packets that no agent is asked about', () => {
     expect(await shown()).toHaveLength(1)
     expect(String(failures[0])).toContain('restore')
     expect(await process(store)).toBe('none')
+  })
+
+  test('of other partitions have their turn, however many cannot be read', async () => {
+    await bed.putStream({ streamId: 'lost' })
+    const node = await sealedNode()
+    await node.send('lost', 1)
+    await node.send('readings', 1)
+    const { rows } = await bed.database.pool.query<{ hash: string }>(
+      `select encode(raw_hash, 'hex') as hash from packets join partitions on id = partition_id where stream_id = 'lost'`,
+    )
+    const store = storeOf(
+      async rawHash => (rawHash === rows[0]?.hash ? undefined : node.readPayload(rawHash)),
+      { partitionsMax: 1 },
+    )
+    expect(await process(store)).toBe('none')
+    expect(await process(store)).toBe('worked')
+    expect(await shown()).toHaveLength(1)
   })
 })

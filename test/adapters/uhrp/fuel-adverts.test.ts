@@ -122,7 +122,10 @@ describe('an advert of stored content', () => {
     const { adverts } = deps()
     expect(await wantLostAgain({ db: made.bed.database.pool, adverts })).toBe(0)
     const refusing = made.open({
-      overlay: { submit: async () => ({ ok: false, fault: { code: 'not-admitted', detail: 'no' } }) },
+      overlay: {
+        submit: async () => ({ ok: false, fault: { code: 'not-admitted', detail: 'no' } }),
+        letGo: async () => undefined,
+      },
     })
     await refusing.catchUp()
     expect(await wantLostAgain({ db: made.bed.database.pool, adverts })).toBe(1)

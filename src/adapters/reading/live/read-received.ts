@@ -1,0 +1,150 @@
+import type { Pool } from 'pg'
+import type { Json } from '../../../core/canonical-json.ts'
+import type { LineConstants } from '../../../core/event/line.ts'
+import type { LiveEvent, Piece, Wanted } from '../../../serve/live/piece.ts'
+import type { KeptLines } from '../../log/kept-lines.ts'
+import { numbers } from '../../postgres/sql.ts'
+import { readConstants } from '../../projections/read-segments.ts'
+import { type ScannedEvent, scanSegment } from '../../projections/scan-segment.ts'
+import { bytesEach, EVENT_OVERHEAD_BYTES, PIECE_EVENTS_MAX, TRACK_ROWS_MAX } from './bounds.ts'
+
+export type ReceivedDeps = {
+  readonly pool: Pool
+  /** What segments have given up; rejects with `LinesGone` where nobody has it any more. */
+  readonly keptLines: KeptLines
+}
+
+export class LinesGone extends Error {}
+
+type SegmentRow = {
+  readonly turn: number
+  readonly partitionId: number
+  readonly firstSeq: number
+  readonly count: number
+  readonly constants: string
+  readonly appendedMs: number
+  readonly bytesUpTo: number
+  readonly lines: string | null
+}
+
+/** Events as the log has them, without gaps: sequence and segment are committed together. */
+export async function readReceived(
+  wanted: readonly Pick<Wanted, 'track' | 'from' | 'until'>[],
+  { pool, keptLines }: ReceivedDeps,
+): Promise<{ pieces: Piece[]; more: boolean }[]> {
+  if (wanted.length === 0) return []
+  const bytesMax = bytesEach(wanted.length)
+  const { rows } = await pool.query<SegmentRow>({
+    name: 'live-segments',
+    text: `select reach.turn, reach.partition_id as "partitionId", first_seq as "firstSeq", count, constants,
+        appended_ms as "appendedMs", bytes_up_to as "bytesUpTo", convert_from(lines, 'LATIN1') as lines
+      from unnest($1::integer[], $2::bigint[], $3::bigint[]) with ordinality
+        as reach (partition_id, from_seq, until_seq, turn)
+      cross join lateral (
+        select first_seq, count, constants, appended_ms, lines,
+            sum(coalesce(octet_length(lines), 0)) over (order by first_seq) as bytes_up_to
+          from segments as segment
+          where segment.partition_id = reach.partition_id and count > 0 and first_seq < reach.until_seq
+            and first_seq >= coalesce((select first_seq from segments as at
+              where at.partition_id = reach.partition_id and at.count > 0 and at.first_seq <= reach.from_seq
+              order by at.first_seq desc limit 1), reach.from_seq)
+          order by first_seq limit ${TRACK_ROWS_MAX}) as there
+      where bytes_up_to - coalesce(octet_length(lines), 0) < $4 and first_seq + count > reach.from_seq
+      order by reach.turn, first_seq`,
+    values: [
+      numbers(wanted.map(({ track }) => track.partitionId)),
+      numbers(wanted.map(({ from }) => from.at)),
+      numbers(wanted.map(({ until }) => until?.at ?? Number.MAX_SAFE_INTEGER)),
+      bytesMax,
+    ],
+  })
+  const answers = wanted.map(() => ({ pieces: [] as Piece[], more: false, rows: 0 }))
+  for (const row of rows) {
+    const [answer, asked] = [answers[row.turn - 1], wanted[row.turn - 1]]
+    if (answer === undefined || asked === undefined) continue
+    const until = asked.until?.at ?? Number.POSITIVE_INFINITY
+    answer.pieces.push(...(await piecesOf(row, asked.from.at, until, keptLines)))
+    answer.rows += 1
+    answer.more = answer.rows >= TRACK_ROWS_MAX - 1 || row.bytesUpTo >= bytesMax
+  }
+  return answers
+}
+
+async function piecesOf(
+  row: SegmentRow,
+  from: number,
+  until: number,
+  keptLines: KeptLines,
+): Promise<Piece[]> {
+  const { firstSeq, count } = row
+  const [start, end] = [Math.max(firstSeq, from), Math.min(firstSeq + count, until)]
+  const lines = await linesOf(row, keptLines)
+  if (lines === undefined) return [goneFrom(start, end)]
+  const constants = readConstants(row.constants)
+  const scanned = scanSegment(lines, constants)
+  const pieces: Piece[] = []
+  for (let at = start; at < end; at += PIECE_EVENTS_MAX) {
+    const next = Math.min(end, at + PIECE_EVENTS_MAX)
+    const events = scanned
+      .slice(at - firstSeq, next - firstSeq)
+      .map((event, i) => receivedEvent(event, at + i, lines, constants))
+    pieces.push({
+      from: { at, line: 0 },
+      to: { at: next, line: 0 },
+      said: { kind: 'events', events, packet: null },
+      bytes: events.length * EVENT_OVERHEAD_BYTES + Math.ceil((lines.length * events.length) / count),
+      sinceMs: row.appendedMs,
+    })
+  }
+  return pieces
+}
+
+/** A character per byte. */
+async function linesOf(
+  { partitionId, firstSeq, count, lines }: SegmentRow,
+  keptLines: KeptLines,
+): Promise<string | undefined> {
+  if (lines !== null) return lines
+  try {
+    const kept = await keptLines(partitionId, firstSeq, count)
+    return Buffer.from(kept.buffer, kept.byteOffset, kept.length).toString('latin1')
+  } catch (error) {
+    if (error instanceof LinesGone) return undefined
+    throw error
+  }
+}
+
+function goneFrom(at: number, to: number): Piece {
+  return {
+    from: { at, line: 0 },
+    to: { at: to, line: 0 },
+    said: { kind: 'gap', reason: 'expired', packetNo: null },
+    bytes: EVENT_OVERHEAD_BYTES,
+    sinceMs: null,
+  }
+}
+
+function receivedEvent(
+  { eventId, sourceId, type, eventTimeMs, ingestTimeMs, flags, lineAt, lineBytes }: ScannedEvent,
+  seq: number,
+  lines: string,
+  constants: LineConstants,
+): LiveEvent {
+  let read: { readonly payload?: Json; readonly partitionKey?: string } | undefined
+  const whole = () => {
+    read ??= JSON.parse(
+      Buffer.from(lines.slice(lineAt, lineAt + lineBytes), 'latin1').toString('utf8'),
+    ) as NonNullable<typeof read>
+    return read
+  }
+  return {
+    kind: 'event',
+    ...{ eventId, sourceId, type, eventTimeMs, ingestTimeMs, qualityFlags: flags },
+    position: seq,
+    next: { at: seq + 1, line: 0 },
+    issues: [],
+    partitionKey: () => constants.partitionKey ?? whole().partitionKey ?? '',
+    payload: () => whole().payload ?? null,
+    record: () => null,
+  }
+}

@@ -1,0 +1,33 @@
+import type { Pool } from 'pg'
+import { anybody, type Reader } from '../../core/registry/may-read.ts'
+
+/** What the identity may read: it works for the tenants that it sends events for. */
+export type FindReader = (identityKey: string) => Promise<Reader>
+
+export function openFindReader(pool: Pool): FindReader {
+  return async identityKey => {
+    const { rows } = await pool.query<{ tenantId: string }>({
+      name: 'reading-tenants-of',
+      text: `select distinct tenant_id as "tenantId" from overlay_event_sources
+        where identity_key = $1 and enabled and tenant_id is not null order by 1`,
+      values: [identityKey],
+    })
+    return { identityKey, tenantIds: rows.map(({ tenantId }) => tenantId) }
+  }
+}
+
+/** The values that `readableSql` asks for, in its order. */
+export function readerValues({ identityKey, tenantIds }: Reader = anybody): [string | null, string[]] {
+  return [identityKey ?? null, [...tenantIds]]
+}
+
+/**
+ * The same rule as `mayRead`, as a condition on a row of `streams`. `first` is the number of its first parameter: the
+ * identity key, or null; the next one is the tenants.
+ */
+export function readableSql(stream: string, first: number): string {
+  const key = `$${first}::text`
+  const tenants = `$${first + 1}::text[]`
+  return `(${stream}.published and (${key} = any (${stream}.readers) or (${stream}.audience = 'public'
+    and (${stream}.tenant_id is null or ${stream}.tenant_id = any (${tenants})))))`
+}

@@ -1,0 +1,10 @@
+import type { Response } from 'express'
+import { PROBLEM_TYPE, type Problem, problemBody, problemHeaders, problemStatus } from './problem.ts'
+
+export function sendProblem(response: Response, problem: Problem): void {
+  response
+    .status(problemStatus(problem))
+    .set(problemHeaders(problem))
+    .type(PROBLEM_TYPE)
+    .json(problemBody(problem))
+}

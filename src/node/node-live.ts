@@ -1,0 +1,188 @@
+import type { Server } from 'node:http'
+import type { Request } from 'express'
+import type { Head } from '../adapters/log/heads.ts'
+import type { Database } from '../adapters/postgres/database.ts'
+import { hearNodes } from '../adapters/reading/live/hear-nodes.ts'
+import { openLiveReader } from '../adapters/reading/live/open-live-reader.ts'
+import { readPartitions } from '../adapters/reading/live/read-partitions.ts'
+import { openSealedPositions } from '../adapters/reading/live/sealed-positions.ts'
+import { sweepNews } from '../adapters/reading/live/sweep-news.ts'
+import { openTellNodes } from '../adapters/reading/live/tell-nodes.ts'
+import { openTickets } from '../adapters/reading/live/tickets.ts'
+import { openFindReader } from '../adapters/reading/readable.ts'
+import type { ContentStore } from '../adapters/uhrp/content-store.ts'
+import type { NodeAppParts } from '../http/app.ts'
+import type { Authentication } from '../http/authentication.ts'
+import { clientAddress, networksOf } from '../http/ingest/client-address.ts'
+import { type LiveDoor, openLiveDoor } from '../http/read/live/live-door.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Metrics } from '../runtime/metrics.ts'
+import { pause } from '../runtime/pause.ts'
+import { repeat } from '../runtime/repeat.ts'
+import { openSeldom } from '../runtime/seldom.ts'
+import type { Settings } from '../runtime/settings.ts'
+import type { Stops } from '../runtime/stops.ts'
+import { openHub } from '../serve/live/hub.ts'
+import { type HubBounds, hubBounds } from '../serve/live/ports.ts'
+import { liveMetrics } from './live-metrics.ts'
+import { readFrom } from './node-packets.ts'
+import { openSignaturesOf } from './signatures-of.ts'
+
+/** Live events, for whoever follows them at this node. */
+export type NodeLive = {
+  /** Told of every append of this process, with the heads of the partitions as they are then. */
+  onAppended(heads: readonly Pick<Head, 'partitionId'>[]): void
+  routes(frame: {
+    readonly authentication: Authentication
+    onFailure(error: unknown, request: Request): void
+  }): NodeAppParts['routes']
+  upgrade(server: Server): void
+  /** Lets all go who follow, with where to go on; before the server waits for them. */
+  letGo(): void
+}
+
+export type NodeLiveDeps = {
+  readonly database: Pick<Database, 'pool' | 'session'>
+  readonly store: ContentStore
+  readonly masterKey: Uint8Array
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly stops: Stops
+  readonly bounds?: Partial<HubBounds>
+  now(): number
+}
+
+/** What is new is told so often at most: writing costs per connection, not per event. */
+const TELL_MS = 80
+/** Without having been woken. */
+const POLL_MS = 1_000
+const SWEEP_MS = 60_000
+const SWEPT_ROWS_MAX = 10_000
+const DAY_MS = 86_400_000
+
+export function openNodeLive(
+  settings: Pick<
+    Settings,
+    | 'WATCH_MAX_CLIENTS'
+    | 'EVENT_STREAM_MAX_CLIENTS'
+    | 'EVENT_STREAM_CLIENTS_PER_ADDRESS'
+    | 'EVENT_STREAM_FILTERS_MAX'
+    | 'EVENT_STREAM_SSE_ENABLED'
+    | 'EVENT_STREAM_WEBSOCKET_ENABLED'
+    | 'EVENT_STREAM_HEARTBEAT_INTERVAL_MS'
+    | 'EVENT_STREAM_NEWS_DAYS'
+    | 'INGEST_SSE_HEARTBEAT_MS'
+    | 'TRUSTED_PROXY_CIDRS'
+  >,
+  { database, store, masterKey, log, metrics, stops, now, ...deps }: NodeLiveDeps,
+): NodeLive {
+  const { pool } = database
+  const seldom = openSeldom()
+  const onFailure = (what: string) => (error: unknown) =>
+    seldom(what, leftOut => log.warn({ err: error, leftOut }, `${what} failed, and goes on by itself`))
+  const heartbeatMs = settings.EVENT_STREAM_HEARTBEAT_INTERVAL_MS ?? settings.INGEST_SSE_HEARTBEAT_MS
+  const findReader = openFindReader(pool)
+  const reader = openLiveReader({
+    ...{ pool, now },
+    readPayload: readFrom(store),
+    signaturesOf: openSignaturesOf(pool),
+    onUnreadable: onFailure('reading what was certified'),
+  })
+  const events = liveMetrics(
+    metrics.registry,
+    {
+      clients: route => hub.clients(route),
+      filters: () => hub.filters(),
+      tailBytes: () => hub.tailBytes(),
+    },
+    onFailure('telling who follows live events'),
+  )
+  const positions = openSealedPositions(masterKey)
+  const hub = openHub({
+    ...reader,
+    ...{ findReader, positions, now },
+    readPartitions: () => readPartitions(pool),
+    lookSoon: () => telling.wake(),
+    bounds: { ...hubBounds, filtersMax: settings.EVENT_STREAM_FILTERS_MAX, heartbeatMs, ...deps.bounds },
+    events,
+  })
+
+  const stopping = new AbortController()
+  let toldMs = Number.NEGATIVE_INFINITY
+  const telling = repeat(
+    async () => {
+      const early = toldMs + TELL_MS - performance.now()
+      if (early > 0) await pause(early, stopping.signal)
+      toldMs = performance.now()
+      return hub.look()
+    },
+    { everyMs: Math.min(POLL_MS, heartbeatMs), onFailure: onFailure('reading live events') },
+  )
+  stops.add('live events', async () => {
+    stopping.abort()
+    await telling.stop()
+  })
+  const tellNodes = openTellNodes(pool, onFailure('telling other nodes of events'))
+  stops.add('telling other nodes of events', tellNodes.stop)
+  const hearing = hearNodes({
+    session: database.session,
+    onTold(what, partitionIds) {
+      hub.wake(what, partitionIds)
+      telling.wake()
+    },
+    onGap() {
+      hub.wakeAll()
+      telling.wake()
+    },
+    onFailure: onFailure('hearing of events from other nodes'),
+  })
+  stops.add('hearing of events from other nodes', hearing.stop)
+  const polling = setInterval(hub.wakeAll, POLL_MS)
+  stops.add('polling for live events', async () => clearInterval(polling))
+
+  const sweeping = repeat(
+    async () => {
+      const swept = await sweepNews(pool, now() - settings.EVENT_STREAM_NEWS_DAYS * DAY_MS, SWEPT_ROWS_MAX)
+      events.onNewsSwept(swept)
+      return swept === SWEPT_ROWS_MAX ? 'more' : 'all'
+    },
+    { everyMs: SWEEP_MS, onFailure: onFailure('sweeping news of packets') },
+  )
+  stops.add('sweep of news of packets', sweeping.stop)
+
+  const isProxy = networksOf(settings.TRUSTED_PROXY_CIDRS)
+  const tickets = openTickets(pool, now)
+  let door: LiveDoor | undefined
+  return {
+    onAppended(heads) {
+      const partitionIds = heads.map(({ partitionId }) => partitionId)
+      tellNodes.appended(partitionIds)
+      hub.wake('received', partitionIds)
+      telling.wake()
+    },
+    routes(frame) {
+      door = openLiveDoor({
+        ...{ hub, tickets, findReader, positions, ...frame },
+        bounds: {
+          watchClientsMax: settings.WATCH_MAX_CLIENTS,
+          eventsClientsMax: settings.EVENT_STREAM_MAX_CLIENTS,
+          perAddressMax: settings.EVENT_STREAM_CLIENTS_PER_ADDRESS,
+          sseEnabled: settings.EVENT_STREAM_SSE_ENABLED,
+          webSocketEnabled: settings.EVENT_STREAM_WEBSOCKET_ENABLED,
+          pingMs: heartbeatMs,
+        },
+        addressOf: request => clientAddress(request, isProxy),
+        onSocketFailure(error) {
+          metrics.errors.inc()
+          log.error({ err: error }, 'a WebSocket of a live stream failed')
+        },
+      })
+      return [door.routes]
+    },
+    upgrade: server => door?.upgrade(server),
+    letGo() {
+      hub.stop()
+      door?.stop()
+    },
+  }
+}

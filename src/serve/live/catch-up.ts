@@ -1,0 +1,157 @@
+import { comparePlaces, type Place } from '../../core/live/track.ts'
+import type { Client, Followed } from './group.ts'
+import { frameOf } from './message.ts'
+import type { Piece } from './piece.ts'
+import type { HubDeps } from './ports.ts'
+import { openTokenWriter } from './resume-token.ts'
+
+export type CatchUpDeps = Pick<HubDeps, 'readPieces' | 'positions' | 'bounds' | 'events'> & {
+  /** Resolves once tails may have moved on. */
+  nextLook(): Promise<void>
+  /** It is up to date on all tracks, at this moment. */
+  join(client: Client): void
+  fail(client: Client, error: unknown): void
+}
+
+/**
+ * Has a client told of all from where it stands up to where the tails end, as fast as it reads, and then of what is new
+ * together with the others. Both come from the same reader, so nothing is missing or told twice in between.
+ */
+export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void> {
+  const { bounds, events, nextLook, join, fail } = deps
+  const slots = openSlots(bounds.historyReadersMax)
+
+  const catchUp = async (client: Client) => {
+    for (;;) {
+      const behind = [...client.group.followed].filter(([number, { tail }]) =>
+        isBefore(client.places.get(number), tail.end()),
+      )
+      if (client.hasEnded) return
+      if (behind.length === 0 && isLevel(client)) return join(client)
+      // Ahead of a tail is who comes from another node that was told sooner.
+      if (behind.length === 0) await nextLook()
+      for (const [number, followed] of behind) {
+        // What it follows may have changed while it was told of the others.
+        if (client.group.followed.get(number) !== followed) break
+        const place = client.places.get(number)
+        if (place === undefined || client.hasEnded) break
+        const pieces = followed.tail.from(place) ?? (await slots(() => readSome(followed, place)))
+        if (client.hasEnded) return
+        if (client.group.followed.get(number)?.tail !== followed.tail) break
+        if (!(await tell(client, number, followed, pieces))) return
+      }
+    }
+  }
+
+  const readSome = async ({ tail }: Followed, from: Place): Promise<readonly Piece[]> => {
+    const { track, withEvents } = tail
+    const until = tail.end()
+    const [read] = await deps.readPieces([{ track, from, until, withEvents }])
+    if (read !== undefined && read.pieces.length > 0) return read.pieces
+    // Below the end of a tail there is always something, or there was.
+    return [
+      {
+        from,
+        to: until,
+        said: { kind: 'gap', reason: 'taken-back', packetNo: null },
+        bytes: 0,
+        sinceMs: null,
+      },
+    ]
+  }
+
+  /** False where it has gone. What it follows may have changed once this resolves. */
+  const tell = async (
+    client: Client,
+    number: number,
+    { tail, partition }: Followed,
+    pieces: readonly Piece[],
+  ): Promise<boolean> => {
+    const { group, sink, places } = client
+    const { route, filter } = group
+    const on = { track: tail.track, partition }
+    let [frames, bytes]: [Buffer[], number] = [[], 0]
+    const send = () => {
+      if (frames.length === 0) return
+      sink.write(Buffer.concat(frames))
+      events.onDelivered(route.name, frames.length, bytes)
+      frames = []
+      bytes = 0
+    }
+    const stand = (place: Place) => {
+      writerOf(client).move(number, place)
+      places.set(number, place)
+    }
+    for (const piece of pieces) {
+      for (const { json, move, events: count } of route.say(piece, on, filter, { reduced: false })) {
+        if (move !== null) stand(move)
+        client.events += count
+        if (json === '') continue
+        const frame = frameOf(sink.transport, json, writerOf(client).token())
+        frames.push(frame)
+        bytes += frame.length
+        if (frames.length < MESSAGES_AT_ONCE && bytes < bounds.historyBytes) continue
+        // A page can be many times what it is made of, with a place in each message; no more waits than is read.
+        send()
+        if (!(await hasRoom(client))) return false
+        if (group.followed.get(number)?.tail !== tail) return true
+      }
+      stand(piece.to)
+    }
+    send()
+    return hasRoom(client)
+  }
+
+  const writerOf = (client: Client) => {
+    client.writer ??= openTokenWriter({ partitionsUpTo: client.upTo, places: client.places }, deps.positions)
+    return client.writer
+  }
+
+  /** False where it has gone, or does not read. */
+  const hasRoom = async (client: Client): Promise<boolean> => {
+    // What the kernel takes at once is gone by then.
+    if (client.sink.unread() > bounds.historyBytes) await new Promise(setImmediate)
+    while (!client.hasEnded && client.sink.unread() > bounds.historyBytes) await nextLook()
+    return !client.hasEnded
+  }
+
+  return async client => {
+    try {
+      await catchUp(client)
+    } catch (error) {
+      fail(client, error)
+    }
+  }
+}
+
+/** To somebody who is behind, before it is asked whether they are read. */
+const MESSAGES_AT_ONCE = 200
+
+function isBefore(place: Place | undefined, end: Place): boolean {
+  return place !== undefined && comparePlaces(place, end) < 0
+}
+
+function isLevel({ group, places }: Client): boolean {
+  for (const [number, { tail }] of group.followed) {
+    const place = places.get(number)
+    if (place === undefined || comparePlaces(place, tail.end()) !== 0) return false
+  }
+  return true
+}
+
+/** So many at a time; the others wait their turn. */
+function openSlots(max: number) {
+  const queue: (() => void)[] = []
+  let taken = 0
+  return async <T>(work: () => Promise<T>): Promise<T> => {
+    if (taken >= max) await new Promise<void>(resolve => queue.push(resolve))
+    else taken++
+    try {
+      return await work()
+    } finally {
+      const next = queue.shift()
+      if (next === undefined) taken--
+      else next()
+    }
+  }
+}

@@ -1,0 +1,180 @@
+import type { LivePartition, Place } from '../../core/live/track.ts'
+import type { Reader } from '../../core/registry/may-read.ts'
+import type { LiveFilter } from './live-filter.ts'
+import { frameOf, type Message, type Transport } from './message.ts'
+import type { Piece } from './piece.ts'
+import type { HubDeps, LiveRoute, Sink } from './ports.ts'
+import { openTokenWriter, type TokenWriter } from './resume-token.ts'
+import type { Tail } from './tail.ts'
+
+/** Everybody who wants the same and may read the same. Those of them that are up to date are told with the same bytes. */
+export type Group = {
+  readonly key: string
+  readonly route: LiveRoute
+  readonly filter: LiveFilter
+  reader: Reader
+  followed: ReadonlyMap<number, Followed>
+  partitionsUpTo: number
+  /** Partitions that were there when it was looked at what it may follow. */
+  known: ReadonlyMap<number, unknown>
+  /** On their way in. */
+  arriving: number
+  readonly members: Set<Client>
+  /** Members that have all that was told; where the tails end, they stand. */
+  readonly live: Set<Client>
+  follow(
+    followed: ReadonlyMap<number, Followed>,
+    partitionsUpTo: number,
+    known: ReadonlyMap<number, unknown>,
+  ): void
+  /** Where those stand that are up to date. */
+  cursor(): string
+  /** The same, to be moved on as they are told. */
+  writer(): TokenWriter
+}
+
+export type Followed = { readonly tail: Tail; readonly partition: LivePartition }
+
+export type Client = {
+  readonly clientId: string
+  readonly group: Group
+  readonly sink: Sink
+  /** Where it stands while it is behind. */
+  readonly places: Map<number, Place>
+  /** Where it stood on what it may not follow any more. */
+  readonly parted: Map<number, Place>
+  upTo: number
+  writer: TokenWriter | undefined
+  /** That it was told of. */
+  events: number
+  isReduced: boolean
+  hasEnded: boolean
+  beatMs: number
+  progress: { readonly unread: number; readonly sinceMs: number }
+}
+
+export function openGroup(
+  of: Pick<Group, 'key' | 'route' | 'filter' | 'reader'>,
+  positions: HubDeps['positions'],
+): Group {
+  let writer: TokenWriter | undefined
+  const group: Group = {
+    ...of,
+    followed: new Map(),
+    partitionsUpTo: 0,
+    known: new Map(),
+    arriving: 0,
+    members: new Set(),
+    live: new Set(),
+    follow(followed, partitionsUpTo, known) {
+      group.followed = followed
+      group.known = known
+      group.partitionsUpTo = partitionsUpTo
+      writer = undefined
+    },
+    writer() {
+      writer ??= openTokenWriter(
+        {
+          partitionsUpTo: group.partitionsUpTo,
+          places: new Map([...group.followed].map(([track, { tail }]) => [track, tail.end()])),
+        },
+        positions,
+      )
+      return writer
+    },
+    cursor: () => group.writer().token(),
+  }
+  return group
+}
+
+export type TellGroupDeps = Pick<HubDeps, 'now' | 'events'> & {
+  /** One that cannot be told; the others are. */
+  onFailed(client: Client, error: unknown): void
+}
+
+/** What is new on its tracks, in their order; written once for all who get the same. */
+export function tellGroup(
+  group: Group,
+  fresh: ReadonlyMap<Tail, readonly Piece[]>,
+  { now, events, onFailed }: TellGroupDeps,
+): void {
+  const its = [...group.followed].flatMap(([number, followed]) => {
+    const pieces = fresh.get(followed.tail)
+    return pieces === undefined ? [] : [{ number, followed, pieces }]
+  })
+  if (its.length === 0) return
+  if (group.live.size === 0) {
+    // Made anew where somebody stands there again.
+    group.follow(group.followed, group.partitionsUpTo, group.known)
+    return
+  }
+  const isAnyReduced = [...group.live].some(({ isReduced }) => isReduced)
+  const [whole, reduced]: [Told[], Told[]] = [[], []]
+  try {
+    for (const { number, followed, pieces } of its)
+      for (const piece of pieces) {
+        tellPiece(group, number, followed, piece, whole, isAnyReduced ? reduced : undefined)
+        if (piece.sinceMs !== null) events.onLag(group.route.name, now() - piece.sinceMs)
+      }
+  } catch (error) {
+    // Nobody was told anything yet: they stand where they stood.
+    for (const { number, pieces } of its)
+      if (pieces[0] !== undefined) group.writer().move(number, pieces[0].from)
+    for (const client of [...group.live]) onFailed(client, error)
+    // Whoever joins now stands where the tails end.
+    group.follow(group.followed, group.partitionsUpTo, group.known)
+    return
+  }
+  const bytes = { whole: bytesOf(whole), reduced: bytesOf(reduced) }
+  for (const client of group.live) {
+    const told = client.isReduced ? reduced : whole
+    if (told.length === 0) continue
+    const frames = bytes[client.isReduced ? 'reduced' : 'whole'](client.sink.transport)
+    try {
+      client.sink.write(frames)
+    } catch (error) {
+      onFailed(client, error)
+      continue
+    }
+    client.events += told.reduce((sum, { events }) => sum + events, 0)
+    events.onDelivered(group.route.name, told.length, frames.length)
+  }
+}
+
+type Told = { readonly json: string; readonly cursor: string; readonly events: number }
+
+function tellPiece(
+  group: Group,
+  number: number,
+  { tail, partition }: Followed,
+  piece: Piece,
+  whole: Told[],
+  reduced: Told[] | undefined,
+): void {
+  const { route, filter } = group
+  const on = { track: tail.track, partition }
+  const say = (isReduced: boolean) => route.say(piece, on, filter, { reduced: isReduced })
+  const writer = group.writer()
+  const others = reduced === undefined ? [] : say(true)
+  for (const [i, message] of say(false).entries()) {
+    if (message.move !== null) writer.move(number, message.move)
+    if (message.json === '') continue
+    const cursor = writer.token()
+    whole.push(told(message, cursor))
+    const other = others[i]
+    if (other !== undefined) reduced?.push(told(other, cursor))
+  }
+}
+
+function told({ json, events }: Message, cursor: string): Told {
+  return { json, cursor, events }
+}
+
+/** One buffer for each way to be told. */
+function bytesOf(messages: readonly Told[]): (transport: Transport) => Buffer {
+  const made: { [transport in Transport]?: Buffer } = {}
+  return transport => {
+    made[transport] ??= Buffer.concat(messages.map(({ json, cursor }) => frameOf(transport, json, cursor)))
+    return made[transport]
+  }
+}
