@@ -12,6 +12,9 @@ const suites: ReadonlyMap<string, Suite> = new Map<string, Suite>([
   ['submit', async options => (await import('./submit.ts')).measureSubmit(options)],
   ['ingest', async options => (await import('./ingest.ts')).measureIngest(options)],
   ['certify', async options => (await import('./certify.ts')).measureCertify(options)],
+  ['search', async options => (await import('./search.ts')).measureSearch(options)],
+  ['fanout', async options => (await import('./fanout.ts')).measureFanout(options)],
+  ['verify', async options => (await import('./verify.ts')).measureVerify(options)],
   ['uhrp', async options => (await import('./uhrp.ts')).measureUhrp(options)],
 ])
 

@@ -62,7 +62,7 @@ async function openAssay(): Promise<Server> {
   const routes = uhrpRoutes({
     pool,
     store,
-    mayUpload: seatInOverlay(pool),
+    mayUpload: seatInOverlay({ db: pool, coordinators: [], quotaBytes: 0, now: Date.now }),
     uploaders: 'any',
     quotaBytes: 0,
     publicUrl: () => '',

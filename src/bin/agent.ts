@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import { answerAggregate } from '../../agents/certifier/aggregate.ts'
 import { certifier } from '../../agents/certifier/certifier.ts'
 import type { AnswerPacket } from '../../agents/kit/packet-task.ts'
@@ -7,6 +6,7 @@ import { normalizer } from '../../agents/normalizer/normalizer.ts'
 import { validator } from '../../agents/validator/validator.ts'
 import { type Stage, stages } from '../core/rounds/template.ts'
 import { explain } from './explain.ts'
+import { readOptions } from './read-options.ts'
 
 const usage = `assay agent normalize|validate|certify    one agent, which works for the nodes in AGENT_NODES
   --subscribe      gets its jobs over connections that it opens itself, and needs no address
@@ -38,21 +38,14 @@ export async function agent(args: readonly string[]): Promise<number> {
 }
 
 function read(args: readonly string[]): { kind: Stage; options: RunOptions } | undefined {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        subscribe: { type: 'boolean', default: false },
-        'with-parent': { type: 'boolean', default: false },
-      },
-    })
-    const [name, ...more] = positionals
-    const kind = stages.find(each => each === name)
-    if (kind === undefined || more.length > 0) return undefined
-    return { kind, options: { subscribe: values.subscribe, withParent: values['with-parent'] } }
-  } catch (error) {
-    if (error instanceof TypeError && 'code' in error) return undefined
-    throw error
-  }
+  const called = readOptions(args, {
+    subscribe: { type: 'boolean', default: false },
+    'with-parent': { type: 'boolean', default: false },
+  })
+  if (called === undefined) return undefined
+  const { values, positionals } = called
+  const [name, ...more] = positionals
+  const kind = stages.find(each => each === name)
+  if (kind === undefined || more.length > 0) return undefined
+  return { kind, options: { subscribe: values.subscribe, withParent: values['with-parent'] } }
 }

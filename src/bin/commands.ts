@@ -2,6 +2,8 @@ import { createRequire } from 'node:module'
 
 type Command = {
   readonly summary: string
+  /** Told everything by its settings. */
+  readonly takesNothing?: boolean
   /** Resolves to the exit code. */
   run(args: readonly string[]): Promise<number>
 }
@@ -10,6 +12,7 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     'up',
     {
+      takesNothing: true,
       summary: 'start everything on this machine: database, chain, node, and nine agents of three operators',
       run: async () => (await import('./up.ts')).up(),
     },
@@ -17,6 +20,7 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     'node',
     {
+      takesNothing: true,
       summary: 'start a node; docs/settings.md has its settings',
       run: async () => (await import('./run-node.ts')).runNode(),
     },
@@ -31,6 +35,7 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     'migrate',
     {
+      takesNothing: true,
       summary: 'bring the database to where this version expects it',
       run: async () => (await import('./on-database.ts')).migrateDatabase(),
     },
@@ -88,7 +93,7 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     'verify',
     {
-      summary: 'check a proof file offline: assay verify <file.assay.json>',
+      summary: 'check a proof, offline or with a node: assay verify <file.assay.json | - | event id>',
       run: async args => (await import('./verify.ts')).verify(args),
     },
   ],
@@ -102,6 +107,7 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     'version',
     {
+      takesNothing: true,
       summary: 'print the version',
       async run() {
         console.log(createRequire(import.meta.url)('assay/package.json').version)
@@ -112,6 +118,7 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     'help',
     {
+      takesNothing: true,
       summary: 'print this list',
       async run() {
         for (const [name, { summary }] of commands) console.log(`  assay ${name.padEnd(9)}${summary}`)

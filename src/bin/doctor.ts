@@ -1,10 +1,10 @@
-import { parseArgs } from 'node:util'
 import { checkUp, type Finding } from '../node/check-up.ts'
 import { openNodeDatabase } from '../node/node-database.ts'
 import { openLog } from '../runtime/log.ts'
 import { readSettings, SettingsError } from '../runtime/settings.ts'
 import { openStops } from '../runtime/stops.ts'
 import { explain } from './explain.ts'
+import { readOptions } from './read-options.ts'
 
 const usage = `assay doctor [--deep] [--json]    looks at everything a node stands on, and says what is wrong and what to do
 
@@ -41,16 +41,11 @@ export async function doctor(args: readonly string[]): Promise<number> {
 }
 
 function read(args: readonly string[]): { readonly deep: boolean; readonly json: boolean } | undefined {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: { deep: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
-    })
-    return values
-  } catch (error) {
-    if (error instanceof TypeError && 'code' in error) return undefined
-    throw error
-  }
+  const called = readOptions(args, {
+    deep: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  })
+  return called?.positionals.length === 0 ? called.values : undefined
 }
 
 function inWords({ name, state, seen, move }: Finding): string {

@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import { operatorFileOf } from '../../agents/kit/files.ts'
 import { migrations } from '../../migrations/index.ts'
 import {
@@ -19,6 +18,7 @@ import { readSettings } from '../runtime/settings.ts'
 import { openStops } from '../runtime/stops.ts'
 import { explain } from './explain.ts'
 import { operatorWordFor } from './operator-word.ts'
+import { readOptions } from './read-options.ts'
 
 const usage = `assay keys show [--file FILE] [--json]          the keys of this database's nodes, or of a key file
 assay keys create agent|operator --file FILE    a key of its own, for a process without a database
@@ -51,36 +51,29 @@ type Asked =
   | { readonly kind: 'show' | 'rotate'; readonly file: string | undefined; readonly json: boolean }
 
 function read(args: readonly string[]): Asked | undefined {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        file: { type: 'string' },
-        json: { type: 'boolean', default: false },
-        operator: { type: 'string' },
-        agent: { type: 'string' },
-        days: { type: 'string' },
-      },
-    })
-    const { file, json, operator, agent, days } = values
-    const [what, of, ...more] = positionals
-    const kind = keyFileKinds.find(each => each === of)
-    if (more.length > 0) return undefined
-    if (what === 'operator-word')
-      return of === undefined && operator !== undefined && agent !== undefined && isDays(days)
-        ? { kind: 'word', operator, agent, days: Number(days) }
-        : undefined
-    if (what === 'create' && kind !== undefined && file !== undefined)
-      return { kind: 'create', of: kind, file, json }
-    if (what === 'show' && of === undefined) return { kind: 'show', file, json }
-    if (what === 'rotate' && (file === undefined ? of === 'node' : of === undefined))
-      return { kind: 'rotate', file, json }
-    return undefined
-  } catch (error) {
-    if (error instanceof TypeError && 'code' in error) return undefined
-    throw error
-  }
+  const called = readOptions(args, {
+    file: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    operator: { type: 'string' },
+    agent: { type: 'string' },
+    days: { type: 'string' },
+  })
+  if (called === undefined) return undefined
+  const { values, positionals } = called
+  const { file, json, operator, agent, days } = values
+  const [what, of, ...more] = positionals
+  const kind = keyFileKinds.find(each => each === of)
+  if (more.length > 0) return undefined
+  if (what === 'operator-word')
+    return of === undefined && operator !== undefined && agent !== undefined && isDays(days)
+      ? { kind: 'word', operator, agent, days: Number(days) }
+      : undefined
+  if (what === 'create' && kind !== undefined && file !== undefined)
+    return { kind: 'create', of: kind, file, json }
+  if (what === 'show' && of === undefined) return { kind: 'show', file, json }
+  if (what === 'rotate' && (file === undefined ? of === 'node' : of === undefined))
+    return { kind: 'rotate', file, json }
+  return undefined
 }
 
 function isDays(text: string | undefined): text is string {

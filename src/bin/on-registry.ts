@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
-import { parseArgs } from 'node:util'
 import { migrations } from '../../migrations/index.ts'
 import { migrate } from '../adapters/postgres/migrate.ts'
 import type { ChangeDeps, Put } from '../adapters/registry/changing.ts'
@@ -12,6 +11,7 @@ import { openLog } from '../runtime/log.ts'
 import { readSettings } from '../runtime/settings.ts'
 import { openStops } from '../runtime/stops.ts'
 import { explain } from './explain.ts'
+import { readOptions } from './read-options.ts'
 
 /** What changes of the registry are recorded under. */
 export const who = 'command line'
@@ -78,26 +78,19 @@ export function doneInWords(did: Put<unknown>['did']): string {
 }
 
 function readArgs(args: readonly string[]): { readonly asked: Asked; readonly json: boolean } | undefined {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        tenant: { type: 'string' },
-        'overlap-hours': { type: 'string' },
-        json: { type: 'boolean', default: false },
-      },
-    })
-    const { tenant: tenantId, 'overlap-hours': hours } = values
-    const [what, ...rest] = positionals
-    if (what === undefined || (hours !== undefined && !/^\d{1,5}$/.test(hours))) return undefined
-    const options = {
-      ...(tenantId !== undefined && { tenantId }),
-      ...(hours !== undefined && { overlapHours: Number(hours) }),
-    }
-    return { asked: { what, args: rest, ...options }, json: values.json }
-  } catch (error) {
-    if (error instanceof TypeError && 'code' in error) return undefined
-    throw error
+  const called = readOptions(args, {
+    tenant: { type: 'string' },
+    'overlap-hours': { type: 'string' },
+    json: { type: 'boolean', default: false },
+  })
+  if (called === undefined) return undefined
+  const { values, positionals } = called
+  const { tenant: tenantId, 'overlap-hours': hours } = values
+  const [what, ...rest] = positionals
+  if (what === undefined || (hours !== undefined && !/^\d{1,5}$/.test(hours))) return undefined
+  const options = {
+    ...(tenantId !== undefined && { tenantId }),
+    ...(hours !== undefined && { overlapHours: Number(hours) }),
   }
+  return { asked: { what, args: rest, ...options }, json: values.json }
 }

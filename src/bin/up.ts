@@ -19,9 +19,8 @@ export async function up(): Promise<number> {
     if (!wantsAgents(settings)) return await runNode()
     const agents = await houseAgents(path.resolve(settings.ASSAY_DATA_DIR, 'agents'), Date.now())
     const operators = [...new Set(agents.map(({ operator }) => operator))]
-    return await runNode({ ...process.env, EVENT_OPERATORS: operators.join(',') }, (node, _, log) =>
-      startAgents(agents, node, log),
-    )
+    const ours = { EVENT_OPERATORS: operators.join(','), EVENT_OPERATORS_SIMULATED: 'true' }
+    return await runNode({ ...process.env, ...ours }, (node, _, log) => startAgents(agents, node, log))
   } catch (error) {
     console.error(error instanceof SettingsError ? `assay: ${error.message}` : `assay: ${explain(error)}`)
     return 1

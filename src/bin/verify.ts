@@ -1,34 +1,95 @@
 import { readFile } from 'node:fs/promises'
+import { buffer as bufferOf } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
+import { invalid } from '../contract/evidence.ts'
+import { isPacketProof, readPacketProof, readProof } from '../contract/proof.ts'
+import { replayProof } from '../contract/replay.ts'
 import {
-  exitCodeOf,
-  type ProofVerdict,
   proofLevels,
   readHeadersFile,
   type Trust,
+  verifyPacketProof,
   verifyProof,
 } from '../contract/verify.ts'
 import { fromUtf8 } from '../core/bytes.ts'
 import { FaultError } from '../core/fault.ts'
+import { askAbout, fetchMaterial, fetchProof, type NodeWord } from './verify/ask-node.ts'
+import { asJson, exitCode, type Findings, inWords } from './verify/findings.ts'
 
-const usage = `assay verify <file.assay.json> [--log KEY]… [--operators FILE] [--headers FILE]
-             [--require ${proofLevels.join('|')}] [--allow-local] [--json]
+const usage = `assay verify <file.assay.json | - | event id> [--log KEY]… [--operators FILE] [--headers FILE]
+             [--node URL] [--replay] [--require ${proofLevels.join('|')}] [--allow-local] [--json]
 
+  -            the proof is read from standard input
   --log        identity key of a log you trust; may be given more than once
   --operators  a file with the identity keys of the operators you trust, one a line
   --headers    a file of block headers you trust: {"network", "firstHeight", "headers": hex}
-  --require    the level to reach (default: signed)`
+  --node       a node to get the proof of an event id from, and to ask whether its certificate still stands
+  --replay     do the work on the packet again, from what the node has of it, and compare
+  --require    the level to reach (default: signed)
+  --allow-local  take the blocks of a private chain for what they are to whoever runs it`
 
-/** Exit codes: 0 level reached, 1 invalid, 2 unreadable or wrong usage, 3 valid but below the level. */
+/**
+ * Exit codes: 0 level reached, 1 invalid, 2 unreadable or wrong usage, 3 valid but below the level, or not all that was asked for
+ * could be checked, 4 a certificate that does not stand any more.
+ */
 export async function verify(args: readonly string[]): Promise<number> {
   const asked = readArguments(args)
   if (typeof asked === 'string') return complain(asked, '', ...usage.split('\n'))
-  const given = await readFiles(asked)
-  if (typeof given === 'string') return complain(given)
-  const verdict = verifyProof(given.proof, given.trust)
-  const lines = asked.json ? JSON.stringify(verdict, undefined, 2).split('\n') : inWords(verdict)
+  const trust = await readTrust(asked)
+  if (typeof trust === 'string') return complain(trust)
+  const given = await readGiven(asked)
+  if (given.kind === 'none') {
+    complain(given.why)
+    return given.code
+  }
+  const findings = await findOut(given.proof, trust, asked)
+  const lines = asked.json
+    ? JSON.stringify(asJson(findings, asked.required), undefined, 2).split('\n')
+    : inWords(findings)
   console.log(lines.map(visible).join('\n'))
-  return exitCodeOf(verdict, asked.required)
+  return exitCode(findings, asked.required)
+}
+
+/** Offline, and then what a node adds to it: nothing is asked about a proof that does not hold. */
+async function findOut(proof: string, trust: Trust, { node, replay, eventId }: Asked): Promise<Findings> {
+  const ofPacket = isPacketProof(proof)
+  const verdict = ofPacket ? verifyPacketProof(proof, trust) : verifyProof(proof, trust)
+  const read = ofPacket ? readPacketProof(proof) : readProof(proof)
+  if (verdict.kind !== 'valid' || !read.ok || node === undefined) return { verdict, undone: [] }
+  if (eventId !== undefined && !('event' in verdict && verdict.event.eventId === eventId)) {
+    const { fault } = invalid(
+      `${node} was asked about event ${eventId}, and gave the proof of something else`,
+      '/event',
+    )
+    return { verdict: { kind: 'invalid', fault }, undone: [] }
+  }
+
+  const { versionId, certificateTxid: txid } = verdict
+  const { packetId } = 'event' in verdict ? verdict.event : verdict.packet
+  const word = await askAbout(node, { packetId, versionId, txid })
+  const told =
+    word.kind === 'refused' ? { undone: [word.detail] } : { node: word.value, undone: openIn(word.value) }
+  if (!replay) return { verdict, ...told }
+
+  const { count, policyDigest } = read.value.packet.header
+  const { stateIn } = read.value.manifest.provenance.assay
+  const material = await fetchMaterial(node, { packetId, count, policyDigest, stateIn })
+  if (material.kind === 'refused')
+    return {
+      verdict,
+      ...told,
+      undone: [...told.undone, `the packet could not be replayed: ${material.detail}`],
+    }
+  const replayed = replayProof(proof, material.value)
+  const impossible =
+    replayed.kind === 'impossible' ? [`the packet could not be replayed: ${replayed.fault.detail}`] : []
+  return { verdict, ...told, replay: replayed, undone: [...told.undone, ...impossible] }
+}
+
+function openIn({ node, certificate }: NodeWord): string[] {
+  if (certificate === 'unseen')
+    return [`${node} has not heard from the network that the certificate is there`]
+  return certificate === 'unknown' ? [`${node} could not say whether the certificate stands`] : []
 }
 
 function complain(why: string, ...more: string[]): number {
@@ -57,12 +118,20 @@ function readArguments(args: readonly string[]) {
   if (typeof parsed === 'string') return parsed
   const { values, positionals } = parsed
   const [file, ...others] = positionals
-  if (file === undefined || others.length > 0) return 'name one proof file'
+  if (file === undefined || others.length > 0) return 'name one proof file, - or an event id'
+  if (values.node !== undefined && !isHttp(values.node))
+    return `--node: "${values.node.slice(0, 80)}" is not the http or https address of a node`
+  if (values.replay && values.node === undefined) return '--replay needs --node, which has what to replay'
   const required = proofLevels.find(level => level === values.require)
   if (required === undefined) return `--require ${values.require} is not a level`
   const odd = values.log?.find(key => !isKey(key))
   if (odd !== undefined) return `--log: ${notKey(odd)}`
-  return { ...values, file, required }
+  const eventId = values.node !== undefined && /^[0-9a-f]{64}$/.test(file) ? file : undefined
+  return { ...values, file, eventId, required }
+}
+
+function isHttp(text: string): boolean {
+  return URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol)
 }
 
 function parse(args: readonly string[]) {
@@ -74,6 +143,8 @@ function parse(args: readonly string[]) {
         log: { type: 'string', multiple: true },
         operators: { type: 'string' },
         headers: { type: 'string' },
+        node: { type: 'string' },
+        replay: { type: 'boolean', default: false },
         require: { type: 'string', default: 'signed' },
         'allow-local': { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
@@ -85,30 +156,52 @@ function parse(args: readonly string[]) {
   }
 }
 
-async function readFiles(asked: Asked): Promise<{ proof: string; trust: Trust } | string> {
-  try {
-    const proof = await readText(asked.file)
+type Given =
+  | { readonly kind: 'proof'; readonly proof: string }
+  | { readonly kind: 'none'; readonly why: string; readonly code: 2 | 4 }
+
+async function readGiven({ file, eventId, node }: Asked): Promise<Given> {
+  if (eventId !== undefined && node !== undefined) {
+    const answer = await fetchProof(node, eventId)
+    if (answer.kind === 'answered') return { kind: 'proof', proof: answer.value }
+    return { kind: 'none', why: answer.detail, code: answer.code === 'certificate-revoked' ? 4 : 2 }
+  }
+  const proof = await orWhy(() => readText(file))
+  return typeof proof === 'string' ? { kind: 'proof', proof } : { kind: 'none', why: proof.why, code: 2 }
+}
+
+async function readTrust(asked: Asked): Promise<Trust | string> {
+  const read = await orWhy(async () => {
     const operators = asked.operators === undefined ? undefined : readKeys(await readText(asked.operators))
     const headers = asked.headers === undefined ? undefined : readHeadersFile(await readText(asked.headers))
-    if (typeof operators === 'string') return `${asked.operators}: ${operators}`
-    if (headers?.ok === false) return `${asked.headers}: ${headers.fault.detail}`
-    const trust: Trust = {
-      ...(asked.log && { logs: new Set(asked.log) }),
-      ...(operators && { operators }),
-      ...(headers && { headers: headers.value }),
-      allowLocal: asked['allow-local'],
-    }
-    return { proof, trust }
+    return { operators, headers }
+  })
+  if ('why' in read) return read.why
+  const { operators, headers } = read
+  if (typeof operators === 'string') return `${asked.operators}: ${operators}`
+  if (headers?.ok === false) return `${asked.headers}: ${headers.fault.detail}`
+  return {
+    ...(asked.log && { logs: new Set(asked.log) }),
+    ...(operators && { operators }),
+    ...(headers && { headers: headers.value }),
+    allowLocal: asked['allow-local'],
+  }
+}
+
+/** What is wrong with a file is the caller's to mend. */
+async function orWhy<T>(read: () => Promise<T>): Promise<T | { readonly why: string }> {
+  try {
+    return await read()
   } catch (error) {
-    if (error instanceof FaultError) return error.fault.detail
-    if (error instanceof Error && 'syscall' in error) return `cannot read a file: ${error.message}`
+    if (error instanceof FaultError) return { why: error.fault.detail }
+    if (error instanceof Error && 'syscall' in error) return { why: `cannot read a file: ${error.message}` }
     throw error
   }
 }
 
 /** Bytes that are not UTF-8 are refused: what stood for them in a text would be nobody's. */
 async function readText(file: string): Promise<string> {
-  const text = fromUtf8(await readFile(file))
+  const text = fromUtf8(file === '-' ? await bufferOf(process.stdin) : await readFile(file))
   if (text === undefined) throw new FaultError({ code: 'json-unreadable', detail: `${file} is not UTF-8` })
   return text
 }
@@ -129,28 +222,4 @@ function isKey(text: string): boolean {
 
 function notKey(text: string): string {
   return `"${text.slice(0, 80)}" is not an identity key: a compressed public key, 66 lower-case hex digits`
-}
-
-function inWords(verdict: ProofVerdict): string[] {
-  if (verdict.kind !== 'valid') {
-    const { detail, pointer } = verdict.fault
-    return [`${verdict.kind.toUpperCase()}: ${detail}${pointer ? ` (at ${pointer})` : ''}`]
-  }
-  const { event, stages, network } = verdict
-  return [
-    `${verdict.level.toUpperCase()}${network === 'local' ? ' (on a private chain)' : ''}: event ${event.eventId}, ${event.outcome}`,
-    ...(verdict.shortfall === null ? [] : [`  not higher, because ${verdict.shortfall}`]),
-    `  stream       ${event.stream}`,
-    `  position     partition ${event.partition}, sequence ${event.seq}, source ${event.sourceId}`,
-    `  log          ${verdict.log.key} (${verdict.log.listed ? 'listed' : 'not listed'})`,
-    `  version      ${verdict.versionId}`,
-    `  certificate  ${verdict.certificateTxid}, ${verdict.blockHeight === null ? 'in no block checked' : `block ${verdict.blockHeight}`}, ${network}`,
-    `  level        ${verdict.certificationLevel}`,
-    ...stages.map(
-      ({ stage, asked, given, agreeing }) =>
-        `  ${stage.padEnd(12)} ${asked} asked, ${given} answered, ${agreeing.length} agree (${agreeing.filter(({ listed }) => listed).length} listed)`,
-    ),
-    'Not checked:',
-    ...verdict.notChecked.map(gap => `  ${gap}`),
-  ]
 }

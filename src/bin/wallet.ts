@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
-import { parseArgs } from 'node:util'
 import { migrations } from '../../migrations/index.ts'
 import { askWallet } from '../adapters/bsv/wallet-payment.ts'
 import type { FuelLevel } from '../adapters/fuel/fuel.ts'
@@ -20,6 +19,7 @@ import { openLog } from '../runtime/log.ts'
 import { readSettings, type Settings } from '../runtime/settings.ts'
 import { openStops } from '../runtime/stops.ts'
 import { explain } from './explain.ts'
+import { readOptions } from './read-options.ts'
 
 const usage = `assay wallet show [--json]                              what pays for transactions, and how long it lasts
 assay wallet fund --beef FILE|- [--json]                takes in what a transaction pays the fuel key (- reads stdin)
@@ -53,31 +53,24 @@ type Asked = { readonly json: boolean } & (
 )
 
 function read(args: readonly string[]): Asked | undefined {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        beef: { type: 'string' },
-        brc100: { type: 'string' },
-        satoshis: { type: 'string' },
-        outputs: { type: 'string' },
-        json: { type: 'boolean', default: false },
-      },
-    })
-    const { beef, brc100, json } = values
-    const [what, ...more] = positionals
-    const [satoshis, outputs] = [count(values.satoshis), count(values.outputs)]
-    if (more.length > 0 || satoshis === 'odd' || outputs === 'odd') return undefined
-    if (what === 'show') return { kind: 'show', json }
-    if (what === 'split') return { kind: 'split', outputs, json }
-    if (what !== 'fund' || (beef === undefined) === (brc100 === undefined)) return undefined
-    if (beef !== undefined) return { kind: 'fund', beef, json }
-    return brc100 !== undefined && URL.canParse(brc100) ? { kind: 'fund', brc100, satoshis, json } : undefined
-  } catch (error) {
-    if (error instanceof TypeError && 'code' in error) return undefined
-    throw error
-  }
+  const called = readOptions(args, {
+    beef: { type: 'string' },
+    brc100: { type: 'string' },
+    satoshis: { type: 'string' },
+    outputs: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  })
+  if (called === undefined) return undefined
+  const { values, positionals } = called
+  const { beef, brc100, json } = values
+  const [what, ...more] = positionals
+  const [satoshis, outputs] = [count(values.satoshis), count(values.outputs)]
+  if (more.length > 0 || satoshis === 'odd' || outputs === 'odd') return undefined
+  if (what === 'show') return { kind: 'show', json }
+  if (what === 'split') return { kind: 'split', outputs, json }
+  if (what !== 'fund' || (beef === undefined) === (brc100 === undefined)) return undefined
+  if (beef !== undefined) return { kind: 'fund', beef, json }
+  return brc100 !== undefined && URL.canParse(brc100) ? { kind: 'fund', brc100, satoshis, json } : undefined
 }
 
 function count(text: string | undefined): number | 'odd' | undefined {

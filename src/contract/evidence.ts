@@ -15,15 +15,13 @@ import { roundIdFromRoot } from '../core/rounds/round.ts'
 import { type OutputLine, outcomeLeaf, readOutputLine } from '../core/work/stage-output.ts'
 import { type Beef, readBeef } from './beef.ts'
 import { readHistory } from './judge-beef.ts'
-import type { ProofFile } from './proof.ts'
+import type { PacketProof, ProofFile } from './proof.ts'
 import { checkSpends } from './spend.ts'
 import { readToken } from './tokens.ts'
 
-/** What holds whatever the reader trusts. */
-export type Evidence = {
-  readonly proof: ProofFile
-  readonly event: Envelope
-  readonly certified: OutputLine
+/** What holds of a packet, whatever the reader trusts. */
+export type PacketEvidence = {
+  readonly proof: ProofFile | PacketProof
   readonly packetId: string
   readonly versionId: string
   readonly beef: Beef
@@ -34,10 +32,29 @@ export type Evidence = {
   readonly spendsJudged: boolean
 }
 
+export type Evidence = PacketEvidence & { readonly event: Envelope; readonly certified: OutputLine }
+
 /** Ties the event to the certificate, link by link; the first that does not hold is the answer. */
 export function gatherEvidence(proof: ProofFile): Outcome<Evidence> {
   const event = eventInPacket(proof)
   if (!event.ok) return event
+  const certificate = certificateBehind(proof)
+  if (!certificate.ok) return certificate
+  const certified = certifiedLine(proof, event.value)
+  if (!certified.ok) return certified
+  const packet = spendsBehind(proof, certificate.value)
+  return packet.ok ? accepted({ ...packet.value, event: event.value, certified: certified.value }) : packet
+}
+
+/** The same from the packet on. */
+export function gatherPacketEvidence(proof: PacketProof): Outcome<PacketEvidence> {
+  const certificate = certificateBehind(proof)
+  return certificate.ok ? spendsBehind(proof, certificate.value) : certificate
+}
+
+type AnyProof = PacketEvidence['proof']
+
+function certificateBehind(proof: AnyProof): Outcome<Certificate & { readonly leaves: string[] }> {
   const roundId = packetInRound(proof)
   if (!roundId.ok) return roundId
   const certificate = certificateOf(proof, roundId.value)
@@ -46,19 +63,18 @@ export function gatherEvidence(proof: ProofFile): Outcome<Evidence> {
   if (!votes.ok) return votes
   const manifest = manifestFits(proof, certificate.value.versionId)
   if (!manifest.ok) return manifest
-  const certified = certifiedLine(proof, event.value)
-  if (!certified.ok) return certified
-  const spends = checkSpends(certificate.value.beef)
+  return accepted({ ...certificate.value, leaves: votes.value })
+}
+
+/** Last, for signatures take the longest. */
+function spendsBehind(
+  proof: AnyProof,
+  certificate: Certificate & { readonly leaves: string[] },
+): Outcome<PacketEvidence> {
+  const spends = checkSpends(certificate.beef)
   if (!spends.ok) return spends
-  return accepted({
-    proof,
-    event: event.value,
-    certified: certified.value,
-    packetId: packetId(proof.packet.header),
-    ...certificate.value,
-    leaves: votes.value,
-    spendsJudged: spends.value === 'satisfied',
-  })
+  const spendsJudged = spends.value === 'satisfied'
+  return accepted({ proof, packetId: packetId(proof.packet.header), ...certificate, spendsJudged })
 }
 
 function eventInPacket({ event, packet: { header } }: ProofFile): Outcome<Envelope> {
@@ -70,7 +86,7 @@ function eventInPacket({ event, packet: { header } }: ProofFile): Outcome<Envelo
   return why === undefined ? envelope : invalid(why, '/packet/header')
 }
 
-function packetInRound({ packet, round }: ProofFile): Outcome<string> {
+function packetInRound({ packet, round }: AnyProof): Outcome<string> {
   const leaf = leafHash(knownHex(packetId(packet.header)))
   const root = rootFromPath(leaf, packet.index, round.count, packet.path.map(knownHex))
   if (root === undefined)
@@ -80,7 +96,7 @@ function packetInRound({ packet, round }: ProofFile): Outcome<string> {
 
 type Certificate = Pick<Evidence, 'beef' | 'trail' | 'versionId'>
 
-function certificateOf(proof: ProofFile, roundId: string): Outcome<Certificate> {
+function certificateOf(proof: AnyProof, roundId: string): Outcome<Certificate> {
   const { header, index } = proof.packet
   const beef = readBeef(knownHex(proof.beef), { minimal: true })
   if (!beef.ok) return beef
@@ -111,7 +127,7 @@ function certificateOf(proof: ProofFile, roundId: string): Outcome<Certificate> 
 }
 
 /** Outputs 2i and 2i+1: the anchor that names the version's parents, and the token that names the packet. */
-function carriesPacket({ packet, manifest }: ProofFile, { subject }: Beef, at: number): Outcome<true> {
+function carriesPacket({ packet, manifest }: AnyProof, { subject }: Beef, at: number): Outcome<true> {
   const token = readToken(subject.outputs[2 * at + 1]?.script ?? new Uint8Array())
   if (!token.ok) return token
   if (token.value.tag !== 'GDC1' || token.value.body.packetId !== packetId(packet.header))
@@ -127,7 +143,7 @@ function carriesPacket({ packet, manifest }: ProofFile, { subject }: Beef, at: n
 }
 
 /** The leaf of this packet that each stage agreed on; the judge has made sure that there is one. */
-function votesBehind(proof: ProofFile, { trail, versionId }: Certificate): Outcome<string[]> {
+function votesBehind(proof: AnyProof, { trail, versionId }: Certificate): Outcome<string[]> {
   const leaves: string[] = []
   for (const { facts, answers } of trail) {
     const verdict = verdicts(facts.level, facts.members.length, answers)[
@@ -147,7 +163,7 @@ function votesBehind(proof: ProofFile, { trail, versionId }: Certificate): Outco
 }
 
 /** Every member of the manifest that the header decides, decided again and compared. */
-function manifestFits({ manifest, packet: { header } }: ProofFile, versionId: string): Outcome<true> {
+function manifestFits({ manifest, packet: { header } }: AnyProof, versionId: string): Outcome<true> {
   const id = versionIdOf(manifest)
   if (!id.ok) return id
   if (id.value !== versionId) return invalid('the manifest is not the one that was certified', '/manifest')
@@ -201,7 +217,7 @@ function certifiedLine(
 /** Who said what the quorum said about this packet. */
 export function agreeingAnswers(
   { facts, answers }: TrailStage,
-  proof: ProofFile,
+  proof: AnyProof,
   leaf: string | undefined,
 ): TrailAnswer[] {
   const at = facts.members.indexOf(proof.packet.index)

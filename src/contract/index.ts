@@ -70,7 +70,8 @@ export {
   stepSpends,
 } from './pipeline-outputs.ts'
 export { isPipelineOutput, pipelineTransaction } from './pipeline-transaction.ts'
-export { type ProofFile, readProof } from './proof.ts'
+export { type PacketProof, type ProofFile, readPacketProof, readProof } from './proof.ts'
+export { type Replay, type ReplayMaterial, replayProof } from './replay.ts'
 export {
   type RequestSignatureVersion,
   type SeenNonce,
@@ -126,15 +127,19 @@ export {
   exitCodeOf,
   type HeaderChain,
   headerChain,
+  type PacketVerdict,
   type ProofLevel,
   type ProofVerdict,
   type ProvenAnswer,
   type ProvenEvent,
+  type ProvenPacket,
   type ProvenStage,
   proofLevels,
   readHeadersFile,
   type Trust,
+  type ValidPacketProof,
   type ValidProof,
+  verifyPacketProof,
   verifyProof,
 } from './verify.ts'
 export { readWork, signUpload, type Upload, verifyUpload, type Work, workHash, writeWork } from './work.ts'

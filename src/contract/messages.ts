@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { Outcome } from '../core/fault.ts'
 import { stages } from '../core/rounds/template.ts'
-import { bySchema } from '../core/schema.ts'
+import { bySchema, hex } from '../core/schema.ts'
 import { BEEF_BYTES_MAX } from './beef.ts'
 import { DER_BYTES_MAX } from './der.ts'
 import { SEATS_MAX, TOKEN_URL_CHARS_MAX, TOKEN_URLS_MAX } from './token-bodies.ts'
@@ -32,8 +32,6 @@ export function readAgentAdvert(message: unknown): Outcome<AgentAdvert> {
   return bySchema(agentAdvert, message, 'message-invalid', "not an agent's advert")
 }
 
-const hex = (bytes: number) =>
-  z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`), `not ${bytes} bytes in lower-case hex`)
 const key = hex(33)
 const count = z.int().min(0)
 const stage = z.enum(stages)

@@ -1,6 +1,7 @@
-import { knownHex, u64be } from '../core/bytes.ts'
+import { knownHex, toHex, u64be } from '../core/bytes.ts'
 import { digest } from '../core/digest.ts'
 import { signDetached, verifyDetached } from './keys.ts'
+import { remembering } from './remember.ts'
 
 /** An operator's word that it answers for an agent from one time to another, both included. */
 export type OperatorWord = {
@@ -25,11 +26,18 @@ export function signOperatorWord(
 export function againstOperatorWord(word: OperatorWord, agentKey: string, atMs: number): string | undefined {
   if (atMs < word.operatorFromMs || atMs > word.operatorToMs)
     return 'its operator answers for the agent at other times than these'
-  const data = statement(agentKey, word.operatorFromMs, word.operatorToMs)
-  return verifyDetached(knownHex(word.operator), protocol, agentKey, data, word.operatorSig)
-    ? undefined
-    : 'its operator has not signed for this agent and these times'
+  return isGiven(word, agentKey) ? undefined : 'its operator has not signed for this agent and these times'
 }
+
+/** One word stands in every job that the agent has for as long as it lasts. */
+const isGiven = remembering(
+  ({ operator, operatorSig, operatorFromMs, operatorToMs }: OperatorWord, agentKey: string) => {
+    const data = statement(agentKey, operatorFromMs, operatorToMs)
+    return verifyDetached(knownHex(operator), protocol, agentKey, data, operatorSig) || undefined
+  },
+  ({ operator, operatorSig, operatorFromMs, operatorToMs }, agentKey) =>
+    `${operator} ${agentKey} ${operatorFromMs} ${operatorToMs} ${toHex(operatorSig)}`,
+)
 
 function statement(agentKey: string, fromMs: number, toMs: number): Uint8Array {
   return digest('assay:operator:1', knownHex(agentKey), u64be(fromMs), u64be(toMs))

@@ -1,6 +1,7 @@
 import { anchorScript } from '../core/certificate/anchor.ts'
 import type { Level } from '../core/level.ts'
-import type { JobFacts } from '../core/rounds/pipeline.ts'
+import type { JobFacts, Outpoint } from '../core/rounds/pipeline.ts'
+import { fuelHashOf } from './fuel-hash.ts'
 import type { OperatorWord } from './operator.ts'
 import { type Spend, signTransaction } from './spend.ts'
 import type { TokenBodies } from './token-bodies.ts'
@@ -19,14 +20,20 @@ export type SeatFor = {
   readonly satoshis: number
 }
 
-/** Seats first, then the thread. The coordinator is the issuer. */
+/** Seats first, then the thread. The coordinator is the issuer; `inputs` are all that the transaction will spend. */
 export function jobOutputs(
   coordinator: Issuer,
   facts: JobFacts,
   seats: readonly SeatFor[],
   locations: readonly string[],
+  inputs: readonly Outpoint[],
 ): Output[] {
-  const said = { ...statedFacts(facts), locations: [...locations] }
+  const fuelHash = fuelHashOf(facts, inputs)
+  const said = {
+    ...statedFacts(facts),
+    locations: [...locations],
+    ...(fuelHash !== undefined && { fuelHash }),
+  }
   const thread = { ...said, agentKey: coordinator.identityKey }
   return [
     ...seats.map(({ agentKey, word, satoshis }) => {

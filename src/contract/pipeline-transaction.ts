@@ -1,7 +1,8 @@
 import { sameBytes } from '../core/bytes.ts'
 import { anchorScript, isDataScript, readAnchor } from '../core/certificate/anchor.ts'
-import type { JobFacts, PipelineTransaction, Role, Seat } from '../core/rounds/pipeline.ts'
+import type { JobFacts, Outpoint, PipelineTransaction, Role, Seat } from '../core/rounds/pipeline.ts'
 import { ROUND_PACKETS_MAX } from '../core/rounds/round.ts'
+import { fuelHashOf } from './fuel-hash.ts'
 import { readPipelineToken } from './pipeline-tokens.ts'
 import { SEATS_MAX } from './token-bodies.ts'
 import { operatorWord, type Token, type TokenOf, type TokenTag, tagOf } from './tokens.ts'
@@ -42,7 +43,7 @@ function roleOf(transaction: Transaction): Role {
       return malformed(`output ${vout}: a token holds at least one satoshi`)
     tokens.push(token?.value)
   }
-  if (tags.includes('GDJ1')) return jobRole(tagged('GDJ1', tokens))
+  if (tags.includes('GDJ1')) return jobRole(tagged('GDJ1', tokens), transaction.inputs)
   if (tags.includes('GDR1')) return resultRole(tagged('GDR1', tokens))
   return certificateRole(tagged('GDC1', tokens), outputs)
 }
@@ -63,7 +64,7 @@ function misplacedToken(tags: readonly (TokenTag | undefined)[]): string | undef
 const jobLayout = `a job has at most ${SEATS_MAX} seats at the first outputs, then its thread, and no other token`
 
 /** Seats first, then the thread, then change. */
-function jobRole(tokens: Tagged<'GDJ1'>): Role {
+function jobRole(tokens: Tagged<'GDJ1'>, inputs: readonly Outpoint[]): Role {
   const threadAt = tokens.findIndex(token => token !== undefined && operatorWord(token.body) === undefined)
   const seats = tokens.slice(0, Math.max(threadAt, 0)).flatMap(seatOf)
   const thread = tokens[threadAt]
@@ -72,6 +73,13 @@ function jobRole(tokens: Tagged<'GDJ1'>): Role {
   const stated = JSON.stringify(facts)
   if (tokens.some(token => token && JSON.stringify(jobFacts(token, token.issuer)) !== stated))
     return malformed('the tokens of a job state different facts')
+  const fuelHash = fuelHashOf(facts, inputs)
+  if (tokens.some(token => token && token.body.fuelHash !== fuelHash))
+    return malformed(
+      fuelHash === undefined
+        ? 'a job that follows another names no fuel'
+        : 'the tokens of a job that begins a round name the inputs of its transaction, and these name others',
+    )
   return { kind: 'job', facts, seats }
 }
 

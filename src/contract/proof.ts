@@ -24,20 +24,12 @@ const BLOCK_PROOF_BYTES_MAX = 2048
 /** Deepest tree that a 53-bit count can have. */
 const PATH_LENGTH_MAX = 53
 
-/**
- * Everything that ties one event to its certificate, in one file (`*.assay.json`). Each member is committed by
- * another or recomputed and compared; what the certificate's transactions already say (who answered, who
- * dissented, which operators) is not said again. docs/formats.md has the layout member by member.
- */
-export type ProofFile = {
+/** What proofs of one packet have in common. */
+type SharedMembers = {
   /** The certificate transaction with all its pipeline ancestors: BEEF in history form, minimal, hex. */
   readonly beef: string
   /** The certificate's own block proof (BUMP, hex), once it is mined. The rest of the file does not change by it. */
   readonly block?: string
-  /** What was certified about the event: the output line that answers its line. */
-  readonly certified: { readonly line: string; readonly path: readonly string[] }
-  readonly event: { readonly index: number; readonly line: string; readonly path: readonly string[] }
-  readonly format: 'assay-proof'
   /** Reserved for a transparency log's checkpoint and its witnesses. Not checked by this version. */
   readonly log?: JsonObject
   readonly manifest: CertifiedManifest
@@ -46,11 +38,42 @@ export type ProofFile = {
   readonly v: 1
 }
 
+/**
+ * Everything that ties one event to its certificate, in one file (`*.assay.json`). Each member is committed by
+ * another or recomputed and compared; what the certificate's transactions already say (who answered, who
+ * dissented, which operators) is not said again. docs/formats.md has the layout member by member.
+ */
+export type ProofFile = SharedMembers & {
+  /** What was certified about the event: the output line that answers its line. */
+  readonly certified: { readonly line: string; readonly path: readonly string[] }
+  readonly event: { readonly index: number; readonly line: string; readonly path: readonly string[] }
+  readonly format: 'assay-proof'
+}
+
+/** The same for a whole packet, whose lines and output stand under the hashes that header and manifest name. */
+export type PacketProof = SharedMembers & { readonly format: 'assay-packet-proof' }
+
 /** Refuses a text that is not the canonical form of a proof: what has two spellings cannot be compared by hash. */
 export function readProof(text: string): Outcome<ProofFile> {
+  return readWith(readFile, text)
+}
+
+export function readPacketProof(text: string): Outcome<PacketProof> {
+  return readWith(readPacketFile, text)
+}
+
+/** As a sender's text inside of a proof has its quotes escaped, these bytes stand where they are meant. */
+export function isPacketProof(text: string): boolean {
+  return text.includes('"format":"assay-packet-proof"')
+}
+
+function readWith<More>(
+  read: (json: Json) => Outcome<UnreadMembers & More>,
+  text: string,
+): Outcome<SharedMembers & More> {
   const json = parseCanonicalJson(text, PROOF_BYTES_MAX)
   if (!json.ok) return unreadable(json.fault)
-  const file = readFile(json.value)
+  const file = read(json.value)
   if (!file.ok) return file
   const { packet, manifest } = file.value
   const certified = readCertifiedManifest(manifest)
@@ -69,39 +92,53 @@ function unreadable({ detail, pointer = '' }: Fault, under = ''): Outcome<never>
 }
 
 /** Manifest and header have readers of their own, which say more than a shape can. */
-type UnreadFile = Omit<ProofFile, 'manifest' | 'packet'> & {
+type UnreadMembers = Omit<SharedMembers, 'manifest' | 'packet'> & {
   readonly manifest: Json
-  readonly packet: Omit<ProofFile['packet'], 'header'> & { readonly header: Json }
+  readonly packet: Omit<SharedMembers['packet'], 'header'> & { readonly header: Json }
 }
+type OfEvent = Omit<ProofFile, keyof SharedMembers>
+type OfPacket = Omit<PacketProof, keyof SharedMembers>
 
 const path = listOf(hex(32), PATH_LENGTH_MAX)
 const line = text(PROOF_BYTES_MAX)
 
-const readFile = closedReader<UnreadFile>(
+const sharedMembers = {
+  beef: hexUpTo(BEEF_BYTES_MAX),
+  manifest: anything,
+  packet: closedObject<UnreadMembers['packet']>(
+    { header: anything, index: integer(0, ROUND_PACKETS_MAX - 1), path },
+    {},
+  ),
+  // As wide as the fields of a roundId: a greater number would stand for a smaller one.
+  round: closedObject<SharedMembers['round']>(
+    { count: integer(1, ROUND_PACKETS_MAX), try: integer(1, 0xffff_ffff) },
+    {},
+  ),
+  v: oneOf([1]),
+}
+const anObject: Check = value => (isObject(value) ? undefined : misfit('an object'))
+const optionalMembers = { block: hexUpTo(BLOCK_PROOF_BYTES_MAX), log: anObject }
+
+const readFile = closedReader<UnreadMembers & OfEvent>(
   'not a proof file of version 1',
   'proof-unreadable',
-  closedObject<UnreadFile>(
+  closedObject<UnreadMembers & OfEvent>(
     {
-      beef: hexUpTo(BEEF_BYTES_MAX),
+      ...sharedMembers,
       certified: closedObject<ProofFile['certified']>({ line, path }, {}),
       event: closedObject<ProofFile['event']>({ index: integer(0, PACKET_EVENTS_MAX - 1), line, path }, {}),
       format: oneOf(['assay-proof']),
-      manifest: anything,
-      packet: closedObject<UnreadFile['packet']>(
-        { header: anything, index: integer(0, ROUND_PACKETS_MAX - 1), path },
-        {},
-      ),
-      // As wide as the fields of a roundId: a greater number would stand for a smaller one.
-      round: closedObject<ProofFile['round']>(
-        { count: integer(1, ROUND_PACKETS_MAX), try: integer(1, 0xffff_ffff) },
-        {},
-      ),
-      v: oneOf([1]),
     },
-    {
-      block: hexUpTo(BLOCK_PROOF_BYTES_MAX),
-      log: value => (isObject(value) ? undefined : misfit('an object')),
-    },
+    optionalMembers,
+  ),
+)
+
+const readPacketFile = closedReader<UnreadMembers & OfPacket>(
+  'not a proof file of version 1',
+  'proof-unreadable',
+  closedObject<UnreadMembers & OfPacket>(
+    { ...sharedMembers, format: oneOf(['assay-packet-proof']) },
+    optionalMembers,
   ),
 )
 

@@ -14,3 +14,11 @@ export const ROUNDS_PATH = '/rounds'
 export function roundPartUrl(location: string, part: RoundPart, name: string): string {
   return `${location.replace(/\/$/, '')}/${part}/${name}`
 }
+
+/**
+ * The same address for a request that is signed: it says for which log's job it asks, so that whoever is asked can show
+ * the signature to no node of another log. A signature covers no host, and jobs name any.
+ */
+export function onBehalfOf(url: string, logKey: string): string {
+  return `${url}?log=${logKey}`
+}

@@ -34,6 +34,35 @@ export const spvEnvelope = z.looseObject({
   }),
 })
 
+/** How deep its block is counts from a tip, and is never stored. */
+export type ProvenEnvelope = SpvEnvelope & { readonly confirmations: number }
+
+/** A transaction with its proof, as it is given away; of a header whose bytes are kept elsewhere only the height is told. */
+export function provenEnvelope({
+  txid,
+  raw,
+  proof,
+  header,
+  height,
+  tipHeight,
+}: {
+  readonly txid: string
+  readonly raw: Uint8Array
+  readonly proof: SpvEnvelope['proof']
+  readonly header: Uint8Array | undefined
+  readonly height: number
+  readonly tipHeight: number
+}): ProvenEnvelope {
+  const block = {
+    ...(header !== undefined && {
+      blockHeader: toHex(header),
+      blockHash: hashText(sha256(sha256(header))),
+    }),
+    blockHeight: height,
+  }
+  return { rawTx: toHex(raw), txid, proof, block, confirmations: tipHeight - height + 1 }
+}
+
 /**
  * What is wrong with an envelope by itself; undefined where it hangs together. Which root the block at its height has,
  * headers of one's own say, and never the envelope.
@@ -100,7 +129,8 @@ export function proofOf(bump: Bump, txid: string): SpvEnvelope['proof'] | undefi
     // The one transaction of its block has nothing beside it.
     if (beside === undefined) return level === 0 ? { txid, merkleRoot: bump.root, path } : undefined
     const sibling = beside.hash ?? climbed
-    path.push({ hash: toHex(sibling.slice().reverse()), position: isLeft ? 'left' : 'right' })
+    // Copied: the slice of a Buffer is the Buffer itself, and the path above goes on from these bytes.
+    path.push({ hash: toHex(sibling.toReversed()), position: isLeft ? 'left' : 'right' })
     climbed = sha256(sha256(isLeft ? concat(sibling, climbed) : concat(climbed, sibling)))
     offset = Math.floor(offset / 2)
   }

@@ -3,7 +3,7 @@ import { knownHex, utf8 } from '../core/bytes.ts'
 import { digest } from '../core/digest.ts'
 import type { Outcome } from '../core/fault.ts'
 import { stages } from '../core/rounds/template.ts'
-import { bySchema } from '../core/schema.ts'
+import { bySchema, hex } from '../core/schema.ts'
 import { signDetached, verifyDetached } from './keys.ts'
 
 /*
@@ -70,8 +70,6 @@ function statement({ agentKey, topic, nonce, challenge }: Subscription): Uint8Ar
   )
 }
 
-const hex = (bytes: number) =>
-  z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`), `not ${bytes} bytes in lower-case hex`)
 const signature = z.string().regex(/^(?:[0-9a-f]{2}){8,72}$/, 'not a signature in lower-case hex')
 
 const challenge = z.strictObject({ type: z.literal('challenge'), nodeKey: hex(33), nonce: hex(32) })

@@ -59,6 +59,8 @@ const job = {
   ...z.object(operator).partial().shape,
   /** Where the round document, its packets and states can be fetched. */
   locations: urls,
+  /** Of a job that begins a round: its inputs, and so no other transaction than this one. */
+  fuelHash: hash.optional(),
 }
 export const jobBody = bodyCodec(
   job,

@@ -6,6 +6,7 @@ import { accepted, type Outcome, refused } from '../core/fault.ts'
 import type { BodyCodec } from './body.ts'
 import { anyoneSigningKey, anyoneVerifyingKey, signDetached, verifyBy } from './keys.ts'
 import { againstOperatorWord, type OperatorWord } from './operator.ts'
+import { remembering } from './remember.ts'
 import { readLock, tokenLock } from './script.ts'
 import {
   advertBody,
@@ -140,6 +141,11 @@ const kinds: { readonly [Tag in TokenTag]: Kind<Tag> } = {
   },
 }
 
+/** BRC-43: issuers sign tokens under it with counterparty `anyone`, the subject as key id. */
+export function protocolOf(tag: TokenTag): string {
+  return kinds[tag].protocol
+}
+
 /** Subject of an agent's advert: one agent, one subject, whatever the advert says. */
 export function agentSubject(agentKey: string): string {
   return digestHex('assay:agent:1', knownHex(agentKey))
@@ -171,9 +177,11 @@ function readBody<Tag extends TokenTag>(
 }
 
 /** Signs for its owner, and locks to its owner: one pair serves as both. */
-function lockKey(tag: TokenTag, subject: string, owner: string): Uint8Array | undefined {
-  return anyoneVerifyingKey(knownHex(owner), kinds[tag].protocol, subject)
-}
+const lockKey = remembering(
+  (tag: TokenTag, subject: string, owner: string) =>
+    anyoneVerifyingKey(knownHex(owner), kinds[tag].protocol, subject),
+  (tag, subject, owner) => `${tag} ${subject} ${owner}`,
+)
 
 function isTag(text: string | undefined): text is TokenTag {
   return text !== undefined && Object.hasOwn(kinds, text)

@@ -2,7 +2,7 @@ import { knownHex, sameBytes, toHex } from '../core/bytes.ts'
 import { accepted, type Outcome } from '../core/fault.ts'
 import { quorums } from '../core/level.ts'
 import { type Bump, readBump, trimBump, writeBump } from './bump.ts'
-import { agreeingAnswers, type Evidence, invalid } from './evidence.ts'
+import { agreeingAnswers, invalid, type PacketEvidence } from './evidence.ts'
 import type { HeaderChain } from './headers.ts'
 
 /**
@@ -32,7 +32,7 @@ export type Weight = {
 }
 
 /** One level after the other: a proof that is not signed for the reader is not anchored for the reader either. */
-export function weigh(evidence: Evidence, trust: Trust): Outcome<Weight> {
+export function weigh(evidence: PacketEvidence, trust: Trust): Outcome<Weight> {
   const own = ownBlock(evidence)
   if (!own.ok) return own
   const lie = contradicted(evidence, own.value, trust)
@@ -58,7 +58,10 @@ export function weigh(evidence: Evidence, trust: Trust): Outcome<Weight> {
 /** For a lock that no template of ours is. */
 export const spendsOpen = 'a transaction spends a lock that this verifier cannot judge; ask a node'
 
-function whyNotSigned({ proof, trail, leaves }: Evidence, { logs, operators }: Trust): string | undefined {
+function whyNotSigned(
+  { proof, trail, leaves }: PacketEvidence,
+  { logs, operators }: Trust,
+): string | undefined {
   const { header } = proof.packet
   if (logs === undefined || operators === undefined)
     return 'nobody said which logs and operators to trust; pass both lists'
@@ -75,7 +78,7 @@ function whyNotSigned({ proof, trail, leaves }: Evidence, { logs, operators }: T
 
 type Block = Pick<Bump, 'height' | 'root'>
 
-function ownBlock({ proof, beef }: Evidence): Outcome<Block | undefined> {
+function ownBlock({ proof, beef }: PacketEvidence): Outcome<Block | undefined> {
   if (proof.block === undefined) return accepted(undefined)
   const bytes = knownHex(proof.block)
   const bump = readBump(bytes)
@@ -89,7 +92,7 @@ function ownBlock({ proof, beef }: Evidence): Outcome<Block | undefined> {
 }
 
 /** One header that says otherwise outweighs all that are missing, so every block is asked for before any is missed. */
-function contradicted({ proof, beef }: Evidence, own: Block | undefined, { headers }: Trust) {
+function contradicted({ proof, beef }: PacketEvidence, own: Block | undefined, { headers }: Trust) {
   if (headers?.network !== proof.packet.header.network) return undefined
   const blocks = beef.transactions.map(({ proof: block }) => ({ block, pointer: '/beef' }))
   for (const { block, pointer } of [...blocks, { block: own, pointer: '/block' }]) {
@@ -102,7 +105,7 @@ function contradicted({ proof, beef }: Evidence, own: Block | undefined, { heade
 }
 
 function whyNotAnchored(
-  { proof, beef }: Evidence,
+  { proof, beef }: PacketEvidence,
   { headers, allowLocal = false }: Trust,
 ): string | undefined {
   const { network } = proof.packet.header

@@ -79,8 +79,11 @@ export function u32be(value: number): Uint8Array {
 /** For 0 ≤ value < 2^53. */
 export function u64be(value: number): Uint8Array {
   const bytes = new Uint8Array(8)
-  const view = new DataView(bytes.buffer)
-  view.setUint32(0, Math.floor(value / 0x1_0000_0000))
-  view.setUint32(4, value >>> 0)
+  // A DataView costs more than the eight of them.
+  const [high, low] = [Math.floor(value / 0x1_0000_0000), value >>> 0]
+  for (let i = 0; i < 4; i++) {
+    bytes[i] = high >>> (24 - 8 * i)
+    bytes[4 + i] = low >>> (24 - 8 * i)
+  }
   return bytes
 }

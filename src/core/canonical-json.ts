@@ -20,6 +20,12 @@ export function canonicalize(value: Json): Outcome<string> {
   return bytes === undefined ? refusal(value) : accepted(readUtf8(bytes))
 }
 
+/** The same without a reason, for what has to nest less deep: undefined where it is refused or does not. */
+export function canonicalWithin(value: Json, levels: number): string | undefined {
+  const bytes = writeCanonical(value, levels)
+  return bytes === undefined ? undefined : readUtf8(bytes)
+}
+
 /** SHA-256 of the canonical form, in hex: what `sha256Hex` says of it, without making a string first. */
 export function canonicalHash(value: Json): Outcome<string> {
   const bytes = writeCanonical(value)

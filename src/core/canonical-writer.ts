@@ -9,9 +9,10 @@ export const CANONICAL_BYTES_MAX = 64 * 1024 * 1024
  * The canonical bytes, or undefined where the value is refused (./canonical-json.ts says for what). They are only
  * lent: the next call writes over them.
  */
-export function writeCanonical(value: unknown): Uint8Array | undefined {
+export function writeCanonical(value: unknown, depthMax = JSON_DEPTH_MAX): Uint8Array | undefined {
   if (written.length > WRITTEN_BYTES_KEPT) writeInto(new Uint8Array(WRITTEN_BYTES_KEPT))
   at = 0
+  levels = depthMax
   try {
     write(value, 0)
   } catch (error) {
@@ -32,6 +33,7 @@ const WRITTEN_BYTES_KEPT = 1024 * 1024
 let written = new Uint8Array(WRITTEN_BYTES_KEPT)
 let view = new DataView(written.buffer)
 let at = 0
+let levels = JSON_DEPTH_MAX
 
 // One shared sentinel: a stack trace per bad event would cost more than the event.
 const refusal = new Error('canonical JSON refused')
@@ -41,7 +43,7 @@ function write(value: unknown, depth: number): void {
   else if (typeof value === 'number') writeNumber(value)
   else if (typeof value === 'boolean') writeAscii(value ? 'true' : 'false')
   else if (value === null) writeAscii('null')
-  else if (typeof value !== 'object' || depth >= JSON_DEPTH_MAX) throw refusal
+  else if (typeof value !== 'object' || depth >= levels) throw refusal
   else if (Array.isArray(value)) writeArray(value, depth)
   else writeObject(value, depth)
 }

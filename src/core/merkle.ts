@@ -27,19 +27,31 @@ export function merkleRoot(leaves: Uint8Array): Uint8Array {
 
 /** The path from leaf `index` to the root, nearest first (RFC 9162 §2.1.3.1). */
 export function inclusionPath(leaves: Uint8Array, index: number): Uint8Array[] {
+  return pathIn(merkleLevels(leaves), index)
+}
+
+/** From the leaves up to the root: for whoever asks for many paths of one tree. Empty for no leaves. */
+export function merkleLevels(leaves: Uint8Array): Uint8Array[] {
   let level = leaves
   let count = leafCount(leaves)
-  if (!(index >= 0 && index < count)) throw new Error(`leaf ${index} of ${count} does not exist`)
-  const path: Uint8Array[] = []
-  let at = index
+  if (count === 0) return []
+  const levels = [level]
   while (count > 1) {
-    const sibling = at ^ 1
-    if (sibling < count) path.push(level.slice(sibling * 32, sibling * 32 + 32))
     level = levelAbove(level, count)
     count = (count + 1) >> 1
-    at >>= 1
+    levels.push(level)
   }
-  return path
+  return levels
+}
+
+/** As `inclusionPath` has it, from levels that are known. */
+export function pathIn(levels: readonly Uint8Array[], index: number): Uint8Array[] {
+  const count = leafCount(levels[0] ?? new Uint8Array())
+  if (!(index >= 0 && index < count)) throw new Error(`leaf ${index} of ${count} does not exist`)
+  return levels.slice(0, -1).flatMap((level, height) => {
+    const sibling = (index >> height) ^ 1
+    return sibling < leafCount(level) ? [level.slice(sibling * 32, sibling * 32 + 32)] : []
+  })
 }
 
 /** The root that `path` leads to from leaf `index` of `count`, or undefined where the path has another length. */

@@ -64,6 +64,10 @@ export const identityKey = z
   .string()
   .regex(/^0[23][0-9a-f]{64}$/, 'an identity key is 66 lower-case hex digits and begins with 02 or 03')
 
+/** So many bytes, as hex. */
+export const hex = (bytes: number) =>
+  z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`), `not ${bytes} bytes in lower-case hex`)
+
 /** Any JSON, for a reader of ours to judge. */
 export const anyJson = z.custom<Json>(value => value !== undefined)
 

@@ -14,6 +14,8 @@ export const TIMESTAMP_MAX_MS = 253_402_300_799_999
  * no place for one). Digits beyond milliseconds are cut off, so that a time never moves into the future.
  */
 export function readTimestamp(text: string): number | undefined {
+  const plain = readPlainTimestamp(text)
+  if (plain !== undefined) return plain
   const parts = shape.exec(text)
   if (parts === null) return undefined
   const [, year = '', month = '', day = '', hour = '', minute = '', second = '00', fraction = ''] = parts
@@ -28,6 +30,35 @@ export function readTimestamp(text: string): number | undefined {
   const millis = fraction.slice(0, 3).padEnd(3, '0')
   const ms = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}.${millis}Z`) - eastMs
   return isTimestamp(ms) ? ms : undefined
+}
+
+/**
+ * The spelling of `toISOString`, which is nearly everybody's, in a tenth of the time; undefined where it is another one,
+ * or no time.
+ */
+export function readPlainTimestamp(text: string): number | undefined {
+  if (text.length !== PLAIN.length) return undefined
+  for (let i = 0; i < PLAIN.length; i++) {
+    const unit = text.charCodeAt(i)
+    const wanted = PLAIN.charCodeAt(i)
+    if (wanted === DIGIT ? unit < DIGIT || unit > DIGIT + 9 : unit !== wanted) return undefined
+  }
+  const year = 100 * twoDigits(text, 0) + twoDigits(text, 2)
+  const [month, day] = [twoDigits(text, 5), twoDigits(text, 8)]
+  const [hour, minute, second] = [twoDigits(text, 11), twoDigits(text, 14), twoDigits(text, 17)]
+  if (!isDay(year, month, day) || hour > 23 || minute > 59 || second > 59) return undefined
+  // Of a year below 100 `Date.UTC` thinks that it is one of the twentieth century.
+  if (year < 100) return undefined
+  const millis = 10 * twoDigits(text, 20) + (text.charCodeAt(22) - DIGIT)
+  return Date.UTC(year, month - 1, day, hour, minute, second, millis)
+}
+
+/** A zero stands for any digit. */
+const PLAIN = '0000-00-00T00:00:00.000Z'
+const DIGIT = 0x30
+
+function twoDigits(text: string, at: number): number {
+  return 10 * (text.charCodeAt(at) - DIGIT) + (text.charCodeAt(at + 1) - DIGIT)
 }
 
 /** RFC 3339 in UTC with milliseconds, the one spelling we write; undefined where four digits cannot say the year. */

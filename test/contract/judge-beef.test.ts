@@ -164,8 +164,9 @@ describe('what a host is sent', () => {
 describe('a transaction of the pipeline', () => {
   const roleOf = (outputs: readonly Output[], spends: readonly Spend[] = [p2pkhSpend(fuel, 0)]) =>
     pipelineTransaction(signTransaction(spends, outputs)).role
-  const seats = [0, 1, 2].map(seat => output(seatScript(facts, seat)))
-  const thread = output(threadScript(facts))
+  const paid = [p2pkhSpend(fuel, 0)]
+  const seats = [0, 1, 2].map(seat => output(seatScript(facts, seat, paid)))
+  const thread = output(threadScript(facts, paid))
   const result = output(resultScript(facts, job, 0, leaves))
   const [anchor, certificate] = certificateScripts('enhanced', 0, sha256Hex('version 0')).map(script =>
     output(script),
@@ -216,7 +217,7 @@ describe('a transaction of the pipeline', () => {
       expect(roleOf(outputs)).toEqual({ kind: 'plain' })
   })
 
-  const otherFacts = output(threadScript(factsOf('normalize', 'enhanced', [0])))
+  const otherFacts = output(threadScript(factsOf('normalize', 'enhanced', [0]), paid))
   const broken = output(thread.script.map((byte, i) => (i === 60 ? byte ^ 1 : byte)))
   const stranger = output(
     tokenScript('GDC1', agents[0], sha256Hex('version 1'), {
@@ -290,8 +291,9 @@ describe('levels', () => {
   test('decide how many seats a job has', () => {
     const short = (level: Level, count: number) => {
       const own = factsOf('normalize', level, [0])
-      const outputs = Array.from({ length: count }, (_, seat) => output(seatScript(own, seat)))
-      return judgeAll(fuel, signTransaction([p2pkhSpend(fuel, 0)], [...outputs, output(threadScript(own))]))
+      const paid = [p2pkhSpend(fuel, 0)]
+      const outputs = Array.from({ length: count }, (_, seat) => output(seatScript(own, seat, paid)))
+      return judgeAll(fuel, signTransaction(paid, [...outputs, output(threadScript(own, paid))]))
     }
     expect(short('basic', 1)).toMatchObject({ ok: true })
     expect(short('enhanced', 2)).toMatchObject({

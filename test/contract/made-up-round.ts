@@ -3,7 +3,7 @@ import { type Spend, signTransaction } from '../../src/contract/spend.ts'
 import type { TokenTag } from '../../src/contract/tokens.ts'
 import type { Transaction } from '../../src/contract/transaction.ts'
 import { type Level, quorums } from '../../src/core/level.ts'
-import { noLeaf } from '../../src/core/rounds/pipeline.ts'
+import { noLeaf, type Outpoint } from '../../src/core/rounds/pipeline.ts'
 import { rootOver } from '../../src/core/rounds/round.ts'
 import type { Stage } from '../../src/core/rounds/template.ts'
 import { sha256Hex } from '../../src/core/sha256.node.ts'
@@ -48,12 +48,12 @@ export function factsOf(stage: Stage, level: Level, members: number[], inputRoot
   return { template: 'packet', stage, level, members, inputRoot, inputHash, deadlineMs, outputBytesMax }
 }
 
-export function seatScript(facts: Facts, seat: number): Uint8Array {
-  return pipeline.seatScript(asker, facts, seatOf(seat))
+export function seatScript(facts: Facts, seat: number, inputs: readonly Outpoint[] = []): Uint8Array {
+  return pipeline.seatScript(asker, facts, seatOf(seat), inputs)
 }
 
-export function threadScript(facts: Facts): Uint8Array {
-  return pipeline.threadScript(asker, facts)
+export function threadScript(facts: Facts, inputs: readonly Outpoint[] = []): Uint8Array {
+  return pipeline.threadScript(asker, facts, inputs)
 }
 
 export function jobTransaction(facts: Facts, spends: readonly Spend[]): Transaction {

@@ -35,10 +35,8 @@ const facts: JobFacts = {
 const leaves = ['44'.repeat(32), '55'.repeat(32)]
 const fuel = coins(log, 'fuel', 1)
 const seats = [{ agentKey: agent.identityKey, word, satoshis: 100 }]
-const job = signTransaction(
-  [p2pkhSpend(fuel, 0, log)],
-  jobOutputs(log, facts, seats, ['https://node.example/rounds']),
-)
+const paid = [p2pkhSpend(fuel, 0, log)]
+const job = signTransaction(paid, jobOutputs(log, facts, seats, ['https://node.example/rounds'], paid))
 const result = resultTransaction(agent, facts, job, 0, {
   status: 'completed',
   leaves,
@@ -52,6 +50,22 @@ describe('what a pipeline transaction is made of', () => {
       kind: 'job',
       facts,
       seats: [{ agentKey: agent.identityKey, operator: operator.identityKey }],
+    })
+  })
+
+  describe('with the tokens of a job that begins a round', () => {
+    const other = p2pkhSpend(coins(log, 'other fuel', 1), 0, log)
+    test.each([
+      { template: 'packet', stage: 'normalize' },
+      { template: 'aggregate', stage: 'certify' },
+    ])('is that job on its own inputs alone ($template)', begun => {
+      const outputs = jobOutputs(log, { ...facts, ...begun }, seats, [], paid)
+      expect(pipelineTransaction(signTransaction(paid, outputs)).role).toMatchObject({ kind: 'job' })
+      for (const spends of [[other], [...paid, other], [other, ...paid]])
+        expect(pipelineTransaction(signTransaction(spends, outputs)).role).toEqual({
+          kind: 'malformed',
+          why: expect.stringMatching(/name the inputs/),
+        })
     })
   })
 

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { publicKeyOf } from '../../src/contract/curve.node.ts'
 import { DER_BYTES_MAX } from '../../src/contract/der.ts'
+import { fuelHashOf } from '../../src/contract/fuel-hash.ts'
 import { anyoneVerifyingKey, signDetached } from '../../src/contract/keys.ts'
 import { signOperatorWord } from '../../src/contract/operator.ts'
 import { readLock, tokenLock } from '../../src/contract/script.ts'
@@ -97,6 +98,7 @@ describe('a token', () => {
     expect(locations).toEqual(['https://node.example/rounds'])
     expect(seat).toEqual({
       ...facts,
+      fuelHash: fuelHashOf(facts, []),
       agentKey: agent.identityKey,
       operator: operator.identityKey,
       operatorSig,
@@ -204,7 +206,7 @@ const changed = (key: number, value: unknown) => encode(new Map([...certificateB
 describe('the numbers of a body’s members', () => {
   const job = 'template stage level members inputRoot inputHash deadlineMs outputBytesMax'
   const numbered: [string, string][] = [
-    ['seat GDJ1', `${job} agentKey operator operatorSig operatorFromMs operatorToMs locations`],
+    ['seat GDJ1', `${job} agentKey operator operatorSig operatorFromMs operatorToMs locations fuelHash`],
     ['GDR1', `${job} coordinator jobOutpoint status leaves workHash evidenceHash`],
     ['GDC1', 'roundId index template level packetId supersedes'],
     [

@@ -5,6 +5,8 @@ import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { commands } from '../../src/bin/commands.ts'
 import { faultCodes } from '../../src/core/fault.ts'
+import { eventStates } from '../../src/core/jobs/lifecycle.ts'
+import { eventWords } from '../../src/core/jobs/vocabulary.ts'
 import { runningNode } from '../support/running-node.ts'
 
 const root = new URL('../../', import.meta.url)
@@ -33,6 +35,20 @@ describe('docs/formats.md', () => {
   })
 })
 
+describe('docs/trace.md and docs/feed-and-search.md', () => {
+  test('say what becomes of events in the words that answers have', () => {
+    const trace = read('docs/trace.md')
+    const rows = [...trace.matchAll(/^\| `([a-z]+)` \| `([a-z]+)` \| `([a-z]+)` \|/gm)].map(row =>
+      row.slice(1),
+    )
+    const said = Object.entries(eventStates).map(([state, { ingest, overlay }]) => [state, ingest, overlay])
+    expect(rows).toEqual(said)
+    const states = read('docs/feed-and-search.md').split('## States')[1]?.split('\n## ')[0] ?? ''
+    const asked = states.slice(states.indexOf(':'), states.indexOf('.'))
+    expect([...asked.matchAll(/`([a-z]+)`/g)].map(([, word]) => word)).toEqual(eventWords('ingest'))
+  })
+})
+
 describe('docs/operations.md', () => {
   test('names only commands that there are', () => {
     const named = [...read('docs/operations.md').matchAll(/`assay ([a-z]+)/g)].map(([, name]) => name ?? '')
@@ -41,7 +57,7 @@ describe('docs/operations.md', () => {
   })
 
   test('names only metrics that there are, as the pages about ingest do', () => {
-    const pages = ['docs/operations.md', 'docs/quarantine.md', 'docs/ingest.md']
+    const pages = ['docs/operations.md', 'docs/quarantine.md', 'docs/ingest.md', 'docs/streaming.md']
     const named = pages.flatMap(page =>
       [...read(page).matchAll(/`((?:[a-z]+_)+(?:total|seconds|time_ms|lag_ms)|assay_[a-z_]+)[`{]/g)].map(
         ([, name]) => name ?? '',
@@ -71,8 +87,10 @@ describe('README.md and CONTRIBUTING.md', () => {
   test.each([
     ...pages,
     'ARCHITECTURE.md',
+    'docs/feed-and-search.md',
     'docs/formats.md',
     'docs/ingest.md',
+    'docs/lineage.md',
     'docs/overlay-batches.md',
     'docs/policies.md',
     'docs/rules.md',
@@ -80,6 +98,10 @@ describe('README.md and CONTRIBUTING.md', () => {
     'docs/quarantine.md',
     'docs/settings.md',
     'docs/sources.md',
+    'docs/streaming.md',
+    'docs/trace.md',
+    'docs/verify.md',
+    'examples/verify-in-a-browser/README.md',
     'docs/topics/tm_gitdata_events_ingest.md',
     'docs/topics/ls_gitdata_events.md',
     'test/vectors/README.md',
@@ -137,6 +159,14 @@ describe('the commands of README.md', () => {
 
   test('refuse what they do not know', () => {
     expect(run('frobnicate')).toMatchObject({ status: 2, stderr: expect.stringContaining('assay help') })
+    expect(run('up', '--port')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('docs/settings.md'),
+    })
+    expect(run('node', '--help')).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('start a node'),
+    })
   })
 })
 

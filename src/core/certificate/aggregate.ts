@@ -153,7 +153,8 @@ export function readAggregateManifest(json: Json): Outcome<AggregateManifest> {
 
 /**
  * Why a statement must not be certified by whoever holds the manifests of all its parents, in their order; undefined
- * where it says what they say. What they do not show, that a gap is one, its coordinator answers for.
+ * where it says what they say. What they do not show, that each was
+ * certified and that a gap is one, its coordinator answers for.
  */
 export function againstAggregate(
   document: AggregateDocument,

@@ -1,6 +1,8 @@
 import { type Stage, stages } from '../rounds/template.ts'
 import { type EventState, eventStates, type JobState, jobStates } from './lifecycle.ts'
 
+const eventStateNames = Object.keys(eventStates) as EventState[]
+
 /** The two families of routes that say the same with other words. */
 export type Family = 'ingest' | 'overlay'
 
@@ -13,6 +15,11 @@ export function eventWord<F extends Family>(family: F, state: EventState): Event
 
 export function jobWord<F extends Family>(family: F, state: JobState): JobWord<F> {
   return jobStates[state][family]
+}
+
+/** All that there are, in the order of states. */
+export function eventWords<F extends Family>(family: F): EventWord<F>[] {
+  return [...new Set(eventStateNames.map(state => eventWord(family, state)))]
 }
 
 /** What a filter for this word asks for. Several states share a word; a word nobody uses has none. */
@@ -36,5 +43,4 @@ export function stageSaid(word: string): Stage | undefined {
   return stages.find(stage => stage === word)
 }
 
-const eventStateNames = Object.keys(eventStates) as EventState[]
 const jobStateNames = Object.keys(jobStates) as JobState[]
