@@ -9,6 +9,8 @@ export default defineConfig({
     setupFiles: ['test/support/setup.ts'],
     // Starts nothing before a test asks for a database.
     globalSetup: ['test/support/database-server.ts'],
+    // What hangs is cut off; a busy machine is waited for.
     testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 })

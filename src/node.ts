@@ -16,6 +16,7 @@ import { openNodeDiscovery } from './node/node-discovery.ts'
 import { fuelEvents, openNodeFuel } from './node/node-fuel.ts'
 import { openNodeIngest } from './node/node-ingest.ts'
 import { openNodeKeys } from './node/node-keys.ts'
+import { openNodeLive } from './node/node-live.ts'
 import { openNodePeers } from './node/node-peers.ts'
 import { openNodeStorage } from './node/node-storage.ts'
 import { publicAddressOf } from './node/public-address.ts'
@@ -117,8 +118,16 @@ export async function startNode(
       address: () => address,
       now: openClock(settings.ASSAY_CLOCK_OFFSET_MS),
     })
+    const live = openNodeLive(settings, {
+      ...{ database, log, metrics, stops },
+      store: storage.store,
+      masterKey: keys.masterKey,
+      now: openClock(settings.ASSAY_CLOCK_OFFSET_MS),
+    })
     const ingest = await openNodeIngest(settings, {
       ...{ database, outgoing, consensus, log, metrics, stops },
+      onAppended: live.onAppended,
+      databaseUrl: database.url,
       store: storage.store,
       logKey: keys.log.identityKey,
     })
@@ -138,6 +147,7 @@ export async function startNode(
       fuel,
       storage,
       ingest,
+      live,
       consensus,
       actions: {
         ...discovery.actions,

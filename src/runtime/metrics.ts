@@ -107,7 +107,6 @@ function ingestMetrics(
     duplicates: counter('dedup_hits_total', 'events that had come before'),
     rejected: counter('assay_ingest_rejected_events_total', 'items that are no events', ['code']),
     refused: counter('assay_ingest_refused_offers_total', 'requests that nothing was taken of', ['why']),
-    projected: counter('assay_projected_events_total', 'events that the projections have taken in'),
   }
 }
 

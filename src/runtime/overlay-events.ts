@@ -26,6 +26,14 @@ export function overlayEvents(
         log.warn({ err: error, txid, target, attempts, again, leftOut }, 'a delivery failed'),
       )
     },
+    onHostFull(target, isFull) {
+      if (isFull)
+        log.warn(
+          { target },
+          'a host does not keep up: it is told of nothing new until it has taken some of what waits, and can ask for the rest (/sync)',
+        )
+      else log.info({ target }, 'a host is told of what is new again')
+    },
     onReorganisation(forkHeight, proofsDropped) {
       metrics.reorganisations.inc()
       log.warn({ forkHeight, proofsDropped }, 'the chain was reorganised')

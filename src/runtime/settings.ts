@@ -8,6 +8,8 @@ import { eventLogSettings } from './settings/event-log.ts'
 import { fuelSettings } from './settings/fuel.ts'
 import { ingestDoorSettings } from './settings/ingest-door.ts'
 import { jobsSettings } from './settings/jobs.ts'
+import { lineageSettings } from './settings/lineage.ts'
+import { liveSettings } from './settings/live.ts'
 import { localChainSettings } from './settings/local-chain.ts'
 import { loggingSettings } from './settings/logging.ts'
 import { nodeSettings } from './settings/node.ts'
@@ -15,6 +17,7 @@ import { packetsSettings } from './settings/packets.ts'
 import { peersSettings } from './settings/peers.ts'
 import { pressureSettings } from './settings/pressure.ts'
 import { publicNetworkSettings } from './settings/public-network.ts'
+import { readingSettings } from './settings/reading.ts'
 import { registrySettings } from './settings/registry.ts'
 import type { Entry } from './settings/setting.ts'
 
@@ -37,6 +40,9 @@ const settings = {
   ...packetsSettings,
   ...pressureSettings,
   ...jobsSettings,
+  ...lineageSettings,
+  ...readingSettings,
+  ...liveSettings,
   ...loggingSettings,
 }
 

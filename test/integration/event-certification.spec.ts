@@ -153,10 +153,71 @@ describe('event certification', () => {
       expect(operators).toBeLessThanOrEqual(operatorNames.length)
     }
   })
+
+  test('traces an event through what real agents did, to the bytes that each of them stands for', async () => {
+    const packets = await recompute(bed.pool, bed.url)
+    for (const eventId of [accepted[0], accepted.at(-1)]) {
+      const response = await fetch(`${bed.url}/events/${eventId}/trace`)
+      expect(response.status).toBe(200)
+      const trace = tracedHere.parse(await response.json())
+      const { sealed, normalized, validated, certified, proven } = trace
+      const packet = packets.find(({ packetId }) => packetId === sealed.packetId)
+      expect(trace.state).toBe('proven')
+      expect(certified).toMatchObject({
+        versionId: packet?.certified.versionId,
+        leaf: packet?.certified.versionId,
+        contentHash: packet?.validated.outputHash,
+      })
+      const lines = Buffer.from(packet?.validated.bytes ?? [])
+        .toString()
+        .split('\n')
+      expect(certified.line.text).toBe(lines[sealed.index])
+      for (const stage of [normalized, validated, certified]) {
+        expect(stage.quorum.agreeing).toBeGreaterThanOrEqual(quorums.enhanced.agreeing)
+        const named = stage.seats.map(({ agentId }) =>
+          agentNames.find(each => agentOf(each).identityKey === agentId),
+        )
+        for (const name of named) expect(name?.endsWith(`/${stage.stage}`)).toBe(true)
+        expect(stage.dissent).toEqual([])
+        for (const result of stage.seats.flatMap(({ results }) => results)) {
+          expect(result.signature).not.toBeNull()
+          expect(result.processingMs).toBeGreaterThanOrEqual(0)
+        }
+      }
+      const raw = await fetch(`${bed.url}/rounds/packet/${sealed.packetId}`)
+      expect(sha256Hex(new Uint8Array(await raw.arrayBuffer()))).toBe(sealed.rawHash)
+      expect(proven.confirmations).toBeGreaterThan(0)
+    }
+  })
 })
 
 const outputList = z.object({
   outputs: z.array(z.object({ beef: z.array(z.number()), outputIndex: z.number() })),
+})
+
+const stageHere = z.object({
+  stage: z.string(),
+  quorum: z.object({ agreeing: z.number() }),
+  dissent: z.array(z.unknown()),
+  seats: z.array(
+    z.object({
+      agentId: z.string(),
+      results: z.array(z.object({ signature: z.unknown(), processingMs: z.number() })),
+    }),
+  ),
+})
+const tracedHere = z.object({
+  state: z.string(),
+  sealed: z.object({ packetId: z.string(), index: z.number(), rawHash: z.string() }),
+  normalized: stageHere,
+  validated: stageHere,
+  certified: stageHere.extend({
+    versionId: z.string(),
+    leaf: z.string(),
+    contentHash: z.string(),
+    line: z.object({ text: z.string() }),
+  }),
+  proven: z.object({ confirmations: z.number() }),
 })
 
 async function lookUp(nodeUrl: string, service: string, query: object) {

@@ -9,7 +9,7 @@ import { type AgentProcess, startAgentProcess } from './agents-bed/agent-process
 import { type AgentName, agentNames, operatorNames, operatorOf } from './agents-bed/operators.ts'
 import { describeRounds, type Progress, readProgress } from './agents-bed/progress.ts'
 import { publish } from './agents-bed/publish.ts'
-import { temporaryDatabase } from './database.ts'
+import { databaseOn, temporaryDatabase } from './database.ts'
 import { until } from './until.ts'
 
 /** A node and the agents of three operators, each a process of its own, on a local chain of their own. */
@@ -44,18 +44,23 @@ export type AgentsBedOptions = {
   readonly settings?: ChildSettings
   /** Of every agent. */
   readonly agentSettings?: ChildSettings
+  /** Of the command that starts each of them. */
+  readonly agentOptions?: readonly string[]
   /** These are not started: a test plays them itself, or nobody does. */
   readonly absent?: readonly AgentName[]
   /** Of events; each has a stream of its own name. */
   readonly sources?: readonly object[]
+  /** A PostgreSQL of the caller's own, instead of the one that all tests share. */
+  readonly server?: string
 }
 
 export const bedSource = 'bed'
 
 export async function agentsBed(options: AgentsBedOptions = {}): Promise<AgentsBed> {
-  const { settings = {}, agentSettings = {}, absent = [], sources = [] } = options
+  const { settings = {}, agentSettings = {}, agentOptions = [], absent = [], sources = [] } = options
   const folder = await mkdtemp(path.join(tmpdir(), 'assay-agents-'))
-  const database = await temporaryDatabase()
+  const { server } = options
+  const database = server === undefined ? await temporaryDatabase() : await databaseOn(server)
   const pool = openPool(database.url)
   const nodeSettings = {
     DATABASE_URL: database.url,
@@ -102,7 +107,10 @@ export async function agentsBed(options: AgentsBedOptions = {}): Promise<AgentsB
     },
     async startAgents(names, more = {}) {
       for (const name of names)
-        agents.set(name, await startAgentProcess(name, folder, [node.url], { ...agentSettings, ...more }))
+        agents.set(
+          name,
+          await startAgentProcess(name, folder, [node.url], { ...agentSettings, ...more }, agentOptions),
+        )
       await until(async () => {
         for (const { name, child } of agents.values())
           if (child().hasExited()) throw new Error(`${name} ended before it was found:\n${child().said()}`)

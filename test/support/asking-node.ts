@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { readAdvertRequest } from '../../src/contract/advert-request.ts'
 import { type BeefTransaction, readBeef, writeBeef } from '../../src/contract/beef.ts'
 import { signOperatorWord } from '../../src/contract/operator.ts'
+import { writePartList } from '../../src/contract/part-list.ts'
 import {
   jobOutputs,
   resultTransaction,
@@ -82,8 +83,8 @@ export function jobHistory(
       const word = operatorWordFor(party(`operator ${['north', 'east', 'south'][seat]}`), identityKey)
       return { agentKey: identityKey, word, satoshis: 300 }
     })
-    const outputs = jobOutputs(coordinator, facts, seats, locations)
     const paid = [...spends, p2pkhSpend(fuel, i, coordinator)]
+    const outputs = jobOutputs(coordinator, facts, seats, locations, paid)
     const job = signTransaction(paid, [...outputs, payTo(coordinator, 1_000)])
     all.push(job)
     if (each === stage) return all
@@ -134,6 +135,8 @@ export type AskingNode = {
   readonly uploads: { readonly query: URLSearchParams; readonly body: Uint8Array }[]
   readonly submissions: { readonly topics: readonly string[]; readonly beef: Uint8Array }[]
   readonly adverts: string[][]
+  /** Paths below the location, in the order in which they were asked for. */
+  readonly fetched: string[]
   /** Answers each of these requests otherwise: a status, or undefined to go on as usual. */
   otherwise: (request: http.IncomingMessage) => number | undefined
   close(): Promise<void>
@@ -142,10 +145,14 @@ export type AskingNode = {
 /** The node of this round's log, as far as agents see it. */
 export async function askingNode(round: CertifiedRound): Promise<AskingNode> {
   const parts = partsOf(round)
-  const node = { parts, uploads: [], submissions: [], adverts: [], otherwise: () => undefined } as Omit<
-    AskingNode,
-    'url' | 'close'
-  >
+  const node = {
+    parts,
+    fetched: [],
+    uploads: [],
+    submissions: [],
+    adverts: [],
+    otherwise: () => undefined,
+  } as Omit<AskingNode, 'url' | 'close'>
   let sponsored = 0
   const server = http.createServer(async (request, response) => {
     const url = new URL(request.url ?? '/', 'http://node')
@@ -166,7 +173,9 @@ export async function askingNode(round: CertifiedRound): Promise<AskingNode> {
         logKey: round.log.identityKey,
       })
     } else if (url.pathname.startsWith('/rounds/')) {
-      const part = parts.get(url.pathname.slice('/rounds/'.length))
+      const path = url.pathname.slice('/rounds/'.length)
+      node.fetched.push(path)
+      const part = parts.get(path) ?? listIn(parts, path)
       response.statusCode = part === undefined ? 404 : 200
       response.end(part)
     } else if (url.pathname === '/uhrp/uploads') {
@@ -202,6 +211,12 @@ export async function askingNode(round: CertifiedRound): Promise<AskingNode> {
       await closed
     },
   })
+}
+
+function listIn(parts: ReadonlyMap<string, Uint8Array>, path: string): Uint8Array | undefined {
+  const [part, names = ''] = path.split('/')
+  if (!names.includes(',')) return undefined
+  return writePartList(names.split(',').map(name => parts.get(`${part}/${name}`)))
 }
 
 async function bodyOf(request: http.IncomingMessage): Promise<Uint8Array> {

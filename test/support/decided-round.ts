@@ -16,6 +16,7 @@ import { orThrow } from '../../src/core/fault.ts'
 import type { Role } from '../../src/core/rounds/pipeline.ts'
 import { roundId } from '../../src/core/rounds/round.ts'
 import { sha256Hex } from '../../src/core/sha256.node.ts'
+import { outcomeLeaf } from '../../src/core/work/stage-output.ts'
 import {
   type CertifiedRound,
   certifiedRound,
@@ -288,7 +289,7 @@ async function writeResult(
     const outputAt = at + 4
     const stateAt = outputAt + output.length + 4
     at = stateAt + state.length
-    await pool.query('insert into outcomes values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, true)', [
+    await pool.query('insert into outcomes values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)', [
       bytea(txid),
       member,
       bytea(leaf),
@@ -300,12 +301,21 @@ async function writeResult(
       output.length,
       stateAt,
       state.length,
+      leaf === honestLeaf(packets[member], facts.stage),
     ])
   }
 }
 
+function honestLeaf(packet: RoundPacket | undefined, stage: string): string | undefined {
+  if (packet === undefined || stage === 'certify') return packet?.certified.versionId
+  const { outputHash, stateOut } = stage === 'normalize' ? packet.normalized : packet.validated
+  return outcomeLeaf(packet.packetId, outputHash, stateOut)
+}
+
 function workOf(packet: RoundPacket, stage: string, leaf: string): Work[number] {
   const none = new Uint8Array()
+  // Who does not say what the others say has made something else.
+  if (leaf !== honestLeaf(packet, stage)) return { leaf, output: utf8('{"lie":true}\n'), state: none }
   if (stage === 'certify') return { leaf, output: utf8(packet.certified.manifestJson), state: none }
   const { bytes, stateBytes } = stage === 'normalize' ? packet.normalized : packet.validated
   return { leaf, output: bytes, state: stateBytes }

@@ -1,4 +1,5 @@
 import { publicKeyOf } from '#curve'
+import { fuelHashOf } from '../../src/contract/fuel-hash.ts'
 import { signOperatorWord } from '../../src/contract/operator.ts'
 import { p2pkhLock } from '../../src/contract/script.ts'
 import { type Spend, signTransaction } from '../../src/contract/spend.ts'
@@ -14,6 +15,7 @@ import { toHex, utf8 } from '../../src/core/bytes.ts'
 import { anchorScript } from '../../src/core/certificate/anchor.ts'
 import { digest } from '../../src/core/digest.ts'
 import type { Level } from '../../src/core/level.ts'
+import type { Outpoint } from '../../src/core/rounds/pipeline.ts'
 
 /* The steps of a round, one function each, as coordinator and agents will take them. */
 
@@ -43,7 +45,12 @@ export type Seat = {
 
 const locations = ['https://node.example/rounds']
 
-export function seatScript({ coordinator, subject }: Asker, facts: Facts, seat: Seat): Uint8Array {
+export function seatScript(
+  { coordinator, subject }: Asker,
+  facts: Facts,
+  seat: Seat,
+  inputs: readonly Outpoint[],
+): Uint8Array {
   const { operatorFromMs, operatorToMs } = seat
   const agentKey = seat.agent.identityKey
   return tokenScript('GDJ1', coordinator, subject, {
@@ -54,11 +61,25 @@ export function seatScript({ coordinator, subject }: Asker, facts: Facts, seat: 
     operatorFromMs,
     operatorToMs,
     locations,
+    ...fuelOf(facts, inputs),
   })
 }
 
-export function threadScript({ coordinator, subject }: Asker, facts: Facts): Uint8Array {
-  return tokenScript('GDJ1', coordinator, subject, { ...facts, agentKey: coordinator.identityKey, locations })
+export function threadScript(
+  { coordinator, subject }: Asker,
+  facts: Facts,
+  inputs: readonly Outpoint[],
+): Uint8Array {
+  const agentKey = coordinator.identityKey
+  return tokenScript('GDJ1', coordinator, subject, {
+    ...{ ...facts, agentKey, locations },
+    ...fuelOf(facts, inputs),
+  })
+}
+
+function fuelOf(facts: Facts, inputs: readonly Outpoint[]) {
+  const fuelHash = fuelHashOf(facts, inputs)
+  return fuelHash === undefined ? {} : { fuelHash }
 }
 
 export function jobTransaction(
@@ -68,8 +89,8 @@ export function jobTransaction(
   spends: readonly Spend[],
   change: readonly Output[] = [],
 ): Transaction {
-  const seatOutputs = seats.map(seat => output(seatScript(asker, facts, seat), 100))
-  return signTransaction(spends, [...seatOutputs, output(threadScript(asker, facts)), ...change])
+  const seatOutputs = seats.map(seat => output(seatScript(asker, facts, seat, spends), 100))
+  return signTransaction(spends, [...seatOutputs, output(threadScript(asker, facts, spends)), ...change])
 }
 
 /** What an agent says. */

@@ -8,6 +8,7 @@ export function testOnlyAuthentication(): Authentication {
   const withBody = bodyReader(bodyLimits)
   return {
     routes: Router(),
+    namesIdentity: request => request.get(testOnlyIdentityHeader) !== undefined,
     requireIdentity:
       (handle, { bodyBytesMax = 64 * 1024 } = {}) =>
       (request, response) =>

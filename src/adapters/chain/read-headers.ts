@@ -1,7 +1,7 @@
 import { concatAll } from '../../core/bytes.ts'
 import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
 import { rootOf } from './block.ts'
-import type { Tip } from './chain.ts'
+import type { Chain, Tip } from './chain.ts'
 import type { HeaderRun } from './header-run.ts'
 
 /** Where a chain keeps its headers: the local chain with its blocks, the others by themselves. */
@@ -87,6 +87,17 @@ export async function readStoredHeaders(
     [from, count],
   )
   return concatAll(rows.map(({ header }) => header))
+}
+
+/** Undefined where the headers are kept elsewhere, as by a node that follows another one's local chain. */
+export async function readHeaderAt(
+  client: Queryable,
+  { network }: Pick<Chain, 'network'>,
+  height: number,
+): Promise<Uint8Array | undefined> {
+  const table = network === 'local' ? 'chain_blocks' : 'headers'
+  const header = await readStoredHeaders(client, height, 1, table)
+  return header.length === 80 ? header : undefined
 }
 
 export async function readStoredRoot(

@@ -1,11 +1,12 @@
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
-import { isIP, type LookupFunction } from 'node:net'
+import { isIP } from 'node:net'
 import { concatAll } from '../../core/bytes.ts'
 import type { Network } from '../../core/network.ts'
-import { isLoopback, whyNotPublic } from './public-address.ts'
+import { judgedLookup } from '../../runtime/addresses/judged-lookup.ts'
+import { isLoopback, whyNotPublic } from '../../runtime/addresses/public-address.ts'
+import { type ResolveHost, resolveByDns, resolveBySystem } from '../../runtime/addresses/resolve-host.ts'
 import { readOutgoingUrl } from './read-outgoing-url.ts'
-import { type ResolveHost, resolveByDns, resolveBySystem } from './resolve-host.ts'
 
 /** A call to an address that came from an advert or from a user, and that nobody here has vouched for. */
 export type Outgoing = (url: string, request?: OutgoingRequest) => Promise<OutgoingAnswer>
@@ -57,7 +58,6 @@ export const SOCKETS_PER_HOST_MAX = 8
 export const SOCKETS_MAX = 256
 const HEADER_BYTES_MAX = 16 * 1024
 const SOCKET_IDLE_MS_MAX = 30_000
-const ADDRESSES_MAX = 32
 
 /**
  * Calls that cannot be turned against whoever makes them: the address is judged when the socket is opened, so a name
@@ -114,35 +114,6 @@ export function openOutgoing({
       clearTimeout(timer)
       stop?.removeEventListener('abort', end)
     }
-  }
-}
-
-/** Called by the socket itself, with what it connects to: there is no other moment that counts. */
-function judgedLookup(
-  resolve: ResolveHost,
-  against: (address: string) => string | undefined,
-): LookupFunction {
-  const judged = async (hostname: string) => {
-    const addresses = await resolve(hostname)
-    if (addresses.length === 0) throw new Error('has no address')
-    if (addresses.length > ADDRESSES_MAX)
-      throw new Error(`has ${addresses.length} addresses, and ${ADDRESSES_MAX} are allowed`)
-    // All of them: who names one address inside beside others outside has not done so by mistake.
-    for (const address of addresses) {
-      const why = isIP(address) === 0 ? 'which is no address' : against(address)
-      if (why !== undefined) throw new Error(`is not called: it resolves to ${address}, ${why}`)
-    }
-    return addresses.map(address => ({ address, family: isIP(address) }))
-  }
-  return (hostname, { all }, done) => {
-    judged(hostname).then(
-      found => {
-        const [first] = found
-        if (all === true) done(null, found)
-        else if (first !== undefined) done(null, first.address, first.family)
-      },
-      (error: unknown) => done(error instanceof Error ? error : new Error(String(error)), []),
-    )
   }
 }
 

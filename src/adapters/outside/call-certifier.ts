@@ -3,7 +3,7 @@ import type { CallCertifier, OutsideFailure } from '../../certify/outside/ports.
 import { signRequest } from '../../contract/request-signature.ts'
 import type { Issuer } from '../../contract/tokens.ts'
 import { utf8 } from '../../core/bytes.ts'
-import { canonicalJson } from '../../core/canonical-json.ts'
+import { canonicalize, canonicalJson, type Json } from '../../core/canonical-json.ts'
 import { askIdentity } from '../auth/ask-identity.ts'
 import { callAs } from '../auth/call-as.ts'
 import type { Outgoing, OutgoingAnswer } from '../outgoing/outgoing.ts'
@@ -96,8 +96,10 @@ function answerOf({ status, body }: OutgoingAnswer): Awaited<ReturnType<CallCert
 function parsed(body: Uint8Array): unknown {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(body)
-    // A zero is the one character that the database cannot keep.
-    return text.includes('\\u0000') ? undefined : JSON.parse(text)
+    // A zero is the one character that the database cannot keep; the rest of that is what has no canonical form.
+    if (text.includes('\\u0000')) return undefined
+    const said: Json = JSON.parse(text)
+    return canonicalize(said).ok ? said : undefined
   } catch {
     // Not JSON, and so no answer.
     return undefined

@@ -7,12 +7,14 @@ import { columnTypes } from './column-types.ts'
 
 /**
  * A PostgreSQL that answered. One pool and one bound: hot paths query it directly, and Knex, for whatever is not
- * hot, takes its connections from the same. A process never has more than `connectionsMax` of them, besides the
- * sessions that it asks for by name.
+ * hot, takes its connections from the same. A process never has more than `connectionsMax` of them, besides the few
+ * for questions, and the sessions that it asks for by name.
  */
 export type Database = {
   readonly pool: pg.Pool
   readonly knex: Knex
+  /** For what strangers look up: few connections and little time, so that no question keeps us from our work. */
+  readonly questions: pg.Pool
   /**
    * A connection of its own, outside the pool and without the pool's bounds on time, for what is held: a lock, a
    * LISTEN. The caller ends it; where it breaks it emits `end`.
@@ -30,6 +32,7 @@ export type DatabaseOptions = {
   readonly applicationName: string
   readonly connectionsMax?: number
   readonly statementMsMax?: number
+  readonly questionMsMax?: number
   readonly idleInTransactionMsMax?: number
 }
 
@@ -37,6 +40,10 @@ export type DatabaseOptions = {
 export const connectionsMaxDefault = 10
 /** A statement of ours takes milliseconds. What takes this long is a mistake, or waits for one. */
 export const statementMsMaxDefault = 30_000
+/** Beside `connectionsMax`. */
+export const questionConnectionsMax = 3
+/** An index answers within a few milliseconds; whoever asks for more than that has to ask for less. */
+export const questionMsMaxDefault = 2_000
 /** A transaction that its process forgot, or that died without closing its socket, lets go of its locks. */
 export const idleInTransactionMsMaxDefault = 60_000
 /** For a free connection of the pool, and for a server that accepts and says nothing. */
@@ -59,24 +66,33 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const session = () => openSession(connection, options.url)
   await refuseUnfitServer(session, address)
 
-  const pool = new pg.Pool({
-    ...connection,
-    max: options.connectionsMax ?? connectionsMaxDefault,
-    idleTimeoutMillis: idleMsMax,
-    statement_timeout: options.statementMsMax ?? statementMsMaxDefault,
-    idle_in_transaction_session_timeout: options.idleInTransactionMsMax ?? idleInTransactionMsMaxDefault,
-  })
-  pool.on('error', error => log.warn({ err: error, address }, 'an idle database connection was lost'))
-  // The pool listens to idle clients only. One that is lent and between two statements would end the process.
-  pool.on('connect', client => client.on('error', () => undefined))
+  const openPool = (max: number, statementMsMax: number) => {
+    const pool = new pg.Pool({
+      ...connection,
+      max,
+      idleTimeoutMillis: idleMsMax,
+      statement_timeout: statementMsMax,
+      idle_in_transaction_session_timeout: options.idleInTransactionMsMax ?? idleInTransactionMsMaxDefault,
+    })
+    pool.on('error', error => log.warn({ err: error, address }, 'an idle database connection was lost'))
+    // The pool listens to idle clients only. One that is lent and between two statements would end the process.
+    pool.on('connect', client => client.on('error', () => undefined))
+    return pool
+  }
+  const pool = openPool(
+    options.connectionsMax ?? connectionsMaxDefault,
+    options.statementMsMax ?? statementMsMaxDefault,
+  )
+  const questions = openPool(questionConnectionsMax, options.questionMsMax ?? questionMsMaxDefault)
   const knex = knexFor({ client: 'pg', connectionPool: pool, log: knexLog(log) })
   let closed: Promise<void> | undefined
   return {
     pool,
+    questions,
     knex,
     session,
     close: () => {
-      closed ??= pool.end().then(() => knex.destroy())
+      closed ??= Promise.all([pool.end(), questions.end()]).then(() => knex.destroy())
       return closed
     },
   }

@@ -23,6 +23,7 @@ export type LocalStoreDeps = {
   /** It is tried again; the other partitions go on. */
   onFailure(error: unknown, partitionId: number): void
   readonly packetsMax?: number
+  readonly partitionsMax?: number
 }
 
 /** Of one partition at a time: so long nobody else works on it, and a connection is held. */
@@ -31,7 +32,7 @@ const PACKETS_MAX = 16
 const STATE_KEPT_MS = 30 * 86_400_000
 
 export function openLocalStore(deps: LocalStoreDeps): LocalStore {
-  const { pool, now, onFailure } = deps
+  const { pool, onFailure, partitionsMax = PARTITIONS_MAX } = deps
   const failing = new Map<number, number>()
 
   const workOn = ({ partitionId, next }: DuePartition, work: Parameters<LocalStore['withNext']>[0]) =>
@@ -49,13 +50,13 @@ export function openLocalStore(deps: LocalStoreDeps): LocalStore {
 
   return {
     async withNext(work) {
-      for (const due of await findDue(pool)) {
-        if ((failing.get(due.partitionId) ?? 0) > now()) continue
+      for (const [partitionId, againMs] of failing)
+        if (againMs <= performance.now()) failing.delete(partitionId)
+      for (const due of await findDue(pool, [...failing.keys()], partitionsMax)) {
         try {
           if (await workOn(due, work)) return 'worked'
-          failing.delete(due.partitionId)
         } catch (error) {
-          failing.set(due.partitionId, now() + AGAIN_MS)
+          failing.set(due.partitionId, performance.now() + AGAIN_MS)
           onFailure(error, due.partitionId)
         }
       }
@@ -69,10 +70,11 @@ const AGAIN_MS = 5_000
 
 type DuePartition = { readonly partitionId: number; readonly next: number }
 
-const DUE_MAX = 64
+/** In one look. */
+const PARTITIONS_MAX = 64
 
-/** Those whose packets have waited the longest; of each, the packet behind the last one with an outcome. */
-async function findDue(db: Queryable): Promise<DuePartition[]> {
+/** But for these, those whose packets have waited the longest; of each, the packet behind the last one with an outcome. */
+async function findDue(db: Queryable, without: readonly number[], limit: number): Promise<DuePartition[]> {
   const { rows } = await db.query<DuePartition>({
     name: 'local-due',
     text: `select partition.id as "partitionId", first.packet_no as next
@@ -85,8 +87,9 @@ async function findDue(db: Queryable): Promise<DuePartition[]> {
         select packet_no, sealed_ms from packets as packet
           where packet.partition_id = partition.id and packet.packet_no > coalesce(last.packet_no, -1)
           order by packet_no limit 1) as first
+      where partition.id <> all ($2::integer[])
       order by first.sealed_ms, partition.id limit $1`,
-    values: [DUE_MAX],
+    values: [limit, numbers(without)],
   })
   return rows
 }

@@ -46,10 +46,13 @@ export async function openHeld(
 ): Promise<FileHandle | undefined> {
   const file = await openThere(folder.pathOf(sha256))
   if (file === undefined) return undefined
-  const { size } = await file.stat()
-  if (size === length) return file
-  await file.close()
-  return undefined
+  let isWhole = false
+  try {
+    isWhole = (await file.stat()).size === length
+  } finally {
+    if (!isWhole) await file.close()
+  }
+  return isWhole ? file : undefined
 }
 
 async function openThere(at: string): Promise<FileHandle | undefined> {

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { list } from './kinds.ts'
+import { identityKeys } from './kinds.ts'
 import { secret, setting } from './setting.ts'
 
 /** Who operates this node. */
@@ -9,7 +9,7 @@ export const adminSettings = {
     'bearer token that lets in to /admin; without it nobody is let in by one',
   ),
   ADMIN_IDENTITY_KEYS: setting(
-    list(z.string().regex(/^0[23][0-9a-f]{64}$/, 'not compressed public keys in lower-case hex')),
+    identityKeys,
     '',
     'identities that /admin lets in where they prove it (BRC-104), separated by commas',
   ),

@@ -13,7 +13,11 @@ export const contentSettings = {
     '',
     'identity keys that may store content, separated by commas; or any, for everybody who has one',
   ),
-  UHRP_QUOTA_BYTES: setting(wholeNumber(0, MAX_BYTES), '1073741824', 'what one identity may keep stored'),
+  UHRP_QUOTA_BYTES: setting(
+    wholeNumber(0, MAX_BYTES),
+    '1073741824',
+    'what one identity may keep stored, and all agents of another log in EVENT_COORDINATORS',
+  ),
   UHRP_OBJECT_BYTES_MAX: setting(wholeNumber(1, MAX_BYTES), '1073741824', 'what one stored object may have'),
   UHRP_FREE_BYTES_MIN: setting(
     wholeNumber(0, MAX_BYTES),

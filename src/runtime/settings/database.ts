@@ -8,5 +8,9 @@ export const databaseSettings = {
     z.string().regex(/^postgres(ql)?:\/\//, 'not a URL like postgresql://user:password@host:5432/name'),
     'PostgreSQL server to use, version 14 or newer; without it the embedded one is started',
   ),
-  DATABASE_CONNECTIONS_MAX: setting(wholeNumber(2, 1000), '16', 'connections to the database per process'),
+  DATABASE_CONNECTIONS_MAX: setting(
+    wholeNumber(2, 1000),
+    '16',
+    'connections to the database per process; a node has up to 8 more, with which it makes packets and projections, and 3 for what others look up',
+  ),
 }

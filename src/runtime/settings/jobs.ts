@@ -1,10 +1,7 @@
 import * as z from 'zod'
-import { httpUrl, list, MAX_BYTES, wholeNumber, yesOrNo } from './kinds.ts'
+import { httpUrl, identityKeys, list, MAX_BYTES, wholeNumber, yesOrNo } from './kinds.ts'
 import { optional, setting } from './setting.ts'
 
-const identityKeys = list(
-  z.string().regex(/^0[23][0-9a-f]{64}$/, 'not compressed public keys in lower-case hex'),
-)
 const onlyTrue = (why: string) => yesOrNo().refine(value => value, why)
 
 /** Rounds of packets, the agents that are asked, and what is done where there are none. */
@@ -98,6 +95,11 @@ export const jobsSettings = {
     '',
     'operators whose agents are asked and whose answers count, separated by commas; none: anybody’s, and nobody can say more of a certificate than that it is consistent',
   ),
+  EVENT_OPERATORS_SIMULATED: setting(
+    yesOrNo(),
+    'false',
+    'whether all of EVENT_OPERATORS are one person’s, as where `npm start` runs them; whatever counts operators says so then',
+  ),
   EVENT_COORDINATORS: setting(
     identityKeys,
     '',
@@ -111,7 +113,7 @@ export const jobsSettings = {
   EVENT_DECIDE_MS_MAX: setting(
     wholeNumber(1_000, 86_400_000),
     '600000',
-    'after so long, not counting time without enough agents, a packet without a verdict is split at its next try',
+    'after agents have had a packet for so long, in all its rounds together, it is split at its next try without a verdict',
   ),
   INGEST_BACKOFF_BASE_MS: setting(wholeNumber(1, 30_000), '500', 'pause before the first retry of a packet'),
   INGEST_BACKOFF_FACTOR: setting(

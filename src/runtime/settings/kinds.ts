@@ -30,3 +30,7 @@ export function list<S extends z.ZodType<string, string>>(each: S) {
     )
     .pipe(z.array(each))
 }
+
+export const identityKeys = list(
+  z.string().regex(/^0[23][0-9a-f]{64}$/, 'not compressed public keys in lower-case hex'),
+)

@@ -17,6 +17,7 @@ export async function startAgentProcess(
   folder: string,
   nodeUrls: readonly string[],
   settings: ChildSettings = {},
+  options: readonly string[] = [],
 ): Promise<AgentProcess> {
   const { keyFile, operatorFile } = await writeAgentFiles(folder, name)
   const port = await freePort()
@@ -30,7 +31,8 @@ export async function startAgentProcess(
     AGENT_OPERATOR_FILE: operatorFile,
     ...settings,
   }
-  const start = (more: ChildSettings = {}) => startChild(['agent', partsOf(name).stage], { ...own, ...more })
+  const start = (more: ChildSettings = {}) =>
+    startChild(['agent', partsOf(name).stage, ...options], { ...own, ...more })
   let child = start()
   return {
     name,
