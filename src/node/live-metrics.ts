@@ -9,13 +9,13 @@ type LiveMetrics = HubEvents & {
 export type LiveCounts = {
   clients(route: RouteName): number
   filters(): number
-  tailBytes(): number
+  keptBytes(): number
 }
 
 /** What a scrape shows of those who follow live events. */
 export function liveMetrics(
   registry: Registry,
-  { clients, filters, tailBytes }: LiveCounts,
+  { clients, filters, keptBytes }: LiveCounts,
   onFailure: HubEvents['onFailure'],
 ): LiveMetrics {
   const registers = [registry]
@@ -37,11 +37,11 @@ export function liveMetrics(
     },
   })
   new Gauge({
-    name: 'assay_live_tail_bytes',
-    help: 'what is kept in memory of the newest events, for those who are a little behind',
+    name: 'assay_live_kept_bytes',
+    help: 'what is kept in memory of the newest events, and of what was just read, for those who are behind',
     registers,
     collect() {
-      this.set(tailBytes())
+      this.set(keptBytes())
     },
   })
   const messages = new Counter({

@@ -93,7 +93,7 @@ export function openNodeLive(
     {
       clients: route => hub.clients(route),
       filters: () => hub.filters(),
-      tailBytes: () => hub.tailBytes(),
+      keptBytes: () => hub.keptBytes(),
     },
     onFailure('telling who follows live events'),
   )

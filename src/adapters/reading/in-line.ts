@@ -1,3 +1,30 @@
+/** Does the work once there is a place for it. */
+export type InTurn = <T>(work: () => Promise<T>) => Promise<T>
+
+/** As many wait as ask: for whoever bounds them elsewhere. */
+export function openInTurn(atOnceMax: number): InTurn {
+  const waiting: (() => void)[] = []
+  let open = 0
+  const enter = async () => {
+    if (open < atOnceMax) open += 1
+    else await new Promise<void>(go => waiting.push(go))
+  }
+  /** A place goes from hand to hand while anybody waits for one. */
+  const leave = () => {
+    const next = waiting.shift()
+    if (next === undefined) open -= 1
+    else next()
+  }
+  return async work => {
+    await enter()
+    try {
+      return await work()
+    } finally {
+      leave()
+    }
+  }
+}
+
 /** Does the work once there is a place for it; `busy` where too many wait for one already. */
 export type InLine = <T>(work: () => Promise<T>) => Promise<T | 'busy'>
 
@@ -7,26 +34,15 @@ export type InLineBounds = { readonly atOnceMax: number; readonly waitingMax: nu
 export const readingBounds: InLineBounds = { atOnceMax: 8, waitingMax: 256 }
 
 export function openInLine({ atOnceMax, waitingMax }: InLineBounds = readingBounds): InLine {
-  const waiting: (() => void)[] = []
-  let open = 0
-  const enter = async (): Promise<boolean> => {
-    if (open < atOnceMax) open += 1
-    else if (waiting.length >= waitingMax) return false
-    else await new Promise<void>(go => waiting.push(go))
-    return true
-  }
-  /** A place goes from hand to hand while anybody waits for one. */
-  const leave = () => {
-    const next = waiting.shift()
-    if (next === undefined) open -= 1
-    else next()
-  }
+  const inTurn = openInTurn(atOnceMax)
+  let here = 0
   return async work => {
-    if (!(await enter())) return 'busy'
+    if (here >= atOnceMax + waitingMax) return 'busy'
+    here += 1
     try {
-      return await work()
+      return await inTurn(work)
     } finally {
-      leave()
+      here -= 1
     }
   }
 }

@@ -10,6 +10,7 @@ import type { ReadVersions } from '../../serve/lineage/collect-lineage.ts'
 import type { Carrier, FullCarrier, KnownVersion } from '../../serve/lineage/known-version.ts'
 import type { ReadinessDeps } from '../../serve/lineage/readiness.ts'
 import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
+import { openInTurn } from './in-line.ts'
 import { bestFirst, carriersOf, knownVersions, mayBeKnown, ownLog, proofsOf } from './lineage-sql.ts'
 import type { Manifest, ManifestMemory } from './manifest-memory.ts'
 import { readerValues } from './readable.ts'
@@ -23,7 +24,11 @@ export type LineageStore = {
   lineageFor(reader: Reader): ReadinessDeps['readLineage']
 }
 
+/** Each holds a connection until it has ended: the others of the pool are for shorter questions. */
+const WALKS_AT_ONCE_MAX = 2
+
 export function openLineageStore(pool: Pool, memory: ManifestMemory): LineageStore {
+  const inTurn = openInTurn(WALKS_AT_ONCE_MAX)
   return {
     versionsFor(reader) {
       let [found, misses] = [0, 0]
@@ -46,7 +51,8 @@ export function openLineageStore(pool: Pool, memory: ManifestMemory): LineageSto
     readCarriers: versionIds => readCarriers(pool, versionIds),
     readWhole: carrier => readWhole(pool, carrier),
     readSupersessions: versionIds => readSupersessions(pool, versionIds),
-    lineageFor: reader => (versionId, limit, tell) => readLineage(pool, versionId, { limit, reader, tell }),
+    lineageFor: reader => (versionId, limit, tell) =>
+      inTurn(() => readLineage(pool, versionId, { limit, reader, tell })),
   }
 }
 

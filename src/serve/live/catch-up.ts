@@ -1,11 +1,13 @@
 import { comparePlaces, type Place } from '../../core/live/track.ts'
 import type { Client, Followed } from './group.ts'
+import type { History } from './history.ts'
 import { frameOf } from './message.ts'
 import type { Piece } from './piece.ts'
 import type { HubDeps } from './ports.ts'
 import { openTokenWriter } from './resume-token.ts'
 
-export type CatchUpDeps = Pick<HubDeps, 'readPieces' | 'positions' | 'bounds' | 'events'> & {
+export type CatchUpDeps = Pick<HubDeps, 'positions' | 'bounds' | 'events'> & {
+  readonly history: History
   /** Resolves once tails may have moved on. */
   nextLook(): Promise<void>
   /** It is up to date on all tracks, at this moment. */
@@ -18,8 +20,7 @@ export type CatchUpDeps = Pick<HubDeps, 'readPieces' | 'positions' | 'bounds' | 
  * together with the others. Both come from the same reader, so nothing is missing or told twice in between.
  */
 export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void> {
-  const { bounds, events, nextLook, join, fail } = deps
-  const slots = openSlots(bounds.historyReadersMax)
+  const { bounds, events, history, nextLook, join, fail } = deps
 
   const catchUp = async (client: Client) => {
     for (;;) {
@@ -35,29 +36,12 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
         if (client.group.followed.get(number) !== followed) break
         const place = client.places.get(number)
         if (place === undefined || client.hasEnded) break
-        const pieces = followed.tail.from(place) ?? (await slots(() => readSome(followed, place)))
+        const pieces = followed.tail.from(place) ?? (await history.from(followed.tail, place))
         if (client.hasEnded) return
         if (client.group.followed.get(number)?.tail !== followed.tail) break
         if (!(await tell(client, number, followed, pieces))) return
       }
     }
-  }
-
-  const readSome = async ({ tail }: Followed, from: Place): Promise<readonly Piece[]> => {
-    const { track, withEvents } = tail
-    const until = tail.end()
-    const [read] = await deps.readPieces([{ track, from, until, withEvents }])
-    if (read !== undefined && read.pieces.length > 0) return read.pieces
-    // Below the end of a tail there is always something, or there was.
-    return [
-      {
-        from,
-        to: until,
-        said: { kind: 'gap', reason: 'taken-back', packetNo: null },
-        bytes: 0,
-        sinceMs: null,
-      },
-    ]
   }
 
   /** False where it has gone. What it follows may have changed once this resolves. */
@@ -137,21 +121,4 @@ function isLevel({ group, places }: Client): boolean {
     if (place === undefined || comparePlaces(place, tail.end()) !== 0) return false
   }
   return true
-}
-
-/** So many at a time; the others wait their turn. */
-function openSlots(max: number) {
-  const queue: (() => void)[] = []
-  let taken = 0
-  return async <T>(work: () => Promise<T>): Promise<T> => {
-    if (taken >= max) await new Promise<void>(resolve => queue.push(resolve))
-    else taken++
-    try {
-      return await work()
-    } finally {
-      const next = queue.shift()
-      if (next === undefined) taken--
-      else next()
-    }
-  }
 }

@@ -4,6 +4,7 @@ import type { Reader } from '../../core/registry/may-read.ts'
 import { mayRead } from '../../core/registry/may-read.ts'
 import { openCatchUp } from './catch-up.ts'
 import { type Client, type Followed, type Group, openGroup, tellGroup } from './group.ts'
+import { openHistory } from './history.ts'
 import { asksOfEvents, type LiveFilter, wantsPartition } from './live-filter.ts'
 import { frameOf } from './message.ts'
 import type { Piece } from './piece.ts'
@@ -27,8 +28,8 @@ export type Hub = {
   clients(route: LiveRoute['name']): number
   /** Filters that differ, or whose readers do, each of which is asked about every event. */
   filters(): number
-  /** What the ends of tracks take that are kept for whoever is a little behind. */
-  tailBytes(): number
+  /** What is kept of the ends of tracks, and of what was read just now, for whoever is behind. */
+  keptBytes(): number
   /** Tells everybody, with where to go on, and lets them go. */
   stop(): void
 }
@@ -53,8 +54,10 @@ export function openHub(deps: HubDeps): Hub {
     })
   const wakeTrack = ({ partitionId, stage }: Track) =>
     woken[stage === 'received' ? 'received' : 'packets'].add(partitionId)
+  const history = openHistory(deps)
   const catchUp = openCatchUp({
     ...deps,
+    history,
     nextLook,
     join: client => void client.group.live.add(client),
     fail: (client, error) => fail(client, error),
@@ -274,6 +277,7 @@ export function openHub(deps: HubDeps): Hub {
   }
 
   const look = async (): Promise<'more' | 'all'> => {
+    history.forget()
     if (clients.size === 0) {
       if (groups.size > 0) forgetIdle()
       return 'all'
@@ -380,7 +384,7 @@ export function openHub(deps: HubDeps): Hub {
     },
     clients: countOf,
     filters: () => groups.size,
-    tailBytes: () => keptBytes(tails),
+    keptBytes: () => keptBytes(tails) + history.keptBytes(),
     stop() {
       stopping = true
       each(clients, client => end(client, 'shutdown'))

@@ -31,6 +31,9 @@ export type HubBounds = {
   readonly historyBytes: number
   /** Readers of history at once, whoever they are for. */
   readonly historyReadersMax: number
+  /** What they have read is kept for others who are behind: no more than this, and no longer. */
+  readonly historyKeptBytes: number
+  readonly historyKeptMs: number
   /** What the ends of all tracks that are followed take in memory, for whoever is a little behind. */
   readonly tailsBytesMax: number
   /** Filters of all clients together: each is asked about every event. */
@@ -49,6 +52,8 @@ export const hubBounds: HubBounds = {
   unreadBytesMax: 1024 * 1024,
   historyBytes: 128 * 1024,
   historyReadersMax: 4,
+  historyKeptBytes: 64 * 1024 * 1024,
+  historyKeptMs: 10_000,
   tailsBytesMax: 128 * 1024 * 1024,
   filtersMax: 256,
   // A place on each of their tracks has to go into a header.

@@ -233,8 +233,8 @@ describe('what is kept for those who are a little behind', () => {
     bed.there.partitions = [1, 2, 3].map(id => partitionOf(id))
     await bed.follow()
     for (let n = 0; n < 20; n++) for (const id of [1, 2, 3]) await bed.tell(1, id)
-    expect(bed.hub.tailBytes()).toBeGreaterThan(0)
-    expect(bed.hub.tailBytes()).toBeLessThanOrEqual(10)
+    expect(bed.hub.keptBytes()).toBeGreaterThan(0)
+    expect(bed.hub.keptBytes()).toBeLessThanOrEqual(10)
   })
 })
 

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg'
 import type { Json } from '../../../core/canonical-json.ts'
 import type { LineConstants } from '../../../core/event/line.ts'
+import type { Place } from '../../../core/live/track.ts'
 import type { LiveEvent, Piece, Wanted } from '../../../serve/live/piece.ts'
 import type { KeptLines } from '../../log/kept-lines.ts'
 import { numbers } from '../../postgres/sql.ts'
@@ -80,14 +81,14 @@ async function piecesOf(
   const [start, end] = [Math.max(firstSeq, from), Math.min(firstSeq + count, until)]
   const lines = await linesOf(row, keptLines)
   if (lines === undefined) return [goneFrom(start, end)]
-  const constants = readConstants(row.constants)
-  const scanned = scanSegment(lines, constants)
+  const segment = { lines, constants: readConstants(row.constants) }
+  const scanned = scanSegment(lines, segment.constants)
   const pieces: Piece[] = []
   for (let at = start; at < end; at += PIECE_EVENTS_MAX) {
     const next = Math.min(end, at + PIECE_EVENTS_MAX)
     const events = scanned
       .slice(at - firstSeq, next - firstSeq)
-      .map((event, i) => receivedEvent(event, at + i, lines, constants))
+      .map((event, i) => new ReceivedEvent(event, at + i, segment))
     pieces.push({
       from: { at, line: 0 },
       to: { at: next, line: 0 },
@@ -124,27 +125,72 @@ function goneFrom(at: number, to: number): Piece {
   }
 }
 
-function receivedEvent(
-  { eventId, sourceId, type, eventTimeMs, ingestTimeMs, flags, lineAt, lineBytes }: ScannedEvent,
-  seq: number,
-  lines: string,
-  constants: LineConstants,
-): LiveEvent {
-  let read: { readonly payload?: Json; readonly partitionKey?: string } | undefined
-  const whole = () => {
-    read ??= JSON.parse(
-      Buffer.from(lines.slice(lineAt, lineAt + lineBytes), 'latin1').toString('utf8'),
-    ) as NonNullable<typeof read>
-    return read
+type Line = { readonly payload?: Json; readonly partitionKey?: string }
+type Segment = { readonly lines: string; readonly constants: LineConstants }
+
+/** Made by the ten thousand a second: what is in its line is read where somebody asks for it. */
+class ReceivedEvent implements LiveEvent {
+  readonly kind = 'event'
+  readonly issues: readonly string[] = noIssues
+  readonly position: number
+  readonly #scanned: ScannedEvent
+  readonly #segment: Segment
+  #read: Line | undefined
+
+  constructor(scanned: ScannedEvent, seq: number, segment: Segment) {
+    this.position = seq
+    this.#scanned = scanned
+    this.#segment = segment
   }
-  return {
-    kind: 'event',
-    ...{ eventId, sourceId, type, eventTimeMs, ingestTimeMs, qualityFlags: flags },
-    position: seq,
-    next: { at: seq + 1, line: 0 },
-    issues: [],
-    partitionKey: () => constants.partitionKey ?? whole().partitionKey ?? '',
-    payload: () => whole().payload ?? null,
-    record: () => null,
+
+  get eventId(): string {
+    return this.#scanned.eventId
+  }
+
+  get sourceId(): string {
+    return this.#scanned.sourceId
+  }
+
+  get type(): string {
+    return this.#scanned.type
+  }
+
+  get eventTimeMs(): number {
+    return this.#scanned.eventTimeMs
+  }
+
+  get ingestTimeMs(): number {
+    return this.#scanned.ingestTimeMs
+  }
+
+  get qualityFlags(): number {
+    return this.#scanned.flags
+  }
+
+  get next(): Place {
+    return { at: this.position + 1, line: 0 }
+  }
+
+  partitionKey(): string {
+    return this.#segment.constants.partitionKey ?? this.#whole().partitionKey ?? ''
+  }
+
+  payload(): Json {
+    return this.#whole().payload ?? null
+  }
+
+  record(): Json {
+    return null
+  }
+
+  #whole(): Line {
+    const { lineAt, lineBytes } = this.#scanned
+    const { lines } = this.#segment
+    this.#read ??= JSON.parse(
+      Buffer.from(lines.slice(lineAt, lineAt + lineBytes), 'latin1').toString('utf8'),
+    ) as Line
+    return this.#read
   }
 }
+
+const noIssues: readonly string[] = []

@@ -1,0 +1,111 @@
+import { type Place, trackNumber } from '../../core/live/track.ts'
+import type { Piece, ReadPieces } from './piece.ts'
+import type { HubBounds } from './ports.ts'
+import type { Tail } from './tail.ts'
+
+export type HistoryDeps = {
+  readonly readPieces: ReadPieces
+  readonly bounds: Pick<HubBounds, 'historyReadersMax' | 'historyKeptBytes' | 'historyKeptMs'>
+  now(): number
+}
+
+/**
+ * What is behind the ends of tracks. Those who fall behind do so together, so what one of them has read is kept for the
+ * others for a moment: else each would read all of it for itself, and nobody would ever catch up.
+ */
+export type History = {
+  /** What comes next below the end of a tail, and as much behind that as is at hand. */
+  from(tail: Tail, place: Place): Promise<readonly Piece[]>
+  /** Lets go what was kept long enough. */
+  forget(): void
+  /** What is kept takes, about. */
+  keptBytes(): number
+}
+
+export function openHistory({ readPieces, bounds, now }: HistoryDeps): History {
+  const slots = openSlots(bounds.historyReadersMax)
+  const kept = new Map<string, { readonly piece: Piece; readonly readMs: number }>()
+  const reading = new Map<string, Promise<void>>()
+  let bytes = 0
+
+  const keep = (name: string, piece: Piece) => {
+    if (kept.has(name)) return
+    kept.set(name, { piece, readMs: now() })
+    bytes += piece.bytes
+  }
+
+  /** A packet may fall back, and lines may be taken away: what was read is true for a moment. */
+  const forget = () => {
+    for (const [name, { piece, readMs }] of kept) {
+      if (bytes <= bounds.historyKeptBytes && now() - readMs < bounds.historyKeptMs) return
+      kept.delete(name)
+      bytes -= piece.bytes
+    }
+  }
+
+  const keptFrom = (tail: Tail, place: Place): Piece[] => {
+    const pieces: Piece[] = []
+    let [next, taken] = [kept.get(nameOf(tail, place)), 0]
+    while (next !== undefined && taken < TAKEN_BYTES_MAX) {
+      pieces.push(next.piece)
+      taken += next.piece.bytes
+      next = kept.get(nameOf(tail, next.piece.to))
+    }
+    return pieces
+  }
+
+  const read = async (tail: Tail, from: Place) => {
+    const { track, withEvents } = tail
+    const until = tail.end()
+    const [found] = await slots(() => readPieces([{ track, from, until, withEvents }]))
+    for (const piece of found?.pieces ?? []) keep(nameOf(tail, piece.from), piece)
+    if (found !== undefined && found.pieces.length > 0) return
+    // Below the end of a tail there is always something, or there was.
+    keep(nameOf(tail, from), {
+      ...{ from, to: until, bytes: GAP_BYTES, sinceMs: null },
+      said: { kind: 'gap', reason: 'taken-back', packetNo: null },
+    })
+  }
+
+  const readOnce = async (name: string, tail: Tail, from: Place) => {
+    const underWay = reading.get(name) ?? read(tail, from).finally(() => reading.delete(name))
+    reading.set(name, underWay)
+    await underWay
+  }
+
+  return {
+    async from(tail, place) {
+      const name = nameOf(tail, place)
+      forget()
+      if (!kept.has(name)) await readOnce(name, tail, place)
+      return keptFrom(tail, place)
+    },
+    forget,
+    keptBytes: () => bytes,
+  }
+}
+
+/** Given to one reader at once. */
+const TAKEN_BYTES_MAX = 1024 * 1024
+const GAP_BYTES = 300
+
+function nameOf({ track, withEvents }: Tail, { at, line }: Place): string {
+  return `${trackNumber(track)} ${withEvents} ${at} ${line}`
+}
+
+/** So many at a time; the others wait their turn. */
+function openSlots(max: number) {
+  const queue: (() => void)[] = []
+  let taken = 0
+  return async <T>(work: () => Promise<T>): Promise<T> => {
+    if (taken >= max) await new Promise<void>(resolve => queue.push(resolve))
+    else taken++
+    try {
+      return await work()
+    } finally {
+      const next = queue.shift()
+      if (next === undefined) taken--
+      else next()
+    }
+  }
+}
