@@ -86,7 +86,7 @@ export function openNodeLive(
     ...{ pool, now },
     readPayload: readFrom(store),
     signaturesOf: openSignaturesOf(pool),
-    onUnreadable: onFailure('reading what was certified'),
+    onUnreadable: onFailure('reading what is kept of events'),
   })
   const events = liveMetrics(
     metrics.registry,

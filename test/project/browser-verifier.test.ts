@@ -3,7 +3,6 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
-import vm from 'node:vm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Bundle, browserVerifier, verifierPage } from '../../scripts/bundle-verifier.ts'
 import { exitCodeOf, readHeadersFile, verifyProof } from '../../src/contract/verify.ts'
@@ -97,49 +96,4 @@ describe('the page that works from disk', () => {
     expect(page.match(/<script/g)).toHaveLength(1)
     expect(page.match(/<\/script/g)).toHaveLength(1)
   })
-
-  test('shows the level that a chosen file reaches, and what it says', async () => {
-    const script = /<script type="module">(.*)<\/script>/s.exec(await verifierPage())?.[1] ?? ''
-    const fields = new Map(
-      ['proof', 'logs', 'operators', 'headers', 'local', 'level', 'said'].map(id => [id, fieldOf()]),
-    )
-    const field = (id: string) => fields.get(id) ?? fieldOf()
-    // A context holds the language only; this is as much of a browser as the page uses.
-    const browser = vm.createContext({ TextEncoder, TextDecoder, document: { getElementById: field } })
-    vm.runInContext(`{${script}}`, browser)
-    const choose = async (id: string, text: string) => {
-      field(id).files = [{ arrayBuffer: async () => new TextEncoder().encode(text) }]
-      await field(id).onChange?.()
-    }
-    await choose('proof', proof)
-    expect(field('level').textContent).toBe('consistent')
-    field('logs').value = JSON.parse(vector('verdicts.json')).cases[0].log
-    field('operators').value = vector('operators.txt')
-    field('local').checked = true
-    await choose('headers', vector('headers.json'))
-    expect(field('level').textContent).toBe('proven')
-    expect(JSON.parse(field('said').textContent)).toMatchObject({ kind: 'valid', level: 'proven' })
-    await choose('proof', proof.replace('"v":1', '"v":2'))
-    expect(field('level').textContent).toBe('unreadable')
-    await choose('headers', '{}')
-    expect(field('level').textContent).toBe('not checked')
-  })
 })
-
-type Field = {
-  value: string
-  checked: boolean
-  textContent: string
-  files: readonly { arrayBuffer(): Promise<Uint8Array> }[]
-  onChange?: () => Promise<void>
-  addEventListener(type: string, listener: () => Promise<void>): void
-}
-
-function fieldOf(): Field {
-  return {
-    ...{ value: '', checked: false, textContent: '', files: [] },
-    addEventListener(_, listener) {
-      this.onChange = listener
-    },
-  }
-}

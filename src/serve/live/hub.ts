@@ -137,7 +137,7 @@ export function openHub(deps: HubDeps): Hub {
       if (start === undefined || tails.has(name)) continue
       // Of one that was opened since, members are told from its first event on: together, not each from the log.
       const isNew = members.size > 0 && !known.has(track.partitionId)
-      tails.set(name, openTail(track, asksOfEvents(filter), isNew ? beginning : start))
+      tails.set(name, openTail(track, asksForEvents(track, filter), isNew ? beginning : start))
       // What came since its end was read has woken nobody.
       wakeTrack(track)
     }
@@ -409,7 +409,12 @@ function isSameTracks(some: readonly Track[], others: readonly Track[]): boolean
 }
 
 function tailName(track: Track, filter: LiveFilter): string {
-  return `${trackNumber(track)} ${asksOfEvents(filter)}`
+  return `${trackNumber(track)} ${asksForEvents(track, filter)}`
+}
+
+/** Of packets below certified; elsewhere events are what is read, for everybody. */
+function asksForEvents({ stage }: Track, filter: LiveFilter): boolean {
+  return stage !== 'received' && stage !== 'certified' && stage !== 'news' && asksOfEvents(filter)
 }
 
 function tracksFor(

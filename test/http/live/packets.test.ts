@@ -251,6 +251,49 @@ describe('an anchor that is lost', () => {
   })
 })
 
+describe('received lines', () => {
+  test('that cannot be read are a gap at each stage, and keep nobody from the next ones', async () => {
+    const { pool } = bed.database
+    const stages = ['received', 'normalized'] as const
+    const pathOf = (stage: string) => `/watch?status=${stage}&types=reading`
+    const before = await Promise.all(
+      stages.map(stage => begun(followSse(served.port, { path: pathOf(stage) }))),
+    )
+    const from = before.map(client => client.cursor() ?? '')
+    const ids = await bed.append(readings(2))
+    const damaged = (await bed.seal()).length - 1
+    await bed.reach(damaged, 'normalized')
+    const next = await bed.append(readings(2))
+    await bed.reach((await bed.seal()).length - 1, 'normalized')
+    for (const [i, stage] of stages.entries())
+      await until(() => before[i] !== undefined && eventIdsOf(before[i], stage).includes(next[1] ?? ''))
+    const { rows } = await pool.query<{ append_no: number; lines: Buffer }>(
+      `select append_no, lines from segments order by append_no desc offset 1 limit 1`,
+    )
+    const put = async (lines: Buffer) => {
+      await pool.query('alter table segments disable trigger user')
+      await pool.query('update segments set lines = $2 where append_no = $1', [rows[0]?.append_no, lines])
+      await pool.query('alter table segments enable trigger user')
+    }
+    await put(Buffer.from('no lines'))
+    // Who has read them before they were damaged still has them.
+    const other = await bed.serve()
+    for (const [i, stage] of stages.entries()) {
+      const headers = { 'Last-Event-ID': from[i] ?? '' }
+      const client = await begun(followSse(other.port, { path: pathOf(stage), headers }))
+      await until(() => eventIdsOf(client, stage).includes(next[1] ?? ''))
+      expect(eventIdsOf(client, stage).filter(id => [...ids, ...next].includes(id))).toEqual(next)
+      // Packets of the tests before are in its way, and are passed by.
+      const gaps = client.messages.filter(({ reason }) => reason === 'unreadable')
+      expect(gaps).toMatchObject([{ type: 'gap', stage }])
+      client.close()
+    }
+    await other.stop()
+    await put(rows[0]?.lines ?? Buffer.alloc(0))
+    for (const client of before) client.close()
+  })
+})
+
 describe('certified lines', () => {
   test('can be gone on from in the middle of a packet', async () => {
     const whole = await begun(followSse(served.port, { path: '/overlay/events/stream' }))

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import type { Place } from '../../../core/live/track.ts'
-import type { LiveEvent, Piece, ReadEnds, ReadPieces, Wanted } from '../../../serve/live/piece.ts'
+import type { GapReason, LiveEvent, Piece, ReadEnds, ReadPieces, Wanted } from '../../../serve/live/piece.ts'
 import { openKeptLines, type ReadPayload } from '../../log/kept-lines.ts'
 import { numbers } from '../../postgres/sql.ts'
 import { EVENT_OVERHEAD_BYTES, PIECE_EVENTS_MAX } from './bounds.ts'
@@ -15,7 +15,7 @@ export type LiveReaderDeps = {
   readonly readPayload: ReadPayload
   readonly signaturesOf: SignaturesOf
   now(): number
-  /** What was certified cannot be read; those who follow are told of a gap. */
+  /** What is kept cannot be read; those who follow are told of a gap. */
   onUnreadable(error: unknown): void
 }
 
@@ -34,6 +34,7 @@ export function openLiveReader({
     if (bytes === undefined) throw new LinesGone(rawHash)
     return bytes
   })
+  const received = { pool, keptLines, onUnreadable }
 
   const piecesOf = async (packet: ReadPacket, wanted: Wanted): Promise<Piece[]> => {
     const { stage } = wanted.track
@@ -49,8 +50,8 @@ export function openLiveReader({
     const whole = { ...span, bytes: EVENT_OVERHEAD_BYTES, sinceMs: packet.sinceMs }
     if (!wanted.withEvents) return [{ ...whole, said: { kind: 'packet', packet: packet.facts } }]
     const events = await eventsOf(packet, wanted)
-    return events === undefined
-      ? [{ ...whole, said: { kind: 'gap', reason: 'expired', packetNo: packet.facts.packetNo } }]
+    return typeof events === 'string'
+      ? [{ ...whole, said: { kind: 'gap', reason: events, packetNo: packet.facts.packetNo } }]
       : [
           {
             ...whole,
@@ -60,19 +61,19 @@ export function openLiveReader({
         ]
   }
 
-  /** As they were received; undefined where they are not kept any more. */
+  /** As they were received; or why they are not told. */
   const eventsOf = async (
     { facts: { firstSeq, count } }: ReadPacket,
     { track: { partitionId } }: Wanted,
-  ): Promise<LiveEvent[] | undefined> => {
+  ): Promise<LiveEvent[] | GapReason> => {
     const events: LiveEvent[] = []
     const until = { at: firstSeq + count, line: 0 }
     for (let at = firstSeq; at < until.at; ) {
       const wanted = { track: { partitionId, stage: 'received' as const }, from: { at, line: 0 }, until }
-      const [read] = await readReceived([wanted], { pool, keptLines })
-      if (read === undefined || read.pieces.length === 0) return undefined
+      const [read] = await readReceived([wanted], received)
+      if (read === undefined || read.pieces.length === 0) return 'expired'
       for (const { said, to } of read.pieces) {
-        if (said.kind !== 'events') return undefined
+        if (said.kind !== 'events') return said.kind === 'gap' ? said.reason : 'expired'
         events.push(...said.events)
         at = to.at
       }
@@ -111,7 +112,7 @@ export function openLiveReader({
           if (its !== undefined) answers[index] = { pieces: its.pieces, more: its.more }
         }
       }
-      put(of.received, await readReceived(chosen(of.received), { pool, keptLines }))
+      put(of.received, await readReceived(chosen(of.received), received))
       put(of.packets, await readPacketPieces(chosen(of.packets)))
       put(of.news, await readNews(chosen(of.news), pool))
       return answers

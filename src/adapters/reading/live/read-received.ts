@@ -1,8 +1,8 @@
-import type { Pool } from 'pg'
+import { DatabaseError, type Pool } from 'pg'
 import type { Json } from '../../../core/canonical-json.ts'
 import type { LineConstants } from '../../../core/event/line.ts'
 import type { Place } from '../../../core/live/track.ts'
-import type { LiveEvent, Piece, Wanted } from '../../../serve/live/piece.ts'
+import type { GapReason, LiveEvent, Piece, Wanted } from '../../../serve/live/piece.ts'
 import type { KeptLines } from '../../log/kept-lines.ts'
 import { numbers } from '../../postgres/sql.ts'
 import { readConstants } from '../../projections/read-segments.ts'
@@ -13,6 +13,8 @@ export type ReceivedDeps = {
   readonly pool: Pool
   /** What segments have given up; rejects with `LinesGone` where nobody has it any more. */
   readonly keptLines: KeptLines
+  /** What is kept cannot be read; those who follow are told of a gap. */
+  onUnreadable(error: unknown): void
 }
 
 export class LinesGone extends Error {}
@@ -31,11 +33,11 @@ type SegmentRow = {
 /** Events as the log has them, without gaps: sequence and segment are committed together. */
 export async function readReceived(
   wanted: readonly Pick<Wanted, 'track' | 'from' | 'until'>[],
-  { pool, keptLines }: ReceivedDeps,
+  deps: ReceivedDeps,
 ): Promise<{ pieces: Piece[]; more: boolean }[]> {
   if (wanted.length === 0) return []
   const bytesMax = bytesEach(wanted.length)
-  const { rows } = await pool.query<SegmentRow>({
+  const { rows } = await deps.pool.query<SegmentRow>({
     name: 'live-segments',
     text: `select reach.turn, reach.partition_id as "partitionId", first_seq as "firstSeq", count, constants,
         appended_ms as "appendedMs", bytes_up_to as "bytesUpTo", convert_from(lines, 'LATIN1') as lines
@@ -64,25 +66,20 @@ export async function readReceived(
     const [answer, asked] = [answers[row.turn - 1], wanted[row.turn - 1]]
     if (answer === undefined || asked === undefined) continue
     const until = asked.until?.at ?? Number.POSITIVE_INFINITY
-    answer.pieces.push(...(await piecesOf(row, asked.from.at, until, keptLines)))
+    answer.pieces.push(...(await piecesOf(row, asked.from.at, until, deps)))
     answer.rows += 1
     answer.more = answer.rows >= TRACK_ROWS_MAX - 1 || row.bytesUpTo >= bytesMax
   }
   return answers
 }
 
-async function piecesOf(
-  row: SegmentRow,
-  from: number,
-  until: number,
-  keptLines: KeptLines,
-): Promise<Piece[]> {
+async function piecesOf(row: SegmentRow, from: number, until: number, deps: ReceivedDeps): Promise<Piece[]> {
   const { firstSeq, count } = row
   const [start, end] = [Math.max(firstSeq, from), Math.min(firstSeq + count, until)]
-  const lines = await linesOf(row, keptLines)
-  if (lines === undefined) return [goneFrom(start, end)]
-  const segment = { lines, constants: readConstants(row.constants) }
-  const scanned = scanSegment(lines, segment.constants)
+  const read = await readSegment(row, deps)
+  if (typeof read === 'string') return [gapFrom(start, end, read)]
+  const { scanned, ...segment } = read
+  const { lines } = segment
   const pieces: Piece[] = []
   for (let at = start; at < end; at += PIECE_EVENTS_MAX) {
     const next = Math.min(end, at + PIECE_EVENTS_MAX)
@@ -100,26 +97,38 @@ async function piecesOf(
   return pieces
 }
 
+/** One that cannot be read keeps nobody from all others; a database that cannot be asked does. */
+async function readSegment(
+  row: SegmentRow,
+  { pool, keptLines, onUnreadable }: ReceivedDeps,
+): Promise<(Segment & { readonly scanned: ScannedEvent[] }) | 'expired' | 'unreadable'> {
+  try {
+    const [lines, constants] = [await linesOf(row, keptLines), readConstants(row.constants)]
+    return { lines, constants, scanned: scanSegment(lines, constants) }
+  } catch (error) {
+    if (error instanceof LinesGone) return 'expired'
+    if (error instanceof DatabaseError) throw error
+    await pool.query('select')
+    onUnreadable(error)
+    return 'unreadable'
+  }
+}
+
 /** A character per byte. */
 async function linesOf(
   { partitionId, firstSeq, count, lines }: SegmentRow,
   keptLines: KeptLines,
-): Promise<string | undefined> {
+): Promise<string> {
   if (lines !== null) return lines
-  try {
-    const kept = await keptLines(partitionId, firstSeq, count)
-    return Buffer.from(kept.buffer, kept.byteOffset, kept.length).toString('latin1')
-  } catch (error) {
-    if (error instanceof LinesGone) return undefined
-    throw error
-  }
+  const kept = await keptLines(partitionId, firstSeq, count)
+  return Buffer.from(kept.buffer, kept.byteOffset, kept.length).toString('latin1')
 }
 
-function goneFrom(at: number, to: number): Piece {
+function gapFrom(at: number, to: number, reason: GapReason): Piece {
   return {
     from: { at, line: 0 },
     to: { at: to, line: 0 },
-    said: { kind: 'gap', reason: 'expired', packetNo: null },
+    said: { kind: 'gap', reason, packetNo: null },
     bytes: EVENT_OVERHEAD_BYTES,
     sinceMs: null,
   }
