@@ -104,12 +104,14 @@ export function openPacketSource({
     contents(packetId) {
       const known = opened.get(packetId)
       if (known !== undefined) return known
-      const contents = open(packetId)
+      const contents = open(packetId).then(fetched => {
+        // What could not be had is asked for again.
+        if (fetched.kind !== 'fetched') opened.delete(packetId)
+        return fetched
+      })
       opened.set(packetId, contents)
       const [oldest] = opened.keys()
       if (opened.size > OPENED_MAX && oldest !== undefined) opened.delete(oldest)
-      // What could not be had is asked for again.
-      contents.then(({ kind }) => kind === 'fetched' || opened.delete(packetId))
       return contents
     },
     async proof(packetId) {

@@ -1,5 +1,5 @@
 import { pause, pauseAfter } from '../pause.ts'
-import type { Refusal } from '../refusal.ts'
+import { type Refusal, unreachable } from '../refusal.ts'
 import { ConnectionLost, connect } from './connection.ts'
 import type { ConnectionMessage } from './messages.ts'
 import { openKeeper, type PositionStore } from './position-store.ts'
@@ -133,7 +133,12 @@ async function targetOf(
 ) {
   const target = new URL(`${url.replace(/\/$/, '')}${path}`)
   for (const [name, value] of query) target.searchParams.set(name, value)
-  if (ticket !== undefined) target.searchParams.set('ticket', await ticket())
-  // In a header, since addresses are written into logs.
-  return { url: target, headers: { ...(await headers?.()), 'Last-Event-ID': token } }
+  try {
+    if (ticket !== undefined) target.searchParams.set('ticket', await ticket())
+    // In a header, since addresses are written into logs.
+    return { url: target, headers: { ...(await headers?.()), 'Last-Event-ID': token } }
+  } catch (error) {
+    // Whoever gives tickets is gone when the node is.
+    throw new ConnectionLost(unreachable(error))
+  }
 }
