@@ -35,7 +35,7 @@ export type PacketSource = {
   /** Everything in a packet, under its certificate. */
   contents(packetId: string): Promise<Fetched<PacketContents>>
   /** What its proof alone says. */
-  proof(packetId: string): Promise<Fetched<ValidPacketProof>>
+  proof(packetId: string): Promise<Fetched<Pick<ValidPacketProof, 'packet'>>>
 }
 
 /** Of packets that were opened, so many are kept: several partitions are told of in turns. */

@@ -1,4 +1,4 @@
-import type { PacketContents } from '../../contract/packet-contents.ts'
+import type { PacketHeader } from '../../core/log/packet-header.ts'
 import type { GapMessage, LineMessage } from './messages.ts'
 
 /**
@@ -25,7 +25,10 @@ export type Stepped =
 export function step(
   standing: Standing | undefined,
   { packetNo: at, packetId, line }: Pick<LineMessage, 'packetNo' | 'packetId' | 'line'>,
-  { header: { previous }, output }: Pick<PacketContents, 'header' | 'output'>,
+  {
+    header: { previous },
+    output,
+  }: { readonly header: Pick<PacketHeader, 'previous'>; readonly output: readonly string[] },
 ): Stepped {
   const isLast = line + 1 >= output.length
   const to = isLast ? { at: at + 1, line: 0, packetId } : { at, line: line + 1, packetId }

@@ -113,9 +113,17 @@ export function openChecking({ packets, required, from, notDense }: CheckingOpti
 const beginsHere = 'whether anything is missing before it: this is the first that was read of its partition'
 const gapIsWord = 'why something is missing: that is what the node says'
 
-async function haveNoLines(
-  { count, previous, after }: { count: number; previous: string; after: string | null },
-  packets: PacketSource,
+/**
+ * Whether so many packets, of which `previous` is the last one and stands behind `after`, have no line to tell of; else what
+ * speaks against it. Each names the one before it, so nobody can leave one out.
+ */
+export async function haveNoLines(
+  {
+    count,
+    previous,
+    after,
+  }: { readonly count: number; readonly previous: string; readonly after: string | null },
+  packets: Pick<PacketSource, 'proof'>,
 ): Promise<true | string> {
   if (count > EMPTY_IN_A_ROW_MAX) return 'that is more than there are empty ones in a row'
   let packetId = previous
