@@ -144,7 +144,7 @@ describe('a subscription', () => {
     await until(() => states.some(({ kind }) => kind === 'connected'))
     const heard = [...(await bed.append(readings(1)))]
     const told = await pending
-    for (let n = 0; n < 3; n++) {
+    for (let n = 0; n < 2; n++) {
       const next = items.next(2)
       await served.stop()
       await until(() => states.at(-1)?.kind === 'lost')

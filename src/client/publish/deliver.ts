@@ -2,6 +2,7 @@ import { fromUtf8 } from '../../core/bytes.ts'
 import { readBounded } from '../../runtime/read-bounded.ts'
 import { pause, pauseAfter } from '../pause.ts'
 import { type Refusal, readAs, refusalOf, unreachable } from '../refusal.ts'
+import { within } from '../within.ts'
 import { type BatchBody, batchBody, type Destination, packed } from './batch-body.ts'
 import { type ItemOutcome, ingestAnswer } from './item-outcome.ts'
 import { type Signing, signerOf } from './signing.ts'
@@ -85,7 +86,7 @@ function openAttempt({ signing, answerMs, fetch }: DeliverOptions) {
 
   return async (given: Try): Promise<Delivered> => {
     try {
-      const response = await send(given)
+      const response = await within(send(given), answerMs, `the node has not answered in ${answerMs} ms`)
       if (!response.ok) return { kind: 'refused', refusal: await refusalOf(response, Date.now()) }
       const text = fromUtf8(await readBounded(response, ANSWER_BYTES_MAX)) ?? ''
       const items = readAs(ingestAnswer, text)?.items

@@ -1,5 +1,6 @@
 import { createParser } from 'eventsource-parser'
 import { type Refusal, refusalOf, unreachable } from '../refusal.ts'
+import { within } from '../within.ts'
 
 export type ConnectionOptions = {
   readonly url: URL
@@ -37,9 +38,11 @@ export async function* connect(options: ConnectionOptions): AsyncGenerator<reado
   const stop = () => hangUp.abort()
   options.signal.addEventListener('abort', stop)
   if (options.signal.aborted) stop()
-  const within = silenceWatch(options.silenceMs, hangUp)
+  const { silenceMs } = options
+  const heard = <T>(awaited: Promise<T>) =>
+    within(awaited, silenceMs, `nothing came for ${silenceMs} ms, not even a heartbeat`)
   try {
-    const response = await within(open(options, hangUp.signal))
+    const response = await heard(open(options, hangUp.signal))
     if (!response.ok || response.body === null)
       throw new ConnectionLost(await refusalOf(response, Date.now()))
     const reader = response.body.getReader()
@@ -51,7 +54,7 @@ export async function* connect(options: ConnectionOptions): AsyncGenerator<reado
       onRetry: options.onRetry,
     })
     for (;;) {
-      const { done, value } = await within(reader.read())
+      const { done, value } = await heard(reader.read())
       if (done) throw new ConnectionLost(unreachable('the node has ended the connection'))
       parser.feed(decoder.decode(value, { stream: true }))
       if (told.length > 0) yield told
@@ -73,16 +76,4 @@ function open({ url, headers, fetch }: ConnectionOptions, signal: AbortSignal): 
     redirect: 'error',
     signal,
   })
-}
-
-/** Rejects where something takes longer than a node may be silent, and hangs up. */
-function silenceWatch(silenceMs: number, hangUp: AbortController) {
-  return <T>(awaited: Promise<T>): Promise<T> =>
-    new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        reject(new Error(`nothing came for ${silenceMs} ms, not even a heartbeat`))
-        hangUp.abort()
-      }, silenceMs)
-      awaited.then(resolve, reject).finally(() => clearTimeout(timer))
-    })
 }

@@ -8,6 +8,7 @@ import { outputBounds } from '../../core/work/stage-output.ts'
 import { readBounded } from '../../runtime/read-bounded.ts'
 import { pause, pauseAfter } from '../pause.ts'
 import { type Refusal, refusalOf, unreachable } from '../refusal.ts'
+import { within } from '../within.ts'
 
 /** A GET, as `fetch` and the stock client of BRC-104 both have it. */
 export type Get = (
@@ -135,7 +136,9 @@ async function tryToGet(
 ): Promise<Fetched<Uint8Array>> {
   try {
     const signal = AbortSignal.any([stop, AbortSignal.timeout(ANSWER_MS)])
-    const response = await fetch(address, { method: 'GET', signal })
+    const answer = fetch(address, { method: 'GET', signal })
+    // The stock client of BRC-104 knows no signals.
+    const response = await within(answer, ANSWER_MS, `the node has not answered in ${ANSWER_MS} ms`)
     if (!response.ok) return { kind: 'missing', refusal: await refusalOf(response, Date.now()) }
     return { kind: 'fetched', value: await readBounded(response, bytesMax) }
   } catch (error) {

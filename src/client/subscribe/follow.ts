@@ -2,7 +2,7 @@ import { pause, pauseAfter } from '../pause.ts'
 import { type Refusal, unreachable } from '../refusal.ts'
 import { ConnectionLost, connect } from './connection.ts'
 import type { ConnectionMessage } from './messages.ts'
-import { openKeeper, type PositionStore } from './position-store.ts'
+import { type Keeper, openKeeper, type PositionStore } from './position-store.ts'
 import type { Found, RefusalCode } from './verify-as-you-read.ts'
 
 export type FollowOptions = {
@@ -60,6 +60,9 @@ const SILENCE_MS = 45_000
 const PAUSE_MS = 1_000
 const PAUSE_MS_MAX = 60_000
 
+/** Where a reader stands, by the node's word, and how well it goes. */
+type State = { token: string; failures: number; pauseMs: number }
+
 /** One connection after the other, never two at a time, until it is told to stop. */
 export async function* follow<Message>(
   options: FollowOptions,
@@ -68,56 +71,64 @@ export async function* follow<Message>(
 ): AsyncGenerator<Item<Message>, undefined> {
   const { pauseMsMax = PAUSE_MS_MAX } = options
   const keeper = openKeeper(options.positions)
-  let token = followed.from
-  let [failures, pauseMs] = [0, PAUSE_MS]
+  const state: State = { token: followed.from, failures: 0, pauseMs: PAUSE_MS }
   try {
     while (!signal.aborted) {
       try {
-        const { url, headers } = await targetOf(options, followed, token)
-        const connection = connect({
-          ...{ url, headers, signal },
-          silenceMs: options.silenceMs ?? SILENCE_MS,
-          fetch: options.fetch ?? fetch,
-          onRetry: milliseconds => {
-            pauseMs = milliseconds
-          },
-        })
-        for await (const batch of connection) {
-          for (const told of batch) {
-            token = told.token ?? token
-            const read = followed.read(told.json)
-            // Whoever is let in and cut off each time has got nowhere.
-            if (read?.type === 'heartbeat' || read?.type === 'told') failures = 0
-            if (read?.type === 'hello') options.onState?.({ kind: 'connected' })
-            if (read?.type !== 'told') continue
-            const { message } = read
-            const found = await followed.check(message)
-            if (signal.aborted) return
-            const position = followed.positionAt(token)
-            if (found.kind === 'refused') {
-              const { code, detail } = found
-              await followed.refuse({ message, position, code, detail })
-            } else {
-              const { verified, notChecked } = found
-              yield { message, position, verified, notChecked, done: () => keeper.keep(position) }
-            }
-            await keeper.taken(position)
-            if (signal.aborted) return
-          }
-          await keeper.keep(followed.positionAt(token))
-        }
+        yield* readConnection(options, followed, { state, keeper, signal })
       } catch (error) {
         if (!(error instanceof ConnectionLost) || !mayMend(error.refusal, options)) throw error
-        failures += 1
-        const bounds = { firstMs: Math.min(pauseMs, pauseMsMax), longestMs: pauseMsMax }
         const { refusal } = error
-        const againInMs = pauseAfter(failures, Math.random(), bounds, refusal.retryAfterMs)
+        state.failures += 1
+        const bounds = { firstMs: Math.min(state.pauseMs, pauseMsMax), longestMs: pauseMsMax }
+        const againInMs = pauseAfter(state.failures, Math.random(), bounds, refusal.retryAfterMs)
         options.onState?.({ kind: 'lost', refusal, againInMs })
         await pause(againInMs, signal)
       }
     }
   } finally {
     await keeper.close()
+  }
+}
+
+/** Until it is lost, which it says by throwing, or told to stop. */
+async function* readConnection<Message>(
+  options: FollowOptions,
+  followed: Followed<Message>,
+  { state, keeper, signal }: { readonly state: State; readonly keeper: Keeper; readonly signal: AbortSignal },
+): AsyncGenerator<Item<Message>, undefined> {
+  const { url, headers } = await targetOf(options, followed, state.token)
+  const connection = connect({
+    ...{ url, headers, signal },
+    silenceMs: options.silenceMs ?? SILENCE_MS,
+    fetch: options.fetch ?? fetch,
+    onRetry: milliseconds => {
+      state.pauseMs = milliseconds
+    },
+  })
+  for await (const batch of connection) {
+    for (const told of batch) {
+      state.token = told.token ?? state.token
+      const read = followed.read(told.json)
+      // Whoever is let in and cut off each time has got nowhere.
+      if (read?.type === 'heartbeat' || read?.type === 'told') state.failures = 0
+      if (read?.type === 'hello') options.onState?.({ kind: 'connected' })
+      if (read?.type !== 'told') continue
+      const { message } = read
+      const found = await followed.check(message)
+      if (signal.aborted) return
+      const position = followed.positionAt(state.token)
+      if (found.kind === 'refused') {
+        const { code, detail } = found
+        await followed.refuse({ message, position, code, detail })
+      } else {
+        const { verified, notChecked } = found
+        yield { message, position, verified, notChecked, done: () => keeper.keep(position) }
+      }
+      await keeper.taken(position)
+      if (signal.aborted) return
+    }
+    await keeper.keep(followed.positionAt(state.token))
   }
 }
 
