@@ -42,8 +42,8 @@ export type PacketSource = {
 /** Of packets that were opened, so many are kept: several partitions are told of in turns. */
 const OPENED_MAX = 8
 const PROOF_BYTES_MAX = 16 * 1024 * 1024
-/** One answer; the node may have to read it from its disk first. */
-const ANSWER_MS = 30_000
+/** One answer, to its end. */
+const ANSWER_MS = 60_000
 const pauses = { firstMs: 200, longestMs: 10_000 }
 
 /** Fetches a packet's proof, its lines and its output from a node, and believes none of it unchecked. */
@@ -134,14 +134,21 @@ async function tryToGet(
   fetch: Get,
   stop: AbortSignal,
 ): Promise<Fetched<Uint8Array>> {
-  try {
-    const signal = AbortSignal.any([stop, AbortSignal.timeout(ANSWER_MS)])
-    const answer = fetch(address, { method: 'GET', signal })
-    // The stock client of BRC-104 knows no signals.
-    const response = await within(answer, ANSWER_MS, `the node has not answered in ${ANSWER_MS} ms`)
+  const request = new AbortController()
+  const hangUp = () => request.abort()
+  const ask = async (): Promise<Fetched<Uint8Array>> => {
+    const response = await fetch(address, { method: 'GET', signal: request.signal })
     if (!response.ok) return { kind: 'missing', refusal: await refusalOf(response, Date.now()) }
     return { kind: 'fetched', value: await readBounded(response, bytesMax) }
+  }
+  stop.addEventListener('abort', hangUp)
+  try {
+    if (stop.aborted) hangUp()
+    return await within(ask(), ANSWER_MS, `the node has not answered in ${ANSWER_MS} ms`)
   } catch (error) {
     return { kind: 'missing', refusal: unreachable(error) }
+  } finally {
+    stop.removeEventListener('abort', hangUp)
+    hangUp()
   }
 }
