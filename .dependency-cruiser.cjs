@@ -96,6 +96,24 @@ module.exports = {
       { path: '^agents/', pathNot: ['^agents/$1/', '^agents/kit/'] },
     ),
     forbid(
+      'clients-run-anywhere',
+      "A client is part of somebody else's program or page: no node, no database, no @bsv package, and Node's own modules in one file.",
+      { path: '^src/client/', pathNot: '^src/client/file-position\\.ts$' },
+      {
+        pathNot: [
+          '^src/(client|core|contract)/',
+          '^src/runtime/(back-off|read-bounded)\\.ts$',
+          'node_modules/(zod|eventsource-parser)/',
+        ],
+      },
+    ),
+    forbid(
+      'nobody-needs-the-client',
+      'What a node does must not depend on what is made for those who call it.',
+      { path: '^(src|agents|topic-managers|lookup-services)/', pathNot: '^src/client/' },
+      { path: '^src/client/' },
+    ),
+    forbid(
       'migrations-are-frozen',
       'Old migrations must keep meaning what they meant, so they import nothing of ours.',
       { path: '^migrations/', pathNot: '^migrations/index' },

@@ -1,6 +1,6 @@
 // Writes the verifier for browsers: one ES module, and a page that works from disk.
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { browserVerifier, verifierPage } from './bundle-verifier.ts'
+import { browserVerifier, verifierPage } from './bundle-for-browsers.ts'
 
 const folder = new URL('../dist/browser/', import.meta.url)
 mkdirSync(folder, { recursive: true })

@@ -47,6 +47,11 @@ const violations = {
     [`agents/validator/${plant}.ts`]: `import { seen } from '../normalizer/${plant}.ts'\nexport const again = seen`,
     [`agents/normalizer/${plant}.ts`]: 'export const seen = 1',
   },
+  'clients-run-anywhere': { [`src/client/${plant}.ts`]: `import fs from 'node:fs'\nexport const seen = fs` },
+  'nobody-needs-the-client': {
+    [`src/serve/${plant}-reader.ts`]: `import { seen } from '../client/${plant}-target.ts'\nexport const again = seen`,
+    [`src/client/${plant}-target.ts`]: 'export const seen = 1',
+  },
   'migrations-are-frozen': {
     [`migrations/${plant}.ts`]: `import { levels } from '../src/core/level.ts'\nexport const seen = levels`,
   },

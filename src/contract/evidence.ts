@@ -208,10 +208,18 @@ function certifiedLine(
     )
   const line = readOutputLine(certified.line, packet.header.constants)
   if (!line.ok) return line
-  const answered = line.value.kind === 'event' ? line.value.event : line.value.entry
-  if (answered.eventId !== eventId || answered.sourceId !== sourceId)
+  if (!answersEvent(line.value, { eventId, sourceId }))
     return invalid('the certified line answers another event', '/certified/line')
   return line
+}
+
+/** Whether a line of an output is about this event. */
+export function answersEvent(
+  line: OutputLine,
+  { eventId, sourceId }: Pick<Envelope, 'eventId' | 'sourceId'>,
+): boolean {
+  const answered = line.kind === 'event' ? line.event : line.entry
+  return answered.eventId === eventId && answered.sourceId === sourceId
 }
 
 /** Who said what the quorum said about this packet. */

@@ -4,12 +4,18 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Bundle, browserVerifier, verifierPage } from '../../scripts/bundle-verifier.ts'
+import {
+  type Bundle,
+  browserClient,
+  browserVerifier,
+  verifierPage,
+} from '../../scripts/bundle-for-browsers.ts'
 import { exitCodeOf, readHeadersFile, verifyProof } from '../../src/contract/verify.ts'
 import { orThrow } from '../../src/core/fault.ts'
 
 /** About a third of a photograph; what it grows by is for somebody to mean. */
 const BYTES_MAX = 256 * 1024
+const CLIENT_BYTES_MAX = 288 * 1024
 
 const vector = (name: string) => readFileSync(new URL(`../vectors/${name}`, import.meta.url), 'utf8')
 const proof = vector('proof.assay.json')
@@ -56,6 +62,16 @@ describe('the verifier for browsers', () => {
       bare: 'consistent',
     })
     expect(exitCodeOf(own, 'proven')).toBe(0)
+  })
+})
+
+describe('the client for browsers', () => {
+  test('is one file that imports nothing, with nothing of @bsv or of Node in it', async () => {
+    const client = await browserClient()
+    const strange = /@bsv|\.node\.ts$|^src\/(?!client|core|contract|runtime\/(back-off|read-bounded))/
+    expect(client.inputs.filter(name => strange.test(name))).toEqual([])
+    expect(client.text).not.toMatch(/@bsv|\bimport\s*[({"'*]|\brequire\(/)
+    expect(Buffer.byteLength(client.text)).toBeLessThan(CLIENT_BYTES_MAX)
   })
 })
 

@@ -87,6 +87,7 @@ describe('README.md and CONTRIBUTING.md', () => {
   test.each([
     ...pages,
     'ARCHITECTURE.md',
+    'docs/client.md',
     'docs/feed-and-search.md',
     'docs/formats.md',
     'docs/ingest.md',

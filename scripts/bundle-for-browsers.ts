@@ -11,6 +11,11 @@ export function browserVerifier(): Promise<Bundle> {
   return bundle('src/contract/verify.ts')
 }
 
+/** `assay/client`, the same way. */
+export function browserClient(): Promise<Bundle> {
+  return bundle('src/client/index.ts')
+}
+
 /** A page from a disk may not load modules from there, so all of it is in the page. */
 export async function verifierPage(): Promise<string> {
   const { text } = await bundle('examples/verify-in-a-browser/page.js')
