@@ -223,7 +223,7 @@ export function openHub(deps: HubDeps): Hub {
     const said = [hello, ...gaps].map(each => frameOf(client.sink.transport, JSON.stringify(each), cursor))
     client.sink.write(Buffer.concat(said))
     void catchUp(client)
-    return accepted({ leave: () => gone(client, 'left') })
+    return accepted({ leave: () => gone(client, 'left'), end: reason => end(client, reason) })
   }
 
   const gone = (client: Client, reason: EndReason | 'left') => {

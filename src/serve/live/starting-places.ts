@@ -38,18 +38,20 @@ export async function startingPlaces(
   }
 
   const goingOn = await placesToGoOn(start, group, readEnds)
-  goingOn.gaps.push(...notFollowed(start.places, group, partitions))
-  return goingOn
+  return {
+    places: goingOn.places,
+    gaps: [...goingOn.gaps.values(), ...notFollowed(start.places, group, partitions)],
+  }
 }
 
-/** The same for a position of which nothing is said but what it lacks of the tracks that are followed. */
+/** The same for a position of which nothing is said but what is wrong with it on tracks that are followed, by their numbers. */
 export async function placesToGoOn(
   { places: asked, partitionsUpTo }: Positions,
   group: Followers,
   readEnds: HubDeps['readEnds'],
-): Promise<{ places: Map<number, Place>; gaps: object[] }> {
+): Promise<{ places: Map<number, Place>; gaps: Map<number, object> }> {
   const places = new Map<number, Place>()
-  const gaps: object[] = []
+  const gaps = new Map<number, object>()
   const ends = await freshEnds(asked, group, readEnds)
   for (const [number, { tail, partition }] of group.followed) {
     const { stage } = tail.track
@@ -57,7 +59,7 @@ export async function placesToGoOn(
     const end = ends.get(number) ?? tail.end()
     const gap = (reason: PositionGap, from: Place | null) => {
       const { streamId, partition: shard } = partition
-      gaps.push({
+      gaps.set(number, {
         ...{ type: 'gap', streamId, partition: shard, stage, from, to: end, reason },
         ...{ packetNo: null, oldest: beginning },
       })
