@@ -1,56 +1,43 @@
 import type { Knex } from 'knex'
 
-/** Views of certified events that outlive connections, and what is owed to those of them that are delivered to a webhook. */
+/** How far subscriptions have come, and what is owed to those of them that are delivered to a webhook. */
 export const subscriptions = {
   name: '034-subscriptions',
 
   async up(knex: Knex): Promise<void> {
     await knex.raw(`
-      create table overlay_event_subscriptions (
-        subscription_id text primary key,
-        -- What its owner calls whoever it is for.
-        client_id text not null,
-        subscription_type text not null check (subscription_type in ('sse', 'websocket', 'webhook', 'overlay')),
-        filter_criteria jsonb not null default '{}',
-        overlay_topics text[] not null default '{}',
-        callback_url text,
+      -- Nothing has written to it yet.
+      alter table overlay_event_subscriptions
         -- Its owner.
-        client_identity_key text not null,
-        subscription_status text not null default 'active' check (subscription_status in ('active', 'paused', 'expired')),
-        last_activity_at timestamptz not null,
-        expires_at timestamptz,
-        created_at timestamptz not null,
+        alter column client_identity_key set not null,
         -- Why it is paused or expired; null while it is active.
-        status_reason text,
+        add column status_reason text,
         -- What comes next: a place on each track, sealed, as those who follow live events have it.
-        position text not null,
+        add column position text not null,
         -- Of webhooks alone from here on.
-        consent text check (consent in ('pending', 'given')),
-        rate_per_minute integer check (rate_per_minute > 0),
-        batch_max integer not null default 1,
+        add column consent text check (consent in ('pending', 'given')),
+        add column rate_per_minute integer check (rate_per_minute > 0),
+        add column batch_max integer not null default 1,
         -- Fewer after a delivery that was too large.
-        batch_now integer not null default 1,
+        add column batch_now integer not null default 1,
         -- The delivery that is under way or failed: it is tried again under its id, up to the same place.
-        pending_id text,
-        pending_position text,
-        attempts integer not null default 0,
-        refusals integer not null default 0,
-        refused_in_a_row integer not null default 0,
-        failing_since_ms bigint,
-        next_try_ms bigint not null default 0,
-        last_error text,
-        delivered bigint not null default 0,
+        add column pending_id text,
+        add column pending_position text,
+        add column attempts integer not null default 0,
+        add column refusals integer not null default 0,
+        add column refused_in_a_row integer not null default 0,
+        add column failing_since_ms bigint,
+        add column next_try_ms bigint not null default 0,
+        add column last_error text,
+        add column delivered bigint not null default 0,
         -- Which process delivers. Whoever takes it counts the token up, and nothing is written under an older one.
-        holder text,
-        hold_token bigint not null default 0,
-        check ((subscription_type = 'webhook') = (callback_url is not null)),
-        check ((subscription_type = 'webhook') = (consent is not null)),
-        check ((pending_id is null) = (pending_position is null))
-      );
-      create index overlay_subscriptions_client on overlay_event_subscriptions (client_id, subscription_status);
-      create index overlay_subscriptions_status on overlay_event_subscriptions (subscription_status, expires_at);
-      create index overlay_subscriptions_owner on overlay_event_subscriptions (client_identity_key, subscription_id);
-      create index overlay_subscriptions_held on overlay_event_subscriptions (holder)
+        add column holder text,
+        add column hold_token bigint not null default 0,
+        add constraint overlay_subscriptions_callback check ((subscription_type = 'webhook') = (callback_url is not null)),
+        add check ((subscription_type = 'webhook') = (consent is not null)),
+        add check ((pending_id is null) = (pending_position is null));
+      create index overlay_subscriptions_by_owner on overlay_event_subscriptions (client_identity_key, subscription_id);
+      create index overlay_subscriptions_by_holder on overlay_event_subscriptions (holder)
         where subscription_type = 'webhook' and subscription_status = 'active';
 
       -- What deliveries are signed with: each of them, until its time is over.
@@ -91,7 +78,15 @@ export const subscriptions = {
 
   async down(knex: Knex): Promise<void> {
     await knex.raw(`
-      drop table subscription_holders, subscription_dead_letters, subscription_secrets, overlay_event_subscriptions
+      drop table subscription_holders, subscription_dead_letters, subscription_secrets;
+      drop index overlay_subscriptions_by_owner, overlay_subscriptions_by_holder;
+      alter table overlay_event_subscriptions drop constraint overlay_subscriptions_callback,
+        alter column client_identity_key drop not null,
+        drop column status_reason, drop column position, drop column consent, drop column rate_per_minute,
+        drop column batch_max, drop column batch_now, drop column pending_id, drop column pending_position,
+        drop column attempts, drop column refusals, drop column refused_in_a_row, drop column failing_since_ms,
+        drop column next_try_ms, drop column last_error, drop column delivered, drop column holder,
+        drop column hold_token
     `)
   },
 }
