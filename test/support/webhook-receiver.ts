@@ -1,11 +1,10 @@
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { Webhook } from 'standardwebhooks'
 import * as z from 'zod'
+import { type Reply, type SmallServer, smallServer } from './small-server.ts'
 
 /** Somebody's server that webhooks are delivered to. It believes nothing that the stock library does not verify. */
-export type WebhookReceiver = {
-  readonly url: string
+export type WebhookReceiver = SmallServer & {
   /** In the order in which they came, those that were not taken too. */
   readonly deliveries: readonly ReceivedDelivery[]
   /** Times that it was asked for its consent, with the origin that asked. */
@@ -17,9 +16,6 @@ export type WebhookReceiver = {
   answers: (delivery: ReceivedDelivery) => ReceiverAnswer
   /** What it says when it is asked for its consent. */
   consents: (origin: string) => ReceiverAnswer
-  /** Gone, as a process that was ended; and there again, on the same port. */
-  stop(): Promise<void>
-  startAgain(): Promise<void>
 }
 
 export type ReceivedDelivery = {
@@ -51,56 +47,30 @@ export const ok: ReceiverAnswer = { status: 200 }
 
 export async function webhookReceiver(): Promise<WebhookReceiver> {
   const [deliveries, asked]: [ReceivedDelivery[], string[]] = [[], []]
-  let connections = 0
-  const take = async (request: IncomingMessage, response: ServerResponse) => {
-    const parts: Buffer[] = []
-    for await (const part of request) parts.push(part)
-    const { headers, url = '' } = request
-    if (request.method === 'OPTIONS') {
+  const sockets = new Set<IncomingMessage['socket']>()
+  // What is wrong with a delivery is answered with 500, and so shown to whoever delivers.
+  const server = await smallServer(({ method, headers, url = '', socket }, body) => {
+    sockets.add(socket)
+    if (method === 'OPTIONS') {
       const origin = String(headers['webhook-request-origin'])
       asked.push(origin)
-      return give(response, receiver.consents(origin))
+      return replyOf(receiver.consents(origin))
     }
-    const body = Buffer.concat(parts).toString()
     verify(body, headers, receiver.secrets)
     const read: unknown = JSON.parse(body)
     const events = z.array(cloudEvent).parse(Array.isArray(read) ? read : [read])
     const delivery = { path: url, webhookId: String(headers['webhook-id']), headers, body, events }
     deliveries.push(delivery)
-    give(response, receiver.answers(delivery))
-  }
-  const listen = async (port: number) => {
-    const server = createServer((request, response) => {
-      // What is wrong with a delivery is shown to whoever delivers, and so to the test.
-      take(request, response).catch(error => response.writeHead(599).end(String(error)))
-    })
-    server.on('connection', () => {
-      connections += 1
-    })
-    server.listen(port, '127.0.0.1')
-    await once(server, 'listening')
-    return server
-  }
-  let server = await listen(0)
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('a listening server has a port')
+    return replyOf(receiver.answers(delivery))
+  })
   const receiver: WebhookReceiver = {
-    url: `http://127.0.0.1:${address.port}/hook`,
-    deliveries,
-    asked,
-    connections: () => connections,
+    ...server,
+    url: `${server.url}/hook`,
+    ...{ deliveries, asked },
+    connections: () => sockets.size,
     secrets: [],
     answers: () => ok,
     consents: origin => ({ status: 200, headers: { 'webhook-allowed-origin': origin } }),
-    async stop() {
-      if (!server.listening) return
-      server.close()
-      server.closeAllConnections()
-      await once(server, 'close')
-    },
-    async startAgain() {
-      server = await listen(address.port)
-    },
   }
   return receiver
 }
@@ -114,10 +84,9 @@ function verify(body: string, headers: IncomingMessage['headers'], secrets: read
   for (const secret of secrets) new Webhook(secret).verify(body, given)
 }
 
-function give(response: ServerResponse, answer: ReceiverAnswer): void {
-  if (answer === 'never') return
-  if (answer === undefined) response.destroy()
-  else response.writeHead(answer.status, answer.headers).end(answer.body)
+function replyOf(answer: ReceiverAnswer): Reply | undefined | Promise<undefined> {
+  if (answer === 'never') return new Promise(() => undefined)
+  return answer && { body: '', ...answer }
 }
 
 /** Ids of the events that it has taken, in order, each as often as it was told. */

@@ -1,21 +1,13 @@
 import type { Pool } from 'pg'
 import type { FilterCriteria } from '../../serve/subscriptions/filter-criteria.ts'
-import type { Subscription, SubscriptionType } from '../../serve/subscriptions/subscription.ts'
+import type { Subscription } from '../../serve/subscriptions/subscription.ts'
 import { inTransaction, type Queryable } from '../postgres/sql.ts'
 import { addSecret, type NewSecret } from './secrets.ts'
 
-export type NewSubscription = {
-  readonly subscriptionId: string
-  readonly clientId: string
-  readonly type: SubscriptionType
-  readonly topics: readonly string[]
-  readonly filter: FilterCriteria
-  readonly ownerKey: string
-  readonly expiresMs: number | null
-  readonly position: string
-  readonly callbackUrl: string | null
-  readonly batchMax: number
-}
+export type NewSubscription = Pick<
+  Subscription,
+  'subscriptionId' | 'clientId' | 'type' | 'topics' | 'filter' | 'ownerKey' | 'expiresMs' | 'position'
+> & { readonly callbackUrl: string | null; readonly batchMax: number }
 
 /** What its owner may change; what is not named stays. */
 export type SubscriptionChange = {
@@ -84,6 +76,7 @@ export function openSubscriptionChanges(pool: Pool, masterKey: Uint8Array, now: 
             rate_per_minute = case when $10 <> callback_url then null else rate_per_minute end,
             batch_max = coalesce($11, batch_max), batch_now = coalesce($11, batch_now),
             -- Whoever takes it up wants it tried now.
+            failing_since_ms = case when $12 then null else failing_since_ms end,
             attempts = case when $12 then 0 else attempts end, next_try_ms = case when $12 then 0 else next_try_ms end,
             refusals = case when $12 then 0 else refusals end,
             refused_in_a_row = case when $12 then 0 else refused_in_a_row end,

@@ -50,14 +50,14 @@ export function openDeliveryStore(deps: DeliveryStoreDeps): DeliveryStore {
         values: [holder],
       })
     },
-    async take(holder, limit) {
+    async take(holder, limit, known) {
       if (limit <= 0) return []
       const { rows } = await pool.query<HeldRow>({
         name: 'subscriptions-take',
         text: `with free as (
             select subscription_id from overlay_event_subscriptions as free
               where subscription_type = 'webhook' and subscription_status = 'active'
-                and (holder is null or not exists (
+                and (holder is null or (holder = $1 and subscription_id <> all ($4::text[])) or not exists (
                   select from subscription_holders as there where there.holder = free.holder and there.until_ms > $2))
               order by last_activity_at limit $3 for update skip locked)
           update overlay_event_subscriptions as taken set holder = $1, hold_token = hold_token + 1
@@ -68,7 +68,7 @@ export function openDeliveryStore(deps: DeliveryStoreDeps): DeliveryStore {
               pending_id as "pendingId", pending_position as "pendingPosition", attempts,
               failing_since_ms as "failingSinceMs", refusals, refused_in_a_row as "refusedInARow",
               batch_now as "batchNow", batch_max as "batchMax", next_try_ms as "nextTryMs"`,
-        values: [holder, now(), limit],
+        values: [holder, now(), limit, [...known]],
       })
       return rows.flatMap(row => heldOf(row, deps) ?? [])
     },

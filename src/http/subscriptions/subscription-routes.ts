@@ -174,6 +174,7 @@ export function subscriptionRoutes(deps: SubscriptionRouteDeps): Router {
   routes.post(
     '/overlay/subscriptions/:id/dead-letters/:number/redeliver',
     owned(async (its, request) => {
+      if (its.status === 'expired') return expired
       const number = letterNumber.safeParse(request.params['number'])
       if (!number.success || !(await changes.redeliver(its.subscriptionId, number.data))) return noLetter
       onChanged()

@@ -1,4 +1,4 @@
-import { orThrow } from '../../core/fault.ts'
+import { accepted, type Outcome, orThrow } from '../../core/fault.ts'
 import type { Reader } from '../../core/registry/may-read.ts'
 import type { KnownPartition } from '../live/ports.ts'
 import { openTokenWriter, type Positions, readResumeToken } from '../live/resume-token.ts'
@@ -48,15 +48,17 @@ export type DeliverDeps = Pick<
 /** Where a subscription stands that nothing was told is written down after so long: it will not be read again from there. */
 const UNSAVED_MS_MAX = 300_000
 
-export function keep(held: Held, positions: DelivererDeps['positions']): Kept {
-  return {
+export function keep(held: Held, positions: DelivererDeps['positions']): Outcome<Kept> {
+  const position = readResumeToken(held.position, positions)
+  if (!position.ok) return position
+  return accepted({
     held,
-    position: orThrow(readResumeToken(held.position, positions)),
+    position: position.value,
     unsavedSinceMs: undefined,
     ...{ isFresh: true, isAwake: true, mayHaveLetters: true },
     dueMs: held.nextTryMs,
     turn: 0,
-  }
+  })
 }
 
 /** The next thing that one is owed: a question for consent, a dead letter once more, or what comes next. False: it is not ours any more. */

@@ -42,9 +42,13 @@ export function openDeliverer(deps: DelivererDeps): Deliverer {
     }
     if (!isTaking) return
     isTaking = false
-    const taken = await store.take(holder, bounds.heldMax - kept.size)
+    const taken = await store.take(holder, bounds.heldMax - kept.size, [...kept.keys()])
     // What was held here before, and changed since, is taken anew.
-    for (const held of taken) kept.set(held.subscriptionId, keep(held, deps.positions))
+    for (const held of taken) {
+      const one = keep(held, deps.positions)
+      if (one.ok) kept.set(held.subscriptionId, one.value)
+      else events.onFailure(new Error(`subscription ${held.subscriptionId}: ${one.fault.detail}`))
+    }
   }
 
   const busyAt = (host: string) => {

@@ -51,8 +51,8 @@ export type DeliveryStore = {
   stay(holder: string): Promise<ReadonlyMap<string, number>>
   /** It is not there any more, and what it held is anybody's. */
   leave(holder: string): Promise<void>
-  /** Webhooks that are active, and that no process holds which is there. */
-  take(holder: string, limit: number): Promise<readonly Held[]>
+  /** Webhooks that are active, and that no process holds which is there; or this one, and does not know of it. */
+  take(holder: string, limit: number, known: readonly string[]): Promise<readonly Held[]>
   /** From then on the delivery is tried under this id, up to this place, by whoever holds it. */
   begin(held: Held, pending: Pending): Promise<boolean>
   settle(held: Held, settled: Settled): Promise<boolean>

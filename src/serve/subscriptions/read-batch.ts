@@ -3,7 +3,7 @@ import type { Reader } from '../../core/registry/may-read.ts'
 import { sayToSubscribers } from '../live/event-messages.ts'
 import type { LiveFilter } from '../live/live-filter.ts'
 import type { ReadEnds, ReadPieces } from '../live/piece.ts'
-import type { KnownPartition } from '../live/ports.ts'
+import { hubBounds, type KnownPartition } from '../live/ports.ts'
 import type { Positions } from '../live/resume-token.ts'
 import { type Followers, placesToGoOn } from '../live/starting-places.ts'
 import { tracksFor } from '../live/tracks-for.ts'
@@ -67,6 +67,7 @@ export async function readBatch(
     filter,
     until === undefined ? { ...bounds, events: bounds.events - told.length } : unbounded,
   )
+  // Where it stood on what it may not follow any more is kept, for the day that it may again, while there is room.
   const places = new Map(from.places)
   // Of partitions that were opened since, nothing is missing.
   for (const [number, place] of started.places) if (!started.gaps.has(number)) places.set(number, place)
@@ -74,10 +75,23 @@ export async function readBatch(
   for (const [number, place] of batch.places) places.set(number, place)
   return {
     messages: [...told, ...batch.messages].sort((a, b) => a.track - b.track),
-    position: { partitionsUpTo: Math.max(from.partitionsUpTo, ...partitions.keys()), places },
+    position: {
+      partitionsUpTo: Math.max(from.partitionsUpTo, ...partitions.keys()),
+      places: fitting(places, followed),
+    },
     isFresh: isFresh && told.length < gaps.length,
     isMore: batch.isFull || told.length < gaps.length || read.some(({ more }) => more),
   }
+}
+
+/** What a position has room for: two tracks of each partition that may be followed at once. */
+const PLACES_MAX = 2 * hubBounds.partitionsMax
+
+function fitting(
+  places: ReadonlyMap<number, Place>,
+  followed: Followers['followed'],
+): ReadonlyMap<number, Place> {
+  return places.size <= PLACES_MAX ? places : new Map([...places].filter(([number]) => followed.has(number)))
 }
 
 const unbounded: BatchBounds = { events: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY }

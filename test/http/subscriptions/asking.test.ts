@@ -194,6 +194,7 @@ async function examplesFor(): Promise<Record<string, Sent[]>> {
     redeliverMessage: [
       { path: `${at(first)}/redeliver`, headers: own },
       { path: `${letters}/999/redeliver`, headers: own },
+      { path: `${over}/dead-letters/1/redeliver`, headers: own },
       ...common(`${at(first)}/redeliver`),
     ],
     forgetMessage: [
