@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
 import * as z from 'zod'
+import type { Arrived } from '../../src/ingest/arrived.ts'
 import { HttpClient } from '../http/raw-http.ts'
 import { type LiveBed, openLiveBed, type ServedLive } from './live-bed.ts'
 import { party } from './pipeline.ts'
@@ -94,7 +95,8 @@ export async function openSubscriptionsBed(
       return { id, secret }
     },
     async certify(count, streamId) {
-      const how = streamId === undefined ? {} : { source: { ...bed.source, streams: [streamId] } }
+      const how: Partial<Arrived> =
+        streamId === undefined ? {} : { source: { ...bed.source, streams: [streamId] } }
       const ids = await bed.append(readings(count), how)
       const before = await reachedPackets(bed)
       await bed.seal()
