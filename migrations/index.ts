@@ -30,6 +30,7 @@ import { packetNews } from './030-packet-news.ts'
 import { search } from './031-search.ts'
 import { quarantineSummary } from './032-quarantine-summary.ts'
 import { walletLookups } from './033-wallet-lookups.ts'
+import { subscriptions } from './034-subscriptions.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
 export type Migration = {
@@ -72,4 +73,5 @@ export const migrations: readonly Migration[] = [
   search,
   quarantineSummary,
   walletLookups,
+  subscriptions,
 ]

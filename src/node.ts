@@ -19,6 +19,7 @@ import { openNodeKeys } from './node/node-keys.ts'
 import { openNodeLive } from './node/node-live.ts'
 import { openNodePeers } from './node/node-peers.ts'
 import { openNodeStorage } from './node/node-storage.ts'
+import { openNodeSubscriptions } from './node/node-subscriptions.ts'
 import { publicAddressOf } from './node/public-address.ts'
 import type { PublicChainOptions } from './node/public-chain.ts'
 import { openClock } from './runtime/clock.ts'
@@ -124,6 +125,12 @@ export async function startNode(
       masterKey: keys.masterKey,
       now: openClock(settings.ASSAY_CLOCK_OFFSET_MS),
     })
+    const subscriptions = openNodeSubscriptions(settings, {
+      ...{ database, live, log, metrics, stops },
+      masterKey: keys.masterKey,
+      logKey: keys.log.identityKey,
+      now: openClock(settings.ASSAY_CLOCK_OFFSET_MS),
+    })
     const ingest = await openNodeIngest(settings, {
       ...{ database, outgoing, consensus, log, metrics, stops },
       onAppended: live.onAppended,
@@ -148,6 +155,7 @@ export async function startNode(
       storage,
       ingest,
       live,
+      subscriptions,
       consensus,
       actions: {
         ...discovery.actions,

@@ -84,6 +84,18 @@ export const problemCodes = {
     retryable: true,
     next: 'ask again once detail has come about; the trace of the event shows how far it is',
   },
+  'subscription-paused': {
+    status: 409,
+    title: 'The subscription is paused',
+    retryable: false,
+    next: 'set its status to active with a signed PATCH, and connect again',
+  },
+  'subscription-expired': {
+    status: 410,
+    title: 'The subscription is expired',
+    retryable: false,
+    next: 'make another one; its position may be the place that this one has reached',
+  },
   'certificate-revoked': {
     status: 409,
     title: 'Its certificate was revoked, and no other one stands',

@@ -41,6 +41,7 @@ import type { NodeLive } from './node-live.ts'
 import { openNodeProofs } from './node-proofs.ts'
 import { queryRoutes } from './node-query.ts'
 import type { NodeStorage } from './node-storage.ts'
+import type { NodeSubscriptions } from './node-subscriptions.ts'
 import { listeningAddress, publicAddressOf } from './public-address.ts'
 
 export type Doors = {
@@ -55,6 +56,7 @@ export type Doors = {
   readonly storage: NodeStorage
   readonly ingest: NodeIngest
   readonly live: NodeLive
+  readonly subscriptions: NodeSubscriptions
   readonly consensus: NodeConsensus
   readonly actions: AdminActions
   readonly stops: Stops
@@ -98,7 +100,8 @@ export async function openDoors(
         identityKeys: settings.ADMIN_IDENTITY_KEYS,
         quarantine: doors.ingest.quarantine,
       }),
-      ...doors.live.routes({ authentication, onFailure }),
+      ...doors.live.routes({ authentication, views: doors.subscriptions.views, onFailure }),
+      ...doors.subscriptions.routes({ authentication, onFailure }),
       ...doors.consensus.routes({ onFailure }),
       jobRoutes({
         ...{ authentication, log, onFailure },

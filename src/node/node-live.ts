@@ -3,18 +3,19 @@ import type { Request } from 'express'
 import type { Head } from '../adapters/log/heads.ts'
 import type { Database } from '../adapters/postgres/database.ts'
 import { hearNodes } from '../adapters/reading/live/hear-nodes.ts'
-import { openLiveReader } from '../adapters/reading/live/open-live-reader.ts'
+import { type LiveReader, openLiveReader } from '../adapters/reading/live/open-live-reader.ts'
 import { readPartitions } from '../adapters/reading/live/read-partitions.ts'
 import { openSealedPositions } from '../adapters/reading/live/sealed-positions.ts'
 import { sweepNews } from '../adapters/reading/live/sweep-news.ts'
 import { openTellNodes } from '../adapters/reading/live/tell-nodes.ts'
 import { openTickets } from '../adapters/reading/live/tickets.ts'
-import { openFindReader } from '../adapters/reading/readable.ts'
+import { type FindReader, openFindReader } from '../adapters/reading/readable.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
 import type { NodeAppParts } from '../http/app.ts'
 import type { Authentication } from '../http/authentication.ts'
 import { clientAddress, networksOf } from '../http/ingest/client-address.ts'
 import { type LiveDoor, openLiveDoor } from '../http/read/live/live-door.ts'
+import type { StoredViews } from '../http/read/live/live-request.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import { pause } from '../runtime/pause.ts'
@@ -23,17 +24,30 @@ import { openSeldom } from '../runtime/seldom.ts'
 import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
 import { openHub } from '../serve/live/hub.ts'
-import { type HubBounds, hubBounds } from '../serve/live/ports.ts'
+import { type HubBounds, hubBounds, type KnownPartition } from '../serve/live/ports.ts'
+import type { SealedPositions } from '../serve/live/resume-token.ts'
 import { liveMetrics } from './live-metrics.ts'
 import { readFrom } from './node-packets.ts'
 import { openSignaturesOf } from './signatures-of.ts'
 
+/** What live events are read with, whoever they are for. */
+export type LiveFollowing = LiveReader & {
+  readPartitions(): Promise<readonly KnownPartition[]>
+  readonly findReader: FindReader
+  readonly positions: SealedPositions
+}
+
 /** Live events, for whoever follows them at this node. */
 export type NodeLive = {
+  readonly following: LiveFollowing
+  /** Has this called whenever packets may have moved on. */
+  onPackets(listener: () => void): void
+
   /** Told of every append of this process, with the heads of the partitions as they are then. */
   onAppended(heads: readonly Pick<Head, 'partitionId'>[]): void
   routes(frame: {
     readonly authentication: Authentication
+    readonly views?: StoredViews
     onFailure(error: unknown, request: Request): void
   }): NodeAppParts['routes']
   upgrade(server: Server): void
@@ -98,15 +112,18 @@ export function openNodeLive(
     onFailure('telling who follows live events'),
   )
   const positions = openSealedPositions(masterKey)
+  const following = { ...reader, findReader, positions, readPartitions: () => readPartitions(pool) }
   const hub = openHub({
-    ...reader,
-    ...{ findReader, positions, now },
-    readPartitions: () => readPartitions(pool),
+    ...{ ...following, now },
     lookSoon: () => telling.wake(),
     bounds: { ...hubBounds, filtersMax: settings.EVENT_STREAM_FILTERS_MAX, heartbeatMs, ...deps.bounds },
     events,
   })
 
+  const listeners: (() => void)[] = []
+  const tellListeners = () => {
+    for (const listener of listeners) listener()
+  }
   const stopping = new AbortController()
   let toldMs = Number.NEGATIVE_INFINITY
   const telling = repeat(
@@ -129,15 +146,20 @@ export function openNodeLive(
     onTold(what, partitionIds) {
       hub.wake(what, partitionIds)
       telling.wake()
+      if (what === 'packets') tellListeners()
     },
     onGap() {
       hub.wakeAll()
       telling.wake()
+      tellListeners()
     },
     onFailure: onFailure('hearing of events from other nodes'),
   })
   stops.add('hearing of events from other nodes', hearing.stop)
-  const polling = setInterval(hub.wakeAll, POLL_MS)
+  const polling = setInterval(() => {
+    hub.wakeAll()
+    tellListeners()
+  }, POLL_MS)
   stops.add('polling for live events', async () => clearInterval(polling))
 
   const sweeping = repeat(
@@ -153,7 +175,10 @@ export function openNodeLive(
   const isProxy = networksOf(settings.TRUSTED_PROXY_CIDRS)
   const tickets = openTickets(pool, now)
   let door: LiveDoor | undefined
+  stops.add('looking after stored views', async () => door?.rest())
   return {
+    following,
+    onPackets: listener => void listeners.push(listener),
     onAppended(heads) {
       const partitionIds = heads.map(({ partitionId }) => partitionId)
       tellNodes.appended(partitionIds)

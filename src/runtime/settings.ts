@@ -20,6 +20,7 @@ import { publicNetworkSettings } from './settings/public-network.ts'
 import { readingSettings } from './settings/reading.ts'
 import { registrySettings } from './settings/registry.ts'
 import type { Entry } from './settings/setting.ts'
+import { subscriptionSettings } from './settings/subscriptions.ts'
 
 /**
  * Every setting, read from the environment once. The name is the variable; docs/settings.md lists the same, and a
@@ -43,6 +44,7 @@ const settings = {
   ...lineageSettings,
   ...readingSettings,
   ...liveSettings,
+  ...subscriptionSettings,
   ...loggingSettings,
 }
 

@@ -65,7 +65,10 @@ const document = z.strictObject({
   servers: z.array(z.strictObject({ url: z.url(), description: z.string() })),
   security: z.array(z.never()),
   tags: z.array(z.strictObject({ name: z.string(), description: z.string() })),
-  paths: z.record(z.string().startsWith('/'), z.partialRecord(z.enum(['get', 'post', 'put']), operation)),
+  paths: z.record(
+    z.string().startsWith('/'),
+    z.partialRecord(z.enum(['get', 'post', 'put', 'patch', 'delete']), operation),
+  ),
   components: z.looseObject({
     schemas: z.looseObject({
       Error: z.looseObject({

@@ -57,7 +57,9 @@ describe('docs/operations.md', () => {
   })
 
   test('names only metrics that there are, as the pages about ingest do', () => {
-    const pages = ['docs/operations.md', 'docs/quarantine.md', 'docs/ingest.md', 'docs/streaming.md']
+    const pages = ['operations', 'quarantine', 'ingest', 'streaming', 'subscriptions'].map(
+      page => `docs/${page}.md`,
+    )
     const named = pages.flatMap(page =>
       [...read(page).matchAll(/`((?:[a-z]+_)+(?:total|seconds|time_ms|lag_ms)|assay_[a-z_]+)[`{]/g)].map(
         ([, name]) => name ?? '',
@@ -100,6 +102,7 @@ describe('README.md and CONTRIBUTING.md', () => {
     'docs/settings.md',
     'docs/sources.md',
     'docs/streaming.md',
+    'docs/subscriptions.md',
     'docs/trace.md',
     'docs/verify.md',
     'examples/verify-in-a-browser/README.md',

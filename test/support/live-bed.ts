@@ -16,6 +16,8 @@ import { nodeApp } from '../../src/http/app.ts'
 import { httpLimits, listen } from '../../src/http/server.ts'
 import type { Arrived } from '../../src/ingest/arrived.ts'
 import { type NodeLive, openNodeLive } from '../../src/node/node-live.ts'
+import { openNodeSubscriptions } from '../../src/node/node-subscriptions.ts'
+import { openLog } from '../../src/runtime/log.ts'
 import { openMetrics } from '../../src/runtime/metrics.ts'
 import { readSettings } from '../../src/runtime/settings.ts'
 import { openStops } from '../../src/runtime/stops.ts'
@@ -24,6 +26,8 @@ import { party } from './pipeline.ts'
 
 export { policyOf } from './log-bed.ts'
 
+import { LOG_KEY } from './log-bed.ts'
+
 import { openSealingBed, type SealingBed } from './sealing-bed.ts'
 import { silentLog } from './silent-log.ts'
 import { testOnlyAuthentication } from './test-only-authentication.ts'
@@ -31,6 +35,8 @@ import { testOnlyAuthentication } from './test-only-authentication.ts'
 /** A log with packets, and any number of processes on its database at which it can be followed. */
 export type LiveBed = SealingBed & {
   readonly failures: unknown[]
+  /** Where what was certified is, for other processes. */
+  readonly directory: string
   serve(options?: ServeOptions): Promise<ServedLive>
   /** Sends items of a source, and tells the processes that serve. */
   append(items: readonly Json[], how?: Partial<Arrived>): Promise<string[]>
@@ -53,6 +59,8 @@ export type ServeOptions = {
   readonly port?: number
   /** Not told by this test's appends, as another process's would not be. */
   readonly isElsewhere?: boolean
+  /** With what identities store of what they want to be told; deliveries go by this clock. */
+  readonly subscriptions?: { now(): number }
 }
 
 export type ServedLive = {
@@ -90,7 +98,8 @@ export async function openLiveBed(): Promise<LiveBed> {
       }),
     ).sha256
 
-  const serve: LiveBed['serve'] = async ({ env = {}, bounds = {}, port = 0, isElsewhere = false } = {}) => {
+  const serve: LiveBed['serve'] = async (options = {}) => {
+    const { env = {}, bounds = {}, port = 0, isElsewhere = false, subscriptions } = options
     const database = await openDatabase({ url: bed.url, log: silentLog, applicationName: 'live' })
     const settings = readSettings({ EVENT_STREAM_CLIENTS_PER_ADDRESS: '10000', ...env })
     const stops = openStops(silentLog)
@@ -103,8 +112,19 @@ export async function openLiveBed(): Promise<LiveBed> {
       masterKey,
       log: silentLog,
     })
+    const frame = { authentication: testOnlyAuthentication(), onFailure }
+    const stored =
+      subscriptions &&
+      openNodeSubscriptions(settings, {
+        ...{ database, live, metrics, stops, masterKey, now: subscriptions.now },
+        logKey: LOG_KEY,
+        log: loggedTo(failures),
+      })
     const app = nodeApp({
-      routes: live.routes({ authentication: testOnlyAuthentication(), onFailure }),
+      routes: [
+        ...live.routes({ ...frame, ...(stored && { views: stored.views }) }),
+        ...(stored?.routes(frame) ?? []),
+      ],
       metrics: new Registry(),
       network: 'local',
       onFailure,
@@ -131,7 +151,7 @@ export async function openLiveBed(): Promise<LiveBed> {
   const log = bed.sealing()
   return {
     ...bed,
-    failures,
+    ...{ failures, directory },
     serve,
     async append(items, how) {
       const answers = await bed.send(items, { receivedMs: Date.now(), ...how })
@@ -197,4 +217,9 @@ export async function openLiveBed(): Promise<LiveBed> {
       await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+/** What is logged as something to worry about is a failure of the test. */
+function loggedTo(failures: unknown[]) {
+  return openLog('warn', { write: line => void failures.push(line) })
 }

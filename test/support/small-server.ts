@@ -9,7 +9,12 @@ export type SmallServer = {
   startAgain(): Promise<void>
 }
 
-export type Reply = { readonly status: number; readonly body: string; readonly type?: string }
+export type Reply = {
+  readonly status: number
+  readonly body: string
+  readonly type?: string
+  readonly headers?: Readonly<Record<string, string>>
+}
 
 /** A server of a test's own, on a free port. A reply of undefined is none: the connection is cut off. */
 export async function smallServer(
@@ -21,7 +26,9 @@ export async function smallServer(
     const given = await reply(request, Buffer.concat(parts).toString())
     if (given === undefined) request.socket.destroy()
     else
-      response.writeHead(given.status, { 'content-type': given.type ?? 'application/json' }).end(given.body)
+      response
+        .writeHead(given.status, { 'content-type': given.type ?? 'application/json', ...given.headers })
+        .end(given.body)
   }
   const listen = async (port: number) => {
     const server = createServer((request, response) => {

@@ -16,6 +16,8 @@ export type OutgoingRequest = {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Uint8Array
   readonly answerBytesMax?: number
+  /** Nothing rests on what the answer's body says: one that is longer is cut off, and it may come in any form. */
+  readonly mayCutAnswer?: boolean
   /** From the call to the last byte of the answer, finding the host included. */
   readonly answerMsMax?: number
   /** The caller has no more use for the answer. */
@@ -42,11 +44,23 @@ export type OutgoingOptions = {
 /** Nothing was called, or no answer came that can be used. */
 export class OutgoingError extends Error {
   readonly host: string
+  /** Of an answer that cannot be used; undefined where there was none. */
+  readonly status: number | undefined
 
   constructor(host: string, why: string, options?: ErrorOptions) {
     super(`${host}: ${why}`, options)
     this.name = 'OutgoingError'
     this.host = host
+    this.status = options?.cause instanceof UnusableAnswer ? options.cause.status : undefined
+  }
+}
+
+class UnusableAnswer extends Error {
+  readonly status: number
+
+  constructor(status: number, why: string) {
+    super(why)
+    this.status = status
   }
 }
 
@@ -117,7 +131,7 @@ export function openOutgoing({
   }
 }
 
-const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']
 /** These say how a message is carried, which is not the caller's to say. */
 const carriage =
   /^(host|connection|keep-alive|content-length|transfer-encoding|te|trailer|upgrade|expect|accept-encoding|proxy-.*)$/i
@@ -133,10 +147,11 @@ function refuseRequest(host: string, { method = 'GET', headers = {}, body }: Out
 
 function exchange(
   url: URL,
-  { method = 'GET', headers = {}, body, answerBytesMax = ANSWER_BYTES_MAX }: OutgoingRequest,
+  request: OutgoingRequest,
   agent: http.Agent,
   signal: AbortSignal,
 ): Promise<OutgoingAnswer> {
+  const { method = 'GET', headers = {}, body } = request
   return new Promise((resolve, reject) => {
     const sent = (agent instanceof https.Agent ? https : http).request(url, {
       agent,
@@ -153,7 +168,7 @@ function exchange(
     let isAnswered = false
     sent.on('response', response => {
       isAnswered = true
-      readAnswer(response, answerBytesMax).then(resolve, reject)
+      readAnswer(response, request).then(resolve, reject)
     })
     // An answer that came before the body was all sent is an answer.
     sent.on('error', error => isAnswered || reject(error))
@@ -162,29 +177,40 @@ function exchange(
   })
 }
 
-async function readAnswer(response: IncomingMessage, bytesMax: number): Promise<OutgoingAnswer> {
+async function readAnswer(
+  response: IncomingMessage,
+  { answerBytesMax: bytesMax = ANSWER_BYTES_MAX, mayCutAnswer = false }: OutgoingRequest,
+): Promise<OutgoingAnswer> {
   const status = response.statusCode ?? 0
-  const against = againstAnswer(response, status, bytesMax)
+  const against = againstAnswer(response, status, mayCutAnswer ? undefined : bytesMax)
   if (against !== undefined) {
     response.destroy()
-    throw new Error(against)
+    throw new UnusableAnswer(status, against)
   }
   const parts: Uint8Array[] = []
   let length = 0
   for await (const part of response) {
     length += part.length
-    // Leaving the loop hangs up.
-    if (length > bytesMax) throw new Error(tooLong(bytesMax))
     parts.push(part)
+    // Leaving the loop hangs up.
+    if (length > bytesMax && mayCutAnswer) break
+    if (length > bytesMax) throw new UnusableAnswer(status, tooLong(bytesMax))
   }
-  if (!response.complete) throw new Error('hung up in the middle of its answer')
-  return { status, headers: headersOf(response), body: concatAll(parts) }
+  const body = concatAll(parts)
+  if (length > bytesMax) return { status, headers: headersOf(response), body: body.subarray(0, bytesMax) }
+  if (!response.complete) throw new UnusableAnswer(status, 'hung up in the middle of its answer')
+  return { status, headers: headersOf(response), body }
 }
 
 const redirections = [300, 301, 302, 303, 307, 308]
 
-function againstAnswer({ headers }: IncomingMessage, status: number, bytesMax: number): string | undefined {
+function againstAnswer(
+  { headers }: IncomingMessage,
+  status: number,
+  bytesMax: number | undefined,
+): string | undefined {
   if (redirections.includes(status)) return `answers ${status}, and redirections are not followed`
+  if (bytesMax === undefined) return undefined
   const { 'content-encoding': encoding = 'identity', 'content-length': length = '0' } = headers
   if (encoding.toLowerCase() !== 'identity') return 'answers in a compressed form, which was not asked for'
   return Number(length) > bytesMax ? tooLong(bytesMax) : undefined

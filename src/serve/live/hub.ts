@@ -1,17 +1,17 @@
 import { accepted, type Outcome, refused } from '../../core/fault.ts'
-import { beginning, type Track, type TrackStage, trackNumber } from '../../core/live/track.ts'
+import { beginning, type Track, trackNumber } from '../../core/live/track.ts'
 import type { Reader } from '../../core/registry/may-read.ts'
-import { mayRead } from '../../core/registry/may-read.ts'
 import { openCatchUp } from './catch-up.ts'
 import { type Client, type Followed, type Group, openGroup, tellGroup } from './group.ts'
 import { openHistory } from './history.ts'
-import { asksOfEvents, type LiveFilter, wantsPartition } from './live-filter.ts'
+import { asksOfEvents, type LiveFilter } from './live-filter.ts'
 import { frameOf } from './message.ts'
 import type { Piece } from './piece.ts'
 import type { Attached, Attachment, EndReason, HubDeps, KnownPartition, LiveRoute } from './ports.ts'
 import { openTokenWriter } from './resume-token.ts'
 import { startingPlaces } from './starting-places.ts'
 import { keepWithin, keptBytes, openTail, type Tail } from './tail.ts'
+import { tracksFor } from './tracks-for.ts'
 
 /**
  * All who follow live events at this process. What is new on a track is read once for all of them, and whoever wants the
@@ -226,7 +226,7 @@ export function openHub(deps: HubDeps): Hub {
     const said = [hello, ...gaps].map(each => frameOf(client.sink.transport, JSON.stringify(each), cursor))
     client.sink.write(Buffer.concat(said))
     void catchUp(client)
-    return accepted({ leave: () => gone(client, 'left') })
+    return accepted({ leave: () => gone(client, 'left'), end: reason => end(client, reason) })
   }
 
   const gone = (client: Client, reason: EndReason | 'left') => {
@@ -415,17 +415,4 @@ function tailName(track: Track, filter: LiveFilter): string {
 /** Of packets below certified; elsewhere events are what is read, for everybody. */
 function asksForEvents({ stage }: Track, filter: LiveFilter): boolean {
   return stage !== 'received' && stage !== 'certified' && stage !== 'news' && asksOfEvents(filter)
-}
-
-function tracksFor(
-  filter: LiveFilter,
-  reader: Reader,
-  partitions: ReadonlyMap<number, KnownPartition>,
-): Track[] {
-  const stages: TrackStage[] = [...filter.stages]
-  // Nothing is told of packets to those who hear only of what is received.
-  if (stages.some(stage => stage !== 'received')) stages.push('news')
-  return [...partitions.values()]
-    .filter(partition => mayRead(reader, partition.stream) && wantsPartition(filter, partition))
-    .flatMap(({ partitionId }) => stages.map(stage => ({ partitionId, stage })))
 }

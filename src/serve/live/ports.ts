@@ -63,7 +63,13 @@ export const hubBounds: HubBounds = {
   accessMs: 1_000,
 }
 
-export type EndReason = 'slow' | 'stalled' | 'shutdown' | 'too-many-partitions' | 'failed'
+export type EndReason =
+  | 'slow'
+  | 'stalled'
+  | 'shutdown'
+  | 'too-many-partitions'
+  | 'failed'
+  | 'subscription-ended'
 
 export type HubEvents = {
   onDelivered(route: RouteName, frames: number, bytes: number): void
@@ -109,4 +115,6 @@ export type Attachment = {
 export type Attached = {
   /** The connection has gone. */
   leave(): void
+  /** Tells it why, and where to go on, and lets it go. */
+  end(reason: EndReason): void
 }

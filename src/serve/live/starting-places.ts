@@ -1,12 +1,22 @@
-import { beginning, comparePlaces, type Place, trackOf } from '../../core/live/track.ts'
-import { mayRead } from '../../core/registry/may-read.ts'
-import type { Group } from './group.ts'
+import { beginning, comparePlaces, type LivePartition, type Place, trackOf } from '../../core/live/track.ts'
+import { mayRead, type Reader } from '../../core/registry/may-read.ts'
 import type { HubDeps, KnownPartition, Start } from './ports.ts'
+import type { Positions } from './resume-token.ts'
+import type { Tail } from './tail.ts'
+
+/** Who follows what, as far as it matters for where they begin. */
+export type Followers = {
+  readonly reader: Reader
+  readonly followed: ReadonlyMap<
+    number,
+    { readonly tail: Pick<Tail, 'track' | 'end'>; readonly partition: LivePartition }
+  >
+}
 
 /** Where somebody begins on each track, and what has to be said of the position that was asked for. */
 export async function startingPlaces(
   start: Start,
-  group: Group,
+  group: Followers,
   {
     partitions,
     readEnds,
@@ -27,21 +37,36 @@ export async function startingPlaces(
     return { places, gaps }
   }
 
-  const ends = await freshEnds(start.places, group, readEnds)
-  for (const [number, { tail, partition }] of followed) {
+  const goingOn = await placesToGoOn(start, group, readEnds)
+  return {
+    places: goingOn.places,
+    gaps: [...goingOn.gaps.values(), ...notFollowed(start.places, group, partitions)],
+  }
+}
+
+/** The same for a position of which nothing is said but what is wrong with it on tracks that are followed, by their numbers. */
+export async function placesToGoOn(
+  { places: asked, partitionsUpTo }: Positions,
+  group: Followers,
+  readEnds: HubDeps['readEnds'],
+): Promise<{ places: Map<number, Place>; gaps: Map<number, object> }> {
+  const places = new Map<number, Place>()
+  const gaps = new Map<number, object>()
+  const ends = await freshEnds(asked, group, readEnds)
+  for (const [number, { tail, partition }] of group.followed) {
     const { stage } = tail.track
-    const place = start.places.get(number)
+    const place = asked.get(number)
     const end = ends.get(number) ?? tail.end()
     const gap = (reason: PositionGap, from: Place | null) => {
       const { streamId, partition: shard } = partition
-      gaps.push({
+      gaps.set(number, {
         ...{ type: 'gap', streamId, partition: shard, stage, from, to: end, reason },
         ...{ packetNo: null, oldest: beginning },
       })
     }
     if (place === undefined) {
       // A partition that was opened since is new from its first event on.
-      const isNew = tail.track.partitionId > start.partitionsUpTo
+      const isNew = tail.track.partitionId > partitionsUpTo
       if (!isNew && stage !== 'news') gap('not-in-position', null)
       places.set(number, isNew ? beginning : end)
       continue
@@ -50,7 +75,6 @@ export async function startingPlaces(
     if (isAhead) gap('ahead', place)
     places.set(number, isAhead ? end : place)
   }
-  gaps.push(...notFollowed(start.places, group, partitions))
   return { places, gaps }
 }
 
@@ -59,7 +83,7 @@ type PositionGap = 'not-in-position' | 'ahead' | 'not-followed' | 'unknown'
 /** Another node may have told of more than this one has seen yet, so the database is asked before anything is doubted. */
 async function freshEnds(
   asked: ReadonlyMap<number, Place>,
-  { followed }: Group,
+  { followed }: Followers,
   readEnds: HubDeps['readEnds'],
 ): Promise<Map<number, Place>> {
   const ahead = [...followed].filter(([number, { tail }]) => {
@@ -74,7 +98,7 @@ async function freshEnds(
 /** What the position says of tracks that are not asked for now. What may not be read is said of like what is not there. */
 function notFollowed(
   asked: ReadonlyMap<number, Place>,
-  { followed, reader }: Group,
+  { followed, reader }: Followers,
   partitions: ReadonlyMap<number, KnownPartition>,
 ): object[] {
   const gaps: object[] = []

@@ -127,7 +127,13 @@ describe('a call on the local network', () => {
       const { url } = await httpServer((_, response) =>
         response.writeHead(status, { Location: `http://127.0.0.1:${inside.port}/` }).end('a secret'),
       )
-      await expect(local().call(url)).rejects.toThrow(`answers ${status}, and redirections are not followed`)
+      const refusal = await local()
+        .call(url)
+        .catch((error: unknown) => error)
+      expect(refusal).toMatchObject({
+        ...{ name: 'OutgoingError', status },
+        message: expect.stringContaining(`answers ${status}, and redirections are not followed`),
+      })
     }
     expect(inside.connections()).toBe(0)
   })
@@ -148,6 +154,11 @@ describe('a call on the local network', () => {
     for (const { url } of [announced, streamed])
       await expect(call(url, { answerBytesMax: 1000 })).rejects.toThrow(/longer than 1000 bytes/)
     await expect(call(packed.url)).rejects.toThrow(/compressed/)
+    // Whoever does not care what it says has its status all the same.
+    for (const { url } of [announced, streamed, packed]) {
+      const { status, body } = await call(url, { answerBytesMax: 10, mayCutAnswer: true })
+      expect([status, body.length]).toEqual([200, 10])
+    }
     const long = await httpServer((_, response) => {
       response.writeHead(200, { 'X-Long': 'x'.repeat(20_000) }).end()
     })

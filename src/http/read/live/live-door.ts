@@ -5,6 +5,7 @@ import { WebSocketServer } from 'ws'
 import type { Tickets } from '../../../adapters/reading/live/tickets.ts'
 import type { FindReader } from '../../../adapters/reading/readable.ts'
 import type { LiveStage } from '../../../core/live/track.ts'
+import { repeat } from '../../../runtime/repeat.ts'
 import type { Hub } from '../../../serve/live/hub.ts'
 import { eventsRoute, watchRoute } from '../../../serve/live/live-routes.ts'
 import type { Attached, LiveRoute, Sink } from '../../../serve/live/ports.ts'
@@ -15,7 +16,7 @@ import type { Problem } from '../../problem.ts'
 import { sendProblem } from '../../send-problem.ts'
 import { serveUpgrades } from '../../serve-upgrades.ts'
 import { openLivePlaces } from './live-places.ts'
-import { readLiveRequest } from './live-request.ts'
+import { readLiveRequest, type StoredViews } from './live-request.ts'
 import { openSseSink } from './sse-sink.ts'
 import { closeWith, openWebSocketSink } from './web-socket-sink.ts'
 
@@ -25,6 +26,8 @@ export type LiveDoorDeps = {
   readonly findReader: FindReader
   readonly positions: Pick<SealedPositions, 'unseal'>
   readonly authentication: Authentication
+  /** Of certified events alone. */
+  readonly views?: StoredViews
   readonly bounds: LiveDoorBounds
   /** Where a request comes from. */
   addressOf(request: IncomingMessage): string | undefined
@@ -50,6 +53,8 @@ export type LiveDoor = {
   upgrade(server: Server): void
   /** What still waits for a pong need not be waited for. */
   stop(): void
+  /** Nobody looks any more whether stored views may still be followed. */
+  rest(): Promise<void>
 }
 
 /** Live events, as SSE and as WebSocket on the same path, and tickets for those who have to prove who they are. */
@@ -58,6 +63,12 @@ export function openLiveDoor(deps: LiveDoorDeps): LiveDoor {
   const routes = Router({ caseSensitive: true })
   let stopping = false
   const isStopping = () => stopping
+  const { views: _, ...withoutViews } = deps
+  const following = new Map<Attached, string>()
+  const lookingAfter = repeat(() => endNotActive(following, deps.views), {
+    everyMs: VIEWS_LOOK_MS,
+    onFailure: deps.onSocketFailure,
+  })
   const webSockets = new WebSocketServer({
     noServer: true,
     maxPayload: SAID_BYTES_MAX,
@@ -65,7 +76,12 @@ export function openLiveDoor(deps: LiveDoorDeps): LiveDoor {
   })
   const paths = [
     openPath(
-      { path: '/watch', route: watchRoute, clientsMax: bounds.watchClientsMax, isStopping, ...deps },
+      {
+        path: '/watch',
+        route: watchRoute,
+        clientsMax: bounds.watchClientsMax,
+        ...{ isStopping, following, ...withoutViews },
+      },
       webSockets,
     ),
     openPath(
@@ -74,8 +90,7 @@ export function openLiveDoor(deps: LiveDoorDeps): LiveDoor {
         route: eventsRoute,
         stages: ['certified'],
         clientsMax: bounds.eventsClientsMax,
-        isStopping,
-        ...deps,
+        ...{ isStopping, following, ...deps },
       },
       webSockets,
     ),
@@ -104,8 +119,19 @@ export function openLiveDoor(deps: LiveDoorDeps): LiveDoor {
       for (const webSocket of webSockets.clients)
         if (webSocket.readyState === webSocket.OPEN) closeWith(webSocket, GOING_AWAY, 'shutdown')
     },
+    rest: lookingAfter.stop,
   }
 }
+
+/** Whoever follows a view that is paused or over is let go, with where it stands. */
+async function endNotActive(following: ReadonlyMap<Attached, string>, views: StoredViews | undefined) {
+  if (views === undefined || following.size === 0) return
+  const ended = new Set(await views.notActive([...new Set(following.values())]))
+  for (const [attached, subscriptionId] of following)
+    if (ended.has(subscriptionId)) attached.end('subscription-ended')
+}
+
+const VIEWS_LOOK_MS = 1_000
 
 type PathDeps = LiveDoorDeps & {
   readonly path: string
@@ -113,17 +139,19 @@ type PathDeps = LiveDoorDeps & {
   readonly stages?: readonly LiveStage[]
   readonly clientsMax: number
   isStopping(): boolean
+  /** Who follows which stored view. */
+  readonly following: Map<Attached, string>
 }
 
 function openPath(deps: PathDeps, webSockets: WebSocketServer) {
-  const { path, route, clientsMax, isStopping, bounds, addressOf, hub } = deps
+  const { path, route, clientsMax, isStopping, following, bounds, addressOf, hub } = deps
   const places = openLivePlaces(clientsMax, bounds.perAddressMax)
 
   /** Has it served, or says why it is not. */
   const admit = async (
     request: IncomingMessage,
     open: () => Sink,
-  ): Promise<(Attached & { readonly isThere: true }) | { readonly problem: Problem }> => {
+  ): Promise<(Pick<Attached, 'leave'> & { readonly isThere: true }) | { readonly problem: Problem }> => {
     if (isStopping()) return { problem: leaving }
     const leave = places.enter(addressOf(request))
     if (typeof leave === 'string') return { problem: leave === 'all' ? full(clientsMax) : tooManyFromThere }
@@ -138,14 +166,17 @@ function openPath(deps: PathDeps, webSockets: WebSocketServer) {
         leave()
         return { problem: tooManyFilters }
       }
-      if (attached.ok)
+      if (attached.ok) {
+        if (asked.subscriptionId !== undefined) following.set(attached.value, asked.subscriptionId)
         return {
           isThere: true,
           leave() {
             leave()
+            following.delete(attached.value)
             attached.value.leave()
           },
         }
+      }
       leave()
       return { problem: { code: 'bad-request', detail: attached.fault.detail } }
     } catch (error) {

@@ -31,6 +31,7 @@ const closes: { readonly [reason in EndReason]: number } = {
   shutdown: GOING_AWAY,
   'too-many-partitions': POLICY_VIOLATION,
   failed: TRY_AGAIN_LATER,
+  'subscription-ended': POLICY_VIOLATION,
 }
 
 /** Of the frame that closes a connection: it has room for 123 bytes. */
