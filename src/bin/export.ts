@@ -1,10 +1,10 @@
-import path from 'node:path'
 import { openExport } from '../adapters/exporting/export-database.ts'
 import { openReadObject } from '../adapters/exporting/read-object.ts'
 import { type ExportSource, exportRecords } from '../contract/audit/sequence.ts'
 import { toHex } from '../core/bytes.ts'
 import { FaultError } from '../core/fault.ts'
 import { openNodeDatabase } from '../node/node-database.ts'
+import { storeFolder } from '../node/node-storage.ts'
 import { openLog } from '../runtime/log.ts'
 import { readSettings } from '../runtime/settings.ts'
 import { openStops, type Stops } from '../runtime/stops.ts'
@@ -80,6 +80,5 @@ async function write({ out, stream, node, progress }: Asked, stops: Stops): Prom
 async function sourceHere(stops: Stops): Promise<ExportSource> {
   const settings = readSettings(process.env)
   const { pool } = await openNodeDatabase(settings, openLog('silent'), stops)
-  const directory = settings.UHRP_DIR ?? path.join(settings.ASSAY_DATA_DIR, 'uhrp')
-  return openExport({ pool, readObject: openReadObject(pool, directory, Date.now) }, 'operator')
+  return openExport({ pool, readObject: openReadObject(pool, storeFolder(settings), Date.now) }, 'operator')
 }

@@ -101,7 +101,7 @@ const packets = `
     select packet_no from seal_marks where partition_id = $1 and packet_no >= $2 and packet_no < $3
     union select packet_no from packets where partition_id = $1 and packet_no >= $2 and packet_no < $3
     order by packet_no limit $4)
-  select packet_no as "packetNo",
+  select numbers.packet_no as "packetNo",
       case when mark.packet_no is null then null else json_build_object('upToSeq', mark.up_to_seq,
         'watermarkMs', mark.watermark_ms, 'policyDigest', encode(mark.policy_digest, 'hex'),
         'rosterDigest', encode(mark.roster_digest, 'hex'), 'totals', json_build_object('received', mark.received,
@@ -143,7 +143,7 @@ const packets = `
         where certificate.packet_id = made.packet_id and certificate.state <> 'dead'
         order by (certificate.state in ('anchored', 'proven') and listed.spent_by is null) desc,
           certificate.written_ms desc, certificate.txid limit 1) as written on true
-    order by packet_no`
+    order by numbers.packet_no`
 
 type Place = { readonly streamId: string; readonly partition: number; readonly partitionId: number }
 

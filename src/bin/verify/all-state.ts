@@ -10,7 +10,13 @@ import { errorCode } from '../../runtime/error-code.ts'
 import type { Place, Whence } from './all-records.ts'
 
 /** How far a look at a whole log is, and what it has found by then. */
-export type Kept = { readonly place: Place; readonly audit: AuditState }
+export type Kept = {
+  /** Where the page at work begins. */
+  readonly place: Place
+  /** Packets of it that were looked at. */
+  readonly ahead: number
+  readonly audit: AuditState
+}
 
 const STATE_BYTES_MAX = 64 * 1024 * 1024
 
@@ -19,6 +25,7 @@ const shape = z.strictObject({
   /** What was looked at, and by which lists: with others it would be another look. */
   of: z.string(),
   cursor: z.unknown(),
+  ahead: z.int().min(0),
   file: z.strictObject({ at: z.int().min(0), chain: z.string(), first: z.string() }).nullable(),
   audit: z.unknown(),
 })
@@ -30,7 +37,7 @@ export async function readKept(path: string, whence: Whence, trust: Trust): Prom
   const read = shape.safeParse(orThrow(parseJson(text, STATE_BYTES_MAX)))
   if (!read.success)
     throw new FaultError(unfit(`${path} is no state of assay verify --all; name another file`).fault)
-  const { of, cursor, file, audit } = read.data
+  const { of, cursor, file, ahead, audit } = read.data
   if (of !== nameOf(whence, trust))
     throw new FaultError(
       unfit(`${path} is of a look at something else, or by other lists; name another file, or remove it`)
@@ -38,6 +45,7 @@ export async function readKept(path: string, whence: Whence, trust: Trust): Prom
     )
   return {
     place: { cursor: orThrow(readCursor(cursor)), file },
+    ahead,
     audit: orThrow(readAuditState(audit)),
   }
 }
@@ -45,11 +53,11 @@ export async function readKept(path: string, whence: Whence, trust: Trust): Prom
 /** Under its name it is whole at any time. */
 export async function keep(
   path: string,
-  { place, audit }: Kept,
+  { place, ahead, audit }: Kept,
   whence: Whence,
   trust: Trust,
 ): Promise<void> {
-  const said = { v: 1, of: nameOf(whence, trust), cursor: place.cursor, file: place.file, audit }
+  const said = { v: 1, of: nameOf(whence, trust), cursor: place.cursor, file: place.file, ahead, audit }
   await writeFile(`${path}.new`, JSON.stringify(said), { mode: 0o600 })
   await rename(`${path}.new`, path)
 }

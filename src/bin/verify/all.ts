@@ -6,8 +6,8 @@ import { FaultError, orThrow } from '../../core/fault.ts'
 import { errorCode } from '../../runtime/error-code.ts'
 import { NodeSilent } from '../export/node-source.ts'
 import { showProgress } from '../export/progress.ts'
-import { AnotherExport, recordsFrom, type Whence } from './all-records.ts'
-import { type Kept, keep, readKept } from './all-state.ts'
+import { AnotherExport, type Place, recordsFrom, type Whence } from './all-records.ts'
+import { keep, readKept } from './all-state.ts'
 import { visible } from './visible.ts'
 
 export type AskedAll = {
@@ -58,27 +58,36 @@ async function lookAtAll(
   if (kept?.audit.isWhole) return kept.audit
   const audit = openAudit(trust, kept?.audit)
   const shown = showProgress('checked', progress)
-  let reached: Kept | undefined
+  // What a page's packets need is given at its beginning: who goes on reads that again, and takes no packet twice.
+  let page = kept?.place
+  let ahead = 0
+  let skip = kept?.ahead ?? 0
   let writtenMs = Date.now()
   const keepIt = async () => {
-    if (stateFile !== undefined && reached !== undefined) await keep(stateFile, reached, from, trust)
+    if (stateFile !== undefined && page !== undefined)
+      await keep(stateFile, { place: page, ahead, audit: audit.state() }, from, trust)
     writtenMs = Date.now()
   }
   try {
     for await (const { record, place } of recordsFrom(from, kept?.place)) {
-      onFound(orThrow(audit.take(record)))
+      const isKnown = record.kind === 'packet' && skip > 0
+      if (isKnown) skip -= 1
+      else onFound(orThrow(audit.take(record)))
       shown.saw(record)
-      // Where a page ends, nothing has to be remembered of the records before.
-      const isBetweenPages = record.kind === 'packet' || record.kind === 'closing'
-      if (!isBetweenPages || place === undefined || place.cursor.given.length > 0) continue
-      reached = { place, audit: audit.state() }
-      if (Date.now() - writtenMs >= KEPT_MS) await keepIt()
+      if (record.kind === 'packet') ahead += 1
+      if (place !== undefined && isPageEnd(place)) [page, ahead] = [place, 0]
+      if (!isKnown && record.kind === 'packet' && Date.now() - writtenMs >= KEPT_MS) await keepIt()
     }
   } finally {
-    await keepIt()
+    // Where it was cut off before it was where it had been, the state stays as it is.
+    if (skip === 0) await keepIt()
     shown.end()
   }
   return audit.state()
+}
+
+function isPageEnd({ cursor }: Place): boolean {
+  return cursor.opening !== null && cursor.height === null && cursor.given.length === 0
 }
 
 function exitCodeOf(state: AuditState, required: ProofLevel): 0 | 1 | 2 | 3 | 4 {
@@ -95,12 +104,16 @@ function verdictOf(state: AuditState, { from }: AskedAll): string[] {
   const wrong = findings.length + findingsMore
   const network = opening?.network === 'local' ? ' (on a private chain)' : ''
   const partitions = opening?.partitions.length ?? 0
-  const of = `${partitions} partitions, ${found.packets} packets, ${found.events} events`
+  const of = [
+    counted(partitions, 'partition'),
+    counted(found.packets, 'packet'),
+    counted(found.events, 'event'),
+  ].join(', ')
   return [
     ...(findingsMore > 0 ? [`and ${findingsMore} findings beyond the first ${FINDINGS_LISTED_MAX}`] : []),
     ...(isWhole ? [] : [`NOT WHOLE: the export ends before its end; assay export goes on with it`]),
     wrong > 0
-      ? `INVALID${network}: ${wrong} ${wrong === 1 ? 'finding' : 'findings'} in ${of}`
+      ? `INVALID${network}: ${counted(wrong, 'finding')} in ${of}`
       : `${(level ?? 'consistent').toUpperCase()}${network}: ${of}; nothing is wrong`,
     ...(wrong > 0 || shortfall === null ? [] : [`  not higher, because ${shortfall}`]),
     `  certified    ${found.certified} events`,
@@ -114,6 +127,10 @@ function verdictOf(state: AuditState, { from }: AskedAll): string[] {
     'Not checked:',
     ...notChecked(state, 'file' in from).map(gap => `  ${gap}`),
   ]
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 function notChecked({ open, openMore, opening }: AuditState, isFile: boolean): string[] {

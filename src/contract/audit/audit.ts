@@ -117,7 +117,7 @@ export function openAudit(trust: Trust, from: AuditState = atStart): Audit {
           return accepted([])
         case 'policy': {
           const read = readPolicy(record)
-          if (read === undefined) return accepted(note([]))
+          if (read === undefined) return accepted([])
           if (typeof read === 'string') return accepted(note([onChain(read, 'edit')]))
           policies.keep(record.digest, read)
           return accepted([])

@@ -2,7 +2,7 @@ import { checkPacketBytes } from '../../core/log/packet.ts'
 import type { PacketHeader } from '../../core/log/packet-header.ts'
 import type { PolicySet } from '../../core/policy/policy-set.ts'
 import type { ProofLevel } from '../trust.ts'
-import { type CertifiedBefore, type PartitionState, remember } from './audit-state.ts'
+import { type PartitionState, remember } from './audit-state.ts'
 import {
   type CertificateChecks,
   type CheckedCertificate,
@@ -14,7 +14,7 @@ import { againstMark, checkHeader, readHeader } from './check-header.ts'
 import { checkContents, checkLines } from './check-output.ts'
 import { eventIdsOf, linesOf, type Reference } from './compare-lines.ts'
 import type { Flaw } from './findings.ts'
-import type { Extent, MembershipSaid, PacketRecord } from './records.ts'
+import type { Extent, PacketRecord } from './records.ts'
 
 export type CheckedPacket = {
   readonly after: PartitionState
@@ -65,8 +65,7 @@ export function checkPacket(
       : chained
   flaws.push(...missingLines(header, record))
   if (forged !== undefined) {
-    const after =
-      record.certificate === null ? counted : remember(counted, asSaid(packetId, record.certificate))
+    const after = asStanding(counted, record)
     return { after, flaws: [...flaws, forged], open: [], events: header.count, outcome, reached: null }
   }
   const unlike = record.mark === null ? undefined : againstMark(header, record.mark)
@@ -153,17 +152,22 @@ function checkStanding(
       detail: `it holds ${count} events, and is counted with ${standing.events} on the way to a certificate`,
     })
   if (standing.versionId === null) return flaws
-  if (certificate === null)
+  if (certificate === null && !isBeingMadeAgain(standing.status))
     flaws.push({
       kind: 'missing-certificate',
       detail: `it is said to be certified as ${standing.versionId}, and there is no certificate of it`,
     })
-  else if (certificate.versionId !== standing.versionId)
+  else if (certificate !== null && certificate.versionId !== standing.versionId)
     flaws.push({
       kind: 'forged-certificate',
       detail: `it is said to be certified as ${standing.versionId}, and its certificate is shown for ${certificate.versionId}`,
     })
   return flaws
+}
+
+/** Its certificate was lost to the network; the version stays, and gets another one. */
+function isBeingMadeAgain(status: string): boolean {
+  return status !== 'certified'
 }
 
 type CheckedContents = Pick<CheckedPacket, 'after' | 'flaws' | 'open' | 'reached'>
@@ -176,11 +180,20 @@ function checkCertified(
 ): CheckedContents {
   const copies = copiesOf(header, record)
   const { certificate: said } = record
-  if (said === null) return { after: before, flaws: copies.flaws(), open: [], reached: null }
+  if (said === null) {
+    const { standing } = record
+    const isLost = standing !== null && standing.versionId !== null && isBeingMadeAgain(standing.status)
+    const open = isLost
+      ? [
+          `packet ${record.packetNo} of partition ${record.partition} has lost its certificate, and has no other one yet`,
+        ]
+      : []
+    return { after: asStanding(before, record), flaws: copies.flaws(), open, reached: null }
+  }
   const checked: CheckedCertificate = checkCertificate(header, said, checks.certificateOf(said.txid), checks)
   if (checked.kind !== 'stands') {
     const flaws = checked.kind === 'flawed' ? [checked.flaw] : []
-    const after = remember(before, asSaid(record.packetId, said))
+    const after = asStanding(before, record)
     const open = checked.kind === 'open' ? [checked.why] : []
     return { after, flaws: [...flaws, ...copies.flaws()], open, reached: null }
   }
@@ -271,6 +284,9 @@ function checkParent(
       ]
 }
 
-function asSaid(packetId: string | null, { versionId }: MembershipSaid): CertifiedBefore {
-  return { packetId: packetId ?? '', versionId }
+/** Where its certificate does not hold, as it is said to be certified: what builds on it does so by that. */
+function asStanding(before: PartitionState, { packetId, standing }: PacketRecord): PartitionState {
+  return packetId === null || standing?.versionId == null
+    ? before
+    : remember(before, { packetId, versionId: standing.versionId })
 }
