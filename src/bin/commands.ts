@@ -93,8 +93,16 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     'verify',
     {
-      summary: 'check a proof, offline or with a node: assay verify <file.assay.json | - | event id>',
+      summary:
+        'check a proof, or with --all a whole log: assay verify <file.assay.json | - | event id | --all export>',
       run: async args => (await import('./verify.ts')).verify(args),
+    },
+  ],
+  [
+    'export',
+    {
+      summary: 'write a whole log into one file, which `assay verify --all` checks: assay export --out FILE',
+      run: async args => (await import('./export.ts')).exportLog(args),
     },
   ],
   [

@@ -1,23 +1,23 @@
-import { readFile } from 'node:fs/promises'
-import { buffer as bufferOf } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
 import { invalid } from '../contract/evidence.ts'
 import { isPacketProof, readPacketProof, readProof } from '../contract/proof.ts'
 import { replayProof } from '../contract/replay.ts'
 import {
+  type ProofLevel,
   proofLevels,
-  readHeadersFile,
   type Trust,
   verifyPacketProof,
   verifyProof,
 } from '../contract/verify.ts'
-import { fromUtf8 } from '../core/bytes.ts'
-import { FaultError } from '../core/fault.ts'
+import { verifyAll } from './verify/all.ts'
 import { askAbout, fetchMaterial, fetchProof, type NodeWord } from './verify/ask-node.ts'
 import { asJson, exitCode, type Findings, inWords } from './verify/findings.ts'
+import { isKey, notKey, orWhy, readText, readTrust } from './verify/read-trust.ts'
+import { visible } from './verify/visible.ts'
 
 const usage = `assay verify <file.assay.json | - | event id> [--log KEY]… [--operators FILE] [--headers FILE]
              [--node URL] [--replay] [--require ${proofLevels.join('|')}] [--allow-local] [--json]
+assay verify --all <export | --node URL [--stream STREAM]> [--state FILE] [--progress] [lists, level and --json as above]
 
   -            the proof is read from standard input
   --log        identity key of a log you trust; may be given more than once
@@ -26,7 +26,11 @@ const usage = `assay verify <file.assay.json | - | event id> [--log KEY]… [--o
   --node       a node to get the proof of an event id from, and to ask whether its certificate still stands
   --replay     do the work on the packet again, from what the node has of it, and compare
   --require    the level to reach (default: signed)
-  --allow-local  take the blocks of a private chain for what they are to whoever runs it`
+  --allow-local  take the blocks of a private chain for what they are to whoever runs it
+  --all        look at a whole log: in a file that \`assay export\` has written, or as a node gives it to anybody
+  --stream     this stream of the node alone
+  --state      keeps how far it is in this file, and goes on from there
+  --progress   says on standard error how far it is, also where that is no terminal`
 
 /**
  * Exit codes: 0 level reached, 1 invalid, 2 unreadable or wrong usage, 3 valid but below the level, or not all that was asked for
@@ -37,6 +41,7 @@ export async function verify(args: readonly string[]): Promise<number> {
   if (typeof asked === 'string') return complain(asked, '', ...usage.split('\n'))
   const trust = await readTrust(asked)
   if (typeof trust === 'string') return complain(trust)
+  if (asked.all !== undefined) return verifyAll(asked.all, trust, complain)
   const given = await readGiven(asked)
   if (given.kind === 'none') {
     complain(given.why)
@@ -97,19 +102,6 @@ function complain(why: string, ...more: string[]): number {
   return 2
 }
 
-/**
- * One line for the terminal. A sender's text may hold whatever moves a cursor or turns the writing round; escaped
- * as JSON escapes it, it is what it says.
- */
-function visible(line: string): string {
-  return line.replace(/\p{C}/gu, odd =>
-    Array.from(
-      { length: odd.length },
-      (_, i) => `\\u${odd.charCodeAt(i).toString(16).padStart(4, '0')}`,
-    ).join(''),
-  )
-}
-
 type Asked = Exclude<ReturnType<typeof readArguments>, string>
 
 /** What was asked for, or what is wrong with the question. */
@@ -118,7 +110,6 @@ function readArguments(args: readonly string[]) {
   if (typeof parsed === 'string') return parsed
   const { values, positionals } = parsed
   const [file, ...others] = positionals
-  if (file === undefined || others.length > 0) return 'name one proof file, - or an event id'
   if (values.node !== undefined && !isHttp(values.node))
     return `--node: "${values.node.slice(0, 80)}" is not the http or https address of a node`
   if (values.replay && values.node === undefined) return '--replay needs --node, which has what to replay'
@@ -126,8 +117,26 @@ function readArguments(args: readonly string[]) {
   if (required === undefined) return `--require ${values.require} is not a level`
   const odd = values.log?.find(key => !isKey(key))
   if (odd !== undefined) return `--log: ${notKey(odd)}`
+  if (values.all) return readAllArguments(values, positionals, required)
+  if (file === undefined || others.length > 0) return 'name one proof file, - or an event id'
+  if (values.state !== undefined || values.stream !== undefined || values.progress)
+    return '--state, --stream and --progress are about --all'
   const eventId = values.node !== undefined && /^[0-9a-f]{64}$/.test(file) ? file : undefined
-  return { ...values, file, eventId, required }
+  return { ...values, file, eventId, required, all: undefined }
+}
+
+type Values = Exclude<ReturnType<typeof parse>, string>['values']
+
+function readAllArguments(values: Values, [file, ...others]: readonly string[], required: ProofLevel) {
+  const { node, stream = null, state, progress, json, replay } = values
+  if (replay) return '--replay is about one proof, and --all about a whole log'
+  if (others.length > 0 || (file === undefined) === (node === undefined))
+    return '--all takes either an export or --node, and one of them'
+  if (stream !== null && node === undefined)
+    return '--stream asks a node for one stream; an export of one is made with assay export --stream'
+  const from = node === undefined ? { file: file ?? '' } : { node, streamId: stream }
+  const all = { from, required, stateFile: state, progress, json }
+  return { ...values, file: '', eventId: undefined, required, all }
 }
 
 function isHttp(text: string): boolean {
@@ -148,6 +157,10 @@ function parse(args: readonly string[]) {
         require: { type: 'string', default: 'signed' },
         'allow-local': { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
+        all: { type: 'boolean', default: false },
+        stream: { type: 'string' },
+        state: { type: 'string' },
+        progress: { type: 'boolean', default: false },
       },
     })
   } catch (error) {
@@ -168,58 +181,4 @@ async function readGiven({ file, eventId, node }: Asked): Promise<Given> {
   }
   const proof = await orWhy(() => readText(file))
   return typeof proof === 'string' ? { kind: 'proof', proof } : { kind: 'none', why: proof.why, code: 2 }
-}
-
-async function readTrust(asked: Asked): Promise<Trust | string> {
-  const read = await orWhy(async () => {
-    const operators = asked.operators === undefined ? undefined : readKeys(await readText(asked.operators))
-    const headers = asked.headers === undefined ? undefined : readHeadersFile(await readText(asked.headers))
-    return { operators, headers }
-  })
-  if ('why' in read) return read.why
-  const { operators, headers } = read
-  if (typeof operators === 'string') return `${asked.operators}: ${operators}`
-  if (headers?.ok === false) return `${asked.headers}: ${headers.fault.detail}`
-  return {
-    ...(asked.log && { logs: new Set(asked.log) }),
-    ...(operators && { operators }),
-    ...(headers && { headers: headers.value }),
-    allowLocal: asked['allow-local'],
-  }
-}
-
-/** What is wrong with a file is the caller's to mend. */
-async function orWhy<T>(read: () => Promise<T>): Promise<T | { readonly why: string }> {
-  try {
-    return await read()
-  } catch (error) {
-    if (error instanceof FaultError) return { why: error.fault.detail }
-    if (error instanceof Error && 'syscall' in error) return { why: `cannot read a file: ${error.message}` }
-    throw error
-  }
-}
-
-/** Bytes that are not UTF-8 are refused: what stood for them in a text would be nobody's. */
-async function readText(file: string): Promise<string> {
-  const text = fromUtf8(file === '-' ? await bufferOf(process.stdin) : await readFile(file))
-  if (text === undefined) throw new FaultError({ code: 'json-unreadable', detail: `${file} is not UTF-8` })
-  return text
-}
-
-/** One identity key a line; the rest of a line after # is a remark. */
-function readKeys(text: string): Set<string> | string {
-  const keys = text
-    .split('\n')
-    .map(line => line.replace(/#.*/, '').trim())
-    .filter(key => key !== '')
-  const odd = keys.find(key => !isKey(key))
-  return odd === undefined ? new Set(keys) : notKey(odd)
-}
-
-function isKey(text: string): boolean {
-  return /^0[23][0-9a-f]{64}$/.test(text)
-}
-
-function notKey(text: string): string {
-  return `"${text.slice(0, 80)}" is not an identity key: a compressed public key, 66 lower-case hex digits`
 }

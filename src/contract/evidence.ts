@@ -11,6 +11,7 @@ import { includes, leafHash, rootFromPath } from '../core/merkle.ts'
 import { verdicts } from '../core/rounds/agreement.ts'
 import { judge } from '../core/rounds/judging/judge.ts'
 import { type TrailAnswer, type TrailStage, trailOf } from '../core/rounds/judging/trail.ts'
+import type { PipelineTransaction } from '../core/rounds/pipeline.ts'
 import { roundIdFromRoot } from '../core/rounds/round.ts'
 import { type OutputLine, outcomeLeaf, readOutputLine } from '../core/work/stage-output.ts'
 import { type Beef, readBeef } from './beef.ts'
@@ -46,18 +47,61 @@ export function gatherEvidence(proof: ProofFile): Outcome<Evidence> {
   return packet.ok ? accepted({ ...packet.value, event: event.value, certified: certified.value }) : packet
 }
 
-/** The same from the packet on. */
-export function gatherPacketEvidence(proof: PacketProof): Outcome<PacketEvidence> {
-  const certificate = certificateBehind(proof)
+/** The same from the packet on. Whoever checks many packets of one certificate opens that once. */
+export function gatherPacketEvidence(
+  proof: PacketProof,
+  open: OpenCertificate = openCertificate,
+): Outcome<PacketEvidence> {
+  const certificate = certificateBehind(proof, open)
   return certificate.ok ? spendsBehind(proof, certificate.value) : certificate
+}
+
+/** From the BEEF of a proof, in hex. */
+export type OpenCertificate = (beef: string) => Outcome<OpenedCertificate>
+
+/** What the transactions of a certificate say by themselves, whichever of its packets is asked about. */
+export type OpenedCertificate = {
+  readonly beef: Beef
+  readonly role: CertificateRole
+  readonly trail: readonly TrailStage[]
+  /** Found out when it is first asked, for signatures take the longest. */
+  readonly spends: () => ReturnType<typeof checkSpends>
+}
+
+type CertificateRole = Extract<PipelineTransaction['role'], { kind: 'certificate' }>
+
+export function openCertificate(hex: string): Outcome<OpenedCertificate> {
+  const beef = readBeef(knownHex(hex), { minimal: true })
+  if (!beef.ok) return beef
+  const history = readHistory(beef.value)
+  if (!history.ok) return history
+  const { txid } = beef.value.subject
+  const admitted = judge(txid, history.value, { templates: ['packet'] })
+  if (!admitted.ok) return admitted
+  const certificate = history.value.get(txid)
+  if (certificate?.role.kind !== 'certificate')
+    return invalid('the last transaction is not a certificate', '/beef')
+  let spends: ReturnType<typeof checkSpends> | undefined
+  return accepted({
+    beef: beef.value,
+    role: certificate.role,
+    trail: trailOf(certificate, history.value),
+    spends() {
+      spends ??= checkSpends(beef.value)
+      return spends
+    },
+  })
 }
 
 type AnyProof = PacketEvidence['proof']
 
-function certificateBehind(proof: AnyProof): Outcome<Certificate & { readonly leaves: string[] }> {
+function certificateBehind(
+  proof: AnyProof,
+  open: OpenCertificate = openCertificate,
+): Outcome<Certificate & { readonly leaves: string[] }> {
   const roundId = packetInRound(proof)
   if (!roundId.ok) return roundId
-  const certificate = certificateOf(proof, roundId.value)
+  const certificate = certificateOf(proof, roundId.value, open)
   if (!certificate.ok) return certificate
   const votes = votesBehind(proof, certificate.value)
   if (!votes.ok) return votes
@@ -69,11 +113,11 @@ function certificateBehind(proof: AnyProof): Outcome<Certificate & { readonly le
 /** Last, for signatures take the longest. */
 function spendsBehind(
   proof: AnyProof,
-  certificate: Certificate & { readonly leaves: string[] },
+  { spends, ...certificate }: Certificate & { readonly leaves: string[] },
 ): Outcome<PacketEvidence> {
-  const spends = checkSpends(certificate.beef)
-  if (!spends.ok) return spends
-  const spendsJudged = spends.value === 'satisfied'
+  const judged = spends()
+  if (!judged.ok) return judged
+  const spendsJudged = judged.value === 'satisfied'
   return accepted({ proof, packetId: packetId(proof.packet.header), ...certificate, spendsJudged })
 }
 
@@ -94,21 +138,13 @@ function packetInRound({ packet, round }: AnyProof): Outcome<string> {
   return accepted(roundIdFromRoot(round.try, round.count, root))
 }
 
-type Certificate = Pick<Evidence, 'beef' | 'trail' | 'versionId'>
+type Certificate = Pick<Evidence, 'beef' | 'trail' | 'versionId'> & Pick<OpenedCertificate, 'spends'>
 
-function certificateOf(proof: AnyProof, roundId: string): Outcome<Certificate> {
+function certificateOf(proof: AnyProof, roundId: string, open: OpenCertificate): Outcome<Certificate> {
   const { header, index } = proof.packet
-  const beef = readBeef(knownHex(proof.beef), { minimal: true })
-  if (!beef.ok) return beef
-  const history = readHistory(beef.value)
-  if (!history.ok) return history
-  const { txid } = beef.value.subject
-  const admitted = judge(txid, history.value, { templates: ['packet'] })
-  if (!admitted.ok) return admitted
-  const certificate = history.value.get(txid)
-  const role = certificate?.role
-  if (certificate === undefined || role?.kind !== 'certificate')
-    return invalid('the last transaction is not a certificate', '/beef')
+  const opened = open(proof.beef)
+  if (!opened.ok) return opened
+  const { beef, role, trail, spends } = opened.value
   if (role.subject !== roundId) return invalid('the certificate is for another round', '/beef')
   if (role.coordinator !== header.log)
     return invalid('the certificate was not issued by the log of the packet', '/beef')
@@ -117,13 +153,9 @@ function certificateOf(proof: AnyProof, roundId: string): Outcome<Certificate> {
   const at = role.members.findIndex(member => member.index === index)
   const member = role.members[at]
   if (member === undefined) return invalid('the certificate does not name the packet', '/packet/index')
-  const outputs = carriesPacket(proof, beef.value, at)
+  const outputs = carriesPacket(proof, beef, at)
   if (!outputs.ok) return outputs
-  return accepted({
-    beef: beef.value,
-    versionId: member.versionId,
-    trail: trailOf(certificate, history.value),
-  })
+  return accepted({ beef, versionId: member.versionId, trail, spends })
 }
 
 /** Outputs 2i and 2i+1: the anchor that names the version's parents, and the token that names the packet. */

@@ -55,6 +55,7 @@ export const faultCodes = [
   'headers-invalid',
   'proof-unreadable',
   'proof-invalid',
+  'export-unreadable',
   'fuel-exhausted',
   'budget-exhausted',
 ] as const

@@ -32,6 +32,7 @@ import type { NodeChain } from './node-chain.ts'
 import type { NodeConsensus } from './node-consensus.ts'
 import { openNodeDeclarations } from './node-declarations.ts'
 import { openNodeDetail } from './node-detail.ts'
+import { openNodeExport } from './node-export.ts'
 import { fuelHealth, fuelMetrics } from './node-fuel.ts'
 import type { NodeIngest } from './node-ingest.ts'
 import { openNodeIngestDoor } from './node-ingest-door.ts'
@@ -202,6 +203,7 @@ function readingRoutes(
       ...{ hosted: overlay.hosted, masterKey, findEvent, reading, now: Date.now, onFailure },
     }),
     ...openNodeProofs(settings, { pool: questions, content: storage.store, findEvent, reading, onFailure }),
+    ...openNodeExport(settings, { pool: questions, reading, onFailure }),
     ...queryRoutes(settings, { pool: questions, masterKey, findEvent, reading, onFailure, now: Date.now }),
   ]
 }

@@ -43,7 +43,7 @@ export function openNodeStore(
 ): Promise<ContentStore> {
   return openContentStore({
     pool,
-    directory: settings.UHRP_DIR ?? path.join(settings.ASSAY_DATA_DIR, 'uhrp'),
+    directory: storeFolder(settings),
     bounds: {
       objectBytesMax: settings.UHRP_OBJECT_BYTES_MAX,
       freeBytesMin: settings.UHRP_FREE_BYTES_MIN,
@@ -51,6 +51,14 @@ export function openNodeStore(
     now: Date.now,
     onTrouble,
   })
+}
+
+/** Where objects are, in a folder for each database. */
+export function storeFolder({
+  UHRP_DIR,
+  ASSAY_DATA_DIR,
+}: Pick<Settings, 'UHRP_DIR' | 'ASSAY_DATA_DIR'>): string {
+  return UHRP_DIR ?? path.join(ASSAY_DATA_DIR, 'uhrp')
 }
 
 export async function openNodeStorage(

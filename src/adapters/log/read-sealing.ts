@@ -194,7 +194,7 @@ type SegmentRow = {
 }
 
 /** As bytes rather than as text that spells them, which is twice as long. */
-async function readLines(db: Queryable, values: readonly unknown[]): Promise<(Uint8Array | null)[]> {
+export async function readLines(db: Queryable, values: readonly unknown[]): Promise<(Uint8Array | null)[]> {
   const query = {
     name: 'read-lines',
     text: `select lines from segments where ${between}`,

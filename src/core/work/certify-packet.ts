@@ -77,7 +77,8 @@ function createdAt(header: PacketHeader, bytes: Uint8Array): Outcome<number> {
   return accepted(latest)
 }
 
-function certifiedOutput(
+/** What a certificate names of an output. */
+export function certifiedOutput(
   header: PacketHeader,
   { bytes, stateOut }: Pick<StageOutput, 'bytes' | 'stateOut'>,
 ): Outcome<CertifiedOutput> {

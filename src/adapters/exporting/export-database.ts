@@ -1,0 +1,31 @@
+import type { Pool } from 'pg'
+import type { ExportSource } from '../../contract/audit/sequence.ts'
+import type { Reader } from '../../core/registry/may-read.ts'
+import { inTransaction } from '../postgres/sql.ts'
+import type { ReadObject } from './read-object.ts'
+import { readExportedHeaders, readOpening } from './read-opening.ts'
+import { readPackets } from './read-packets.ts'
+
+/** Who gets it: somebody who asks, or the operator, who sees everything. */
+export type ExportReader = Reader | 'operator'
+
+export type ExportDeps = {
+  readonly pool: Pool
+  readonly readObject: ReadObject
+}
+
+/**
+ * A log as it is stored, also where that is wrong: nothing is left out because it does not fit. The opening is of one moment; packets
+ * that it counts do not change after it, but for what becomes of them.
+ */
+export function openExport(deps: ExportDeps, reader: ExportReader): ExportSource {
+  const { pool } = deps
+  return {
+    opening: streamId =>
+      inTransaction(pool, db => readOpening(db, reader, streamId), {
+        begin: 'begin isolation level repeatable read read only',
+      }),
+    headers: (from, count) => readExportedHeaders(pool, from, count),
+    packets: range => readPackets(deps, reader, range),
+  }
+}
