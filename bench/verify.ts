@@ -103,7 +103,7 @@ function sizesAt(level: Level, events: number) {
 }
 
 /** One round again and again, each time as a log of its own: so many events do not have to be made first. */
-async function wholeLog({ packets, events, logs }: { packets: number; events: number; logs: number }) {
+export async function wholeLog({ packets, events, logs }: { packets: number; events: number; logs: number }) {
   const round = certifiedRound({
     events: Array.from({ length: packets }, (_, packet) =>
       Array.from({ length: events }, (_, i) => sampleEvent(packet * events + i, 20)),

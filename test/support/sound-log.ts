@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import path from 'node:path'
 import pg from 'pg'
-import { type ExportDeps, openExport } from '../../src/adapters/exporting/export-database.ts'
+import { openExport } from '../../src/adapters/exporting/export-database.ts'
 import { openReadObject } from '../../src/adapters/exporting/read-object.ts'
 import type { ExportSource } from '../../src/contract/audit/sequence.ts'
 import { openPool } from '../adapters/chain/open-pool.ts'
@@ -17,8 +17,6 @@ export type SoundLog = {
   /** One after the other, packet by packet. */
   readonly packets: number
   readonly events: number
-  /** Beside the database. */
-  readonly store: ExportDeps['readObject']
   /** As the operator exports it. */
   readonly source: ExportSource
   /** A command of ours on this machine. */
@@ -77,7 +75,6 @@ export async function soundLog(): Promise<SoundLog> {
     pool: bed.pool,
     packets: PACKETS,
     events: PACKETS * PER_PACKET,
-    store: openReadObject(bed.pool, path.join(data, 'uhrp'), Date.now),
     source: sourceOf(bed.pool),
     async run(args) {
       const settings = {

@@ -1,18 +1,8 @@
-import type { Pool } from 'pg'
 import type { ExportSource } from '../../contract/audit/sequence.ts'
-import type { Reader } from '../../core/registry/may-read.ts'
 import { inTransaction } from '../postgres/sql.ts'
-import type { ReadObject } from './read-object.ts'
+import type { ExportDeps, ExportReader } from './export-reader.ts'
 import { readExportedHeaders, readOpening } from './read-opening.ts'
 import { readPackets } from './read-packets.ts'
-
-/** Who gets it: somebody who asks, or the operator, who sees everything. */
-export type ExportReader = Reader | 'operator'
-
-export type ExportDeps = {
-  readonly pool: Pool
-  readonly readObject: ReadObject
-}
 
 /**
  * A log as it is stored, also where that is wrong: nothing is left out because it does not fit. The opening is of one moment; packets

@@ -7,7 +7,7 @@ import type { RecentTransactions } from '../chain/recent-transactions.ts'
 import { readHistory } from '../fuel/read-history.ts'
 import { bytea, inTransaction, type Queryable } from '../postgres/sql.ts'
 import { readableSql, readerValues } from '../reading/readable.ts'
-import type { ExportReader } from './export-database.ts'
+import type { ExportReader } from './export-reader.ts'
 
 /** A certificate as it is stored, with all that it descends from, of one moment. */
 export async function readCertificateRecord(

@@ -3,7 +3,7 @@ import type { Network } from '../../core/network.ts'
 import { type HeaderTable, readStoredHeaders } from '../chain/read-headers.ts'
 import type { Queryable } from '../postgres/sql.ts'
 import { readableSql, readerValues } from '../reading/readable.ts'
-import type { ExportReader } from './export-database.ts'
+import type { ExportReader } from './export-reader.ts'
 
 /** More partitions than one export tells of. */
 export class TooManyPartitions extends Error {}

@@ -11,7 +11,7 @@ import { pathInRound } from '../../core/rounds/round.ts'
 import { openRecentTransactions } from '../chain/recent-transactions.ts'
 import { readLines } from '../log/read-sealing.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
-import type { ExportDeps, ExportReader } from './export-database.ts'
+import type { ExportDeps, ExportReader } from './export-reader.ts'
 import { readCertificateRecord } from './read-certificate.ts'
 
 /** Packets whose rows are read together; their bytes come one after the other. */
