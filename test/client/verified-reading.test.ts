@@ -14,7 +14,7 @@ import { type AgentsBed, agentsBed, bedSource } from '../support/agents-bed.ts'
 import { until } from '../support/until.ts'
 
 // By hand, what is promised: ASSAY_CLIENT_KILLS=100 ASSAY_CLIENT_SECONDS=600 npx vitest run test/client/verified-reading.test.ts
-const kills = Number(process.env['ASSAY_CLIENT_KILLS'] ?? 5)
+const kills = Number(process.env['ASSAY_CLIENT_KILLS'] ?? 3)
 /** So long events are sent at least. */
 const seconds = Number(process.env['ASSAY_CLIENT_SECONDS'] ?? 0)
 const perSecond = Number(process.env['ASSAY_CLIENT_RATE'] ?? 50)
