@@ -23,7 +23,7 @@ const momentMsMax = 400
 /** A journal of minutes takes a while to read. */
 const LOOK_EVERY_MS = 200
 /** Of so many kills one is the node's. */
-const readersPerNode = 5
+const readersPerNode = 3
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const operators = operatorNames.map(name => operatorOf(name).identityKey)
