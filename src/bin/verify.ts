@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { invalid } from '../contract/evidence.ts'
+import { explainProof } from '../contract/explain-proof.ts'
 import { isPacketProof, readPacketProof, readProof } from '../contract/proof.ts'
 import { replayProof } from '../contract/replay.ts'
 import {
@@ -16,7 +17,7 @@ import { isKey, notKey, orWhy, readText, readTrust } from './verify/read-trust.t
 import { visible } from './verify/visible.ts'
 
 const usage = `assay verify <file.assay.json | - | event id> [--log KEY]… [--operators FILE] [--headers FILE]
-             [--node URL] [--replay] [--require ${proofLevels.join('|')}] [--allow-local] [--json]
+             [--node URL] [--replay] [--explain] [--require ${proofLevels.join('|')}] [--allow-local] [--json]
 assay verify --all <export | --node URL [--stream STREAM]> [--state FILE] [--progress] [lists, level and --json as above]
 
   -            the proof is read from standard input
@@ -25,6 +26,7 @@ assay verify --all <export | --node URL [--stream STREAM]> [--state FILE] [--pro
   --headers    a file of block headers you trust: {"network", "firstHeight", "headers": hex}
   --node       a node to get the proof of an event id from, and to ask whether its certificate still stands
   --replay     do the work on the packet again, from what the node has of it, and compare
+  --explain    what each part of the policies did to the event, from the same
   --require    the level to reach (default: signed)
   --allow-local  take the blocks of a private chain for what they are to whoever runs it
   --all        look at a whole log: in a file that \`assay export\` has written, or as a node gives it to anybody
@@ -56,7 +58,11 @@ export async function verify(args: readonly string[]): Promise<number> {
 }
 
 /** Offline, and then what a node adds to it: nothing is asked about a proof that does not hold. */
-async function findOut(proof: string, trust: Trust, { node, replay, eventId }: Asked): Promise<Findings> {
+async function findOut(
+  proof: string,
+  trust: Trust,
+  { node, replay, explain, eventId }: Asked,
+): Promise<Findings> {
   const ofPacket = isPacketProof(proof)
   const verdict = ofPacket ? verifyPacketProof(proof, trust) : verifyProof(proof, trust)
   const read = ofPacket ? readPacketProof(proof) : readProof(proof)
@@ -74,7 +80,7 @@ async function findOut(proof: string, trust: Trust, { node, replay, eventId }: A
   const word = await askAbout(node, { packetId, versionId, txid })
   const told =
     word.kind === 'refused' ? { undone: [word.detail] } : { node: word.value, undone: openIn(word.value) }
-  if (!replay) return { verdict, ...told }
+  if (!replay && !explain) return { verdict, ...told }
 
   const { count, policyDigest } = read.value.packet.header
   const { stateIn } = read.value.manifest.provenance.assay
@@ -83,12 +89,21 @@ async function findOut(proof: string, trust: Trust, { node, replay, eventId }: A
     return {
       verdict,
       ...told,
-      undone: [...told.undone, `the packet could not be replayed: ${material.detail}`],
+      undone: [...told.undone, `the work on the packet could not be done again: ${material.detail}`],
     }
-  const replayed = replayProof(proof, material.value)
-  const impossible =
-    replayed.kind === 'impossible' ? [`the packet could not be replayed: ${replayed.fault.detail}`] : []
-  return { verdict, ...told, replay: replayed, undone: [...told.undone, ...impossible] }
+  const undone = [...told.undone]
+  const replayed = replay ? replayProof(proof, material.value) : undefined
+  if (replayed?.kind === 'impossible')
+    undone.push(`the packet could not be replayed: ${replayed.fault.detail}`)
+  if (explain && ofPacket)
+    undone.push('nothing was explained, as this is the proof of a whole packet: name an event of it')
+  const explained = explain && !ofPacket ? explainProof(proof, material.value) : undefined
+  if (explained?.ok === false) undone.push(`the event could not be explained: ${explained.fault.detail}`)
+  return {
+    ...{ verdict, ...told, undone },
+    ...(replayed !== undefined && { replay: replayed }),
+    ...(explained?.ok && { explained: explained.value }),
+  }
 }
 
 function openIn({ node, certificate }: NodeWord): string[] {
@@ -113,6 +128,8 @@ function readArguments(args: readonly string[]) {
   if (values.node !== undefined && !isHttp(values.node))
     return `--node: "${values.node.slice(0, 80)}" is not the http or https address of a node`
   if (values.replay && values.node === undefined) return '--replay needs --node, which has what to replay'
+  if (values.explain && values.node === undefined)
+    return '--explain needs --node, which has the policies to explain by'
   const required = proofLevels.find(level => level === values.require)
   if (required === undefined) return `--require ${values.require} is not a level`
   const odd = values.log?.find(key => !isKey(key))
@@ -128,8 +145,8 @@ function readArguments(args: readonly string[]) {
 type Values = Exclude<ReturnType<typeof parse>, string>['values']
 
 function readAllArguments(values: Values, [file, ...others]: readonly string[], required: ProofLevel) {
-  const { node, stream = null, state, progress, json, replay } = values
-  if (replay) return '--replay is about one proof, and --all about a whole log'
+  const { node, stream = null, state, progress, json, replay, explain } = values
+  if (replay || explain) return '--replay and --explain are about one proof, and --all about a whole log'
   if (others.length > 0 || (file === undefined) === (node === undefined))
     return '--all takes either an export or --node, and one of them'
   if (stream !== null && node === undefined)
@@ -154,6 +171,7 @@ function parse(args: readonly string[]) {
         headers: { type: 'string' },
         node: { type: 'string' },
         replay: { type: 'boolean', default: false },
+        explain: { type: 'boolean', default: false },
         require: { type: 'string', default: 'signed' },
         'allow-local': { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },

@@ -44,6 +44,16 @@ export function replayProof(text: string, material: ReplayMaterial): Replay {
   return { kind: 'same', buildsOn: packetNo === 0 ? null : (parent ?? previous) }
 }
 
+/** Whether this is the state that a packet builds on. */
+export function checkState(stateIn: string | null, state: Uint8Array | null): Outcome<void> {
+  return (state === null ? null : sha256Hex(state)) === stateIn
+    ? accepted(undefined)
+    : refused(
+        'state-invalid',
+        `the packet builds on the state ${stateIn ?? 'of nothing'}, and another one was given`,
+      )
+}
+
 function evidenceOf(text: string): Outcome<PacketEvidence> {
   if (isPacketProof(text)) {
     const packet = readPacketProof(text)
@@ -61,11 +71,8 @@ function leavesMade(
   const { parent: parentId, stateIn } = proof.manifest.provenance.assay
   const [versionId] = proof.manifest.lineage.parents
   const parent = parentId === null || versionId === undefined ? null : { packetId: parentId, versionId }
-  if ((state === null ? null : sha256Hex(state)) !== stateIn)
-    return refused(
-      'state-invalid',
-      `the packet builds on the state ${stateIn ?? 'of nothing'}, and another one was given`,
-    )
+  const fits = checkState(stateIn, state)
+  if (!fits.ok) return fits
   const normalized = normalizePacket(header, lines, policySet)
   if (!normalized.ok) return normalized
   const validated = validatePacket(header, normalized.value.bytes, policySet, { parent, state })

@@ -108,6 +108,26 @@ describe('assay verify, with a node', () => {
     })
   })
 
+  test('says what each part of the policies did to the event', async () => {
+    const { code, said } = await run(eventId(), '--node', app.url, ...lists(), '--explain')
+    expect(said).toContain('explained')
+    expect(code).toBe(0)
+    const { said: json } = await run(eventId(), '--node', app.url, ...lists(), '--explain', '--json')
+    expect(JSON.parse(json)).toMatchObject({ explained: expect.any(Array) })
+    expect(await run(await proofFile(), '--explain')).toMatchObject({
+      code: 2,
+      said: expect.stringContaining('--explain needs --node'),
+    })
+    const { body } = await app.get(`/packets/${round.packets[1]?.packetId}/proof`)
+    const packet = await run(
+      file('packet.assay.json', body.toString()),
+      ...['--node', app.url],
+      ...lists(),
+      '--explain',
+    )
+    expect(packet).toMatchObject({ code: 3, said: expect.stringContaining('nothing was explained') })
+  })
+
   test('checks a packet as it checks an event', async () => {
     const { body } = await app.get(`/packets/${round.packets[1]?.packetId}/proof`)
     const { code, said } = await run(
@@ -159,7 +179,7 @@ describe('assay verify, with a node', () => {
   test('prints what docs/verify.md shows', async () => {
     const page = readFileSync(new URL('../../docs/verify.md', import.meta.url), 'utf8')
     const shown = shownCommands(page).filter(({ args }) => args.includes('--node') && !args.includes('--all'))
-    expect(shown).toHaveLength(2)
+    expect(shown).toHaveLength(3)
     const [, log = ''] = lists()
     const [, , , operators = ''] = lists()
     const here: Readonly<Record<string, string>> = { EVENT_ID: eventId(), 'operators.txt': operators }

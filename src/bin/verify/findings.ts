@@ -6,6 +6,8 @@ import {
   type ProofLevel,
   type ProofVerdict,
 } from '../../contract/verify.ts'
+import { canonicalJson, type Json } from '../../core/canonical-json.ts'
+import type { Step } from '../../core/policy/normalize-event.ts'
 import type { NodeWord } from './ask-node.ts'
 
 /** What was found out about one proof, and what was asked for and could not be. */
@@ -14,6 +16,8 @@ export type Findings = {
   /** As a node says; undefined where none was asked. */
   readonly node?: NodeWord
   readonly replay?: Replay
+  /** What the policies did to the event, in order. */
+  readonly explained?: readonly Step[]
   /** What was asked for, and why it could not be done. */
   readonly undone: readonly string[]
 }
@@ -51,7 +55,7 @@ export function stillOpen({ verdict, node, replay, undone }: Findings): readonly
 }
 
 export function asJson(findings: Findings, required: ProofLevel): object {
-  const { verdict, node, replay } = findings
+  const { verdict, node, replay, explained } = findings
   const outcome = exitCode(findings, required)
   if (verdict.kind !== 'valid') return { ...verdict, exitCode: outcome }
   return {
@@ -60,12 +64,13 @@ export function asJson(findings: Findings, required: ProofLevel): object {
     notChecked: stillOpen(findings),
     ...(node && { node }),
     ...(replay && { replay }),
+    ...(explained && { explained }),
   }
 }
 
 /** On one screen. */
 export function inWords(findings: Findings): string[] {
-  const { verdict, node, replay } = findings
+  const { verdict, node, replay, explained } = findings
   if (verdict.kind !== 'valid') {
     const { detail, pointer } = verdict.fault
     return [`${verdict.kind.toUpperCase()}: ${detail}${pointer ? ` (at ${pointer})` : ''}`]
@@ -85,6 +90,7 @@ export function inWords(findings: Findings): string[] {
     ),
     ...(node === undefined ? [] : [`  node         ${wordOf(node)}`]),
     ...(replay === undefined ? [] : [`  replayed     ${replayOf(replay)}`]),
+    ...(explained === undefined ? [] : explanationOf(explained)),
     'Not checked:',
     ...stillOpen(findings).map(gap => `  ${gap}`),
   ]
@@ -157,6 +163,25 @@ function confirmationsOf(count: number | null): string {
   if (count === null) return 'confirmations unknown'
   return count === 1 ? '1 confirmation' : `${count} confirmations`
 }
+
+function explanationOf(steps: readonly Step[]): string[] {
+  if (steps.length === 0) return ['  explained    the policies leave the event as it was sent']
+  return steps.map((step, i) => `  ${i === 0 ? 'explained' : ''.padEnd(9)}    ${stepOf(step)}`)
+}
+
+function stepOf({ rule, field, from, before, after, issue }: Step): string {
+  const where = `${rule} ${field === '' ? 'the payload' : field}${from === undefined ? '' : ` from ${from}`}`
+  const change = before === undefined && after === undefined ? 'absent' : `${brief(before)} → ${brief(after)}`
+  return `${where}: ${change}${issue === undefined ? '' : `, ${issue.text}`}`
+}
+
+function brief(value: Json | undefined): string {
+  if (value === undefined) return 'absent'
+  const text = canonicalJson(value)
+  return text.length > BRIEF_CHARS ? `${text.slice(0, BRIEF_CHARS)}…` : text
+}
+
+const BRIEF_CHARS = 60
 
 function replayOf(replay: Replay): string {
   switch (replay.kind) {
