@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readPosition, writePosition } from '../../src/client/subscribe/position.ts'
-import { partitionBegins, type Standing, step, stepOver } from '../../src/client/subscribe/standing.ts'
+import {
+  type Lost,
+  lose,
+  partitionBegins,
+  type Standing,
+  step,
+  stepOver,
+} from '../../src/client/subscribe/standing.ts'
 import { haveNoLines } from '../../src/client/subscribe/verify-as-you-read.ts'
 
 /** Packets of so many lines each, by their number, as a log has them. */
@@ -14,7 +21,7 @@ const lines = log.flatMap((count, packetNo) =>
 
 const header = (previous: string | null) => ({ previous })
 /** Goes on from where it stands, and says how. */
-function walk(standing: Standing | undefined, told: readonly { packetNo: number; line: number }[]) {
+function walk(standing: Standing | Lost | undefined, told: readonly { packetNo: number; line: number }[]) {
   const kinds: string[] = []
   let at = standing
   for (const { packetNo, line } of told) {
@@ -70,6 +77,15 @@ describe('the lines of a partition', () => {
     })
   })
 
+  test('go on anywhere behind what could not be checked, and nowhere before it', () => {
+    const { at } = walk(partitionBegins, lines.slice(0, 4))
+    const lost = lose(at)
+    expect(lost).toEqual({ notBefore: { at: 1, line: 2 } })
+    expect([lose(lost), lose(undefined)]).toEqual([lost, { notBefore: { at: 0, line: 0 } }])
+    for (let from = 0; from < lines.length; from++)
+      expect([from, walk(lost, lines.slice(from)).kinds.includes('hole')]).toEqual([from, from < 4])
+  })
+
   test('go on behind a gap, whatever was before it', () => {
     expect(stepOver({ to: { at: 7, line: 0 } })).toEqual({ at: 7, line: 0, packetId: null })
     expect(stepOver({ to: null })).toBeUndefined()
@@ -107,11 +123,14 @@ describe('a position', () => {
       line: fc.nat(),
       packetId: fc.option(fc.stringMatching(/^[0-9a-f]{64}$/)),
     })
+    const lost = fc.record({ notBefore: fc.record({ at: fc.nat(), line: fc.nat() }) })
     const position = fc.record({
       token: fc.stringMatching(/^[A-Za-z0-9_-]{1,40}$/),
       standings: fc.record({
         fromStart: fc.boolean(),
-        places: fc.array(fc.tuple(fc.string({ unit: 'grapheme' }), place)).map(entries => new Map(entries)),
+        places: fc
+          .array(fc.tuple(fc.string({ unit: 'grapheme' }), fc.oneof(place, lost)))
+          .map(entries => new Map(entries)),
       }),
     })
     fc.assert(

@@ -4,7 +4,7 @@ import { contradiction } from './contradiction.ts'
 import type { Fetched, PacketSource } from './fetch-packet.ts'
 import type { GapMessage, LineMessage } from './messages.ts'
 import { partitionKey, type Standings } from './position.ts'
-import { partitionBegins, type Standing, step, stepOver } from './standing.ts'
+import { type Lost, lose, partitionBegins, type Standing, step, stepOver } from './standing.ts'
 
 /** What was checked of an item, and what was not. */
 export type Checked = {
@@ -49,10 +49,11 @@ const EMPTY_IN_A_ROW_MAX = 64
 export function openChecking({ packets, required, from, notDense }: CheckingOptions): Checking {
   const places = new Map(from.places)
   const standingOf = (key: string) => places.get(key) ?? (from.fromStart ? partitionBegins : undefined)
-  const move = (key: string, to: Standing | undefined) => {
-    if (to === undefined) places.delete(key)
-    else places.set(key, to)
+  const move = (key: string, to: Standing | Lost) => {
+    if (notDense === null) places.set(key, to)
   }
+  // It stays in the map: what is not there is taken for read from its beginning.
+  const loseAt = (key: string) => move(key, lose(standingOf(key)))
 
   const inSequence = async (message: LineMessage, contents: PacketContents): Promise<Found | Standing> => {
     const stepped = step(standingOf(partitionKey(message.streamId, message.partition)), message, contents)
@@ -70,17 +71,17 @@ export function openChecking({ packets, required, from, notDense }: CheckingOpti
       const fetched = await packets.contents(message.packetId)
       if (fetched.kind !== 'fetched') {
         // Nobody knows how many lines the packet has.
-        places.delete(key)
+        loseAt(key)
         return refusedBy(fetched)
       }
       const contents = fetched.value
-      const begins = standingOf(key) === undefined
+      const before = standingOf(key)
       const placed = notDense === null ? await inSequence(message, contents) : undefined
       if (placed !== undefined && 'kind' in placed) {
-        places.delete(key)
+        loseAt(key)
         return placed
       }
-      move(key, placed)
+      if (placed !== undefined) move(key, placed)
       const { level, shortfall, notChecked } = contents.verdict
       const lie = contradiction(message, contents)
       if (lie !== undefined) return { kind: 'refused', code: 'proof-invalid', detail: lie }
@@ -93,24 +94,29 @@ export function openChecking({ packets, required, from, notDense }: CheckingOpti
       return {
         kind: 'holds',
         verified: level,
-        notChecked: [
-          ...notChecked,
-          ...(notDense === null ? [] : [`whether anything is missing before it: ${notDense}`]),
-          ...(notDense === null && begins ? [beginsHere] : []),
-        ],
+        notChecked: [...notChecked, ...missingBefore(before, notDense)],
       }
     },
     gap(message) {
       const { streamId, partition, stage } = message
-      if (stage === 'certified' && streamId !== null && partition !== null && notDense === null)
-        move(partitionKey(streamId, partition), stepOver(message))
+      if (stage === 'certified' && streamId !== null && partition !== null) {
+        const key = partitionKey(streamId, partition)
+        move(key, stepOver(message) ?? lose(standingOf(key)))
+      }
       return { verified: 'not checked', notChecked: [gapIsWord] }
     },
     standings: () => ({ fromStart: from.fromStart, places: new Map(places) }),
   }
 }
 
-const beginsHere = 'whether anything is missing before it: this is the first that was read of its partition'
+/** What stays open about the lines before one, in words. */
+function missingBefore(before: Standing | Lost | undefined, notDense: string | null): string[] {
+  const open = (why: string) => [`whether anything is missing before it: ${why}`]
+  if (notDense !== null) return open(notDense)
+  if (before === undefined) return open('this is the first that was read of its partition')
+  return 'notBefore' in before ? open('what came before it could not be checked') : []
+}
+
 const gapIsWord = 'why something is missing: that is what the node says'
 
 /**
