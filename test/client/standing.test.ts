@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { readPosition, writePosition } from '../../src/client/subscribe/position.ts'
 import {
   type Lost,
@@ -10,6 +10,7 @@ import {
   stepOver,
 } from '../../src/client/subscribe/standing.ts'
 import { haveNoLines } from '../../src/client/subscribe/verify-as-you-read.ts'
+import type { ProofLevel } from '../../src/contract/verify.ts'
 
 /** Packets of so many lines each, by their number, as a log has them. */
 const log = [2, 3, 0, 0, 1, 2]
@@ -93,6 +94,11 @@ describe('the lines of a partition', () => {
 })
 
 describe('packets of which nothing was told', () => {
+  /** The packet that operators have certified whom the reader does not know. */
+  let unlisted: number | undefined
+  afterEach(() => {
+    unlisted = undefined
+  })
   const packets = {
     proof: async (packetId: string) => {
       const packetNo = Number(packetId.slice('packet '.length))
@@ -101,11 +107,16 @@ describe('packets of which nothing was told', () => {
         ...{ packetId, packetNo, previous: previousOf(packetNo), stream: 's', partition: 0, firstSeq: 0 },
         ...{ count: counts.count, lines: counts, output: counts },
       }
-      return { kind: 'fetched', value: { packet } } as const
+      const level: ProofLevel = packetNo === unlisted ? 'consistent' : 'signed'
+      return { kind: 'fetched', value: { packet, level, shortfall: 'nobody knows them' } } as const
     },
   }
   const asked = (count: number, last: number, after: number | null) =>
-    haveNoLines({ count, previous: idOf(last), after: after === null ? null : idOf(after) }, packets)
+    haveNoLines(
+      { count, previous: idOf(last), after: after === null ? null : idOf(after) },
+      packets,
+      'signed',
+    )
 
   test('are proven to have no lines, each by the one behind it', async () => {
     expect(await asked(2, 3, 1)).toBe(true)
@@ -113,6 +124,13 @@ describe('packets of which nothing was told', () => {
     expect(await asked(2, 3, 0)).toBe('they build on another packet')
     expect(await asked(3, 3, 0)).toBe('packet 1 has 3 lines')
     expect(await asked(100, 3, 1)).toContain('more than')
+  })
+
+  test('are not empty by the word of operators whom the reader does not trust', async () => {
+    for (unlisted of [2, 3])
+      expect(await asked(2, 3, 1)).toBe(
+        `of packet ${unlisted} the proof is consistent, and signed is required: nobody knows them`,
+      )
   })
 })
 

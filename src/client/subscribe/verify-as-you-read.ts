@@ -1,5 +1,5 @@
 import type { PacketContents } from '../../contract/packet-contents.ts'
-import { type ProofLevel, proofLevels } from '../../contract/verify.ts'
+import { type ProofLevel, proofLevels, type ValidPacketProof } from '../../contract/verify.ts'
 import { contradiction } from './contradiction.ts'
 import type { Fetched, PacketSource } from './fetch-packet.ts'
 import type { GapMessage, LineMessage } from './messages.ts'
@@ -59,7 +59,7 @@ export function openChecking({ packets, required, from, notDense }: CheckingOpti
     const stepped = step(standingOf(partitionKey(message.streamId, message.partition)), message, contents)
     if (stepped.kind === 'hole') return broken(stepped.detail)
     if (stepped.kind === 'next') return stepped.to
-    const empty = await haveNoLines(stepped, packets)
+    const empty = await haveNoLines(stepped, packets, required)
     if (empty !== true)
       return broken(`nothing came of ${stepped.count} packets before packet ${message.packetNo}: ${empty}`)
     return stepped.to
@@ -82,19 +82,15 @@ export function openChecking({ packets, required, from, notDense }: CheckingOpti
         return placed
       }
       if (placed !== undefined) move(key, placed)
-      const { level, shortfall, notChecked } = contents.verdict
+      const { level, notChecked } = contents.verdict
       const lie = contradiction(message, contents)
       if (lie !== undefined) return { kind: 'refused', code: 'proof-invalid', detail: lie }
-      if (proofLevels.indexOf(level) < proofLevels.indexOf(required))
-        return {
-          kind: 'refused',
-          code: 'level-not-reached',
-          detail: `the proof is ${level}, and ${required} is required: ${shortfall ?? 'it is as high as it can be'}`,
-        }
+      const shortfall = shortOf(required, contents.verdict)
+      if (shortfall !== undefined) return { kind: 'refused', code: 'level-not-reached', detail: shortfall }
       return {
         kind: 'holds',
         verified: level,
-        notChecked: [...notChecked, ...missingBefore(before, notDense)],
+        notChecked: [...notChecked, ...missingBefore(before, notDense), ...saidByNode(message)],
       }
     },
     gap(message) {
@@ -107,6 +103,23 @@ export function openChecking({ packets, required, from, notDense }: CheckingOpti
     },
     standings: () => ({ fromStart: from.fromStart, places: new Map(places) }),
   }
+}
+
+/** Why a proof is not enough; undefined where it is. */
+function shortOf(
+  required: ProofLevel,
+  { level, shortfall }: Pick<ValidPacketProof, 'level' | 'shortfall'>,
+): string | undefined {
+  return proofLevels.indexOf(level) < proofLevels.indexOf(required)
+    ? `the proof is ${level}, and ${required} is required: ${shortfall ?? 'it is as high as it can be'}`
+    : undefined
+}
+
+/** Members of a message that stand in no line. */
+function saidByNode({ type }: LineMessage): string[] {
+  return type === 'event'
+    ? ['certification, overlayMetadata and processingEvidence: the node says them, and no line holds them']
+    : []
 }
 
 /** What stays open about the lines before one, in words. */
@@ -130,6 +143,7 @@ export async function haveNoLines(
     after,
   }: { readonly count: number; readonly previous: string; readonly after: string | null },
   packets: Pick<PacketSource, 'proof'>,
+  required: ProofLevel,
 ): Promise<true | string> {
   if (count > EMPTY_IN_A_ROW_MAX) return 'that is more than there are empty ones in a row'
   let packetId = previous
@@ -138,6 +152,9 @@ export async function haveNoLines(
     if (fetched.kind === 'invalid') return fetched.detail
     if (fetched.kind === 'missing') return fetched.refusal.detail
     const { packet } = fetched.value
+    // Whoever has the log's key can certify a packet as empty, with operators that nobody trusts.
+    const shortfall = shortOf(required, fetched.value)
+    if (shortfall !== undefined) return `of packet ${packet.packetNo} ${shortfall}`
     if (packet.output.count > 0) return `packet ${packet.packetNo} has ${packet.output.count} lines`
     if (left === 1) return after === null || packet.previous === after ? true : 'they build on another packet'
     if (packet.previous === null) return `packet ${packet.packetNo} is the first one`
