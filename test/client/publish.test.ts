@@ -216,6 +216,23 @@ describe('a publisher', () => {
     await publisher.close()
   })
 
+  test.each([200, 503])('does not wait for the end of an answer %i that has none', async status => {
+    let answers = 0
+    const { publisher, retries } = publisherTo({
+      ...{ sourceId: 'open', answerMs: 300 },
+      async fetch(url, init) {
+        if (++answers > 1) return fetch(url, init)
+        // Which its signal does not reach.
+        return new Response(new ReadableStream({ pull: () => new Promise(() => {}) }), { status })
+      },
+    })
+    expect(await publisher.send(event())).toMatchObject({ status: 'accepted' })
+    expect(retries.map(({ refusal }) => refusal)).toMatchObject([
+      { code: 'unreachable', detail: 'the node has not answered in 300 ms' },
+    ])
+    await publisher.close()
+  })
+
   test('gives up once its patience is over', async () => {
     const { publisher } = publisherTo({ sourceId: 'open', url: 'http://127.0.0.1:9', patienceMs: 300 })
     expect(await refusalOf(publisher.send(event()))).toMatchObject({ code: 'unreachable', retryable: true })
