@@ -1,15 +1,23 @@
 import { backOff } from '../runtime/back-off.ts'
 
+/** A timer that is given more goes off at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1
+
 /** Resolves when the time is over, or sooner where it is told to stop; whoever paused looks at the signal next. */
 export function pause(milliseconds: number, stop?: AbortSignal): Promise<void> {
   return new Promise(resolve => {
     if (stop?.aborted) return resolve()
+    let timer: ReturnType<typeof setTimeout> | undefined
     const end = () => {
       clearTimeout(timer)
       stop?.removeEventListener('abort', end)
       resolve()
     }
-    const timer = setTimeout(end, milliseconds)
+    const wait = (leftMs: number) => {
+      const thisMs = Math.min(leftMs, TIMER_MS_MAX)
+      timer = setTimeout(() => (leftMs > thisMs ? wait(leftMs - thisMs) : end()), thisMs)
+    }
+    wait(milliseconds)
     stop?.addEventListener('abort', end)
   })
 }

@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { fromUtf8 } from '../core/bytes.ts'
 import { readBounded } from '../runtime/read-bounded.ts'
 import { retryAfterMs } from './pause.ts'
+import { within } from './within.ts'
 
 /** Why a node has not done what it was asked, or could not be asked. */
 export type Refusal = {
@@ -18,6 +19,8 @@ export type Refusal = {
 
 /** Beyond this an answer that refuses is not read. */
 const REFUSAL_BYTES_MAX = 64 * 1024
+/** Nor is one that takes longer: its status and its headers say what matters most. */
+const REFUSAL_MS = 5_000
 
 const problemShape = z.object({
   code: z.string(),
@@ -27,9 +30,10 @@ const problemShape = z.object({
 })
 
 /** Of an answer that is not what was asked for. */
-export async function refusalOf(response: Response, nowMs: number): Promise<Refusal> {
+export async function refusalOf(response: Response, nowMs: number, bodyMs = REFUSAL_MS): Promise<Refusal> {
   const { status, headers } = response
-  const text = await readBounded(response, REFUSAL_BYTES_MAX).then(fromUtf8, () => undefined)
+  const body = within(readBounded(response, REFUSAL_BYTES_MAX), bodyMs, 'the refusal does not end')
+  const text = await body.then(fromUtf8, () => undefined)
   const problem = readAs(problemShape, text ?? '')
   const waitMs = retryAfterMs(headers, nowMs)
   return {

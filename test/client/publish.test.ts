@@ -8,7 +8,7 @@ import {
   type Refusal,
   type Signing,
 } from '../../src/client/index.ts'
-import { pauseAfter, retryAfterMs } from '../../src/client/pause.ts'
+import { pause, pauseAfter, retryAfterMs } from '../../src/client/pause.ts'
 import { toHex } from '../../src/core/bytes.ts'
 import { type IngestBed, openIngestBed } from '../support/ingest-bed.ts'
 import { party } from '../support/pipeline.ts'
@@ -216,6 +216,23 @@ describe('a publisher', () => {
     await publisher.close()
   })
 
+  test.each([200, 503])('does not wait for the end of an answer %i that has none', async status => {
+    let answers = 0
+    const { publisher, retries } = publisherTo({
+      ...{ sourceId: 'open', answerMs: 300 },
+      async fetch(url, init) {
+        if (++answers > 1) return fetch(url, init)
+        // Which its signal does not reach.
+        return new Response(new ReadableStream({ pull: () => new Promise(() => {}) }), { status })
+      },
+    })
+    expect(await publisher.send(event())).toMatchObject({ status: 'accepted' })
+    expect(retries.map(({ refusal }) => refusal)).toMatchObject([
+      { code: 'unreachable', detail: 'the node has not answered in 300 ms' },
+    ])
+    await publisher.close()
+  })
+
   test('gives up once its patience is over', async () => {
     const { publisher } = publisherTo({ sourceId: 'open', url: 'http://127.0.0.1:9', patienceMs: 300 })
     expect(await refusalOf(publisher.send(event()))).toMatchObject({ code: 'unreachable', retryable: true })
@@ -244,6 +261,18 @@ describe('a pause', () => {
       100, 200, 400, 800, 1_000, 1_000,
     ])
     expect([0, 0.5, 1].map(chance => pauseAfter(3, chance, bounds))).toEqual([200, 300, 400])
+  })
+
+  test('of a month is one, and ends when it is told to', async () => {
+    const stop = new AbortController()
+    let isOver = false
+    const month = pause(30 * 24 * 3_600_000, stop.signal).then(() => {
+      isOver = true
+    })
+    await pause(50)
+    expect(isOver).toBe(false)
+    stop.abort()
+    await month
   })
 
   test('is as long as a server asks for, and then some', () => {

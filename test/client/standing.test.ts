@@ -1,8 +1,16 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { readPosition, writePosition } from '../../src/client/subscribe/position.ts'
-import { partitionBegins, type Standing, step, stepOver } from '../../src/client/subscribe/standing.ts'
+import {
+  type Lost,
+  lose,
+  partitionBegins,
+  type Standing,
+  step,
+  stepOver,
+} from '../../src/client/subscribe/standing.ts'
 import { haveNoLines } from '../../src/client/subscribe/verify-as-you-read.ts'
+import type { ProofLevel } from '../../src/contract/verify.ts'
 
 /** Packets of so many lines each, by their number, as a log has them. */
 const log = [2, 3, 0, 0, 1, 2]
@@ -14,7 +22,7 @@ const lines = log.flatMap((count, packetNo) =>
 
 const header = (previous: string | null) => ({ previous })
 /** Goes on from where it stands, and says how. */
-function walk(standing: Standing | undefined, told: readonly { packetNo: number; line: number }[]) {
+function walk(standing: Standing | Lost | undefined, told: readonly { packetNo: number; line: number }[]) {
   const kinds: string[] = []
   let at = standing
   for (const { packetNo, line } of told) {
@@ -70,6 +78,15 @@ describe('the lines of a partition', () => {
     })
   })
 
+  test('go on anywhere behind what could not be checked, and nowhere before it', () => {
+    const { at } = walk(partitionBegins, lines.slice(0, 4))
+    const lost = lose(at)
+    expect(lost).toEqual({ notBefore: { at: 1, line: 2 } })
+    expect([lose(lost), lose(undefined)]).toEqual([lost, { notBefore: { at: 0, line: 0 } }])
+    for (let from = 0; from < lines.length; from++)
+      expect([from, walk(lost, lines.slice(from)).kinds.includes('hole')]).toEqual([from, from < 4])
+  })
+
   test('go on behind a gap, whatever was before it', () => {
     expect(stepOver({ to: { at: 7, line: 0 } })).toEqual({ at: 7, line: 0, packetId: null })
     expect(stepOver({ to: null })).toBeUndefined()
@@ -77,6 +94,11 @@ describe('the lines of a partition', () => {
 })
 
 describe('packets of which nothing was told', () => {
+  /** The packet that operators have certified whom the reader does not know. */
+  let unlisted: number | undefined
+  afterEach(() => {
+    unlisted = undefined
+  })
   const packets = {
     proof: async (packetId: string) => {
       const packetNo = Number(packetId.slice('packet '.length))
@@ -85,11 +107,16 @@ describe('packets of which nothing was told', () => {
         ...{ packetId, packetNo, previous: previousOf(packetNo), stream: 's', partition: 0, firstSeq: 0 },
         ...{ count: counts.count, lines: counts, output: counts },
       }
-      return { kind: 'fetched', value: { packet } } as const
+      const level: ProofLevel = packetNo === unlisted ? 'consistent' : 'signed'
+      return { kind: 'fetched', value: { packet, level, shortfall: 'nobody knows them' } } as const
     },
   }
   const asked = (count: number, last: number, after: number | null) =>
-    haveNoLines({ count, previous: idOf(last), after: after === null ? null : idOf(after) }, packets)
+    haveNoLines(
+      { count, previous: idOf(last), after: after === null ? null : idOf(after) },
+      packets,
+      'signed',
+    )
 
   test('are proven to have no lines, each by the one behind it', async () => {
     expect(await asked(2, 3, 1)).toBe(true)
@@ -97,6 +124,13 @@ describe('packets of which nothing was told', () => {
     expect(await asked(2, 3, 0)).toBe('they build on another packet')
     expect(await asked(3, 3, 0)).toBe('packet 1 has 3 lines')
     expect(await asked(100, 3, 1)).toContain('more than')
+  })
+
+  test('are not empty by the word of operators whom the reader does not trust', async () => {
+    for (unlisted of [2, 3])
+      expect(await asked(2, 3, 1)).toBe(
+        `of packet ${unlisted} the proof is consistent, and signed is required: nobody knows them`,
+      )
   })
 })
 
@@ -107,11 +141,14 @@ describe('a position', () => {
       line: fc.nat(),
       packetId: fc.option(fc.stringMatching(/^[0-9a-f]{64}$/)),
     })
+    const lost = fc.record({ notBefore: fc.record({ at: fc.nat(), line: fc.nat() }) })
     const position = fc.record({
       token: fc.stringMatching(/^[A-Za-z0-9_-]{1,40}$/),
       standings: fc.record({
         fromStart: fc.boolean(),
-        places: fc.array(fc.tuple(fc.string({ unit: 'grapheme' }), place)).map(entries => new Map(entries)),
+        places: fc
+          .array(fc.tuple(fc.string({ unit: 'grapheme' }), fc.oneof(place, lost)))
+          .map(entries => new Map(entries)),
       }),
     })
     fc.assert(

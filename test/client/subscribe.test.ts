@@ -311,6 +311,20 @@ describe('a client whose node is not well', () => {
     }
   })
 
+  test('does not wait for the end of a refusal that has none', async () => {
+    const url = await node((response, connection) => {
+      if (connection > 1) return void stream(response).write(received(connection))
+      response.writeHead(503, { 'Retry-After': '1' })
+      const drip = setInterval(() => response.write(' '), 20)
+      response.once('close', () => clearInterval(drip))
+    })
+    const states: SubscriptionState[] = []
+    const onState = (state: SubscriptionState) => void states.push(state)
+    const items = reading(watch({ url, silenceMs: 200, onState }))
+    expect(idsOf(await items.next(1))).toEqual(['e2'])
+    expect(states).toMatchObject([{ kind: 'lost', refusal: { status: 503, retryAfterMs: 1_000 } }])
+  })
+
   test('reads no faster than its reader takes', async () => {
     const all = 200 * 1024 * 1024
     const filler = 'x'.repeat(1024)

@@ -198,6 +198,7 @@ describe('a reader whose node lies', () => {
       verified: 'signed',
       notChecked: sentence('the filter (types) leaves events out'),
     })
+    expect(item?.notChecked).toEqual(sentence('certification, overlayMetadata and processingEvidence'))
     const bare = subscribe({
       ...{ url: bed.url, from: 'earliest', filter: { streams: [bedSource] } },
       verify: { require: 'consistent' },

@@ -44,7 +44,7 @@ export async function* connect(options: ConnectionOptions): AsyncGenerator<reado
   try {
     const response = await heard(open(options, hangUp.signal))
     if (!response.ok || response.body === null)
-      throw new ConnectionLost(await refusalOf(response, Date.now()))
+      throw new ConnectionLost(await refusalOf(response, Date.now(), silenceMs))
     const reader = response.body.getReader()
     const decoder = new TextDecoder()
     let told: Told[] = []

@@ -2,7 +2,10 @@ import type { PacketContents } from '../../contract/packet-contents.ts'
 import { canonicalJson, type Json, parseJson } from '../../core/canonical-json.ts'
 import type { LineMessage } from './messages.ts'
 
-/** What a message says otherwise than the packet that it names, as the proof has it; undefined where they agree. */
+/**
+ * What a message says otherwise than the packet that it names, as the proof has it; undefined where they agree. What a node
+ * adds of its own (`certification`, `overlayMetadata`, `processingEvidence`) stands in no line, and is named as not checked.
+ */
 export function contradiction(message: LineMessage, contents: PacketContents): string | undefined {
   const { header, verdict, events, output } = contents
   const wrong = firstDifference(

@@ -35,8 +35,8 @@ export type Fetched<T> =
 export type PacketSource = {
   /** Everything in a packet, under its certificate. */
   contents(packetId: string): Promise<Fetched<PacketContents>>
-  /** What its proof alone says. */
-  proof(packetId: string): Promise<Fetched<Pick<ValidPacketProof, 'packet'>>>
+  /** What its proof alone says, and how far that holds. */
+  proof(packetId: string): Promise<Fetched<Pick<ValidPacketProof, 'packet' | 'level' | 'shortfall'>>>
 }
 
 /** Of packets that were opened, so many are kept: several partitions are told of in turns. */

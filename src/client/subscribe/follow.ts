@@ -118,17 +118,18 @@ async function* readConnection<Message>(
       const found = await followed.check(message)
       if (signal.aborted) return
       const position = followed.positionAt(state.token)
+      const place = keeper.place(position)
       if (found.kind === 'refused') {
         const { code, detail } = found
         await followed.refuse({ message, position, code, detail })
       } else {
         const { verified, notChecked } = found
-        yield { message, position, verified, notChecked, done: () => keeper.keep(position) }
+        yield { message, position, verified, notChecked, done: place.keep }
       }
-      await keeper.taken(position)
+      await place.taken()
       if (signal.aborted) return
     }
-    await keeper.keep(followed.positionAt(state.token))
+    await keeper.place(followed.positionAt(state.token)).keep()
   }
 }
 

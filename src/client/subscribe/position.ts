@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { readAs } from '../refusal.ts'
-import type { Standing } from './standing.ts'
+import type { Lost, Standing } from './standing.ts'
 
 /** Where a reader goes on: the node's word for it, and what the reader itself has checked so far. */
 export type Position = {
@@ -12,7 +12,7 @@ export type Position = {
 /** By stream and partition. `fromStart`: partitions that are not there yet are read from their beginning. */
 export type Standings = {
   readonly fromStart: boolean
-  readonly places: ReadonlyMap<string, Standing>
+  readonly places: ReadonlyMap<string, Standing | Lost>
 }
 
 export const nothingChecked: Standings = { fromStart: false, places: new Map() }
@@ -24,7 +24,11 @@ export function partitionKey(streamId: string, partition: number): string {
 /** One text, which a store keeps and an application may keep with what it has made of the event. */
 export function writePosition({ token, standings: { fromStart, places } }: Position): string {
   if (!fromStart && places.size === 0) return token
-  const checked = [...places].map(([key, { at, line, packetId }]) => [key, at, line, packetId])
+  const checked = [...places].map(([key, place]) =>
+    'notBefore' in place
+      ? [key, place.notBefore.at, place.notBefore.line]
+      : [key, place.at, place.line, place.packetId],
+  )
   return `${token}.${encodeURIComponent(JSON.stringify([1, fromStart, checked]))}`
 }
 
@@ -40,16 +44,19 @@ export function readPosition(text: string): Position {
     token,
     standings: {
       fromStart,
-      places: new Map(places.map(([key, at, line, packetId]) => [key, { at, line, packetId }])),
+      places: new Map(
+        places.map(([key, at, line, packetId]) => [
+          key,
+          packetId === undefined ? { notBefore: { at, line } } : { at, line, packetId },
+        ]),
+      ),
     },
   }
 }
 
-const checkedShape = z.tuple([
-  z.literal(1),
-  z.boolean(),
-  z.array(z.tuple([z.string(), z.int().min(0), z.int().min(0), z.string().nullable()])),
-])
+/** Of a partition that is lost there is no packet to go on from. */
+const placeShape = z.tuple([z.string(), z.int().min(0), z.int().min(0), z.string().nullable().optional()])
+const checkedShape = z.tuple([z.literal(1), z.boolean(), z.array(placeShape)])
 
 function decoded(text: string): string {
   try {

@@ -7,6 +7,9 @@ import type { GapMessage, LineMessage } from './messages.ts'
  */
 export type Standing = { readonly at: number; readonly line: number; readonly packetId: string | null }
 
+/** Behind what could not be checked: nobody knows what comes next, only that it is not before this. */
+export type Lost = { readonly notBefore: { readonly at: number; readonly line: number } }
+
 export const partitionBegins: Standing = { at: 0, line: 0, packetId: null }
 
 export type Stepped =
@@ -23,7 +26,7 @@ export type Stepped =
 
 /** Whether a line is the one that comes next. `standing` is undefined where a reader begins. */
 export function step(
-  standing: Standing | undefined,
+  standing: Standing | Lost | undefined,
   { packetNo: at, packetId, line }: Pick<LineMessage, 'packetNo' | 'packetId' | 'line'>,
   {
     header: { previous },
@@ -33,10 +36,14 @@ export function step(
   const isLast = line + 1 >= output.length
   const to = isLast ? { at: at + 1, line: 0, packetId } : { at, line: line + 1, packetId }
   if (standing === undefined) return { kind: 'next', to }
-  const wanted = `line ${standing.line} of packet ${standing.at} was to come`
-  const hole = (seen: string): Stepped => ({ kind: 'hole', detail: `${wanted}, and ${seen} came` })
-  if (at < standing.at || (at === standing.at && line < standing.line))
+  const wanted = 'notBefore' in standing ? standing.notBefore : standing
+  const hole = (seen: string): Stepped => ({
+    kind: 'hole',
+    detail: `line ${wanted.line} of packet ${wanted.at} was to come, and ${seen} came`,
+  })
+  if (at < wanted.at || (at === wanted.at && line < wanted.line))
     return hole(`line ${line} of packet ${at}, which is before it,`)
+  if ('notBefore' in standing) return { kind: 'next', to }
   const known = standing.packetId
   if (at === standing.at && line === standing.line) {
     const behind = standing.line > 0 ? packetId : previous
@@ -46,6 +53,12 @@ export function step(
   if (at === standing.at || standing.line > 0 || line > 0 || previous === null)
     return hole(`line ${line} of packet ${at}`)
   return { kind: 'next-if-empty', to, count: at - standing.at, previous, after: known }
+}
+
+export function lose(standing: Standing | Lost | undefined): Lost {
+  if (standing !== undefined && 'notBefore' in standing) return standing
+  const { at, line } = standing ?? partitionBegins
+  return { notBefore: { at, line } }
 }
 
 /** A gap is the node's word: it is believed as to where it ends, and says itself that something is missing. */
