@@ -10,8 +10,9 @@ export type HistoryDeps = {
 }
 
 /**
- * What is behind the ends of tracks. Those who fall behind do so together, so what one of them has read is kept for the
- * others for a moment: else each would read all of it for itself, and nobody would ever catch up.
+ * What is behind the ends of tracks. Those who fall behind do so together, so what one of them has read of what was received
+ * is kept for the others for a moment: else each would read all of it for itself, and nobody would ever catch up. A packet can
+ * fall back, or be certified after all: whether it is there is looked at anew for each.
  */
 export type History = {
   /** What comes next below the end of a tail, and as much behind that as is at hand. */
@@ -34,7 +35,7 @@ export function openHistory({ readPieces, bounds, now }: HistoryDeps): History {
     bytes += piece.bytes
   }
 
-  /** A packet may fall back, and lines may be taken away: what was read is true for a moment. */
+  /** Lines may be taken away: what was read is true for a moment. */
   const forget = () => {
     for (const [name, { piece, readMs }] of kept) {
       if (bytes <= bounds.historyKeptBytes && now() - readMs < bounds.historyKeptMs) return
@@ -54,30 +55,34 @@ export function openHistory({ readPieces, bounds, now }: HistoryDeps): History {
     return pieces
   }
 
-  const read = async (tail: Tail, from: Place) => {
+  const read = async (tail: Tail, from: Place): Promise<readonly Piece[]> => {
     const { track, withEvents } = tail
     const until = tail.end()
     const [found] = await slots(() => readPieces([{ track, from, until, withEvents }]))
-    for (const piece of found?.pieces ?? []) keep(nameOf(tail, piece.from), piece)
-    if (found !== undefined && found.pieces.length > 0) return
+    if (found !== undefined && found.pieces.length > 0) return found.pieces
     // Below the end of a tail there is always something, or there was.
-    keep(nameOf(tail, from), {
-      ...{ from, to: until, bytes: GAP_BYTES, sinceMs: null },
-      said: { kind: 'gap', reason: 'taken-back', packetNo: null },
-    })
+    const said = { kind: 'gap', reason: 'taken-back', packetNo: null } as const
+    return [{ from, to: until, said, bytes: GAP_BYTES, sinceMs: null }]
   }
 
-  const readOnce = async (name: string, tail: Tail, from: Place) => {
-    const underWay = reading.get(name) ?? read(tail, from).finally(() => reading.delete(name))
-    reading.set(name, underWay)
-    await underWay
+  const readToKeep = async (name: string, tail: Tail, from: Place) => {
+    try {
+      for (const piece of await read(tail, from)) keep(nameOf(tail, piece.from), piece)
+    } finally {
+      reading.delete(name)
+    }
   }
 
   return {
     async from(tail, place) {
+      if (tail.track.stage !== 'received') return await read(tail, place)
       const name = nameOf(tail, place)
       forget()
-      if (!kept.has(name)) await readOnce(name, tail, place)
+      if (!kept.has(name)) {
+        const underWay = reading.get(name) ?? readToKeep(name, tail, place)
+        reading.set(name, underWay)
+        await underWay
+      }
       return keptFrom(tail, place)
     },
     forget,
@@ -89,8 +94,8 @@ export function openHistory({ readPieces, bounds, now }: HistoryDeps): History {
 const TAKEN_BYTES_MAX = 1024 * 1024
 const GAP_BYTES = 300
 
-function nameOf({ track, withEvents }: Tail, { at, line }: Place): string {
-  return `${trackNumber(track)} ${withEvents} ${at} ${line}`
+function nameOf({ track }: Tail, { at, line }: Place): string {
+  return `${trackNumber(track)} ${at} ${line}`
 }
 
 /** So many at a time; the others wait their turn. */

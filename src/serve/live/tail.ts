@@ -24,7 +24,7 @@ export type Tail = {
   readonly end: () => Place
   /** New ones, which begin where it ended. */
   take(pieces: readonly Piece[]): void
-  /** From this place to the end; undefined where that is not kept any more. */
+  /** From this place towards the end; undefined where what comes next is not kept any more, or was a gap, which may be filled by now. */
   from(place: Place): readonly Piece[] | undefined
   /** What it keeps takes, about. */
   keptBytes(): number
@@ -58,7 +58,9 @@ export function openTail(track: Track, withEvents: boolean, start: Place): Tail 
     from(place) {
       if (comparePlaces(place, end) >= 0) return []
       const first = kept.findIndex(({ from }) => comparePlaces(from, place) === 0)
-      return first < 0 ? undefined : kept.slice(first)
+      if (first < 0) return undefined
+      const gap = kept.findIndex(({ said }, i) => i >= first && said.kind === 'gap')
+      return gap === first ? undefined : kept.slice(first, gap < 0 ? undefined : gap)
     },
     followers: 0,
   }

@@ -187,6 +187,8 @@ describe('an embedded server', () => {
     await first.stop()
     const squatter = createServer().listen(Number(new URL(first.url).port), '127.0.0.1')
     running.push(async () => squatter.close())
+    // Where another process was quicker to take it, that one is somebody else too.
+    await new Promise<unknown>(resolve => squatter.once('listening', resolve).once('error', resolve))
     const second = await start(dataDir)
     expect(new URL(second.url).port).not.toBe(new URL(first.url).port)
     expect((await ask(second.url, 'select 1 as one')).rows).toEqual([{ one: 1 }])

@@ -70,6 +70,23 @@ describe('a packet that is passed by', () => {
     later.close()
   })
 
+  test('is in its place for those who read later, also while others are there who were told of a gap', async () => {
+    const before = await begun(followSse(served.port, { path: '/overlay/events/stream' }))
+    const from = before.cursor() ?? ''
+    await bed.reach(no(0), 'anchored')
+    await bed.reach(no(1), 'split')
+    await bed.reach(no(2), 'anchored')
+    await until(() => eventIdsOf(before, 'event').length >= 4)
+    await bed.reach(no(1), 'anchored')
+    await until(() => typesOf(before).includes(`filled ${no(1)}`))
+    const later = await begun(
+      followWebSocket(served.port, { path: `/overlay/events/stream?last_event_id=${from}` }),
+    )
+    await until(() => eventIdsOf(later, 'event').length >= 6)
+    expect(eventIdsOf(later, 'event')).toEqual(packets.flatMap(({ ids }) => ids))
+    for (const client of [before, later]) client.close()
+  })
+
   test('that was filled while its reader was away is told of when it comes back', async () => {
     const away = await begun(followSse(served.port, { path: '/overlay/events/stream' }))
     await bed.reach(no(0), 'anchored')

@@ -71,7 +71,7 @@ describe('history', () => {
     expect(asked.at(-1)).toBe(0)
   })
 
-  test('is read again after a moment, as a packet may have fallen back since', async () => {
+  test('is read again after a moment, as lines may have been taken away since', async () => {
     const { asked, history, tail, pass } = bed()
     await history.from(tail, at(0))
     pass(999)
@@ -82,6 +82,15 @@ describe('history', () => {
     expect(asked).toEqual([0, 0])
     pass(1_000)
     history.forget()
+    expect(history.keptBytes()).toBe(0)
+  })
+
+  test('of packets is read anew by each, as one may have fallen back, or be certified after all', async () => {
+    const { asked, history } = bed()
+    const tail = openTail({ partitionId: 1, stage: 'normalized' }, false, at(1_000))
+    const both = await Promise.all([history.from(tail, at(0)), history.from(tail, at(0))])
+    expect(both.map(pieces => pieces.length)).toEqual([5, 5])
+    expect(asked).toEqual([0, 0])
     expect(history.keptBytes()).toBe(0)
   })
 
