@@ -10,7 +10,7 @@ import { verify } from '../../src/bin/verify.ts'
 import { openAudit } from '../../src/contract/audit/audit.ts'
 import type { AuditState } from '../../src/contract/audit/audit-state.ts'
 import type { FindingKind } from '../../src/contract/audit/findings.ts'
-import { readRecords } from '../../src/contract/audit/records.ts'
+import { type ExportRecord, readRecords } from '../../src/contract/audit/records.ts'
 import { type ExportSource, exportRecords } from '../../src/contract/audit/sequence.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import { undocumented } from '../http/openapi-checks.ts'
@@ -330,9 +330,40 @@ describe('assay export', () => {
     expect(later).toEqual(atOnce)
     // And once more, of what is done.
     expect(await run(verify, '--all', file, '--state', state)).toEqual(atOnce)
+    expect((await run(verify, '--all', path.join(folder, 'not-there'), '--state', state)).code).toBe(2)
     expect(await run(verify, '--all', file, '--state', state, '--allow-local')).toMatchObject({
       code: 2,
       said: expect.stringMatching(/of a look at something else, or by other lists/),
+    })
+  })
+})
+
+describe('a state', () => {
+  test.each([
+    ['done', 1],
+    ['not done', 0.97],
+  ])('of a look that is %s is of no other file that begins alike', async (_, share) => {
+    const name = `of-${share}`
+    const records: ExportRecord[] = []
+    for await (const record of exportRecords(log.source, null)) records.push(record)
+    const write = async (file: string, change: (record: ExportRecord) => ExportRecord) => {
+      const writer = orThrow(await openRecordWriter(file))
+      for (const record of records) await writer.write(change(record))
+      await writer.finish()
+      await writer.close()
+      return file
+    }
+    const sound = await write(path.join(folder, name), record => record)
+    const bytes = await readFile(sound)
+    await writeFile(sound, bytes.subarray(0, Math.floor(bytes.length * share)))
+    const state = path.join(folder, `${name}.state`)
+    await run(verify, '--all', sound, '--state', state)
+    const other = await write(path.join(folder, `${name}.other`), record =>
+      record.kind === 'packet' && record.packetNo === 0 ? { ...record, output: null } : record,
+    )
+    expect(await run(verify, '--all', other, '--state', state)).toMatchObject({
+      code: 2,
+      said: expect.stringMatching(/the state is of another export/),
     })
   })
 })
@@ -403,6 +434,15 @@ describe('a node', () => {
     expect(orThrow(readRecords((await ask('/export')).body))).toMatchObject([{ partitions: [] }])
     client.close()
     expect(seen.size).toBe(8)
+  })
+
+  test('is looked at anew where a state is of a whole look', async () => {
+    const state = path.join(folder, 'node.state')
+    await run(verify, '--all', '--node', url, '--state', state)
+    await log.pool.query('update streams set published = true')
+    expect(await run(verify, '--all', '--node', url, '--state', state)).toMatchObject({
+      said: expect.stringMatching(/^CONSISTENT .*: 1 partition, 3 packets/),
+    })
   })
 
   test('says nothing of a stream that is not there', async () => {

@@ -53,28 +53,33 @@ async function lookAtAll(
   trust: Trust,
   onFound: (found: readonly Finding[]) => void,
 ): Promise<AuditState> {
-  const kept = stateFile === undefined ? undefined : await readKept(stateFile, from, trust)
+  const before = stateFile === undefined ? undefined : await readKept(stateFile, from, trust)
+  const isDone = before?.audit.isWhole === true
+  // A node may say something else by now; of a file it is seen that it is still the same.
+  const kept = isDone && 'node' in from ? undefined : before
   if (kept !== undefined) onFound(kept.audit.findings)
-  if (kept?.audit.isWhole) return kept.audit
   const audit = openAudit(trust, kept?.audit)
   const shown = showProgress('checked', progress)
   // What a page's packets need is given at its beginning: who goes on reads that again, and takes no packet twice.
   let page = kept?.place
+  let reached = kept?.reached ?? null
   let ahead = 0
   let skip = kept?.ahead ?? 0
   let writtenMs = Date.now()
   const keepIt = async () => {
     if (stateFile !== undefined && page !== undefined)
-      await keep(stateFile, { place: page, ahead, audit: audit.state() }, from, trust)
+      await keep(stateFile, { place: page, reached, ahead, audit: audit.state() }, from, trust)
     writtenMs = Date.now()
   }
   try {
-    for await (const { record, place } of recordsFrom(from, kept?.place)) {
+    for await (const { record, place } of recordsFrom(from, kept)) {
+      if (audit.state().isWhole && place === undefined) continue
       const isKnown = record.kind === 'packet' && skip > 0
       if (isKnown) skip -= 1
       else onFound(orThrow(audit.take(record)))
       shown.saw(record)
       if (record.kind === 'packet') ahead += 1
+      reached = place?.file ?? reached
       if (place !== undefined && isPageEnd(place)) [page, ahead] = [place, 0]
       if (!isKnown && record.kind === 'packet' && Date.now() - writtenMs >= KEPT_MS) await keepIt()
     }
