@@ -19,7 +19,7 @@ export type AskedAll = {
 }
 
 /**
- * Exit codes: 0 nothing is wrong and the level is reached, 1 something is wrong, 2 unreadable or not whole, 3 below the level or
+ * Exit codes: 0 nothing is wrong and certified packets reach the level, 1 something is wrong, 2 unreadable or not whole, 3 below the level or
  * not all of it could be checked, 4 certificates that do not stand any more.
  */
 export async function verifyAll(
@@ -138,8 +138,17 @@ function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
-function notChecked({ open, openMore, opening }: AuditState, isFile: boolean): string[] {
+function notChecked(state: AuditState, isFile: boolean): string[] {
+  const { open, openMore, opening, found } = state
+  const uncertified = [
+    [found.split, 'that operators did not agree on'],
+    [found.inFlight, 'in packets that are not certified yet'],
+    [unsealedIn(state), 'behind the last seal mark'],
+  ] as const
   return [
+    ...uncertified.flatMap(([events, which]) =>
+      events === 0 ? [] : [`${counted(events, 'event')} ${which}: no certificate vouches for them`],
+    ),
     ...open,
     ...(openMore > 0 ? [`and ${openMore} more that could not be checked`] : []),
     ...(opening?.headers == null ? ['which blocks it stands in: the export brings no block headers'] : []),
@@ -147,6 +156,10 @@ function notChecked({ open, openMore, opening }: AuditState, isFile: boolean): s
     'what was taken off the end everywhere: compare with an earlier export, or with the certificates on the chain',
     ...(isFile ? ['what was revoked or superseded after the export was made'] : []),
   ]
+}
+
+function unsealedIn({ opening }: AuditState): number {
+  return opening?.partitions.reduce((sum, { tail }) => sum + tail.accepted, 0) ?? 0
 }
 
 function asJson(state: AuditState, exitCode: number): object {
@@ -159,6 +172,7 @@ function asJson(state: AuditState, exitCode: number): object {
     network: opening?.network ?? null,
     partitions: opening?.partitions.length ?? 0,
     ...found,
+    unsealed: unsealedIn(state),
     findings,
     findingsMore,
     notChecked: notChecked(state, true),
