@@ -11,7 +11,7 @@ import { openAudit } from '../../src/contract/audit/audit.ts'
 import type { AuditState } from '../../src/contract/audit/audit-state.ts'
 import type { FindingKind } from '../../src/contract/audit/findings.ts'
 import { type ExportRecord, readRecords } from '../../src/contract/audit/records.ts'
-import { type ExportSource, exportRecords } from '../../src/contract/audit/sequence.ts'
+import { advance, atBeginning, type ExportSource, exportRecords } from '../../src/contract/audit/sequence.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import { undocumented } from '../http/openapi-checks.ts'
 import { readApiDocument } from '../http/openapi-document.ts'
@@ -189,6 +189,20 @@ const cases: readonly Case[] = [
     says: /the ledger counts \d+ received, and the last seal mark and the appends after it make \d+/,
   },
   {
+    what: 'the head of a partition is taken out',
+    by: ['delete from partition_heads'],
+    kind: 'wrong-count',
+    packetNo: null,
+    says: /the ledger counts 0 received, and the last seal mark and the appends after it make \d+/,
+  },
+  {
+    what: 'a certified packet is set back to split',
+    by: [`update packet_standings set version_id = null, status = 'split' where ${ofPacket}`],
+    kind: 'wrong-count',
+    packetNo: 1,
+    says: /certificate [0-9a-f]{64} of it is proven, and it counts as split/,
+  },
+  {
     what: 'an append counts one less',
     by: [
       `update segments set duplicate = duplicate - 1, received = received - 1
@@ -272,6 +286,22 @@ describe('assay export', () => {
       expect(await readFile(file)).toEqual(await readFile(whole))
     },
   )
+
+  test('goes on alike behind many packets of a partition', async () => {
+    const { source } = await log.copy(
+      `insert into seal_marks select partition_id, n, up_to_seq, up_to_append, watermark_ms, policy_digest,
+          roster_digest, received, duplicate, rejected, quarantined, waived, because, marked_ms
+        from seal_marks, generate_series(3, 70) as n where packet_no = 2`,
+    )
+    const records: ExportRecord[] = []
+    for await (const record of exportRecords(source, null)) records.push(record)
+    const cut = records.findIndex(record => record.kind === 'packet' && record.packetNo === 66)
+    const cursor = records.slice(0, cut).reduce(advance, atBeginning)
+    const rest: ExportRecord[] = []
+    for await (const record of exportRecords(source, null, cursor)) rest.push(record)
+    expect(records.filter(({ kind }) => kind === 'policy')).toHaveLength(2)
+    expect(rest).toEqual(records.slice(cut))
+  })
 
   test('says that a file is whole, and leaves alone what is no export', async () => {
     expect(await exportHere(whole)).toMatchObject({ code: 0, digest })
