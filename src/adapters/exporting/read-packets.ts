@@ -30,7 +30,7 @@ export async function* readPackets(
   const given = new Set<string>()
   let page = pageOf(from)
   for (let next = from; next < to; ) {
-    const rows = await readRows(pool, partitionId, next, to)
+    const rows = settled(await readRows(pool, partitionId, next, to))
     for (const row of rows) {
       const { packetNo, policyDigest, certificate } = row
       if (pageOf(packetNo) !== page) given.clear()
@@ -49,6 +49,12 @@ export async function* readPackets(
     if (last === undefined) return
     next = last.packetNo + 1
   }
+}
+
+/** What is not made yet is read again with what comes behind it: by then it may be, and else it would look taken out. */
+function settled(rows: Row[]): Row[] {
+  const made = rows.findLastIndex(({ header }) => header !== null) + 1
+  return rows.length < ROWS_AT_ONCE || made === 0 ? rows : rows.slice(0, made)
 }
 
 async function partitionOf(db: Queryable, streamId: string, partition: number): Promise<number | undefined> {

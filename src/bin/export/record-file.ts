@@ -110,11 +110,18 @@ export async function openRecordWriter(path: string): Promise<Outcome<RecordWrit
   if (size < MAGIC.length) await file.write(MAGIC, 0, MAGIC.length, 0)
   let place = firstPlace
   let cursor = atBeginning
+  let ahead = cursor
+  let isUnmade = false
   for await (const read of readRecords(file)) {
     // What does not follow any more is written again.
     if (!read.ok) break
+    const { record } = read.value
+    ahead = advance(ahead, record)
+    // So is what was still to be made, as long as its partition is not told to its end: by now it may be there.
+    if (record.kind === 'packet') isUnmade = record.header === null && ahead.packetNo > 0
+    if (isUnmade && record.kind !== 'closing') continue
     place = read.value.place
-    cursor = advance(cursor, read.value.record)
+    cursor = ahead
   }
   await file.truncate(place.at)
   return accepted({
