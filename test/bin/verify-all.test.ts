@@ -10,8 +10,8 @@ import { verify } from '../../src/bin/verify.ts'
 import { openAudit } from '../../src/contract/audit/audit.ts'
 import type { AuditState } from '../../src/contract/audit/audit-state.ts'
 import type { FindingKind } from '../../src/contract/audit/findings.ts'
-import { readRecords } from '../../src/contract/audit/records.ts'
-import { type ExportSource, exportRecords } from '../../src/contract/audit/sequence.ts'
+import { type ExportRecord, readRecords } from '../../src/contract/audit/records.ts'
+import { advance, atBeginning, type ExportSource, exportRecords } from '../../src/contract/audit/sequence.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import { undocumented } from '../http/openapi-checks.ts'
 import { readApiDocument } from '../http/openapi-document.ts'
@@ -32,7 +32,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await log.end()
   await rm(folder, { recursive: true })
-})
+}, 300_000)
 afterEach(() => vi.restoreAllMocks())
 
 async function audited(source: ExportSource): Promise<AuditState> {
@@ -189,6 +189,13 @@ const cases: readonly Case[] = [
     says: /the ledger counts \d+ received, and the last seal mark and the appends after it make \d+/,
   },
   {
+    what: 'the head of a partition is taken out',
+    by: ['delete from partition_heads'],
+    kind: 'wrong-count',
+    packetNo: null,
+    says: /the ledger counts 0 received, and the last seal mark and the appends after it make \d+/,
+  },
+  {
     what: 'an append counts one less',
     by: [
       `update segments set duplicate = duplicate - 1, received = received - 1
@@ -273,6 +280,31 @@ describe('assay export', () => {
     },
   )
 
+  test('goes on alike behind many packets of a partition', async () => {
+    const { source } = await log.copy(
+      `insert into seal_marks select partition_id, n, up_to_seq, up_to_append, watermark_ms, policy_digest,
+          roster_digest, received, duplicate, rejected, quarantined, waived, because, marked_ms
+        from seal_marks, generate_series(3, 70) as n where packet_no = 2`,
+    )
+    const records: ExportRecord[] = []
+    for await (const record of exportRecords(source, null)) records.push(record)
+    const cut = records.findIndex(record => record.kind === 'packet' && record.packetNo === 66)
+    const cursor = records.slice(0, cut).reduce(advance, atBeginning)
+    const rest: ExportRecord[] = []
+    for await (const record of exportRecords(source, null, cursor)) rest.push(record)
+    expect(records.filter(({ kind }) => kind === 'policy')).toHaveLength(2)
+    expect(rest).toEqual(records.slice(cut))
+
+    // What was still to be made may be by the time that a file is gone on with.
+    const file = path.join(folder, 'still-to-be-made')
+    const writer = orThrow(await openRecordWriter(file))
+    for (const record of records.slice(0, cut)) await writer.write(record)
+    await writer.close()
+    const later = orThrow(await openRecordWriter(file))
+    expect(later.cursor().packetNo).toBe(log.packets)
+    await later.close()
+  })
+
   test('says that a file is whole, and leaves alone what is no export', async () => {
     expect(await exportHere(whole)).toMatchObject({ code: 0, digest })
     const other = path.join(folder, 'other')
@@ -330,9 +362,40 @@ describe('assay export', () => {
     expect(later).toEqual(atOnce)
     // And once more, of what is done.
     expect(await run(verify, '--all', file, '--state', state)).toEqual(atOnce)
+    expect((await run(verify, '--all', path.join(folder, 'not-there'), '--state', state)).code).toBe(2)
     expect(await run(verify, '--all', file, '--state', state, '--allow-local')).toMatchObject({
       code: 2,
       said: expect.stringMatching(/of a look at something else, or by other lists/),
+    })
+  })
+})
+
+describe('a state', () => {
+  test.each([
+    ['done', 1],
+    ['not done', 0.97],
+  ])('of a look that is %s is of no other file that begins alike', async (_, share) => {
+    const name = `of-${share}`
+    const records: ExportRecord[] = []
+    for await (const record of exportRecords(log.source, null)) records.push(record)
+    const write = async (file: string, change: (record: ExportRecord) => ExportRecord) => {
+      const writer = orThrow(await openRecordWriter(file))
+      for (const record of records) await writer.write(change(record))
+      await writer.finish()
+      await writer.close()
+      return file
+    }
+    const sound = await write(path.join(folder, name), record => record)
+    const bytes = await readFile(sound)
+    await writeFile(sound, bytes.subarray(0, Math.floor(bytes.length * share)))
+    const state = path.join(folder, `${name}.state`)
+    await run(verify, '--all', sound, '--state', state)
+    const other = await write(path.join(folder, `${name}.other`), record =>
+      record.kind === 'packet' && record.packetNo === 0 ? { ...record, output: null } : record,
+    )
+    expect(await run(verify, '--all', other, '--state', state)).toMatchObject({
+      code: 2,
+      said: expect.stringMatching(/the state is of another export/),
     })
   })
 })
@@ -403,6 +466,15 @@ describe('a node', () => {
     expect(orThrow(readRecords((await ask('/export')).body))).toMatchObject([{ partitions: [] }])
     client.close()
     expect(seen.size).toBe(8)
+  })
+
+  test('is looked at anew where a state is of a whole look', async () => {
+    const state = path.join(folder, 'node.state')
+    await run(verify, '--all', '--node', url, '--state', state)
+    await log.pool.query('update streams set published = true')
+    expect(await run(verify, '--all', '--node', url, '--state', state)).toMatchObject({
+      said: expect.stringMatching(/^CONSISTENT .*: 1 partition, 3 packets/),
+    })
   })
 
   test('says nothing of a stream that is not there', async () => {

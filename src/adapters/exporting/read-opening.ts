@@ -69,19 +69,24 @@ const sumOf = (rows: string) => `json_build_object('received', coalesce(sum(${ro
   'rejected', coalesce(sum(${rows}.rejected), 0), 'quarantined', coalesce(sum(${rows}.quarantined), 0),
   'waived', coalesce(sum(${rows}.waived), 0))`
 
+// A partition whose stream or head is gone is one whose counts are wrong, not one that never was.
 const opening = `
   select encode(opened.log, 'hex') as log, opened.stream_id as "streamId", opened.partition, opened.level,
-      opened.audience, opened.network, head.next_packet as marks, coalesce(reached.next_packet, 0) as followed,
-      json_build_object('received', head.received, 'accepted', head.next_seq, 'duplicate', head.duplicate,
-        'rejected', head.rejected, 'quarantined', head.quarantined, 'waived', head.waived) as ledger,
+      opened.audience, opened.network, greatest(head.next_packet,
+        (select max(packet_no) + 1 from seal_marks where partition_id = opened.id),
+        (select max(packet_no) + 1 from packets where partition_id = opened.id), 0) as marks,
+      coalesce(reached.next_packet, 0) as followed,
+      json_build_object('received', coalesce(head.received, 0), 'accepted', coalesce(head.next_seq, 0),
+        'duplicate', coalesce(head.duplicate, 0), 'rejected', coalesce(head.rejected, 0),
+        'quarantined', coalesce(head.quarantined, 0), 'waived', coalesce(head.waived, 0)) as ledger,
       (select ${sumOf('late')} from segments as late where late.partition_id = opened.id
         and late.append_no >= coalesce((select max(up_to_append) from seal_marks where partition_id = opened.id), 0)
-        and late.append_no < head.next_append) as tail,
+        and (head.next_append is null or late.append_no < head.next_append)) as tail,
       (select count(*) from quarantine as item where item.partition_id = opened.id and item.state = 'held') as held,
       coalesce(became.certified, 0)::bigint as certified, coalesce(became.split, 0)::bigint as split
     from partitions as opened
-    join streams as stream on stream.stream_id = opened.stream_id
-    join partition_heads as head on head.partition_id = opened.id
+    left join streams as stream on stream.stream_id = opened.stream_id
+    left join partition_heads as head on head.partition_id = opened.id
     left join partition_rounds as reached on reached.partition_id = opened.id
     left join lateral (
       select sum(events) filter (where version_id is not null) as certified,

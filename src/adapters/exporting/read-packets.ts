@@ -5,7 +5,7 @@ import type {
   PacketRecord,
   SealMarkSaid,
 } from '../../contract/audit/records.ts'
-import type { PacketRange } from '../../contract/audit/sequence.ts'
+import { type PacketRange, pageOf } from '../../contract/audit/sequence.ts'
 import { concatAll, sameBytes } from '../../core/bytes.ts'
 import { pathInRound } from '../../core/rounds/round.ts'
 import { openRecentTransactions } from '../chain/recent-transactions.ts'
@@ -17,7 +17,7 @@ import { readCertificateRecord } from './read-certificate.ts'
 /** Packets whose rows are read together; their bytes come one after the other. */
 const ROWS_AT_ONCE = 64
 
-/** In their order, each behind what it needs and nobody was given before it. */
+/** In their order, each behind what it needs and was not given before it in its page. */
 export async function* readPackets(
   deps: ExportDeps,
   reader: ExportReader,
@@ -28,10 +28,13 @@ export async function* readPackets(
   if (partitionId === undefined) return
   const recent = openRecentTransactions()
   const given = new Set<string>()
+  let page = pageOf(from)
   for (let next = from; next < to; ) {
-    const rows = await readRows(pool, partitionId, next, to)
+    const rows = settled(await readRows(pool, partitionId, next, to))
     for (const row of rows) {
-      const { policyDigest, certificate } = row
+      const { packetNo, policyDigest, certificate } = row
+      if (pageOf(packetNo) !== page) given.clear()
+      page = pageOf(packetNo)
       if (policyDigest !== null && !given.has(policyDigest)) {
         given.add(policyDigest)
         yield { kind: 'policy', digest: policyDigest, policy: await readPolicyText(pool, policyDigest) }
@@ -46,6 +49,12 @@ export async function* readPackets(
     if (last === undefined) return
     next = last.packetNo + 1
   }
+}
+
+/** What is not made yet is read again with what comes behind it: by then it may be, and else it would look taken out. */
+function settled(rows: Row[]): Row[] {
+  const made = rows.findLastIndex(({ header }) => header !== null) + 1
+  return rows.length < ROWS_AT_ONCE || made === 0 ? rows : rows.slice(0, made)
 }
 
 async function partitionOf(db: Queryable, streamId: string, partition: number): Promise<number | undefined> {

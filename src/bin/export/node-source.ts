@@ -26,6 +26,10 @@ export function openNodeSource(node: string): ExportSource {
       const record = orThrow(readRecord(await ask(`${base}/export${query}`)))
       if (record.kind !== 'opening')
         throw new NodeSilent(`${node} answers /export with a record of another kind`)
+      if (record.streamId !== streamId)
+        throw new NodeSilent(
+          `${node} was asked for ${nameOf(streamId)}, and answers with ${nameOf(record.streamId)}`,
+        )
       return record
     },
     headers: (from, count) =>
@@ -40,24 +44,38 @@ export function openNodeSource(node: string): ExportSource {
   }
 }
 
+function nameOf(streamId: string | null): string {
+  return streamId === null ? 'all streams' : `stream "${streamId}"`
+}
+
+type Answer = Uint8Array | { readonly why: string; readonly retrySeconds: number | null }
+
 async function ask(url: string): Promise<Uint8Array> {
   for (let tries = 1; ; tries++) {
-    const response = await answerOf(url)
-    if (response.ok) return readBounded(response, ANSWER_BYTES_MAX)
-    const said = await saidIn(response)
-    if (response.status !== 503 || tries === TRIES_MAX)
-      throw new NodeSilent(`${url} is answered with ${response.status}${said}`)
-    const seconds = Number(response.headers.get('retry-after') ?? 1)
-    await sleep(1000 * Math.min(RETRY_SECONDS_MAX, Number.isFinite(seconds) ? seconds : 1))
+    const answer = await answerOf(url)
+    if (answer instanceof Uint8Array) return answer
+    if (answer.retrySeconds === null || tries === TRIES_MAX) throw new NodeSilent(`${url} is ${answer.why}`)
+    await sleep(1000 * Math.min(RETRY_SECONDS_MAX, answer.retrySeconds))
   }
 }
 
-async function answerOf(url: string): Promise<Response> {
+/** Also what breaks off in the middle: a node that was killed may be back in a moment. */
+async function answerOf(url: string): Promise<Answer> {
+  let isBegun = false
   try {
-    return await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(ANSWER_MS_MAX) })
+    const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(ANSWER_MS_MAX) })
+    isBegun = true
+    if (response.ok) return await readBounded(response, ANSWER_BYTES_MAX)
+    const why = `answered with ${response.status}${await saidIn(response)}`
+    const seconds = Number(response.headers.get('retry-after') ?? 1)
+    const retrySeconds = Number.isFinite(seconds) ? seconds : 1
+    return { why, retrySeconds: response.status === 503 ? retrySeconds : null }
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-    throw new NodeSilent(`${url} is not answered: ${cause instanceof Error ? cause.message : String(cause)}`)
+    const said = cause instanceof Error ? cause.message : String(cause)
+    return isBegun
+      ? { why: `answered in part: ${said}`, retrySeconds: 1 }
+      : { why: `not answered: ${said}`, retrySeconds: null }
   }
 }
 

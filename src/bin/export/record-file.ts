@@ -26,34 +26,41 @@ export type FileRecord = {
   readonly place: FilePlace
 }
 
-/** Records from a place on; the last thing said is why there are no more: the end, or a record that is cut off. */
+/** Records from a place on, as many as are whole; a fault is the last thing said. */
 export async function* readRecords(
   file: FileHandle,
   from: FilePlace = firstPlace,
-): AsyncGenerator<Outcome<FileRecord>, 'end' | 'torn'> {
+): AsyncGenerator<Outcome<FileRecord>> {
+  for await (const frame of readFrames(file, from)) {
+    if (!frame.ok) return yield frame
+    const record = readRecord(frame.value.body)
+    if (!record.ok) return yield record
+    yield accepted({ record: record.value, place: frame.value.place })
+  }
+}
+
+type Frame = { readonly body: Uint8Array; readonly place: FilePlace }
+
+/** The same by their digests, whatever they say. */
+export async function* readFrames(
+  file: FileHandle,
+  from: FilePlace = firstPlace,
+): AsyncGenerator<Outcome<Frame>> {
   const { size } = await file.stat()
   let { at, chain } = from
   while (at < size) {
     const head = await readExactly(file, at, FRAME_HEAD_BYTES, size)
     const announced = head && readFrameHead(head)
-    if (announced === undefined) return 'torn'
-    if (!announced.ok) return yield* last(announced)
+    if (announced === undefined) return
+    if (!announced.ok) return yield announced
     const body = await readExactly(file, at + FRAME_HEAD_BYTES, announced.value.bytes, size)
-    if (body === undefined) return 'torn'
+    if (body === undefined) return
     const next = followed(chain, announced.value, body)
-    if (!next.ok) return yield* last(next)
-    const record = readRecord(body)
-    if (!record.ok) return yield* last(record)
+    if (!next.ok) return yield next
     chain = next.value
     at += FRAME_HEAD_BYTES + body.length
-    yield accepted({ record: record.value, place: { at, chain } })
+    yield accepted({ body, place: { at, chain } })
   }
-  return 'end'
-}
-
-async function* last(fault: Outcome<never>): AsyncGenerator<Outcome<never>, 'end'> {
-  yield fault
-  return 'end'
 }
 
 /** Undefined where the file ends before. */
@@ -103,11 +110,18 @@ export async function openRecordWriter(path: string): Promise<Outcome<RecordWrit
   if (size < MAGIC.length) await file.write(MAGIC, 0, MAGIC.length, 0)
   let place = firstPlace
   let cursor = atBeginning
+  let ahead = cursor
+  let isUnmade = false
   for await (const read of readRecords(file)) {
     // What does not follow any more is written again.
     if (!read.ok) break
+    const { record } = read.value
+    ahead = advance(ahead, record)
+    // So is what was still to be made, as long as its partition is not told to its end: by now it may be there.
+    if (record.kind === 'packet') isUnmade = record.header === null && ahead.packetNo > 0
+    if (isUnmade && record.kind !== 'closing') continue
     place = read.value.place
-    cursor = advance(cursor, read.value.record)
+    cursor = ahead
   }
   await file.truncate(place.at)
   return accepted({

@@ -1,4 +1,10 @@
-import { EXPORT_HEADERS_MAX, type ExportRecord, type OpeningRecord } from '../../contract/audit/records.ts'
+import type { FileHandle } from 'node:fs/promises'
+import {
+  EXPORT_HEADERS_MAX,
+  type ExportRecord,
+  type OpeningRecord,
+  readRecord,
+} from '../../contract/audit/records.ts'
 import {
   advance,
   atBeginning,
@@ -9,7 +15,7 @@ import {
 import { fromHex, toHex } from '../../core/bytes.ts'
 import { orThrow } from '../../core/fault.ts'
 import { openNodeSource } from '../export/node-source.ts'
-import { type FilePlace, firstPlace, openRecords, readRecords } from '../export/record-file.ts'
+import { type FilePlace, firstPlace, openRecords, readFrames, readRecords } from '../export/record-file.ts'
 
 /** Where a log is looked at. */
 export type Whence = { readonly file: string } | { readonly node: string; readonly streamId: string | null }
@@ -17,9 +23,14 @@ export type Whence = { readonly file: string } | { readonly node: string; readon
 /** How far it was read. */
 export type Place = {
   readonly cursor: Cursor
-  /** Of a file: behind the record, and behind the first one, which tells it from other files. */
-  readonly file: { readonly at: number; readonly chain: string; readonly first: string } | null
+  /** Of a file: behind the record. The digest there names all that came before. */
+  readonly file: PlaceInFile | null
 }
+
+export type PlaceInFile = { readonly at: number; readonly chain: string }
+
+/** Where somebody goes on: from `place`, behind which the records up to `reached` were looked at already. */
+export type Resumed = { readonly place: Place; readonly reached: PlaceInFile | null }
 
 export type PlacedRecord = {
   readonly record: ExportRecord
@@ -30,8 +41,8 @@ export type PlacedRecord = {
 export class AnotherExport extends Error {}
 
 /** All records, or those from a place on, behind the block headers. */
-export function recordsFrom(whence: Whence, from: Place | undefined): AsyncGenerator<PlacedRecord> {
-  return 'file' in whence ? recordsOfFile(whence.file, from) : recordsOfNode(whence, from)
+export function recordsFrom(whence: Whence, from: Resumed | undefined): AsyncGenerator<PlacedRecord> {
+  return 'file' in whence ? recordsOfFile(whence.file, from) : recordsOfNode(whence, from?.place)
 }
 
 async function* recordsOfNode(
@@ -57,36 +68,41 @@ async function* headersAgain(source: ExportSource, { headers }: OpeningRecord): 
   }
 }
 
-async function* recordsOfFile(path: string, from: Place | undefined): AsyncGenerator<PlacedRecord> {
+async function* recordsOfFile(path: string, from: Resumed | undefined): AsyncGenerator<PlacedRecord> {
   const file = orThrow(await openRecords(path))
   try {
-    let cursor = atBeginning
-    let first: string | undefined
-    for await (const read of readRecords(file)) {
+    if (from !== undefined) yield* knownOf(file, path, from.reached)
+    let cursor = from?.place.cursor ?? atBeginning
+    for await (const read of readRecords(file, placeOf(from?.place.file ?? null))) {
       const { record, place } = orThrow(read)
       cursor = advance(cursor, record)
-      first ??= toHex(place.chain)
-      if (from === undefined)
-        yield { record, place: { cursor, file: { at: place.at, chain: toHex(place.chain), first } } }
-      else if (first !== from.file?.first)
-        throw new AnotherExport(
-          `the state is of another export than ${path}: take another --state, or remove it`,
-        )
-      else if (record.kind === 'headers') yield { record, place: undefined }
-      else if (record.kind !== 'opening') break
-    }
-    if (from?.file == null || first === undefined) return
-    cursor = from.cursor
-    for await (const read of readRecords(file, placeOf(from.file))) {
-      const { record, place } = orThrow(read)
-      cursor = advance(cursor, record)
-      yield { record, place: { cursor, file: { at: place.at, chain: toHex(place.chain), first } } }
+      yield { record, place: { cursor, file: { at: place.at, chain: toHex(place.chain) } } }
     }
   } finally {
     await file.close()
   }
 }
 
-function placeOf({ at, chain }: NonNullable<Place['file']>): FilePlace {
-  return { at, chain: fromHex(chain) ?? firstPlace.chain }
+/** That the file begins with what was looked at, by its digests; and its block headers again. */
+async function* knownOf(
+  file: FileHandle,
+  path: string,
+  reached: PlaceInFile | null,
+): AsyncGenerator<PlacedRecord> {
+  let isAhead = true
+  for await (const read of readFrames(file)) {
+    const { body, place } = orThrow(read)
+    const record: ExportRecord | undefined = isAhead ? orThrow(readRecord(body)) : undefined
+    if (record?.kind === 'headers') yield { record, place: undefined }
+    isAhead = record?.kind === 'headers' || record?.kind === 'opening'
+    if (place.at === reached?.at && toHex(place.chain) === reached.chain) return
+    if (reached === null || place.at >= reached.at) break
+  }
+  throw new AnotherExport(
+    `the state is of another export than ${path}, or of more of it: take another --state, or remove it`,
+  )
+}
+
+function placeOf(place: PlaceInFile | null): FilePlace {
+  return place === null ? firstPlace : { at: place.at, chain: fromHex(place.chain) ?? firstPlace.chain }
 }

@@ -7,12 +7,14 @@ import { canonicalJson, parseJson } from '../../core/canonical-json.ts'
 import { FaultError, orThrow, refused } from '../../core/fault.ts'
 import { sha256Hex } from '../../core/sha256.node.ts'
 import { errorCode } from '../../runtime/error-code.ts'
-import type { Place, Whence } from './all-records.ts'
+import type { Place, PlaceInFile, Whence } from './all-records.ts'
 
 /** How far a look at a whole log is, and what it has found by then. */
 export type Kept = {
   /** Where the page at work begins. */
   readonly place: Place
+  /** Of a file: behind all that was looked at. */
+  readonly reached: PlaceInFile | null
   /** Packets of it that were looked at. */
   readonly ahead: number
   readonly audit: AuditState
@@ -20,13 +22,16 @@ export type Kept = {
 
 const STATE_BYTES_MAX = 64 * 1024 * 1024
 
+const placeInFile = z.strictObject({ at: z.int().min(0), chain: z.string() })
+
 const shape = z.strictObject({
   v: z.literal(1),
   /** What was looked at, and by which lists: with others it would be another look. */
   of: z.string(),
   cursor: z.unknown(),
   ahead: z.int().min(0),
-  file: z.strictObject({ at: z.int().min(0), chain: z.string(), first: z.string() }).nullable(),
+  file: placeInFile.nullable(),
+  reached: placeInFile.nullable(),
   audit: z.unknown(),
 })
 
@@ -37,7 +42,7 @@ export async function readKept(path: string, whence: Whence, trust: Trust): Prom
   const read = shape.safeParse(orThrow(parseJson(text, STATE_BYTES_MAX)))
   if (!read.success)
     throw new FaultError(unfit(`${path} is no state of assay verify --all; name another file`).fault)
-  const { of, cursor, file, ahead, audit } = read.data
+  const { of, cursor, file, reached, ahead, audit } = read.data
   if (of !== nameOf(whence, trust))
     throw new FaultError(
       unfit(`${path} is of a look at something else, or by other lists; name another file, or remove it`)
@@ -45,6 +50,7 @@ export async function readKept(path: string, whence: Whence, trust: Trust): Prom
     )
   return {
     place: { cursor: orThrow(readCursor(cursor)), file },
+    reached,
     ahead,
     audit: orThrow(readAuditState(audit)),
   }
@@ -53,11 +59,12 @@ export async function readKept(path: string, whence: Whence, trust: Trust): Prom
 /** Under its name it is whole at any time. */
 export async function keep(
   path: string,
-  { place, ahead, audit }: Kept,
+  { place, reached, ahead, audit }: Kept,
   whence: Whence,
   trust: Trust,
 ): Promise<void> {
-  const said = { v: 1, of: nameOf(whence, trust), cursor: place.cursor, file: place.file, ahead, audit }
+  const { cursor, file } = place
+  const said = { v: 1, of: nameOf(whence, trust), cursor, file, reached, ahead, audit }
   await writeFile(`${path}.new`, JSON.stringify(said), { mode: 0o600 })
   await rename(`${path}.new`, path)
 }

@@ -19,7 +19,7 @@ export type AskedAll = {
 }
 
 /**
- * Exit codes: 0 nothing is wrong and the level is reached, 1 something is wrong, 2 unreadable or not whole, 3 below the level or
+ * Exit codes: 0 nothing is wrong and certified packets reach the level, 1 something is wrong, 2 unreadable or not whole, 3 below the level or
  * not all of it could be checked, 4 certificates that do not stand any more.
  */
 export async function verifyAll(
@@ -53,28 +53,33 @@ async function lookAtAll(
   trust: Trust,
   onFound: (found: readonly Finding[]) => void,
 ): Promise<AuditState> {
-  const kept = stateFile === undefined ? undefined : await readKept(stateFile, from, trust)
+  const before = stateFile === undefined ? undefined : await readKept(stateFile, from, trust)
+  const isDone = before?.audit.isWhole === true
+  // A node may say something else by now; of a file it is seen that it is still the same.
+  const kept = isDone && 'node' in from ? undefined : before
   if (kept !== undefined) onFound(kept.audit.findings)
-  if (kept?.audit.isWhole) return kept.audit
   const audit = openAudit(trust, kept?.audit)
   const shown = showProgress('checked', progress)
   // What a page's packets need is given at its beginning: who goes on reads that again, and takes no packet twice.
   let page = kept?.place
+  let reached = kept?.reached ?? null
   let ahead = 0
   let skip = kept?.ahead ?? 0
   let writtenMs = Date.now()
   const keepIt = async () => {
     if (stateFile !== undefined && page !== undefined)
-      await keep(stateFile, { place: page, ahead, audit: audit.state() }, from, trust)
+      await keep(stateFile, { place: page, reached, ahead, audit: audit.state() }, from, trust)
     writtenMs = Date.now()
   }
   try {
-    for await (const { record, place } of recordsFrom(from, kept?.place)) {
+    for await (const { record, place } of recordsFrom(from, kept)) {
+      if (audit.state().isWhole && place === undefined) continue
       const isKnown = record.kind === 'packet' && skip > 0
       if (isKnown) skip -= 1
       else onFound(orThrow(audit.take(record)))
       shown.saw(record)
       if (record.kind === 'packet') ahead += 1
+      reached = place?.file ?? reached
       if (place !== undefined && isPageEnd(place)) [page, ahead] = [place, 0]
       if (!isKnown && record.kind === 'packet' && Date.now() - writtenMs >= KEPT_MS) await keepIt()
     }
@@ -133,8 +138,17 @@ function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
-function notChecked({ open, openMore, opening }: AuditState, isFile: boolean): string[] {
+function notChecked(state: AuditState, isFile: boolean): string[] {
+  const { open, openMore, opening, found } = state
+  const uncertified = [
+    [found.split, 'that operators did not agree on'],
+    [found.inFlight, 'in packets that are not certified yet'],
+    [unsealedIn(state), 'behind the last seal mark'],
+  ] as const
   return [
+    ...uncertified.flatMap(([events, which]) =>
+      events === 0 ? [] : [`${counted(events, 'event')} ${which}: no certificate vouches for them`],
+    ),
     ...open,
     ...(openMore > 0 ? [`and ${openMore} more that could not be checked`] : []),
     ...(opening?.headers == null ? ['which blocks it stands in: the export brings no block headers'] : []),
@@ -142,6 +156,10 @@ function notChecked({ open, openMore, opening }: AuditState, isFile: boolean): s
     'what was taken off the end everywhere: compare with an earlier export, or with the certificates on the chain',
     ...(isFile ? ['what was revoked or superseded after the export was made'] : []),
   ]
+}
+
+function unsealedIn({ opening }: AuditState): number {
+  return opening?.partitions.reduce((sum, { tail }) => sum + tail.accepted, 0) ?? 0
 }
 
 function asJson(state: AuditState, exitCode: number): object {
@@ -154,6 +172,7 @@ function asJson(state: AuditState, exitCode: number): object {
     network: opening?.network ?? null,
     partitions: opening?.partitions.length ?? 0,
     ...found,
+    unsealed: unsealedIn(state),
     findings,
     findingsMore,
     notChecked: notChecked(state, true),

@@ -27,7 +27,13 @@ export type CertifiedBefore = z.output<typeof certifiedBefore>
 
 const partition = z.strictObject({
   nextPacket: whole,
-  before: z.union([z.strictObject({ header, packetId: text }), z.literal('missing'), z.null()]),
+  before: z.union([
+    z.strictObject({ header, packetId: text }),
+    z.literal('missing'),
+    /** Marked, and not made yet: from this packet on. */
+    z.strictObject({ unmade: whole }),
+    z.null(),
+  ]),
   /** As of the last mark; null where a mark is missing. */
   totals: counts.nullable(),
   /** The last ones that were certified: what later ones can build on. */

@@ -15,6 +15,7 @@ import {
   type ExportRecord,
   type Extent,
   type HeadersRecord,
+  type OpeningRecord,
   type PacketRecord,
   type PolicyRecord,
   unreadable,
@@ -98,7 +99,34 @@ export function openAudit(trust: Trust, from: AuditState = atStart): Audit {
       ...levelWith(state, checked),
     }
     const own = checked.flaws.map(flaw => placed(extent, record.packetNo, flaw))
-    return accepted(note([...closed, ...own], checked.open))
+    const beside = untold(extent, checked)
+    return accepted(note([...closed, ...own, ...beside.findings], [...checked.open, ...beside.open]))
+  }
+
+  /** Partitions that a round was about, and the export does not tell of. */
+  const untold = (extent: Extent, { partitions }: CheckedPacket) => {
+    const { streamId: all = null, partitions: told = [] } = state.opening ?? {}
+    const missing = partitions.filter(
+      each =>
+        (all === null || all === each.streamId) &&
+        !told.some(({ streamId, partition }) => streamId === each.streamId && partition === each.partition),
+    )
+    // One that is certified since may have shared its round with a partition that was not there yet.
+    if (state.partition.certifiedEvents > extent.certified)
+      return {
+        findings: [],
+        open: missing.map(
+          ({ streamId, partition }) =>
+            `stream "${streamId}", partition ${partition}, is in a round and not in the export: it is newer than that, or was taken out`,
+        ),
+      }
+    const fresh = missing.filter(({ streamId, partition }) =>
+      state.findings.every(
+        found => found.detail !== takenOut || found.streamId !== streamId || found.partition !== partition,
+      ),
+    )
+    const flaw: Flaw = { kind: 'omission', detail: takenOut }
+    return { findings: fresh.map(each => placed(each, null, flaw)), open: [] }
   }
 
   return {
@@ -108,9 +136,12 @@ export function openAudit(trust: Trust, from: AuditState = atStart): Audit {
       if ((record.kind === 'opening') !== (state.opening === null))
         return unreadable('an export begins with its opening, and has one')
       switch (record.kind) {
-        case 'opening':
+        case 'opening': {
+          const unfit = misfitIn(record)
+          if (unfit !== undefined) return unreadable(unfit)
           state = { ...state, opening: record }
           return accepted([])
+        }
         case 'headers':
           if (isBrought) return unreadable('block headers stand behind packets')
           headers.push(record)
@@ -139,6 +170,22 @@ export function openAudit(trust: Trust, from: AuditState = atStart): Audit {
       }
     },
   }
+}
+
+/** Where an opening tells of something else than it says. */
+function misfitIn({ streamId, network, partitions }: OpeningRecord): string | undefined {
+  const seen = new Set<string>()
+  for (const extent of partitions) {
+    const what = `partition ${extent.partition} of stream "${extent.streamId}"`
+    if (streamId !== null && extent.streamId !== streamId)
+      return `an export of stream "${streamId}" tells of ${what}`
+    if (extent.network !== network)
+      return `an export of ${network} tells of ${what}, which is of ${extent.network}`
+    const name = JSON.stringify([extent.streamId, extent.partition])
+    if (seen.has(name)) return `an export tells of ${what} twice`
+    seen.add(name)
+  }
+  return undefined
 }
 
 function over(known: readonly unknown[], more: readonly unknown[], max: number): number {
@@ -210,8 +257,10 @@ function readPolicy({ digest, policy }: PolicyRecord): PolicySet | string | unde
   return seen === digest ? read.value : `what is kept as policy set ${digest} is policy set ${seen}`
 }
 
+const takenOut = 'the export does not tell of it, and a round that was certified before is about it'
+
 function placed(
-  { streamId, partition }: Extent,
+  { streamId, partition }: Pick<Extent, 'streamId' | 'partition'>,
   packetNo: number | null,
   { kind, detail, seq }: Flaw,
 ): Finding {

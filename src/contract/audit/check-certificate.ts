@@ -1,7 +1,11 @@
 import { sha256Hex } from '#sha256'
 import { toHex } from '../../core/bytes.ts'
 import { parseCanonicalJson } from '../../core/canonical-json.ts'
-import { type CertifiedManifest, readCertifiedManifest } from '../../core/certificate/manifest.ts'
+import {
+  type CertifiedManifest,
+  readCertifiedManifest,
+  versionIdOf,
+} from '../../core/certificate/manifest.ts'
 import type { Outcome } from '../../core/fault.ts'
 import { type PacketHeader, packetId } from '../../core/log/packet-header.ts'
 import { type RoundDocument, readRoundDocument } from '../../core/rounds/round-document.ts'
@@ -49,10 +53,14 @@ export type CheckedCertificate =
       readonly evidence: PacketEvidence
       readonly manifest: CertifiedManifest
       readonly weight: Weight
+      /** That its jobs were about. */
+      readonly partitions: RoundDocument['partitions']
+      /** What else could not be checked of it. */
+      readonly open: readonly string[]
     }
   | { readonly kind: 'flawed'; readonly flaw: Flaw }
   /** Nothing speaks against it, and something that it takes to check it is not there. */
-  | { readonly kind: 'open'; readonly why: string }
+  | { readonly kind: 'open'; readonly manifest: CertifiedManifest; readonly open: readonly string[] }
 
 export type CertificateChecks = {
   readonly trust: Trust
@@ -70,10 +78,10 @@ export function checkCertificate(
   if (known === undefined)
     return forged(`certificate ${said.txid} is named, and none of its transactions are there`)
   const { record, beef } = known
-  if (beef === null) return withoutHistory(record)
   if (said.manifest === null) return forged(`there is no manifest of version ${said.versionId}`)
   const manifest = readManifest(said.manifest)
   if (!manifest.ok) return forged(`the manifest of version ${said.versionId}: ${manifest.fault.detail}`)
+  if (beef === null) return withoutHistory(record, manifest.value, said.versionId)
   const evidence = gatherPacketEvidence(proofOf(header, manifest.value, said, record, beef), known.open)
   if (!evidence.ok) return forged(`certificate ${said.txid}: ${evidence.fault.detail}`)
   const { txid } = evidence.value.beef.subject
@@ -93,17 +101,45 @@ export function checkCertificate(
       flaw: { kind: 'forged-block', detail: `certificate ${txid}: ${lie.fault.detail}` },
     }
   return weight.ok
-    ? { kind: 'stands', evidence: evidence.value, manifest: manifest.value, weight: weight.value }
+    ? {
+        kind: 'stands',
+        evidence: evidence.value,
+        manifest: manifest.value,
+        weight: weight.value,
+        partitions: partitionsOf(known),
+        open:
+          record.document === null
+            ? [
+                `the round document of certificate ${txid} is not given: what agents were asked was not compared`,
+              ]
+            : [],
+      }
     : forged(weight.fault.detail)
 }
 
-function withoutHistory({ txid, raw }: CertificateRecord): CheckedCertificate {
-  const stored = raw && readTransaction(raw)
-  if (stored !== null && !(stored.ok && stored.value.txid === txid))
+/** What the manifest names is checked all the same. */
+function withoutHistory(
+  { txid, raw }: CertificateRecord,
+  manifest: CertifiedManifest,
+  versionId: string,
+): CheckedCertificate {
+  if (raw === null)
+    return {
+      kind: 'flawed',
+      flaw: { kind: 'missing-certificate', detail: `nothing of certificate ${txid} is there` },
+    }
+  const stored = readTransaction(raw)
+  if (!(stored.ok && stored.value.txid === txid))
     return forged(`what is stored as certificate ${txid} is another transaction`)
+  const made = versionIdOf(manifest)
+  if (!made.ok || made.value !== versionId)
+    return forged(`the manifest is not the one of version ${versionId}`)
   return {
     kind: 'open',
-    why: `certificate ${txid} cannot be checked: something that it descends from is not there. After a reorganisation the next block brings it back`,
+    manifest,
+    open: [
+      `certificate ${txid} cannot be checked: something that it descends from is not there. After a reorganisation the next block brings it back`,
+    ],
   }
 }
 
@@ -161,6 +197,11 @@ function againstDocument(
   return assay.stateIn === (start?.stateIn ?? null)
     ? undefined
     : 'its manifest builds on another state than its round document'
+}
+
+function partitionsOf(known: KnownCertificate): RoundDocument['partitions'] {
+  const document = known.document()
+  return document?.ok ? document.value.partitions : []
 }
 
 function forged(detail: string): CheckedCertificate {

@@ -1,5 +1,6 @@
+import type { CertifiedManifest } from '../../core/certificate/manifest.ts'
 import { checkPacketBytes } from '../../core/log/packet.ts'
-import type { PacketHeader } from '../../core/log/packet-header.ts'
+import { type PacketHeader, packetId } from '../../core/log/packet-header.ts'
 import type { PolicySet } from '../../core/policy/policy-set.ts'
 import type { ProofLevel } from '../trust.ts'
 import { type PartitionState, remember } from './audit-state.ts'
@@ -24,6 +25,8 @@ export type CheckedPacket = {
   /** 0 where it is not made yet, or cannot be read. */
   readonly events: number
   readonly outcome: 'certified' | 'split' | 'in-flight' | 'unmade' | 'unreadable'
+  /** That its round was about, where its certificate holds. */
+  readonly partitions: readonly { readonly streamId: string; readonly partition: number }[]
   /** Of its certificate, where that holds. */
   readonly reached: { readonly level: ProofLevel; readonly shortfall: string | null } | null
 }
@@ -41,23 +44,33 @@ export function checkPacket(
   checks: PacketChecks,
 ): CheckedPacket {
   const gap = gapBefore(before, record.packetNo)
-  const start: PartitionState =
+  const ordered: PartitionState =
     gap.length === 0 ? before : { ...before, before: 'missing', totals: null, isAllThere: false }
-  const flaws: Flaw[] = [...gap, ...checkMark(start, record)]
+  const lost = record.header === null ? [] : lostBefore(ordered, record.packetNo)
+  const start: PartitionState =
+    lost.length === 0 ? ordered : { ...ordered, before: 'missing', isAllThere: false }
+  const flaws: Flaw[] = [...gap, ...lost, ...checkMark(start, record)]
   const marked = { ...start, nextPacket: record.packetNo + 1, totals: record.mark?.totals ?? null }
   if (record.header === null) return notMade(extent, marked, record, flaws)
   const read = readHeader(record.header)
   if (!read.ok) {
     const unread: Flaw = { kind: 'forged-header', detail: `its header cannot be read: ${read.fault.detail}` }
     const after: PartitionState = { ...marked, before: 'missing' }
-    return { after, flaws: [...flaws, unread], open: [], events: 0, outcome: 'unreadable', reached: null }
+    return {
+      after,
+      flaws: [...flaws, unread],
+      open: [],
+      events: 0,
+      outcome: 'unreadable',
+      partitions: [],
+      reached: null,
+    }
   }
 
   const header = read.value
-  const { packetId } = record
-  const link = start.before === 'missing' ? undefined : start.before
-  const forged = checkHeader(header, packetId, extent, record.packetNo, link)
-  const chained: PartitionState = { ...marked, before: { header, packetId: packetId ?? '' } }
+  const link = linkOf(start)
+  const forged = checkHeader(header, record.packetId, extent, record.packetNo, link)
+  const chained: PartitionState = { ...marked, before: { header, packetId: record.packetId ?? '' } }
   const outcome = outcomeOf(record)
   const counted: PartitionState =
     outcome === 'certified'
@@ -66,7 +79,15 @@ export function checkPacket(
   flaws.push(...missingLines(header, record))
   if (forged !== undefined) {
     const after = asStanding(counted, record)
-    return { after, flaws: [...flaws, forged], open: [], events: header.count, outcome, reached: null }
+    return {
+      after,
+      flaws: [...flaws, forged],
+      open: [],
+      events: header.count,
+      outcome,
+      partitions: [],
+      reached: null,
+    }
   }
   const unlike = record.mark === null ? undefined : againstMark(header, record.mark)
   if (unlike !== undefined) flaws.push(unlike)
@@ -89,6 +110,19 @@ function gapBefore({ nextPacket }: PartitionState, packetNo: number): Flaw[] {
   ]
 }
 
+/** Packets are made in their order: behind one that is there, none is still to be made. */
+function lostBefore({ before }: PartitionState, packetNo: number): Flaw[] {
+  if (before === null || before === 'missing' || 'header' in before) return []
+  const [first, last] = [before.unmade, packetNo - 1]
+  const which =
+    first === last ? `packet ${first} before it has` : `packets ${first} to ${last} before it have`
+  return [{ kind: 'omission', detail: `${which} a seal mark, and nothing else is there any more` }]
+}
+
+function linkOf({ before }: PartitionState) {
+  return before === null || (before !== 'missing' && 'header' in before) ? before : undefined
+}
+
 function checkMark({ totals }: PartitionState, { mark, appended }: PacketRecord): Flaw[] {
   return mark === null
     ? [{ kind: 'omission', detail: 'its seal mark is missing' }]
@@ -104,12 +138,19 @@ function notMade(
 ): CheckedPacket {
   const wasMade = standing !== null || packetNo < followed
   const lost: Flaw = { kind: 'omission', detail: 'it has a seal mark, and is not there any more' }
+  const isOneOfMany = marked.before !== null && marked.before !== 'missing' && 'unmade' in marked.before
+  const unmade = isOneOfMany ? marked.before : { unmade: packetNo }
   return {
-    after: { ...marked, before: 'missing', isAllThere: marked.isAllThere && !wasMade },
+    after: {
+      ...marked,
+      before: wasMade ? 'missing' : unmade,
+      isAllThere: marked.isAllThere && !wasMade,
+    },
     flaws: wasMade ? [...flaws, lost] : flaws,
     open: [],
     events: 0,
     outcome: 'unmade',
+    partitions: [],
     reached: null,
   }
 }
@@ -131,6 +172,15 @@ function checkStanding(
   { count }: PacketHeader,
   { packetNo, packetId, standing, certificate }: PacketRecord,
 ): Flaw[] {
+  const isStanding = standing !== null && standing.versionId !== null
+  // The first that the network has seen gives the packet its version, in one step; before that it is only written.
+  if (certificate !== null && certificate.state !== 'written' && !isStanding)
+    return [
+      {
+        kind: 'wrong-count',
+        detail: `certificate ${certificate.txid} of it is ${certificate.state}, and it counts as ${standing?.status ?? 'on no way to one'}`,
+      },
+    ]
   if (standing === null)
     return packetNo < followed
       ? [
@@ -170,7 +220,7 @@ function isBeingMadeAgain(status: string): boolean {
   return status !== 'certified'
 }
 
-type CheckedContents = Pick<CheckedPacket, 'after' | 'flaws' | 'open' | 'reached'>
+type CheckedContents = Pick<CheckedPacket, 'after' | 'flaws' | 'open' | 'partitions' | 'reached'>
 
 function checkCertified(
   before: PartitionState,
@@ -188,21 +238,24 @@ function checkCertified(
           `packet ${record.packetNo} of partition ${record.partition} has lost its certificate, and has no other one yet`,
         ]
       : []
-    return { after: asStanding(before, record), flaws: copies.flaws(), open, reached: null }
+    return { after: asStanding(before, record), flaws: copies.flaws(), open, partitions: [], reached: null }
   }
   const checked: CheckedCertificate = checkCertificate(header, said, checks.certificateOf(said.txid), checks)
-  if (checked.kind !== 'stands') {
-    const flaws = checked.kind === 'flawed' ? [checked.flaw] : []
-    const after = asStanding(before, record)
-    const open = checked.kind === 'open' ? [checked.why] : []
-    return { after, flaws: [...flaws, ...copies.flaws()], open, reached: null }
-  }
+  if (checked.kind === 'flawed')
+    return {
+      after: asStanding(before, record),
+      flaws: [checked.flaw, ...copies.flaws()],
+      open: [],
+      partitions: [],
+      reached: null,
+    }
 
-  const { manifest, evidence, weight } = checked
-  const { versionId, packetId } = evidence
+  const { manifest } = checked
+  const { versionId } = said
   const { stateOut } = manifest.provenance.assay
   const policySet = checks.policyOf(header.policyDigest)
-  const flaws = [...checkParent(before, checked), ...copies.ofLog()]
+  const parent = checkParent(before, manifest)
+  const flaws = [...parent.flaws, ...copies.ofLog()]
   if (record.output === null) {
     const { contentHash } = manifest.content
     flaws.push({ kind: 'missing-payload', detail: `its certified output, ${contentHash}, is not there` })
@@ -212,13 +265,17 @@ function checkCertified(
     flaws.push(...checkContents(header, sound, record.output, { manifest, versionId, policySet, reference }))
   }
   return {
-    after: remember(before, { packetId, versionId, stateOut }),
+    after: remember(before, { packetId: packetId(header), versionId, stateOut }),
     flaws,
-    open:
-      policySet === undefined
+    open: [
+      ...checked.open,
+      ...parent.open,
+      ...(policySet === undefined
         ? [`policy set ${header.policyDigest} is not given: what manifests say by it was not made again`]
-        : [],
-    reached: weight,
+        : []),
+    ],
+    partitions: checked.kind === 'stands' ? checked.partitions : [],
+    reached: checked.kind === 'stands' ? checked.weight : null,
   }
 }
 
@@ -252,36 +309,35 @@ function exactly(bytes: Uint8Array): Reference | undefined {
 /** A version descends from a packet before it, by the version and the state of that one. */
 function checkParent(
   { certified, isForgotten, isAllThere }: PartitionState,
-  { manifest }: Extract<CheckedCertificate, { kind: 'stands' }>,
-): Flaw[] {
+  manifest: CertifiedManifest,
+): Pick<CheckedContents, 'flaws' | 'open'> {
   const { parent, stateIn } = manifest.provenance.assay
-  if (parent === null) return []
+  const sound = { flaws: [], open: [] }
+  if (parent === null) return sound
   const known = certified.find(({ packetId }) => packetId === parent)
-  if (known === undefined)
-    return isForgotten || !isAllThere
-      ? []
-      : [
-          {
-            kind: 'forged-certificate',
-            detail: `its manifest builds on packet ${parent}, which no packet before it is`,
-          },
-        ]
+  if (known === undefined) {
+    if (!isAllThere) return sound
+    return isForgotten
+      ? {
+          flaws: [],
+          open: [`a manifest builds on packet ${parent}, which is none of the last ones before it`],
+        }
+      : forgedParent(`its manifest builds on packet ${parent}, which no packet before it is`)
+  }
   const [version] = manifest.lineage.parents
   if (version !== known.versionId)
-    return [
-      {
-        kind: 'forged-certificate',
-        detail: `its manifest descends from version ${version}, and packet ${parent} is certified as ${known.versionId}`,
-      },
-    ]
+    return forgedParent(
+      `its manifest descends from version ${version}, and packet ${parent} is certified as ${known.versionId}`,
+    )
   return known.stateOut === undefined || known.stateOut === stateIn
-    ? []
-    : [
-        {
-          kind: 'forged-certificate',
-          detail: `its manifest builds on state ${stateIn ?? 'of nothing'}, and packet ${parent} left ${known.stateOut ?? 'none'}`,
-        },
-      ]
+    ? sound
+    : forgedParent(
+        `its manifest builds on state ${stateIn ?? 'of nothing'}, and packet ${parent} left ${known.stateOut ?? 'none'}`,
+      )
+}
+
+function forgedParent(detail: string): Pick<CheckedContents, 'flaws' | 'open'> {
+  return { flaws: [{ kind: 'forged-certificate', detail }], open: [] }
 }
 
 /** Where its certificate does not hold, as it is said to be certified: what builds on it does so by that. */

@@ -33,7 +33,8 @@ export function whatHappened(
   if (reference === undefined) return byNumber(what, lines.length, count)
   const seen = eventIdsOf(lines)
   const wanted = reference.eventIds
-  const lost = wanted.findIndex(eventId => eventId !== null && !seen.includes(eventId))
+  const present = new Set(seen)
+  const lost = wanted.findIndex(eventId => eventId !== null && !present.has(eventId))
   if (lost >= 0 && seen.length < wanted.length)
     return {
       kind: 'omission',

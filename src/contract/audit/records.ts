@@ -19,6 +19,8 @@ export const RECORD_BYTES_MAX = 160 * 1024 * 1024
 export const EXPORT_PARTITIONS_MAX = 10_000
 /** In one record. */
 export const EXPORT_HEADERS_MAX = 2_000
+/** Of the last block of any chain that we can live to see. */
+const HEIGHT_MAX = 10_000_000
 
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/)
 const key = z.string().regex(/^0[23][0-9a-f]{64}$/)
@@ -68,7 +70,7 @@ export const opening = z.strictObject({
   /** Null: of all streams. */
   streamId: z.string().max(256).nullable(),
   /** Heights of the block headers that follow; null where none are kept. */
-  headers: z.strictObject({ first: whole, tip: whole }).nullable(),
+  headers: z.strictObject({ first: whole, tip: whole.max(HEIGHT_MAX) }).nullable(),
   partitions: z.array(extent).max(EXPORT_PARTITIONS_MAX),
 })
 

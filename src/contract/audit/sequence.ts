@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { accepted, type Outcome } from '../../core/fault.ts'
+import { accepted, FaultError, type Outcome } from '../../core/fault.ts'
 import {
   EXPORT_HEADERS_MAX,
   type ExportRecord,
@@ -17,7 +17,7 @@ export type ExportSource = {
   headers(from: number, count: number): Promise<Uint8Array>
   /**
    * Packets from one on, at least one where any of the range is there, each behind the policies and certificates that it needs and
-   * that were not given in the same answer. It may end before `to`; then it is asked again.
+   * that were not given in the same answer to a packet of its page. It may end before `to`; then it is asked again.
    */
   packets(range: PacketRange): AsyncIterable<ExportRecord>
 }
@@ -99,6 +99,10 @@ export async function* exportRecords(
     const headers = await source.headers(place.height, count)
     // The chain has become shorter meanwhile: what there is, is told.
     if (headers.length === 0) break
+    if (headers.length % 80 !== 0 || headers.length > 80 * count)
+      throw new FaultError(
+        unreadable(`${count} block headers were asked for, and ${headers.length} bytes answered`).fault,
+      )
     yield told({ kind: 'headers', firstHeight: place.height, headers })
   }
   for (;;) {
@@ -107,12 +111,26 @@ export async function* exportRecords(
     const { at, packetNo: before } = place
     const { streamId, partition, marks } = extent
     if (before < marks)
-      for await (const record of source.packets({ streamId, partition, from: before, to: marks }))
+      for await (const record of source.packets({ streamId, partition, from: before, to: marks })) {
+        if (place.at !== at || !isWanted(record, { streamId, partition, from: place.packetNo, to: marks }))
+          throw new FaultError(
+            unreadable(
+              `packets of stream "${streamId}", partition ${partition}, were asked for from ${before} on, and something else was answered`,
+            ).fault,
+          )
         if (!isGiven(place, record)) yield told(record)
+      }
     // Nothing more is there, though it should be: whoever checks sees what is missing.
     if (place.at === at && place.packetNo === before) place = inPartition(place, at + 1)
   }
   yield told({ kind: 'closing', records: place.records })
+}
+
+/** One of the packets that are asked for, or what one needs. */
+function isWanted(record: ExportRecord, { streamId, partition, from, to }: PacketRange): boolean {
+  if (record.kind !== 'packet') return record.kind === 'policy' || record.kind === 'certificate'
+  const isThere = record.streamId === streamId && record.partition === partition
+  return isThere && record.packetNo >= from && record.packetNo < to
 }
 
 function behindPacket(before: Cursor, { streamId, partition, packetNo }: PacketRecord): Cursor {
@@ -122,9 +140,11 @@ function behindPacket(before: Cursor, { streamId, partition, packetNo }: PacketR
   )
   const at = found < 0 ? before.at : found
   const next = packetNo + 1
-  if (next >= (extents[at]?.marks ?? 0)) return inPartition(before, at + 1)
+  // No block headers come behind packets, also where there were fewer than announced.
+  const behind = { ...before, height: null }
+  if (next >= (extents[at]?.marks ?? 0)) return inPartition(behind, at + 1)
   const isSamePage = at === before.at && pageOf(next) === pageOf(before.packetNo)
-  return { ...before, at, packetNo: next, given: isSamePage ? before.given : [] }
+  return { ...behind, at, packetNo: next, given: isSamePage ? before.given : [] }
 }
 
 function inPartition(before: Cursor, at: number): Cursor {
@@ -140,6 +160,7 @@ function heightAfter({ opening }: Cursor, next: number): number | null {
   return opening?.headers == null || next > opening.headers.tip ? null : next
 }
 
-function pageOf(packetNo: number): number {
+/** What packets need is given once in each. */
+export function pageOf(packetNo: number): number {
   return Math.floor(packetNo / PAGE_PACKETS)
 }
