@@ -72,6 +72,16 @@ export function openDeliveryStore(deps: DeliveryStoreDeps): DeliveryStore {
       })
       return rows.flatMap(row => heldOf(row, deps) ?? [])
     },
+    async countUnheld() {
+      const { rows } = await pool.query<{ count: number }>({
+        name: 'subscriptions-unheld',
+        text: `select count(*)::integer as count from overlay_event_subscriptions as free
+          where subscription_type = 'webhook' and subscription_status = 'active' and (holder is null or not exists (
+            select from subscription_holders as there where there.holder = free.holder and there.until_ms > $1))`,
+        values: [now()],
+      })
+      return rows[0]?.count ?? 0
+    },
     begin: (held, { webhookId, position }, from) =>
       ours(pool, {
         name: 'subscriptions-begin',

@@ -53,6 +53,8 @@ export type DeliveryStore = {
   leave(holder: string): Promise<void>
   /** Webhooks that are active, and that no process holds which is there; or this one, and does not know of it. */
   take(holder: string, limit: number, known: readonly string[]): Promise<readonly Held[]>
+  /** Webhooks that are active, and that no process holds which is there. */
+  countUnheld(): Promise<number>
   /** From then on the delivery is tried under this id, from here up to its place, by whoever holds it. */
   begin(held: Held, pending: Pending, from: string): Promise<boolean>
   settle(held: Held, settled: Settled): Promise<boolean>

@@ -198,6 +198,7 @@ function openLog({ wanted, passedBy = [] }: { wanted: readonly number[]; passedB
       stay: async () => new Map(),
       leave: async () => undefined,
       take: async () => [],
+      countUnheld: async () => 0,
       consented: async () => true,
       expire: async () => 0,
       async begin(_held, pending, position) {
