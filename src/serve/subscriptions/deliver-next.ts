@@ -1,5 +1,6 @@
 import { accepted, type Outcome, orThrow } from '../../core/fault.ts'
 import type { Reader } from '../../core/registry/may-read.ts'
+import type { ReadPieces } from '../live/piece.ts'
 import type { KnownPartition } from '../live/ports.ts'
 import { openTokenWriter, type Positions, readResumeToken } from '../live/resume-token.ts'
 import { type Answer, type DeliveryState, decideAfter } from './after-answer.ts'
@@ -40,6 +41,8 @@ export type DeliverDeps = Pick<
 > & {
   readonly reader: Reader
   readonly partitions: ReadonlyMap<number, KnownPartition>
+  /** For what has no end but where the tracks have theirs. */
+  readonly readShared: ReadPieces
   /** The receiver's host has answered, or nobody has. */
   onCalled(hasAnswered: boolean): void
   readonly stop: AbortSignal
@@ -86,9 +89,10 @@ async function deliverFresh(one: Kept, deps: DeliverDeps): Promise<boolean> {
       ...{ filter: held.filter, from: one.position, isFresh: one.isFresh, turn: one.turn++ },
       bounds: { events: held.state.batchNow, bytes: deps.bounds.batchBytes },
     },
-    deps,
+    { ...deps, readPieces: deps.readShared },
   )
-  one.isAwake = batch.isMore
+  // Somebody may have woken it meanwhile.
+  one.isAwake ||= batch.isMore
   if (batch.messages.length === 0) return goOn(one, batch.position, batch.isFresh, deps)
   const pending = { webhookId: `msg_${deps.newId()}`, position: tokenOf(batch.position, deps) }
   return send(one, { pending, batch }, deps)

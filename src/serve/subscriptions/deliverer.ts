@@ -102,7 +102,7 @@ export function openDeliverer(deps: DelivererDeps): Deliverer {
     const isOurs = await deliverNext(one, {
       ...deps,
       ...{ reader, partitions, stop: stopping.signal },
-      readPieces: one.held.pending === null ? sharing.read : deps.readPieces,
+      readShared: sharing.read,
       onCalled: hasAnswered => (hasAnswered ? hosts.answered(host) : hosts.failed(host)),
     })
     if (isOurs || kept.get(one.held.subscriptionId) !== one) return

@@ -172,7 +172,14 @@ function openLog({ wanted, passedBy = [] }: { wanted: readonly number[]; passedB
   }
   let [one, isAsked] = [kept(log.row), false]
   const deps: Omit<DeliverDeps, 'partitions'> = {
-    ...{ readPieces, positions, source: 'urn:log', retryMs: [1, 1, 1], reader: { tenantIds: [] } },
+    ...{
+      readPieces,
+      readShared: readPieces,
+      positions,
+      source: 'urn:log',
+      retryMs: [1, 1, 1],
+      reader: { tenantIds: [] },
+    },
     readEnds: async tracks => tracks.map(({ stage }) => ({ at: stage === 'news' ? 0 : 8, line: 0 })),
     bounds: { heldMax: 1, atOnce: 1, perHostAtOnce: 1, batchBytes: 1_000_000, partitionsMax: 200 },
     now: () => 1_000,
