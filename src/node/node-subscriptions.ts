@@ -201,7 +201,7 @@ function startDelivering(
   }
 }
 
-const nobody = { held: () => 0, failingSinceMs: () => undefined, openCircuits: () => 0 }
+const nobody = { held: () => 0, unheld: () => 0, failingSinceMs: () => undefined, openCircuits: () => 0 }
 
 /** As a name of DNS, which is what CloudEvents asks for. */
 function originOf({ ASSAY_PUBLIC_URL: url, ASSAY_NODE_NAME: name }: SubscriptionSettings): string {

@@ -5,7 +5,7 @@ import type { DelivererEvents } from '../serve/subscriptions/ports.ts'
 /** What a scrape shows of deliveries to webhooks. */
 export function subscriptionMetrics(
   registry: Registry,
-  deliverer: () => Pick<Deliverer, 'held' | 'failingSinceMs' | 'openCircuits'>,
+  deliverer: () => Pick<Deliverer, 'held' | 'unheld' | 'failingSinceMs' | 'openCircuits'>,
   { now, onFailure }: { now(): number } & Pick<DelivererEvents, 'onFailure'>,
 ): DelivererEvents {
   const registers = [registry]
@@ -19,6 +19,11 @@ export function subscriptionMetrics(
       },
     })
   gauge('assay_webhooks_held', 'webhooks that this process delivers to', () => deliverer().held())
+  gauge(
+    'assay_webhooks_unheld',
+    'active webhooks that nobody delivers to, because every process holds as many as it may',
+    () => deliverer().unheld(),
+  )
   gauge(
     'assay_webhooks_open_circuits',
     'hosts of webhooks that do not answer, and are left alone for a while',

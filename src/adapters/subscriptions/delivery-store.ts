@@ -72,12 +72,22 @@ export function openDeliveryStore(deps: DeliveryStoreDeps): DeliveryStore {
       })
       return rows.flatMap(row => heldOf(row, deps) ?? [])
     },
-    begin: (held, { webhookId, position }) =>
+    async countUnheld() {
+      const { rows } = await pool.query<{ count: number }>({
+        name: 'subscriptions-unheld',
+        text: `select count(*)::integer as count from overlay_event_subscriptions as free
+          where subscription_type = 'webhook' and subscription_status = 'active' and (holder is null or not exists (
+            select from subscription_holders as there where there.holder = free.holder and there.until_ms > $1))`,
+        values: [now()],
+      })
+      return rows[0]?.count ?? 0
+    },
+    begin: (held, { webhookId, position }, from) =>
       ours(pool, {
         name: 'subscriptions-begin',
-        text: `update overlay_event_subscriptions set pending_id = $3, pending_position = $4
-          where ${isOurs} and (expires_at is null or expires_at > to_timestamp($5::bigint / 1000.0))`,
-        values: [...who(held), webhookId, position, now()],
+        text: `update overlay_event_subscriptions set pending_id = $3, pending_position = $4, position = $5
+          where ${isOurs} and (expires_at is null or expires_at > to_timestamp($6::bigint / 1000.0))`,
+        values: [...who(held), webhookId, position, from, now()],
       }),
     settle: (held, settled) => settle(pool, held, settled, now()),
     consented: (held, ratePerMinute) =>
@@ -88,7 +98,7 @@ export function openDeliveryStore(deps: DeliveryStoreDeps): DeliveryStore {
           where ${isOurs}`,
         values: [...who(held), ratePerMinute],
       }),
-    setAside: (held, settled, { webhookId, until, eventIds, status, why }) =>
+    setAside: (held, settled, { webhookId, from, until, eventIds, status, why }) =>
       inTransaction(
         pool,
         async db => {
@@ -101,7 +111,7 @@ export function openDeliveryStore(deps: DeliveryStoreDeps): DeliveryStore {
               select $1, $2, $3, $4, $5, $6, $7, $8
                 where (select count(*) from subscription_dead_letters where subscription_id = $1) < $9`,
             values: [
-              ...[held.subscriptionId, webhookId, held.position, until, [...eventIds], now(), status, why],
+              ...[held.subscriptionId, webhookId, from, until, [...eventIds], now(), status, why],
               deadLettersMax,
             ],
           })
@@ -124,6 +134,14 @@ export function openDeliveryStore(deps: DeliveryStoreDeps): DeliveryStore {
       })
       return rows[0]
     },
+    shortenLetter: (held, { number, webhookId, from }) =>
+      ours(pool, {
+        name: 'subscriptions-letter-shorter',
+        text: `update subscription_dead_letters set webhook_id = $4, from_position = $5
+          where subscription_id = $1 and number = $3
+            and exists (select from overlay_event_subscriptions where ${isOurs})`,
+        values: [...who(held), number, webhookId, from],
+      }),
     settleLetter: (held, { number }, outcome) =>
       outcome === 'arrived'
         ? ours(pool, {

@@ -76,11 +76,11 @@ export function decideAfter(answer: Answer, state: DeliveryState, context: Decis
 function decideRefused(
   status: number,
   why: string,
-  { refusals, refusedInARow, attempts }: DeliveryState,
+  { refusals, refusedInARow, attempts, batchMax }: DeliveryState,
   { nowMs, chance, count, retryMs }: DecisionContext,
 ): Decision {
   // One of them may be to blame for all.
-  if (count > 1) return { kind: 'smaller', batchNow: Math.floor(count / 2), why }
+  if (count > 1) return { kind: 'smaller', batchNow: Math.min(batchMax, Math.floor(count / 2)), why }
   const times = refusals + 1
   const waitMs = retryMs[refusals]
   if (times < REFUSALS_MAX && waitMs !== undefined)

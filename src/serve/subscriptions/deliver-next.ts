@@ -1,5 +1,6 @@
 import { accepted, type Outcome, orThrow } from '../../core/fault.ts'
 import type { Reader } from '../../core/registry/may-read.ts'
+import type { ReadPieces } from '../live/piece.ts'
 import type { KnownPartition } from '../live/ports.ts'
 import { openTokenWriter, type Positions, readResumeToken } from '../live/resume-token.ts'
 import { type Answer, type DeliveryState, decideAfter } from './after-answer.ts'
@@ -40,6 +41,8 @@ export type DeliverDeps = Pick<
 > & {
   readonly reader: Reader
   readonly partitions: ReadonlyMap<number, KnownPartition>
+  /** For what has no end but where the tracks have theirs. */
+  readonly readShared: ReadPieces
   /** The receiver's host has answered, or nobody has. */
   onCalled(hasAnswered: boolean): void
   readonly stop: AbortSignal
@@ -86,9 +89,10 @@ async function deliverFresh(one: Kept, deps: DeliverDeps): Promise<boolean> {
       ...{ filter: held.filter, from: one.position, isFresh: one.isFresh, turn: one.turn++ },
       bounds: { events: held.state.batchNow, bytes: deps.bounds.batchBytes },
     },
-    deps,
+    { ...deps, readPieces: deps.readShared },
   )
-  one.isAwake = batch.isMore
+  // Somebody may have woken it meanwhile.
+  one.isAwake ||= batch.isMore
   if (batch.messages.length === 0) return goOn(one, batch.position, batch.isFresh, deps)
   const pending = { webhookId: `msg_${deps.newId()}`, position: tokenOf(batch.position, deps) }
   return send(one, { pending, batch }, deps)
@@ -102,9 +106,11 @@ async function goOn(one: Kept, position: Positions, isFresh: boolean, deps: Deli
   one.unsavedSinceMs ??= now()
   if (now() - one.unsavedSinceMs < UNSAVED_MS_MAX) return true
   one.unsavedSinceMs = undefined
-  const { state } = one.held
-  return store.settle(one.held, {
-    ...{ position: tokenOf(position, deps), state, nextTryMs: 0, lastError: null, arrived: 0 },
+  const { held } = one
+  const written = tokenOf(position, deps)
+  one.held = { ...held, position: written }
+  return store.settle(held, {
+    ...{ position: written, state: held.state, nextTryMs: 0, lastError: null, arrived: 0 },
   })
 }
 
@@ -121,9 +127,16 @@ async function deliverAgain(one: Kept, pending: Pending, deps: DeliverDeps): Pro
     deps,
   )
   one.isAwake = true
-  if (batch.messages.length > 0) return send(one, { pending, batch: { ...batch, position: until } }, deps)
+  if (batch.messages.length > 0) {
+    if (!batch.isMore) return send(one, { pending, batch }, deps)
+    // A packet that was passed by is there by now: that is more than it was, and other deliveries.
+    one.held = { ...held, pending: null, state: { ...held.state, refusals: 0 } }
+    return deliverFresh(one, deps)
+  }
+  if (batch.isMore) return goOn(one, batch.position, batch.isFresh, deps)
   // What it was about may not be read by its owner any more, or was let go.
-  return arrive(one, { position: until, isFresh: false, arrived: 0, batchNow: held.state.batchNow }, deps)
+  const { position, isFresh } = batch
+  return arrive(one, { position, isFresh, arrived: 0, batchNow: held.state.batchNow }, deps)
 }
 
 type Sent = {
@@ -135,9 +148,11 @@ async function send(one: Kept, { pending, batch }: Sent, deps: DeliverDeps): Pro
   const { store, events } = deps
   const { held } = one
   const body = deliveryBody(batch.messages, { source: deps.source, isBatch: held.state.batchMax > 1 })
-  // Before it leaves: after a crash the same goes again, under the same id.
-  if (!(await store.begin(held, pending))) return false
-  one.held = { ...held, pending }
+  // Before it leaves: after a crash the same goes again, from the same place and under the same id.
+  const from = tokenOf(one.position, deps)
+  if (!(await store.begin(held, pending, from))) return false
+  one.held = { ...held, pending, position: from }
+  one.unsavedSinceMs = undefined
   const answer = await call(one, { ...body, webhookId: pending.webhookId }, deps)
   if (deps.stop.aborted) return true
   one.isAwake = true
@@ -216,17 +231,19 @@ async function setAside(
 ): Promise<boolean | 'full'> {
   const { held } = one
   const refusedInARow = held.state.refusedInARow + 1
+  const from = tokenOf(one.position, deps)
+  const until = tokenOf(batch.position, deps)
   const settled: Settled = {
-    ...{ position: pending.position, pending: null, nextTryMs: 0, lastError: why, arrived: 0 },
+    ...{ position: until, pending: null, nextTryMs: 0, lastError: why, arrived: 0 },
     state: { ...well(held.state), refusedInARow },
   }
-  const letter = { webhookId: pending.webhookId, until: pending.position, eventIds, status, why }
+  const letter = { webhookId: pending.webhookId, from, until, eventIds, status, why }
   const set = await deps.store.setAside(held, settled, letter)
   if (set !== true) return set
   one.position = batch.position
   one.isFresh = batch.isFresh
   one.dueMs = 0
-  one.held = { ...held, pending: null, state: settled.state, position: pending.position }
+  one.held = { ...held, pending: null, state: settled.state, position: until }
   return true
 }
 
@@ -292,13 +309,20 @@ async function deliverLetter(one: Kept, letter: DeadLetter, deps: DeliverDeps): 
     },
     deps,
   )
+  const left = { ...letter, from: tokenOf(batch.position, deps) }
   // Nothing that its owner may read, or asks for, is left of it.
-  if (batch.messages.length === 0) return deps.store.settleLetter(held, letter, 'arrived')
+  if (batch.messages.length === 0)
+    return batch.isMore
+      ? deps.store.shortenLetter(held, left)
+      : deps.store.settleLetter(held, letter, 'arrived')
   const body = deliveryBody(batch.messages, { source: deps.source, isBatch: held.state.batchMax > 1 })
   const answer = await call(one, { ...body, webhookId: letter.webhookId }, deps)
   if (deps.stop.aborted) return true
   const hasArrived = answer.status !== undefined && answer.status >= 200 && answer.status <= 299
   deps.events.onTried(hasArrived ? 'delivered' : 'failed')
+  // Under its own id receivers would take the next part for one that they have.
+  if (hasArrived && batch.isMore)
+    return deps.store.shortenLetter(held, { ...left, webhookId: `msg_${deps.newId()}` })
   return deps.store.settleLetter(held, letter, hasArrived ? 'arrived' : answer)
 }
 

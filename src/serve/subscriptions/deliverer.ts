@@ -13,6 +13,8 @@ export type Deliverer = {
   /** Begins what is due. Nothing waits for a receiver but its own subscription. */
   look(): Promise<void>
   held(): number
+  /** Active ones that no process delivers, as far as this one has looked: only where it has no room. */
+  unheld(): number
   /** Since when the one fails that has failed longest; undefined where none does. */
   failingSinceMs(): number | undefined
   openCircuits(): number
@@ -22,15 +24,20 @@ export type Deliverer = {
 /** Between two times that this process says it is there. */
 const STAY_MS = 1_000
 const ACCESS_MS = 1_000
+/** One owner's deliveries are that part of all at most, so that none takes everybody's turn. */
+const OWNERS_PART = 1 / 4
 
 export function openDeliverer(deps: DelivererDeps): Deliverer {
   const { store, hosts, bounds, now, holder, events } = deps
   const kept = new Map<string, Kept>()
-  const underWay = new Map<string, { readonly host: string; readonly done: Promise<void> }>()
+  const underWay = new Map<
+    string,
+    { readonly host: string; readonly ownerKey: string; readonly done: Promise<void> }
+  >()
   const stopping = new AbortController()
   const sharing = openSharedReading(deps.readPieces)
   const access = openAccess(deps)
-  let [isWoken, stayedMs, isTaking] = [true, Number.NEGATIVE_INFINITY, true]
+  let [isWoken, stayedMs, isTaking, unheld] = [true, Number.NEGATIVE_INFINITY, true, 0]
 
   const stayAndTake = async () => {
     if (now() - stayedMs >= STAY_MS) {
@@ -42,6 +49,11 @@ export function openDeliverer(deps: DelivererDeps): Deliverer {
     }
     if (!isTaking) return
     isTaking = false
+    await take()
+    unheld = kept.size < bounds.heldMax ? 0 : await store.countUnheld()
+  }
+
+  const take = async () => {
     const taken = await store.take(holder, bounds.heldMax - kept.size, [...kept.keys()])
     // What was held here before, and changed since, is taken anew.
     for (const held of taken) {
@@ -51,14 +63,18 @@ export function openDeliverer(deps: DelivererDeps): Deliverer {
     }
   }
 
-  const busyAt = (host: string) => {
-    let busy = 0
-    for (const each of underWay.values()) if (each.host === host) busy += 1
-    return busy
+  const busy = (of: { readonly host?: string; readonly ownerKey?: string }) => {
+    let count = 0
+    for (const each of underWay.values())
+      if (each.host === of.host || each.ownerKey === of.ownerKey) count += 1
+    return count
   }
 
-  const mayCall = (host: string) =>
-    !hosts.isResting(host) && busyAt(host) < (hosts.hasAnswered(host) ? bounds.perHostAtOnce : 1)
+  const perOwnerAtOnce = Math.max(1, Math.floor(bounds.atOnce * OWNERS_PART))
+  const mayCall = (host: string, ownerKey: string) =>
+    !hosts.isResting(host) &&
+    busy({ host }) < (hosts.hasAnswered(host) ? bounds.perHostAtOnce : 1) &&
+    busy({ ownerKey }) < perOwnerAtOnce
 
   const begin = (one: Kept, host: string) => {
     const id = one.held.subscriptionId
@@ -78,7 +94,7 @@ export function openDeliverer(deps: DelivererDeps): Deliverer {
         }
         if (one.isAwake) deps.lookSoon()
       })
-    underWay.set(id, { host, done })
+    underWay.set(id, { host, ownerKey: one.held.ownerKey, done })
   }
 
   const work = async (one: Kept, host: string) => {
@@ -86,7 +102,7 @@ export function openDeliverer(deps: DelivererDeps): Deliverer {
     const isOurs = await deliverNext(one, {
       ...deps,
       ...{ reader, partitions, stop: stopping.signal },
-      readPieces: one.held.pending === null ? sharing.read : deps.readPieces,
+      readShared: sharing.read,
       onCalled: hasAnswered => (hasAnswered ? hosts.answered(host) : hosts.failed(host)),
     })
     if (isOurs || kept.get(one.held.subscriptionId) !== one) return
@@ -112,10 +128,11 @@ export function openDeliverer(deps: DelivererDeps): Deliverer {
         if (underWay.size >= bounds.atOnce) return
         if (!one.isAwake || one.dueMs > now() || underWay.has(id)) continue
         const { host } = new URL(one.held.callbackUrl)
-        if (mayCall(host)) begin(one, host)
+        if (mayCall(host, one.held.ownerKey)) begin(one, host)
       }
     },
     held: () => kept.size,
+    unheld: () => unheld,
     failingSinceMs() {
       const since = [...kept.values()].flatMap(({ held }) => held.state.failingSinceMs ?? [])
       return since.length === 0 ? undefined : Math.min(...since)

@@ -17,6 +17,8 @@ export function deliveryBody(
   messages: readonly Pick<BatchMessage, 'json' | 'at'>[],
   { source, isBatch }: { readonly source: string; readonly isBatch: boolean },
 ): DeliveryBody {
+  if (!isBatch && messages.length !== 1)
+    throw new Error(`a delivery of one message cannot hold ${messages.length}; read it with a bound of one`)
   const read = messages.map(({ json, at }) => {
     const said: Said = JSON.parse(json)
     return { json, at, said }

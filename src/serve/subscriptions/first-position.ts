@@ -27,6 +27,8 @@ export async function firstPosition(
     const read = readResumeToken(from, positions)
     return read.ok ? accepted(from) : read
   }
+  if (Number.isNaN(sinceMs))
+    return refused('query-invalid', `there is no such time as ${from}; take one like 2030-01-31T00:00:00Z`)
   const partitions = new Map((await readPartitions()).map(each => [each.partitionId, each]))
   const tracks = tracksFor(filter, reader, partitions)
   const count = new Set(tracks.map(({ partitionId }) => partitionId)).size

@@ -53,8 +53,10 @@ export type DeliveryStore = {
   leave(holder: string): Promise<void>
   /** Webhooks that are active, and that no process holds which is there; or this one, and does not know of it. */
   take(holder: string, limit: number, known: readonly string[]): Promise<readonly Held[]>
-  /** From then on the delivery is tried under this id, up to this place, by whoever holds it. */
-  begin(held: Held, pending: Pending): Promise<boolean>
+  /** Webhooks that are active, and that no process holds which is there. */
+  countUnheld(): Promise<number>
+  /** From then on the delivery is tried under this id, from here up to its place, by whoever holds it. */
+  begin(held: Held, pending: Pending, from: string): Promise<boolean>
   settle(held: Held, settled: Settled): Promise<boolean>
   /** Consent is given, at so many deliveries a minute at most where that is said. */
   consented(held: Held, ratePerMinute: number | null): Promise<boolean>
@@ -62,6 +64,8 @@ export type DeliveryStore = {
   setAside(held: Held, settled: Settled, letter: NewDeadLetter): Promise<boolean | 'full'>
   /** The one to be delivered once more that was asked for first. */
   letterDue(held: Held): Promise<DeadLetter | undefined>
+  /** A part of it is done with: what is left begins there, and goes under this id. */
+  shortenLetter(held: Held, letter: DeadLetter): Promise<boolean>
   /** `arrived`: it is gone; else it stays, with why, until somebody asks again. */
   settleLetter(held: Held, letter: DeadLetter, outcome: 'arrived' | Answer): Promise<boolean>
   /** Those whose time is over are expired. Resolves with how many. */
@@ -70,6 +74,7 @@ export type DeliveryStore = {
 
 export type NewDeadLetter = {
   readonly webhookId: string
+  readonly from: string
   readonly until: string
   readonly eventIds: readonly string[]
   readonly status: number

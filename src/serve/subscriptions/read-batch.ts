@@ -1,4 +1,4 @@
-import { beginning, type Place, type Track, trackNumber } from '../../core/live/track.ts'
+import { beginning, comparePlaces, type Place, type Track, trackNumber } from '../../core/live/track.ts'
 import type { Reader } from '../../core/registry/may-read.ts'
 import { sayToSubscribers } from '../live/event-messages.ts'
 import type { LiveFilter } from '../live/live-filter.ts'
@@ -15,7 +15,7 @@ export type BatchQuestion = {
   readonly reader: Reader
   readonly partitions: ReadonlyMap<number, KnownPartition>
   readonly from: Positions
-  /** Of a delivery that is tried again: neither less nor more than it was. */
+  /** Of a delivery that is tried again: not beyond where it ended. */
   readonly until?: Positions | undefined
   /** Nobody has held the position against the log yet. */
   readonly isFresh: boolean
@@ -28,6 +28,7 @@ export type ReadBatch = {
   readonly messages: readonly BatchMessage[]
   /** Where its reader stands with all of it. */
   readonly position: Positions
+  /** At once; up to `until`, where that is said. */
   readonly isMore: boolean
   /** Its place on some track is still to be held against the log. */
   readonly isFresh: boolean
@@ -43,7 +44,7 @@ export async function readBatch(
   const followed = followedOf(tracks, question)
   const started = await placesToGoOn(from, { reader, followed }, readEnds)
   const gaps = [...started.gaps].filter(([number]) => until === undefined || until.places.has(number))
-  const told = gaps.slice(0, until === undefined ? bounds.events : gaps.length).map(
+  const told = gaps.slice(0, bounds.events).map(
     ([track, said]): BatchMessage => ({
       ...{ track, json: JSON.stringify(said), sinceMs: null },
       at: started.places.get(track) ?? beginning,
@@ -65,7 +66,7 @@ export async function readBatch(
     }),
     sayToSubscribers,
     filter,
-    until === undefined ? { ...bounds, events: bounds.events - told.length } : unbounded,
+    { ...bounds, events: bounds.events - told.length },
   )
   // Where it stood on what it may not follow any more is kept, for the day that it may again, while there is room.
   const places = new Map(from.places)
@@ -73,6 +74,12 @@ export async function readBatch(
   for (const [number, place] of started.places) if (!started.gaps.has(number)) places.set(number, place)
   for (const { track, at } of told) places.set(track, at)
   for (const [number, place] of batch.places) places.set(number, place)
+  const isMore = batch.isFull || told.length < gaps.length || read.some(({ more }) => more)
+  // What may not be followed now was not read, and so its place stays.
+  const ends = [...(until?.places ?? [])].filter(([number]) => followed.has(number))
+  const isBehind = ends.some(([number, end]) => comparePlaces(places.get(number) ?? beginning, end) < 0)
+  const isShort = isMore && isBehind
+  if (!isShort) for (const [number, end] of ends) places.set(number, end)
   return {
     messages: [...told, ...batch.messages].sort((a, b) => a.track - b.track),
     position: {
@@ -80,7 +87,7 @@ export async function readBatch(
       places: fitting(places, followed),
     },
     isFresh: isFresh && told.length < gaps.length,
-    isMore: batch.isFull || told.length < gaps.length || read.some(({ more }) => more),
+    isMore: until === undefined ? isMore : isShort,
   }
 }
 
@@ -93,8 +100,6 @@ function fitting(
 ): ReadonlyMap<number, Place> {
   return places.size <= PLACES_MAX ? places : new Map([...places].filter(([number]) => followed.has(number)))
 }
-
-const unbounded: BatchBounds = { events: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY }
 
 /** How many partitions the filter leads to. */
 export function countPartitions({
