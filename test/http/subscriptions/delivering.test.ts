@@ -69,8 +69,15 @@ describe('a webhook', () => {
     await bed.webhook(receiver)
     const ids = await bed.certify(2)
     expect(await took(receiver, 1)).toEqual(ids.slice(0, 1))
-    bed.time.pass(61_000)
-    expect(await took(receiver, 2)).toEqual(ids)
+    let passedMs = 0
+    await until(() => {
+      if (eventsTaken(receiver).length >= 2) return true
+      bed.time.pass(1_000)
+      passedMs += 1_000
+      return false
+    })
+    expect(eventsTaken(receiver)).toEqual(ids)
+    expect(passedMs).toBeGreaterThanOrEqual(60_000)
   })
 
   test('is signed so that the stock library verifies it, with each secret while they are changed', async () => {
