@@ -26,9 +26,11 @@ export const inflateLimits: InflateLimits = { bytesMax: 8 * 1024 * 1024, ratioMa
 
 /** So much may come of any body, however small: it does no harm, and a few equal events do shrink to nothing. */
 export const RATIO_FREE_BYTES = 1024 * 1024
-/** Below this handing a body to another thread costs more than it saves. */
+/** What is not longer, unpacked, costs less at once than handing it to another thread. A longer one would keep others waiting. */
 const SYNC_BYTES_MAX = 1024 * 1024
 const CHUNK_BYTES = 64 * 1024
+/** Another thread hands over so much at once: what it costs here is by the piece. */
+const HANDED_OVER_BYTES = 256 * 1024
 
 /** One at most: an encoding inside of another serves those who hide a bomb, and nobody else. */
 export function encodingOf(contentEncoding: string | undefined): Outcome<Encoding> {
@@ -57,7 +59,10 @@ export async function inflate(
   limits: InflateLimits = inflateLimits,
 ): Promise<Outcome<Uint8Array>> {
   if (encoding === 'identity') return accepted(bytes)
-  if (bytes.length < SYNC_BYTES_MAX) return inflateNow(bytes, encoding, limits)
+  if (bytes.length < SYNC_BYTES_MAX) {
+    const now = inflateNow(bytes, encoding, limits)
+    if (now !== 'longer') return now
+  }
   try {
     const pieces: Uint8Array[] = []
     for await (const piece of inflateStream(inPieces(bytes), encoding, limits)) pieces.push(piece)
@@ -119,17 +124,18 @@ function inflateNow(
   bytes: Uint8Array,
   encoding: Exclude<Encoding, 'identity'>,
   limits: InflateLimits,
-): Outcome<Uint8Array> {
+): Outcome<Uint8Array> | 'longer' {
   const room = roomFor(bytes.length, limits)
+  const maxOutputLength = Math.min(room, SYNC_BYTES_MAX)
   try {
     const { buffer, engine } = withInfo.parse(
-      inflateSyncOf(encoding, bytes)(bytes, { maxOutputLength: room, chunkSize: CHUNK_BYTES, info: true }),
+      inflateSyncOf(encoding, bytes)(bytes, { maxOutputLength, chunkSize: CHUNK_BYTES, info: true }),
     )
     if (engine.bytesWritten < bytes.length) return { ok: false, fault: followed(encoding) }
     return accepted(plain(buffer))
   } catch (error) {
     if (errorCode(error) === 'ERR_BUFFER_TOO_LARGE')
-      return { ok: false, fault: tooMuch(room, bytes.length, limits) }
+      return maxOutputLength < room ? 'longer' : { ok: false, fault: tooMuch(room, bytes.length, limits) }
     if (isFromZlib(error)) return { ok: false, fault: broken(encoding) }
     throw error
   }
@@ -148,7 +154,7 @@ function inflateSyncOf(encoding: Exclude<Encoding, 'identity'>, head: Uint8Array
 }
 
 function inflaterOf(encoding: Exclude<Encoding, 'identity'>, head: Uint8Array) {
-  const options = { chunkSize: CHUNK_BYTES }
+  const options = { chunkSize: HANDED_OVER_BYTES }
   if (encoding === 'br') return createBrotliDecompress(options)
   if (encoding === 'gzip') return createGunzip(options)
   return hasZlibHeader(head) ? createInflate(options) : createInflateRaw(options)
