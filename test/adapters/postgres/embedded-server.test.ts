@@ -20,7 +20,7 @@ import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { findBinaries } from '../../../src/adapters/postgres/embedded/binaries.ts'
 import { findPostmaster } from '../../../src/adapters/postgres/embedded/postmaster.ts'
-import { presenceName } from '../../../src/adapters/postgres/embedded/start-or-adopt.ts'
+import { presencePrefix } from '../../../src/adapters/postgres/embedded/start-or-adopt.ts'
 import {
   type EmbeddedServer,
   type EmbeddedServerOptions,
@@ -318,7 +318,7 @@ describe('an embedded server of several processes', () => {
     await other.next()
     const here = await start(dataDir)
     process.kill(postmasterOf(dataDir), 'SIGKILL')
-    const counting = `select from pg_stat_activity where application_name = '${presenceName}'`
+    const counting = `select from pg_stat_activity where application_name like '${presencePrefix}%'`
     const counted = async () => expect(await ask(here.url, counting)).toMatchObject({ rowCount: 2 })
     await vi.waitFor(counted, { timeout: 50_000, interval: 10 })
     expect(await here.stop()).toBe('left-running')

@@ -76,7 +76,9 @@ const lookMs = 15
 const againMs = 100
 const enterMsMax = 10_000
 
-export const presenceName = 'assay presence'
+/** What sessions are called that say so, and what those of this process are. */
+export const presencePrefix = 'assay presence '
+export const ownPresence = `${presencePrefix}${process.pid}`
 
 /** The address of a database in the cluster. Without TLS, whatever PGSSLMODE says: it does not leave this machine. */
 export function urlOf({ password }: Cluster, port: number, database: string): string {
@@ -132,7 +134,7 @@ async function enter(cluster: Cluster, port: number): Promise<Presence | undefin
   const socket = new Socket()
   const client = new pg.Client({
     connectionString: urlOf(cluster, port, 'postgres'),
-    application_name: presenceName,
+    application_name: ownPresence,
     connectionTimeoutMillis: enterMsMax,
     keepAlive: true,
     stream: () => socket,

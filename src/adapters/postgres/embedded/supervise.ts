@@ -6,7 +6,7 @@ import { isConnectionLoss } from '../connection-loss.ts'
 import type { Cluster } from './cluster.ts'
 import { findPostmaster, isPostmasterOf } from './postmaster.ts'
 import { pruneLogs } from './server-log.ts'
-import { presenceName, type RunningServer } from './start-or-adopt.ts'
+import { ownPresence, presencePrefix, type RunningServer } from './start-or-adopt.ts'
 import { signalServer } from './stop-signal.ts'
 
 export type UnexpectedExit = { readonly pid: number; readonly port: number }
@@ -157,7 +157,8 @@ async function askUse(
         if (waitedMs >= emptyMsMin) return 'nobody'
         continue
       }
-      const isShared = rows.some(({ name }) => name === presenceName)
+      // One of our own is on its way out: of an attempt to come in that failed.
+      const isShared = rows.some(({ name }) => name.startsWith(presencePrefix) && name !== ownPresence)
       if (waitedMs < (isShared ? partingMsBesideOthers : partingMs)) continue
       log.info({ sessions: rows }, 'PostgreSQL is left running: others use it')
       return 'others'
