@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import * as z from 'zod'
+import { postgresCertificatesIndex } from '../../src/adapters/indexes/certificates-index.ts'
 import { verify } from '../../src/bin/verify.ts'
 import { readBeef } from '../../src/contract/beef.ts'
 import { baseTopics } from '../../src/contract/names.ts'
@@ -14,6 +15,8 @@ import { signTransaction } from '../../src/contract/spend.ts'
 import { knownHex } from '../../src/core/bytes.ts'
 import { canonicalJson } from '../../src/core/canonical-json.ts'
 import { orThrow } from '../../src/core/fault.ts'
+import { sha256Hex } from '../../src/core/sha256.node.ts'
+import { recordWrites } from '../lookup-services/record-writes.ts'
 import { certifiedRound } from '../support/certified-round.ts'
 import { party, payTo, tokenSpend } from '../support/pipeline.ts'
 import { type ProofApp, proofApp } from '../support/proof-app.ts'
@@ -240,6 +243,39 @@ describe('assay verify, after a reorganisation', () => {
       async () => (await run(eventId(), '--node', app.url, ...lists(), ...(await headers()))).code === 0,
     )
   })
+})
+
+describe('assay verify, where another version has taken the place of one', () => {
+  test('says which, as the log says it, and takes no stranger’s word for it', async () => {
+    const superseded = round.packets[1]?.certified.versionId ?? ''
+    const kept = file('kept.json', (await app.get(`/events/${other()}/proof`)).body.toString())
+    const asked = () => run(kept, ...lists(), '--node', app.url)
+    await supersede('false', 'liar', superseded)
+    expect((await asked()).code).toBe(0)
+    await supersede('later', 'log', superseded)
+    const { code, said } = await asked()
+    expect(said).toMatch(/^SUPERSEDED, though SIGNED/)
+    expect(said).toContain(`SUPERSEDED by version ${sha256Hex('later')}`)
+    expect(code).toBe(4)
+  })
+
+  const other = () => round.event(1, 0).eventId
+
+  /** As the topic's index lists a certificate whose token says so. */
+  const supersede = (name: string, issuer: 'log' | 'liar', superseded: string) => {
+    const { pool } = round.bed.bed.database
+    const listed = {
+      ...{ txid: sha256Hex(name), vout: 1, coordinator: party(issuer).identityKey },
+      ...({ roundId: sha256Hex('round'), index: 0, template: 'packet', level: 'enhanced' } as const),
+      ...{
+        packetId: sha256Hex('packet'),
+        versionId: sha256Hex(name),
+        supersedes: superseded,
+        manifest: null,
+      },
+    }
+    return recordWrites(pool, Date.now(), () => postgresCertificatesIndex(pool).put(listed))
+  }
 })
 
 describe('assay verify, after a certificate was revoked', () => {

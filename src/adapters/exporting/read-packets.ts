@@ -11,6 +11,7 @@ import { pathInRound } from '../../core/rounds/round.ts'
 import { openRecentTransactions } from '../chain/recent-transactions.ts'
 import { readLines } from '../log/read-sealing.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
+import { ownLog, successorsOf } from '../reading/lineage-sql.ts'
 import type { ExportDeps, ExportReader } from './export-reader.ts'
 import { readCertificateRecord } from './read-certificate.ts'
 
@@ -138,15 +139,15 @@ const packets = `
           'versionId', encode(certificate.version_id, 'hex'), 'index', certificate.index,
           'state', case when listed.spent_by is not null and certificate.state in ('anchored', 'proven') then 'revoked'
             else certificate.state end,
-          'isSuperseded', exists (select from gitdata_certificates as later
-            where later.supersedes = certificate.version_id and later.version_id <> certificate.version_id
-              and exists (select from certificates as mine where mine.txid = later.txid)),
+          'isSuperseded', exists (${successorsOf}),
           'try', coalesce(round.attempt, 0), 'manifest', version.manifest,
           'contentHash', encode(version.content_hash, 'hex'),
           'packetIds', array(select encode(member.packet_id, 'hex') from round_members as member
             where member.round_id = certificate.round_id order by member.index)) as said
         from certificates as certificate
-          left join dlm_versions as version using (version_id) left join rounds as round using (round_id)
+          cross join lateral (select certificate.version_id) as asked ${ownLog}
+          left join dlm_versions as version on version.version_id = certificate.version_id
+          left join rounds as round on round.round_id = certificate.round_id
           left join gitdata_certificates as listed
             on listed.txid = certificate.txid and listed.vout = certificate.vout
         where certificate.packet_id = made.packet_id and certificate.state <> 'dead'

@@ -35,6 +35,17 @@ export const ownLog = `
       where version.version_id = asked.version_id and version.standing = 'certified') as own on true`
 
 /**
+ * Certificates that say that they take the place of `asked.version_id`. Only who has certified a version may say so: of
+ * what is ours, our log.
+ */
+export const successorsOf = `
+  select after.version_id, after.admitted_ms, after.txid, after.vout from gitdata_certificates as after
+    where after.supersedes = asked.version_id and after.version_id <> asked.version_id and after.spent_by is null
+      and case when own.log is not null then after.coordinator = own.log
+        else exists (select from gitdata_certificates as before
+          where before.version_id = asked.version_id and before.coordinator = after.coordinator) end`
+
+/**
  * What carries `asked.version_id`: certificates, and declarations where it is not ours. Anybody may certify anything, so
  * of what is ours only our log's certificates count, and beside others' a declaration goes on to count.
  */

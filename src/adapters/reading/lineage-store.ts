@@ -11,7 +11,15 @@ import type { Carrier, FullCarrier, KnownVersion } from '../../serve/lineage/kno
 import type { ReadinessDeps } from '../../serve/lineage/readiness.ts'
 import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
 import { openInTurn } from './in-line.ts'
-import { bestFirst, carriersOf, knownVersions, mayBeKnown, ownLog, proofsOf } from './lineage-sql.ts'
+import {
+  bestFirst,
+  carriersOf,
+  knownVersions,
+  mayBeKnown,
+  ownLog,
+  proofsOf,
+  successorsOf,
+} from './lineage-sql.ts'
 import type { Manifest, ManifestMemory } from './manifest-memory.ts'
 import { readerValues } from './readable.ts'
 
@@ -186,14 +194,8 @@ async function readSupersessions(
 ): Promise<{ versionId: string; by: string }[]> {
   const { rows } = await db.query<{ versionId: string; by: string }>({
     name: 'lineage-supersessions',
-    // Only who has certified a version may say that another one has taken its place.
-    text: `select distinct encode(after.supersedes, 'hex') as "versionId", encode(after.version_id, 'hex') as by
-      from gitdata_certificates as after
-        join lateral (select after.supersedes as version_id) as asked on true ${ownLog}
-      where after.supersedes = any ($1) and after.spent_by is null and after.version_id <> after.supersedes
-        and (own.log is null or after.coordinator = own.log)
-        and exists (select from gitdata_certificates as before where before.version_id = after.supersedes
-          and before.coordinator = after.coordinator)
+    text: `select distinct encode(asked.version_id, 'hex') as "versionId", encode(after.version_id, 'hex') as by
+      from unnest($1::bytea[]) as asked (version_id) ${ownLog} cross join lateral (${successorsOf}) as after
       order by 1, 2 limit $2`,
     values: [byteas(versionIds), SUPERSESSIONS_MAX],
   })

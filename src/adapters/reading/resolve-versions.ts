@@ -1,6 +1,7 @@
 import type { Reader } from '../../core/registry/may-read.ts'
 import type { KnownVersion, VersionPage, VersionPosition } from '../../serve/known-version.ts'
 import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
+import { ownLog, successorsOf } from './lineage-sql.ts'
 import { readableSql, readerValues } from './readable.ts'
 
 export type VersionQuestion = { readonly versionId: string } | { readonly datasetId: string }
@@ -101,17 +102,15 @@ async function showVersions(db: Queryable, versionIds: readonly string[]): Promi
             'level', mine.level, 'blockHeight', mine.block_height, 'revokedBy', encode(mine.revoked_by, 'hex'))
           from certificates as mine where mine.version_id = listed.version_id
           order by mine.state in ('anchored', 'proven') desc, mine.written_ms desc, mine.txid limit 1) as certificate,
-        array(select encode(later.version_id, 'hex') from gitdata_certificates as later
-          where later.supersedes = listed.version_id and later.version_id <> listed.version_id
-            and exists (select from certificates as mine where mine.txid = later.txid)
-          order by later.admitted_ms, later.txid, later.vout limit ${SUPERSEDED_SHOWN_MAX}) as "supersededBy",
+        array(select encode(after.version_id, 'hex') from (${successorsOf}) as after
+          order by after.admitted_ms, after.txid, after.vout limit ${SUPERSEDED_SHOWN_MAX}) as "supersededBy",
         coalesce((select json_agg(said) from (
           select encode(declared.txid, 'hex') as txid, declared.status, declared.height
             from declarations as declared where declared.version_id = listed.version_id
             order by declared.declared_ms, declared.txid limit ${DECLARATIONS_SHOWN_MAX}) as said), '[]') as declarations
-      from unnest($1::bytea[]) with ordinality as wanted (version_id, nth)
-      join dlm_versions as listed on listed.version_id = wanted.version_id
-      order by wanted.nth`,
+      from unnest($1::bytea[]) with ordinality as asked (version_id, nth) ${ownLog}
+      join dlm_versions as listed on listed.version_id = asked.version_id
+      order by asked.nth`,
     values: [byteas(versionIds)],
   })
   return rows
