@@ -71,10 +71,14 @@ export function openDeliverer(deps: DelivererDeps): Deliverer {
   }
 
   const perOwnerAtOnce = Math.max(1, Math.floor(bounds.atOnce * OWNERS_PART))
-  const mayCall = (host: string, ownerKey: string) =>
-    !hosts.isResting(host) &&
-    busy({ host }) < (hosts.hasAnswered(host) ? bounds.perHostAtOnce : 1) &&
-    busy({ ownerKey }) < perOwnerAtOnce
+  const mayCall = (host: string, ownerKey: string) => {
+    const door = doorOf(host, ownerKey)
+    return (
+      !hosts.isResting(door) &&
+      busy({ host }) < (hosts.hasAnswered(door) ? bounds.perHostAtOnce : 1) &&
+      busy({ ownerKey }) < perOwnerAtOnce
+    )
+  }
 
   const begin = (one: Kept, host: string) => {
     const id = one.held.subscriptionId
@@ -98,12 +102,13 @@ export function openDeliverer(deps: DelivererDeps): Deliverer {
   }
 
   const work = async (one: Kept, host: string) => {
+    const door = doorOf(host, one.held.ownerKey)
     const { reader, partitions } = await access.of(one.held.ownerKey)
     const isOurs = await deliverNext(one, {
       ...deps,
       ...{ reader, partitions, stop: stopping.signal },
       readShared: sharing.read,
-      onCalled: hasAnswered => (hasAnswered ? hosts.answered(host) : hosts.failed(host)),
+      onCalled: hasAnswered => (hasAnswered ? hosts.answered(door) : hosts.failed(door)),
     })
     if (isOurs || kept.get(one.held.subscriptionId) !== one) return
     kept.delete(one.held.subscriptionId)
@@ -140,8 +145,8 @@ export function openDeliverer(deps: DelivererDeps): Deliverer {
     openCircuits: () =>
       new Set(
         [...kept.values()]
-          .map(({ held }) => new URL(held.callbackUrl).host)
-          .filter(host => hosts.isResting(host)),
+          .map(({ held }) => doorOf(new URL(held.callbackUrl).host, held.ownerKey))
+          .filter(door => hosts.isResting(door)),
       ).size,
     async stop() {
       stopping.abort()
@@ -149,6 +154,11 @@ export function openDeliverer(deps: DelivererDeps): Deliverer {
       await store.leave(holder)
     },
   }
+}
+
+/** A host as one owner knows it: paths that a stranger names there may hang as they like, and say nothing of those of others. */
+function doorOf(host: string, ownerKey: string): string {
+  return `${ownerKey} ${host}`
 }
 
 type Access = { readonly reader: Reader; readonly partitions: ReadonlyMap<number, KnownPartition> }

@@ -100,12 +100,12 @@ export type AskConsent = (
   stop: AbortSignal,
 ) => Promise<{ readonly given: true; readonly ratePerMinute: number | null } | (Answer & { given: false })>
 
-/** How it goes with hosts, whoever they are called for. */
+/** How it goes with hosts, each as one owner of subscriptions knows it. */
 export type HostCircuits = {
-  isResting(host: string): boolean
-  hasAnswered(host: string): boolean
-  answered(host: string): void
-  failed(host: string): void
+  isResting(door: string): boolean
+  hasAnswered(door: string): boolean
+  answered(door: string): void
+  failed(door: string): void
 }
 
 export type DelivererDeps = {

@@ -28,8 +28,33 @@ test('what is owed beyond what this process may hold is counted', async () => {
   await deliverer.stop()
 })
 
+test('leaves a host alone for the owner whose calls it has not answered, and for nobody else', async () => {
+  const owed = ['stranger', 'owner'].map(ownerKey => ({
+    ...heldOf(ownerKey, 1),
+    callbackUrl: `https://shared.example/${ownerKey}`,
+  }))
+  const { deliverer, asked } = openSilent({
+    ...{ owed, atOnce: 8, heldMax: 8 },
+    resting: ['stranger shared.example'],
+  })
+  await deliverer.look()
+  expect(deliverer.openCircuits()).toBe(1)
+  await deliverer.stop()
+  expect(asked).toEqual(['shared.example'])
+})
+
 /** Deliveries of what has not consented yet, to hosts that say nothing until all is stopped. */
-function openSilent({ owed, atOnce, heldMax }: { owed: readonly Held[]; atOnce: number; heldMax: number }) {
+function openSilent({
+  owed,
+  atOnce,
+  heldMax,
+  resting = [],
+}: {
+  owed: readonly Held[]
+  atOnce: number
+  heldMax: number
+  resting?: readonly string[]
+}) {
   const asked: string[] = []
   let taken = 0
   const deliverer = openDeliverer({
@@ -60,7 +85,7 @@ function openSilent({ owed, atOnce, heldMax }: { owed: readonly Held[]; atOnce: 
       return { given: false, status: undefined, retryAfterMs: undefined, why: 'it is silent' }
     },
     hosts: {
-      isResting: () => false,
+      isResting: door => resting.includes(door),
       hasAnswered: () => false,
       answered: () => undefined,
       failed: () => undefined,
