@@ -15,8 +15,9 @@ export function judgedLookup(
       throw new Error(`has ${addresses.length} addresses, and ${ADDRESSES_MAX} are allowed`)
     // All of them: who names one address inside beside others outside has not done so by mistake.
     for (const address of addresses) {
-      const why = isIP(address) === 0 ? 'which is no address' : against(address)
-      if (why !== undefined) throw new Error(`is not called: it resolves to ${address}, ${why}`)
+      const why = isIP(address) === 0 ? 'that is none' : against(address)
+      // Not which: whoever has us call a name may read this, and is not to learn what names inside stand for.
+      if (why !== undefined) throw new Error(`is not called: it resolves to an address ${why}`)
     }
     return addresses.map(address => ({ address, family: isIP(address) }))
   }

@@ -76,7 +76,7 @@ describe('a call on a public network', () => {
     const refusal = await call('https://inside.example/a?key=hidden').catch((error: unknown) => error)
     expect(refusal).toBeInstanceOf(OutgoingError)
     expect(String(refusal)).toBe(
-      'OutgoingError: https://inside.example: is not called: it resolves to 10.1.2.3, which is not public (private)',
+      'OutgoingError: https://inside.example: is not called: it resolves to an address which is not public (private)',
     )
   })
 
