@@ -89,6 +89,7 @@ describe('README.md and CONTRIBUTING.md', () => {
   test.each([
     ...pages,
     'ARCHITECTURE.md',
+    'docs/alerts.md',
     'docs/client.md',
     'docs/feed-and-search.md',
     'docs/formats.md',
