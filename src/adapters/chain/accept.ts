@@ -44,6 +44,8 @@ export async function accept(
     throw new Error(
       `${transactions.length} transactions in one broadcast; send at most ${BROADCAST_TRANSACTIONS_MAX}, parents first`,
     )
+  const guessed = await acceptNewest(pool, rules, transactions)
+  if (guessed !== undefined) return guessed
   const known = await liveAmong(pool, transactions)
   // What is in the mempool or mined has had its ancestors there too.
   if (known.has(last.txid)) return { kind: 'accepted' }
@@ -54,6 +56,23 @@ export async function accept(
     if (answer.kind === 'rejected') refused.set(transaction.txid, answer)
   }
   return refused.get(last.txid) ?? { kind: 'accepted' }
+}
+
+/**
+ * Most often all but the last have just been here, and the last is new: then nothing needs to be asked first. Undefined where
+ * it is otherwise, or turns out to be.
+ */
+async function acceptNewest(
+  pool: Pool,
+  rules: Rules,
+  transactions: readonly Transaction[],
+): Promise<BroadcastAnswer | undefined> {
+  const last = transactions.at(-1)
+  if (last === undefined || rules.recent.get(last.txid) !== undefined) return undefined
+  if (transactions.some(({ txid }) => txid !== last.txid && rules.recent.get(txid) === undefined))
+    return undefined
+  const answer = await acceptOne(pool, rules, last)
+  return answer.kind === 'rejected' && answer.reason === 'orphan' ? undefined : answer
 }
 
 async function acceptOne(pool: Pool, rules: Rules, given: Transaction): Promise<BroadcastAnswer> {
