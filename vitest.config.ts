@@ -12,5 +12,9 @@ export default defineConfig({
     // What hangs is cut off; a busy machine is waited for.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // Most files wait, for a database or for processes of their own, more than they compute.
+    maxWorkers: 2,
+    // `npm test` has just built what it starts as programs of their own: see test/support/assay-program.ts.
+    env: process.env['npm_lifecycle_event'] === 'test' ? { ASSAY_BUILT: 'true' } : {},
   },
 })

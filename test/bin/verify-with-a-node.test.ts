@@ -17,6 +17,7 @@ import { canonicalJson } from '../../src/core/canonical-json.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import { sha256Hex } from '../../src/core/sha256.node.ts'
 import { recordWrites } from '../lookup-services/record-writes.ts'
+import { assayProgram } from '../support/assay-program.ts'
 import { certifiedRound } from '../support/certified-round.ts'
 import { party, payTo, tokenSpend } from '../support/pipeline.ts'
 import { type ProofApp, proofApp } from '../support/proof-app.ts'
@@ -211,13 +212,9 @@ describe('assay verify, with a node', () => {
 describe('assay verify', () => {
   test('reads a proof from standard input', async () => {
     const { body } = await app.get(`/events/${eventId()}/proof`)
-    const child = spawn(
-      process.execPath,
-      ['--conditions=source', '--import', 'tsx', 'src/bin/assay.ts', 'verify', '-'],
-      {
-        stdio: ['pipe', 'pipe', 'inherit'],
-      },
-    )
+    const child = spawn(process.execPath, [...assayProgram, 'verify', '-'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
     child.stdin.end(body)
     let said = ''
     for await (const part of child.stdout) said += part

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { assayProgram } from '../support/assay-program.ts'
 import { type TemporaryDatabase, temporaryDatabase } from '../support/database.ts'
 
 /** A node in a process of its own, as `assay node` starts it: its memory is its own, and it can die. */
@@ -26,22 +27,18 @@ export async function childNode(
   nodeFlags: readonly string[] = [],
 ): Promise<ChildNode> {
   const database = await temporaryDatabase()
-  const child = spawn(
-    process.execPath,
-    [...nodeFlags, '--conditions=source', '--import', 'tsx', 'src/bin/assay.ts', 'node'],
-    {
-      cwd: root,
-      env: {
-        ...process.env,
-        PORT: '0',
-        LOCAL_BLOCK_MS: '50',
-        LOG_LEVEL: 'warn',
-        DATABASE_URL: database.url,
-        ...env,
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
+  const child = spawn(process.execPath, [...nodeFlags, ...assayProgram, 'node'], {
+    cwd: root,
+    env: {
+      ...process.env,
+      PORT: '0',
+      LOCAL_BLOCK_MS: '50',
+      LOG_LEVEL: 'warn',
+      DATABASE_URL: database.url,
+      ...env,
     },
-  )
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const ended = once(child, 'exit')
   const lines: string[] = []
   const url = await new Promise<string>((resolve, reject) => {

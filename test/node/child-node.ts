@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { assayProgram } from '../support/assay-program.ts'
 import { until } from '../support/until.ts'
 
 /** A command of ours as a process of its own, as a person would start it. */
@@ -28,7 +29,7 @@ export type ChildSettings = Readonly<Record<string, string>>
 /** `assay <args>`, with these settings and nothing else of the environment but what programs are found by. */
 export function startChild(args: readonly string[], settings: ChildSettings): Child {
   const { PATH, HOME, TMPDIR } = process.env
-  const child = spawn(process.execPath, [...program, ...args], {
+  const child = spawn(process.execPath, [...assayProgram, ...args], {
     cwd: root,
     env: { PATH, HOME, TMPDIR, LOG_LEVEL: 'warn', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -86,8 +87,3 @@ async function isReady(url: string): Promise<boolean> {
 const SAID_MAX = 20_000
 const ANSWER_MS_MAX = 5_000
 const root = fileURLToPath(new URL('../..', import.meta.url))
-/** The sources; for load by hand with ASSAY_BUILT=1 what `npm run build` has made of them, as it is faster by a third. */
-const program =
-  process.env['ASSAY_BUILT'] === undefined
-    ? ['--conditions=source', '--import', 'tsx', `${root}/src/bin/assay.ts`]
-    : [`${root}/dist/src/bin/assay.js`]
