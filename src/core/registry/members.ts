@@ -47,6 +47,7 @@ export const limits = closed({
   eventsPerDay: bound,
   bytesPerDay: bound,
   eventsPerMonth: bound,
+  bytesPerMonth: bound,
 }).default({})
 
 export function readMembers<T>(shape: z.ZodType<T>, json: Json): Outcome<T> {
