@@ -35,7 +35,10 @@ export function proven(
 }
 
 function send(response: Response, given: Answered): void {
-  if ('code' in given) return sendProblem(response, given)
+  if ('code' in given) {
+    sendProblem(response, given)
+    return
+  }
   if (given.version !== undefined) response.set('ETag', `"${given.version}"`)
   response.status(given.status ?? 200).json(given.body)
 }
@@ -98,7 +101,7 @@ const versionUnreadable: Problem = bad(
   '/version: not the version that the last answer has shown, as a text of digits',
 )
 
-/** Why nothing was changed; undefined where it was. */
+/** What was changed, or why nothing was. */
 export function againstEdit<T>(
   outcome: Outcome<Edit<T>>,
 ): { readonly value: T } | { readonly problem: Problem } {

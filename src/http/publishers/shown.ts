@@ -24,7 +24,6 @@ export function shownFeed({ source, version, lastActivityMs, secrets }: OwnFeed,
   }
 }
 
-/** The latest time at which a change of the clock's unit still has a name. */
 export function shownKey({ number, createdMs, untilMs, revokedMs }: ShownSecret, nowMs: number) {
   return {
     number,
