@@ -17,7 +17,7 @@ export type Answered =
 
 export type Caller = { readonly identityKey: string; readonly body: Uint8Array }
 
-export const BODY_BYTES_MAX = 256 * 1024
+export const BODY_BYTES_MAX = 512 * 1024
 
 /** A handler for proven identities, whose answers nobody keeps. */
 export function proven(

@@ -6,12 +6,22 @@ import type { Problem } from '../problem.ts'
 import { problemOf } from './answering.ts'
 import type { PublisherRouteDeps } from './publisher-ports.ts'
 
+/** Of one that a publisher sends; operators may put larger ones. */
+const POLICY_CHARS_MAX = 128 * 1024
+
 /** Reads and tries it in the thread that policies are tried in: here it could keep everybody waiting for seconds. */
 export async function tryPolicy(
   identityKey: string,
   run: DryRun,
   deps: Pick<PublisherRouteDeps, 'tryPolicy'>,
 ): Promise<{ readonly tried: DryOutcome } | Problem> {
+  const { length } = JSON.stringify(run.policy)
+  if (length > POLICY_CHARS_MAX)
+    return problemOf({
+      code: 'policy-invalid',
+      detail: `the policy has ${length} characters, more than ${POLICY_CHARS_MAX}; shorten it`,
+      pointer: '/policy',
+    })
   const outcome = await deps.tryPolicy(identityKey, run)
   if (typeof outcome === 'string') return refusals[outcome]
   return outcome.ok ? { tried: outcome.value } : problemOf(outcome.fault)
