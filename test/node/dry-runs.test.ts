@@ -14,7 +14,7 @@ afterEach(() => runs.stop())
 
 const runOf = (policy: Json, samples: readonly Json[] = [{ a: 1 }]): DryRun => ({
   settings: orThrow(readStream({ streamId: 's', ownerKey })),
-  ...{ policy, ownerKey, writers: [], feedIds: [], nowMs: 1_800_000_000_000 },
+  ...{ policy, ownerKey, writers: [], feedIds: [], nowMs: 1_800_000_000_000, weightMax: 1_000 },
   tried: { source: orThrow(readSource({ sourceId: 'f', streams: ['s'] })), samples },
 })
 

@@ -166,6 +166,11 @@ function publisherWithStream() {
   return withStream
 }
 
+/** The smallest of what is compiled weighs 40. */
+const manySchemas = Array.from({ length: 26 }, (_, n) => ({
+  ...{ kind: 'schema', schema: { type: 'object', required: [`p${n}`] } },
+}))
+
 describe('the policy of a stream', () => {
   const policy = { v: 1, sources: { '*': { required: ['kwh'], coercion: { kwh: 'number' } } } }
 
@@ -257,6 +262,7 @@ describe('the policy of a stream', () => {
       { rules: [{ kind: 'pattern', field: 'a', pattern: '(a{1,99}){1,99}' }] },
       '',
     ],
+    ['too many schemas', { rules: manySchemas }, 'more than the 1000 that a publisher may put'],
     [
       'an owner that is somebody else',
       { owner: { identityKey: publisherCalled('x').identityKey } },
