@@ -1,5 +1,4 @@
-import { access, constants, stat } from 'node:fs/promises'
-import path from 'node:path'
+import { access } from 'node:fs/promises'
 import * as z from 'zod'
 import { migrations } from '../../migrations/index.ts'
 import { keyNames, readKey } from '../adapters/keys/keyring.ts'
@@ -7,19 +6,11 @@ import { type Recounted, recount } from '../adapters/log/recount.ts'
 import type { Database } from '../adapters/postgres/database.ts'
 import { migrationState } from '../adapters/postgres/migration-state.ts'
 import { errorCode } from '../runtime/error-code.ts'
-import { freeBytes } from '../runtime/free-bytes.ts'
 import { readBounded } from '../runtime/read-bounded.ts'
 import type { Settings } from '../runtime/settings.ts'
+import { checkGround } from './check-ground.ts'
+import { type Finding, looked, notLooked, ok, type Seen, wrong } from './finding.ts'
 import { keyringOf, masterKeyFile } from './node-keys.ts'
-import { growingFolders } from './node-pressure.ts'
-
-/** What one look has found. `move`: what to do, where something is wrong. */
-export type Finding = {
-  readonly name: string
-  readonly state: 'ok' | 'wrong' | 'not looked at'
-  readonly seen: string
-  readonly move?: string
-}
 
 export type CheckUpOptions = {
   /** Reads the lines of events too, and makes every packet again. */
@@ -33,9 +24,7 @@ export async function* checkUp(
   openDatabase: () => Promise<Database>,
   options: CheckUpOptions,
 ): AsyncGenerator<Finding> {
-  yield await looked('data folder', () => dataFolder(settings))
-  for (const folder of growingFolders(settings))
-    yield await looked(`disk of ${folder}`, () => disk(settings, folder))
+  yield* checkGround(settings)
   let database: Database | undefined
   yield await looked('database', async () => {
     database = await openDatabase()
@@ -60,59 +49,6 @@ export async function* checkUp(
     yield await looked('log', () => theLog(pool, options.deep))
   }
   yield* await node(settings)
-}
-
-type Seen = Pick<Finding, 'state' | 'seen' | 'move'>
-
-function ok(seen: string): Seen {
-  return { state: 'ok', seen }
-}
-
-function wrong(seen: string, move: string): Seen {
-  return { state: 'wrong', seen, move }
-}
-
-async function looked(name: string, look: () => Promise<Seen>): Promise<Finding> {
-  try {
-    return { name, ...(await look()) }
-  } catch (error) {
-    return { name, state: 'wrong', seen: error instanceof Error ? error.message : String(error) }
-  }
-}
-
-function notLooked(name: string, why: string): Finding {
-  return { name, state: 'not looked at', seen: why }
-}
-
-async function dataFolder({ ASSAY_DATA_DIR }: Settings): Promise<Seen> {
-  const folder = path.resolve(ASSAY_DATA_DIR)
-  try {
-    if (!(await stat(folder)).isDirectory())
-      return wrong(`${folder} is not a folder`, 'Move it away, or set ASSAY_DATA_DIR to a folder.')
-    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK)
-    return ok(folder)
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return ok(`${folder}, which the first start makes`)
-    return wrong(
-      `${folder} cannot be written to (${errorCode(error)})`,
-      'Start as the user it belongs to, or set ASSAY_DATA_DIR to another folder.',
-    )
-  }
-}
-
-async function disk({ INGEST_FREE_BYTES_MIN: freeMin }: Settings, folder: string): Promise<Seen> {
-  const free = await freeBytes(folder)
-  const seen = `${mebibytes(free)} MiB are free`
-  return free >= freeMin
-    ? ok(seen)
-    : wrong(
-        `${seen}, under the ${mebibytes(freeMin)} MiB of INGEST_FREE_BYTES_MIN: nodes refuse events`,
-        'Make room, or move the folder to a larger disk.',
-      )
-}
-
-function mebibytes(bytes: number): number {
-  return Math.floor(bytes / (1024 * 1024))
 }
 
 async function migrationsOf(pool: Database['pool']): Promise<Seen> {

@@ -163,7 +163,7 @@ describe('the commands of README.md', () => {
 
   test('refuse what they do not know', () => {
     expect(run('frobnicate')).toMatchObject({ status: 2, stderr: expect.stringContaining('assay help') })
-    expect(run('up', '--port')).toMatchObject({
+    expect(run('node', '--port')).toMatchObject({
       status: 2,
       stderr: expect.stringContaining('docs/settings.md'),
     })
