@@ -21,7 +21,7 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
     'node',
     {
       takesNothing: true,
-      summary: 'start a node; docs/settings.md has its settings',
+      summary: 'start a node; docs/operating.md has its settings',
       run: async () => (await import('./run-node.ts')).runNode(),
     },
   ],

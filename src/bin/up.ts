@@ -17,7 +17,7 @@ const usage = `assay up [--no-demo] [--data-dir DIR] [--port N]    everything on
   --data-dir DIR   where it keeps what it has, in place of ASSAY_DATA_DIR
   --port N         where it listens, in place of PORT
 
-docs/settings.md has everything else, which is set by the environment.`
+docs/operating.md has everything else, which is set by the environment.`
 
 /**
  * Everything on one machine: a node, agents of three operators, each agent a process of its own, and a few sources that

@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { commands } from '../../src/bin/commands.ts'
-import { faultCodes } from '../../src/core/fault.ts'
 import { eventStates } from '../../src/core/jobs/lifecycle.ts'
 import { eventWords } from '../../src/core/jobs/vocabulary.ts'
 import { runningNode } from '../support/running-node.ts'
@@ -14,12 +13,6 @@ const read = (name: string) => readFileSync(new URL(name, root), 'utf8')
 const formats = read('docs/formats.md')
 
 describe('docs/formats.md', () => {
-  test('explains every fault code, and no other', () => {
-    const table = formats.slice(formats.indexOf('## 13. Fault codes'))
-    const explained = [...table.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, code]) => code)
-    expect(explained).toEqual([...faultCodes])
-  })
-
   test('names every digest tag that the code uses, and no other', () => {
     const tagsIn = (text: string) => new Set(text.match(/assay:[a-z-]+:[0-9]+/g))
     const used = new Set(sources().flatMap(file => [...tagsIn(read(file))]))
@@ -49,15 +42,15 @@ describe('docs/trace.md and docs/feed-and-search.md', () => {
   })
 })
 
-describe('docs/operations.md', () => {
+describe('docs/operating.md', () => {
   test('names only commands that there are', () => {
-    const named = [...read('docs/operations.md').matchAll(/`assay ([a-z]+)/g)].map(([, name]) => name ?? '')
+    const named = [...read('docs/operating.md').matchAll(/`assay ([a-z]+)/g)].map(([, name]) => name ?? '')
     expect(named.length).toBeGreaterThan(2)
     expect(named.filter(name => !commands.has(name))).toEqual([])
   })
 
   test('names only metrics that there are, as the pages about ingest do', () => {
-    const pages = ['operations', 'quarantine', 'ingest', 'streaming', 'subscriptions'].map(
+    const pages = ['operating', 'failure-modes', 'quarantine', 'ingest', 'streaming', 'subscriptions'].map(
       page => `docs/${page}.md`,
     )
     const named = pages.flatMap(page =>
@@ -97,14 +90,16 @@ describe('README.md and CONTRIBUTING.md', () => {
     'docs/overlay-batches.md',
     'docs/policies.md',
     'docs/rules.md',
-    'docs/operations.md',
+    'docs/operating.md',
+    'docs/failure-modes.md',
+    'docs/errors.md',
     'docs/quarantine.md',
-    'docs/settings.md',
     'docs/sources.md',
     'docs/streaming.md',
     'docs/subscriptions.md',
     'docs/trace.md',
     'docs/verify.md',
+    'SECURITY.md',
     'examples/verify-in-a-browser/README.md',
     'docs/topics/tm_gitdata_events_ingest.md',
     'docs/topics/ls_gitdata_events.md',
@@ -165,7 +160,7 @@ describe('the commands of README.md', () => {
     expect(run('frobnicate')).toMatchObject({ status: 2, stderr: expect.stringContaining('assay help') })
     expect(run('node', '--port')).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining('docs/settings.md'),
+      stderr: expect.stringContaining('docs/operating.md'),
     })
     expect(run('node', '--help')).toMatchObject({
       status: 0,
