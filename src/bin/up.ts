@@ -49,7 +49,11 @@ export async function up(args: readonly string[]): Promise<number> {
           const readyMs = performance.now()
           onStep(`${agents.length} agents of ${operators.length} operators`)
           const running = await startAgents(agents, node, log, settings.LOG_LEVEL)
+          // Until they are there, that packets cannot go to agents is nothing to tell of.
+          const { level } = log
+          log.level = 'fatal'
           await agentsThere(node.url, operators, agents.length, stopping)
+          log.level = level
           const demo =
             asked.demo && wantsDemo(settings) ? await startDemo(node, settings, log, readyMs) : none
           return {

@@ -1,14 +1,13 @@
 import { access } from 'node:fs/promises'
-import * as z from 'zod'
 import { migrations } from '../../migrations/index.ts'
 import { keyNames, readKey } from '../adapters/keys/keyring.ts'
 import { type Recounted, recount } from '../adapters/log/recount.ts'
 import type { Database } from '../adapters/postgres/database.ts'
 import { migrationState } from '../adapters/postgres/migration-state.ts'
 import { errorCode } from '../runtime/error-code.ts'
-import { readBounded } from '../runtime/read-bounded.ts'
 import type { Settings } from '../runtime/settings.ts'
 import { checkGround } from './check-ground.ts'
+import { checkRunning } from './check-running.ts'
 import { type Finding, looked, notLooked, ok, type Seen, wrong } from './finding.ts'
 import { keyringOf, masterKeyFile } from './node-keys.ts'
 
@@ -48,7 +47,7 @@ export async function* checkUp(
     yield await looked('master key', () => masterKey(settings, pool))
     yield await looked('log', () => theLog(pool, options.deep))
   }
-  yield* await node(settings)
+  yield* checkRunning(settings)
 }
 
 async function migrationsOf(pool: Database['pool']): Promise<Seen> {
@@ -121,32 +120,4 @@ async function theLog(pool: Database['pool'], deep: boolean): Promise<Seen> {
 function inWords({ events, appends, packets, partitions, held, ...verdicts }: Recounted): string {
   const { certified, split, inFlight } = verdicts
   return `${events} events in ${appends} appends and ${packets} packets of ${partitions} partitions, ${held} held; ${certified} certified, ${split} split, ${inFlight} in flight`
-}
-
-const HEALTH_BYTES_MAX = 64 * 1024
-const HEALTH_MS_MAX = 5_000
-const health = z.object({
-  checks: z.array(
-    z.object({ name: z.string(), status: z.enum(['ok', 'error']), message: z.string().optional() }),
-  ),
-})
-
-/** What a node that runs says of itself: headers, fuel and whatever else it has to look at. */
-async function node({ ASSAY_HOST, PORT }: Settings): Promise<Finding[]> {
-  const host = ASSAY_HOST === '0.0.0.0' ? '127.0.0.1' : ASSAY_HOST
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${PORT}/health`
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(HEALTH_MS_MAX) })
-    const body = await readBounded(response, HEALTH_BYTES_MAX)
-    const { checks } = health.parse(JSON.parse(Buffer.from(body).toString()))
-    return checks.map(({ name, status, message }) => ({
-      name: `node: ${name}`,
-      state: status === 'ok' ? 'ok' : 'wrong',
-      seen: message ?? 'well',
-      ...(status === 'error' && { move: 'The log of the node says more.' }),
-    }))
-  } catch {
-    // Whatever answers there, or does not, is no node that could be asked.
-    return [notLooked('node', `none answers at ${url}`)]
-  }
 }

@@ -1,12 +1,14 @@
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { commands } from '../../src/bin/commands.ts'
 import { eventStates } from '../../src/core/jobs/lifecycle.ts'
 import { eventWords } from '../../src/core/jobs/vocabulary.ts'
 import { runningNode } from '../support/running-node.ts'
+import { asShown, shownCommands } from '../support/shown-commands.ts'
 
 const root = new URL('../../', import.meta.url)
 const read = (name: string) => readFileSync(new URL(name, root), 'utf8')
@@ -153,8 +155,22 @@ describe('the commands of README.md', () => {
     )
     expect(asked.length).toBeGreaterThan(3)
     for (const path of asked) expect([path, (await fetch(`${node.url}${path}`)).status]).toEqual([path, 200])
+    const [, program = ''] = /^```js\n([\s\S]*?)^```$/m.exec(page) ?? []
+    expect(await said(program.replace('http://localhost:8080', node.url))).toBe('accepted\n')
     await node.end()
   })
+
+  test('print what the page shows', () => {
+    const shown = shownCommands(read('README.md'))
+    expect(shown.length).toBeGreaterThan(0)
+    for (const { args, shown: wanted } of shown) expect(run(...args).stdout).toMatch(asShown(wanted))
+  })
+
+  /** In a process beside this one, which serves it meanwhile. */
+  async function said(program: string): Promise<string> {
+    const flags = [...assay.slice(0, -1), '--input-type=module', '--eval', program]
+    return (await promisify(execFile)(process.execPath, flags, { cwd: root })).stdout
+  }
 
   test('refuse what they do not know', () => {
     expect(run('frobnicate')).toMatchObject({ status: 2, stderr: expect.stringContaining('assay help') })
