@@ -21,9 +21,9 @@ export async function makeExamples(folder: string): Promise<Examples> {
     const url = `http://127.0.0.1:${port}`
     await patiently(node, async () => node.said().includes('Assay is running'))
     const examples = new Map<string, string>()
-    for (const feed of feeds)
-      for (const [name, text] of await exampleOf(url, node, feed))
-        examples.set(`feeds/${feed.kind}/${name}`, text)
+    const made = await Promise.all(feeds.map(feed => exampleOf(url, node, feed)))
+    for (const [n, files] of made.entries())
+      for (const [name, text] of files) examples.set(`feeds/${feeds[n]?.kind}/${name}`, text)
     const [sensor] = feeds.filter(({ kind }) => kind === 'sensor')
     if (sensor !== undefined)
       for (const [name, text] of await oneEvent(url, node, sensor, folder))
@@ -171,11 +171,10 @@ async function get<T>(url: string, where: string, schema: z.ZodType<T>): Promise
   return response.ok && read.success ? read.data : undefined
 }
 
-const LOOK_MS = 200
+const LOOK_MS = 500
 
 async function patiently<T>(node: Child, look: () => Promise<T | undefined | false>): Promise<T> {
   for (;;) {
-    console.error(Date.now(), look.toString().slice(0, 80))
     if (node.hasExited()) throw new Error(`the node has ended:\n${node.said()}`)
     const found = await look()
     if (found !== undefined && found !== false) return found

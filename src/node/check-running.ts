@@ -89,7 +89,8 @@ const STREAM_PATH = '/overlay/events/stream'
 /** A live stream speaks at once. Where nothing comes, somebody on the way collects what should be passed on. */
 async function stream({ ASSAY_PUBLIC_URL, EVENT_STREAM_SSE_ENABLED }: Settings): Promise<Finding> {
   const name = 'proxy'
-  if (ASSAY_PUBLIC_URL === undefined) return notLooked(name, 'ASSAY_PUBLIC_URL names no address to look through')
+  if (ASSAY_PUBLIC_URL === undefined)
+    return notLooked(name, 'ASSAY_PUBLIC_URL names no address to look through')
   if (!EVENT_STREAM_SSE_ENABLED) return notLooked(name, 'live events cannot be followed by SSE here')
   return looked(name, () => firstWord(new URL(STREAM_PATH, ASSAY_PUBLIC_URL).href))
 }

@@ -102,6 +102,7 @@ describe('README.md and CONTRIBUTING.md', () => {
     'docs/trace.md',
     'docs/verify.md',
     'SECURITY.md',
+    'examples/README.md',
     'examples/verify-in-a-browser/README.md',
     'docs/topics/tm_gitdata_events_ingest.md',
     'docs/topics/ls_gitdata_events.md',

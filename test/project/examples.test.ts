@@ -25,7 +25,11 @@ describe('the examples', () => {
   test('are all there, and no others', () => {
     const byHand = ['events', 'mapping', 'rules', 'schema']
     const there = ['feeds', 'one-event']
-      .flatMap(folder => readdirSync(path.join(examplesFolder, folder), { recursive: true, encoding: 'utf8' }).map(name => `${folder}/${name}`))
+      .flatMap(folder =>
+        readdirSync(path.join(examplesFolder, folder), { recursive: true, encoding: 'utf8' }).map(
+          name => `${folder}/${name}`,
+        ),
+      )
       .filter(name => /\.(json|txt)$/.test(name) && !byHand.includes(path.basename(name, '.json')))
     expect(there.sort()).toEqual([...made.keys()].sort())
   })
@@ -37,7 +41,9 @@ describe('the examples', () => {
   })
 
   test('have the members that a node answers with today', () => {
-    const names = [...made.keys()].filter(name => /\/(manifest|bundle|ready|answer|trace|certification)\.json$/.test(name))
+    const names = [...made.keys()].filter(name =>
+      /\/(manifest|bundle|ready|answer|trace|certification)\.json$/.test(name),
+    )
     expect(names).toHaveLength(15)
     for (const name of names)
       expect([name, members(committed(name))]).toEqual([name, members(made.get(name) ?? '')])
@@ -46,13 +52,17 @@ describe('the examples', () => {
 
 describe('the committed examples', () => {
   test('have a proof that holds, with the words that stand beside it', async () => {
-    const child = startChild(verifyArgs(path.join(examplesFolder, 'one-event'), committed('one-event/log.txt').trim()), {})
+    const child = startChild(
+      verifyArgs(path.join(examplesFolder, 'one-event'), committed('one-event/log.txt').trim()),
+      {},
+    )
     expect(await child.exited).toEqual({ code: 0, signal: null })
     expect(child.said()).toBe(committed('one-event/verified.txt'))
   })
 
   test('have sources that say what mapping, schema and rules say', () => {
-    for (const { kind, source } of readFeeds()) expect(committed(`feeds/${kind}/source.json`)).toBe(inJson(source))
+    for (const { kind, source } of readFeeds())
+      expect(committed(`feeds/${kind}/source.json`)).toBe(inJson(source))
   })
 
   test('are of versions that are ready, with the lineage of every event of the feed', () => {
@@ -69,7 +79,9 @@ function members(text: string): string[] {
   const value: unknown = JSON.parse(text)
   return Object.entries(Object(value))
     .flatMap(([name, inner]) =>
-      Array.isArray(inner) || inner === null ? [name] : [name, ...Object.keys(Object(inner)).map(below => `${name}.${below}`)],
+      Array.isArray(inner) || inner === null
+        ? [name]
+        : [name, ...Object.keys(Object(inner)).map(below => `${name}.${below}`)],
     )
     .filter(name => !/\.\d+$/.test(name))
     .sort()
