@@ -85,6 +85,7 @@ const event = z.looseObject({
   qualityFlagNames: z.array(z.string()),
   versionId: z.string().nullable(),
 })
+const place = z.looseObject({ packetId: z.string(), seq: z.number() })
 const ready = z.looseObject({ ready: z.boolean() })
 
 /** From the request to the verdict of somebody who was not there. */
@@ -93,7 +94,8 @@ async function oneEvent(url: string, node: Child, feed: Feed, folder: string): P
   const [request, answer] = await sendWhole(url, feed.sourceId, sent)
   const { eventId } = answered.parse(answer).items[0] ?? { eventId: '' }
   await patiently(node, () => whenProven(url, eventId))
-  const told = await toldOf(url, feed.sourceId, eventId)
+  const placed = await patiently(node, () => get(url, `/events/${eventId}`, place))
+  const told = await toldOf(url, feed.sourceId, placed)
   const read = (where: string) => get(url, where, z.json())
   const { logKey, operators } = await trusted(url)
   const proof = await patiently(node, async () => {
@@ -118,10 +120,19 @@ async function oneEvent(url: string, node: Child, feed: Feed, folder: string): P
 }
 
 /** Stage by stage, until a block has its certificate. */
-async function toldOf(url: string, streamId: string, eventId: string): Promise<object[]> {
+async function toldOf(
+  url: string,
+  streamId: string,
+  { packetId, seq }: z.infer<typeof place>,
+): Promise<object[]> {
   const told: object[] = []
   for await (const { message } of watch({ url, filter: { streams: [streamId] }, from: 'earliest' })) {
-    if (!('eventIds' in message) || message.eventIds?.includes(eventId) !== true) continue
+    // As it is taken in, an event has no packet yet.
+    const isOurs =
+      message.type === 'received'
+        ? message.firstSeq <= seq && seq <= message.lastSeq
+        : 'packetId' in message && message.packetId === packetId
+    if (!isOurs) continue
     told.push(message)
     if (message.type === 'proven') break
   }
