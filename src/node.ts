@@ -6,6 +6,7 @@ import { inUse } from './adapters/keys/keyring.ts'
 import { openOutgoing } from './adapters/outgoing/outgoing.ts'
 import { type Overlay, openOverlay } from './adapters/overlay/overlay.ts'
 import { migrate } from './adapters/postgres/migrate.ts'
+import type { ChangeDeps } from './adapters/registry/changing.ts'
 import { fuelAdverts } from './adapters/uhrp/fuel-adverts.ts'
 import { openDoors } from './node/doors.ts'
 import { hostedTopics } from './node/hosted-topics.ts'
@@ -33,16 +34,23 @@ export type RunningNode = {
   readonly url: string
   readonly overlay: Overlay
   readonly network: Settings['ASSAY_NETWORK']
+  /** Sources and streams are registered with it. */
+  readonly registry: ChangeDeps
   /** Where the embedded database lives; undefined with a DATABASE_URL. */
   readonly dataDir: string | undefined
   stop(): Promise<void>
+}
+
+export type NodeOptions = PublicChainOptions & {
+  /** Told of each part before it is started, in words for whoever waits. */
+  onStep?(step: string): void
 }
 
 /** Database, chain, overlay, ingest, doors: in this order, and back in the other. */
 export async function startNode(
   settings: Settings,
   log: Log,
-  options: PublicChainOptions = {},
+  { onStep = () => undefined, ...options }: NodeOptions = {},
 ): Promise<RunningNode> {
   const stops = openStops(log)
   try {
@@ -52,8 +60,11 @@ export async function startNode(
     if (signer === 'portable')
       log.warn('libsecp256k1 is not available on this machine: signatures cost about thirty times as much')
 
+    onStep(settings.DATABASE_URL === undefined ? 'the database of its own' : 'the database')
     const database = await openNodeDatabase(settings, log, stops)
+    onStep('the tables')
     await migrate(database, migrations)
+    onStep(`the ${settings.ASSAY_NETWORK} chain, and the overlay on it`)
     const nodeChain = await openNodeChain(settings, database, log, stops, options)
     const keys = await openNodeKeys(settings, database.pool)
     const { chain, local } = nodeChain
@@ -108,6 +119,7 @@ export async function startNode(
     stops.add('fuel', () => fuel.stop())
     await fuel.start()
     const syncing = startSync(overlay, chain)
+    onStep('the log of events, and its doors')
 
     const storage = await openNodeStorage(settings, database, { log, metrics, stops })
 
@@ -177,6 +189,7 @@ export async function startNode(
       url: http.url,
       overlay,
       network: settings.ASSAY_NETWORK,
+      registry: ingest.registry.changes,
       dataDir: dataDirOf(settings),
       stop: stops.run,
     }

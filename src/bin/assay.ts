@@ -11,7 +11,7 @@ if (command === undefined) {
   console.log(`assay ${name}    ${command.summary}`)
 } else if (command.takesNothing === true && args.length > 0) {
   console.error(
-    `assay ${name} takes nothing behind it, and "${args[0]}" stands there; what it does is set by the environment: docs/settings.md`,
+    `assay ${name} takes nothing behind it, and "${args[0]}" stands there; what it does is set by the environment: docs/operating.md`,
   )
   process.exitCode = 2
 } else {

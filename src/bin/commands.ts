@@ -12,16 +12,16 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     'up',
     {
-      takesNothing: true,
-      summary: 'start everything on this machine: database, chain, node, and nine agents of three operators',
-      run: async () => (await import('./up.ts')).up(),
+      summary:
+        'start everything on this machine: database, chain, node, nine agents of three operators, a demo',
+      run: async args => (await import('./up.ts')).up(args),
     },
   ],
   [
     'node',
     {
       takesNothing: true,
-      summary: 'start a node; docs/settings.md has its settings',
+      summary: 'start a node; docs/operating.md has its settings',
       run: async () => (await import('./run-node.ts')).runNode(),
     },
   ],

@@ -1,4 +1,5 @@
-import { checkUp, type Finding } from '../node/check-up.ts'
+import { checkUp } from '../node/check-up.ts'
+import type { Finding } from '../node/finding.ts'
 import { openNodeDatabase } from '../node/node-database.ts'
 import { openLog } from '../runtime/log.ts'
 import { readSettings, SettingsError } from '../runtime/settings.ts'

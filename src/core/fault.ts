@@ -1,6 +1,6 @@
 /**
  * A caller's mistake, as a value. Core never throws over what somebody sent: it answers with one of these.
- * The set of codes is closed; docs/formats.md lists each with its meaning.
+ * The set of codes is closed; docs/errors.md lists each with its meaning.
  */
 export type Fault = {
   readonly code: FaultCode

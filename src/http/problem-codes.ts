@@ -1,4 +1,4 @@
-/** All that there are; docs/ingest.md lists the same, and a test holds the two together. */
+/** All that there are; docs/errors.md lists the same, and a test holds the two together. */
 export const problemCodes = {
   'bad-request': {
     status: 400,

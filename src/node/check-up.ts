@@ -1,25 +1,15 @@
-import { access, constants, stat } from 'node:fs/promises'
-import path from 'node:path'
-import * as z from 'zod'
+import { access } from 'node:fs/promises'
 import { migrations } from '../../migrations/index.ts'
 import { keyNames, readKey } from '../adapters/keys/keyring.ts'
 import { type Recounted, recount } from '../adapters/log/recount.ts'
 import type { Database } from '../adapters/postgres/database.ts'
 import { migrationState } from '../adapters/postgres/migration-state.ts'
 import { errorCode } from '../runtime/error-code.ts'
-import { freeBytes } from '../runtime/free-bytes.ts'
-import { readBounded } from '../runtime/read-bounded.ts'
 import type { Settings } from '../runtime/settings.ts'
+import { checkGround } from './check-ground.ts'
+import { checkRunning } from './check-running.ts'
+import { type Finding, looked, notLooked, ok, type Seen, wrong } from './finding.ts'
 import { keyringOf, masterKeyFile } from './node-keys.ts'
-import { growingFolders } from './node-pressure.ts'
-
-/** What one look has found. `move`: what to do, where something is wrong. */
-export type Finding = {
-  readonly name: string
-  readonly state: 'ok' | 'wrong' | 'not looked at'
-  readonly seen: string
-  readonly move?: string
-}
 
 export type CheckUpOptions = {
   /** Reads the lines of events too, and makes every packet again. */
@@ -33,9 +23,7 @@ export async function* checkUp(
   openDatabase: () => Promise<Database>,
   options: CheckUpOptions,
 ): AsyncGenerator<Finding> {
-  yield await looked('data folder', () => dataFolder(settings))
-  for (const folder of growingFolders(settings))
-    yield await looked(`disk of ${folder}`, () => disk(settings, folder))
+  yield* checkGround(settings)
   let database: Database | undefined
   yield await looked('database', async () => {
     database = await openDatabase()
@@ -59,60 +47,7 @@ export async function* checkUp(
     yield await looked('master key', () => masterKey(settings, pool))
     yield await looked('log', () => theLog(pool, options.deep))
   }
-  yield* await node(settings)
-}
-
-type Seen = Pick<Finding, 'state' | 'seen' | 'move'>
-
-function ok(seen: string): Seen {
-  return { state: 'ok', seen }
-}
-
-function wrong(seen: string, move: string): Seen {
-  return { state: 'wrong', seen, move }
-}
-
-async function looked(name: string, look: () => Promise<Seen>): Promise<Finding> {
-  try {
-    return { name, ...(await look()) }
-  } catch (error) {
-    return { name, state: 'wrong', seen: error instanceof Error ? error.message : String(error) }
-  }
-}
-
-function notLooked(name: string, why: string): Finding {
-  return { name, state: 'not looked at', seen: why }
-}
-
-async function dataFolder({ ASSAY_DATA_DIR }: Settings): Promise<Seen> {
-  const folder = path.resolve(ASSAY_DATA_DIR)
-  try {
-    if (!(await stat(folder)).isDirectory())
-      return wrong(`${folder} is not a folder`, 'Move it away, or set ASSAY_DATA_DIR to a folder.')
-    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK)
-    return ok(folder)
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return ok(`${folder}, which the first start makes`)
-    return wrong(
-      `${folder} cannot be written to (${errorCode(error)})`,
-      'Start as the user it belongs to, or set ASSAY_DATA_DIR to another folder.',
-    )
-  }
-}
-
-async function disk({ INGEST_FREE_BYTES_MIN: freeMin }: Settings, folder: string): Promise<Seen> {
-  const free = await freeBytes(folder)
-  const seen = `${mebibytes(free)} MiB are free`
-  return free >= freeMin
-    ? ok(seen)
-    : wrong(
-        `${seen}, under the ${mebibytes(freeMin)} MiB of INGEST_FREE_BYTES_MIN: nodes refuse events`,
-        'Make room, or move the folder to a larger disk.',
-      )
-}
-
-function mebibytes(bytes: number): number {
-  return Math.floor(bytes / (1024 * 1024))
+  yield* checkRunning(settings)
 }
 
 async function migrationsOf(pool: Database['pool']): Promise<Seen> {
@@ -185,32 +120,4 @@ async function theLog(pool: Database['pool'], deep: boolean): Promise<Seen> {
 function inWords({ events, appends, packets, partitions, held, ...verdicts }: Recounted): string {
   const { certified, split, inFlight } = verdicts
   return `${events} events in ${appends} appends and ${packets} packets of ${partitions} partitions, ${held} held; ${certified} certified, ${split} split, ${inFlight} in flight`
-}
-
-const HEALTH_BYTES_MAX = 64 * 1024
-const HEALTH_MS_MAX = 5_000
-const health = z.object({
-  checks: z.array(
-    z.object({ name: z.string(), status: z.enum(['ok', 'error']), message: z.string().optional() }),
-  ),
-})
-
-/** What a node that runs says of itself: headers, fuel and whatever else it has to look at. */
-async function node({ ASSAY_HOST, PORT }: Settings): Promise<Finding[]> {
-  const host = ASSAY_HOST === '0.0.0.0' ? '127.0.0.1' : ASSAY_HOST
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${PORT}/health`
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(HEALTH_MS_MAX) })
-    const body = await readBounded(response, HEALTH_BYTES_MAX)
-    const { checks } = health.parse(JSON.parse(Buffer.from(body).toString()))
-    return checks.map(({ name, status, message }) => ({
-      name: `node: ${name}`,
-      state: status === 'ok' ? 'ok' : 'wrong',
-      seen: message ?? 'well',
-      ...(status === 'error' && { move: 'The log of the node says more.' }),
-    }))
-  } catch {
-    // Whatever answers there, or does not, is no node that could be asked.
-    return [notLooked('node', `none answers at ${url}`)]
-  }
 }

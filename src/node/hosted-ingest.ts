@@ -21,7 +21,7 @@ import { openNodeStorage } from './node-storage.ts'
 
 /** For an app of somebody else's, which takes events in and has everything else of its own. */
 export type HostedIngestOptions = {
-  /** Settings by the names of docs/settings.md; the environment of the process, where nothing is said. */
+  /** Settings by the names of docs/operating.md; the environment of the process, where nothing is said. */
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly log?: Log
 }

@@ -42,7 +42,7 @@ export async function openNodePackets(
   const { role, missing } = await findLogRole(pool)
   if (missing !== undefined)
     log.warn(
-      `the log of events is guarded by its triggers alone: ${missing}. docs/operations.md says what to do`,
+      `the log of events is guarded by its triggers alone: ${missing}. docs/operating.md says what to do`,
     )
   const readPayload = readFrom(store)
   const keptLines = openKeptLines(pool, readPayload)

@@ -9,7 +9,7 @@ export async function freeBytes(folder: string): Promise<number> {
 }
 
 /** Of a folder that is still to be made, the one it will be in. */
-async function nearestFolder(folder: string): Promise<string> {
+export async function nearestFolder(folder: string): Promise<string> {
   let at = path.resolve(folder)
   while (!(await isThere(at)) && at !== path.dirname(at)) at = path.dirname(at)
   return at

@@ -24,7 +24,7 @@ import type { Entry } from './settings/setting.ts'
 import { subscriptionSettings } from './settings/subscriptions.ts'
 
 /**
- * Every setting, read from the environment once. The name is the variable; docs/settings.md lists the same, and a
+ * Every setting, read from the environment once. The name is the variable; docs/operating.md lists the same, and a
  * test holds the two together. A secret may also stand in a file, named by the variable with _FILE behind it.
  */
 const settings = {

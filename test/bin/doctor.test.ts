@@ -7,12 +7,15 @@ import { migrations } from '../../migrations/index.ts'
 import { openKey } from '../../src/adapters/keys/keyring.ts'
 import { type Database, openDatabase } from '../../src/adapters/postgres/database.ts'
 import { migrate } from '../../src/adapters/postgres/migrate.ts'
-import { checkUp, type Finding } from '../../src/node/check-up.ts'
+import { checkRunning } from '../../src/node/check-running.ts'
+import { checkUp } from '../../src/node/check-up.ts'
+import type { Finding } from '../../src/node/finding.ts'
 import { readSettings } from '../../src/runtime/settings.ts'
 import { startChild } from '../node/child-node.ts'
 import { type TemporaryDatabase, temporaryDatabase } from '../support/database.ts'
 import { runningNode, type TestNode } from '../support/running-node.ts'
 import { silentLog } from '../support/silent-log.ts'
+import { smallServer } from '../support/small-server.ts'
 import { writeLog } from '../support/written-log.ts'
 
 /** A process takes its time to start on a busy machine. */
@@ -37,6 +40,8 @@ describe('assay doctor, beside a running node', () => {
       ASSAY_MASTER_KEY: '11'.repeat(32),
       ASSAY_DATA_DIR: folder,
       PORT: new URL(node.url).port,
+      // No agents run beside this node.
+      EVENT_PROCESSING_AGENTS_ENABLED: 'false',
     })
     const { code } = await child.exited
     return { code, said: child.said() }
@@ -69,6 +74,54 @@ describe('assay doctor, beside a running node', () => {
 
   test('says how it is used where it does not understand', { timeout: STARTS_MS_MAX }, async () => {
     expect(await run('--deeper')).toEqual({ code: 2, said: expect.stringContaining('assay doctor [--deep]') })
+  })
+})
+
+describe('a check-up of a running node', () => {
+  let node: TestNode
+  beforeAll(async () => {
+    node = await runningNode()
+  }, 60_000)
+  afterAll(() => node.end())
+
+  async function found(env: Readonly<Record<string, string>>): Promise<Map<string, Finding>> {
+    const settings = readSettings({ PORT: new URL(node.url).port, ...env })
+    const findings = new Map<string, Finding>()
+    for await (const finding of checkRunning(settings)) findings.set(finding.name, finding)
+    return findings
+  }
+
+  test('counts the operators whose agents it can reach', async () => {
+    expect((await found({})).get('agents')).toMatchObject({
+      state: 'wrong',
+      seen: expect.stringContaining('0 to normalize, 0 to validate, 0 to certify; new streams ask 3'),
+      move: expect.stringContaining('assay agent'),
+    })
+    expect((await found({ EVENT_CONSENSUS_THRESHOLD: '1' })).get('agents')?.seen).toContain('ask 1 at each')
+    expect((await found({ EVENT_PROCESSING_AGENTS_ENABLED: 'false' })).get('agents')).toMatchObject({
+      state: 'not looked at',
+    })
+  })
+
+  test('listens to live events through the public address', async () => {
+    expect((await found({})).get('proxy')).toMatchObject({ state: 'not looked at' })
+    expect((await found({ ASSAY_PUBLIC_URL: node.url })).get('proxy')).toMatchObject({ state: 'ok' })
+  })
+
+  test('finds a proxy that keeps live events back, and an address that leads elsewhere', async () => {
+    const keeping = await smallServer(() => new Promise(() => undefined))
+    expect((await found({ ASSAY_PUBLIC_URL: keeping.url })).get('proxy')).toMatchObject({
+      state: 'wrong',
+      move: expect.stringContaining('buffering off'),
+    })
+    await keeping.stop()
+    expect((await found({ ASSAY_PUBLIC_URL: keeping.url })).get('proxy')).toMatchObject({
+      state: 'wrong',
+      seen: expect.stringContaining('does not answer'),
+    })
+    const other = await smallServer(() => ({ status: 404, body: '{}' }))
+    expect((await found({ ASSAY_PUBLIC_URL: other.url })).get('proxy')?.seen).toContain('answers 404')
+    await other.stop()
   })
 })
 
@@ -141,6 +194,26 @@ describe('a check-up', () => {
       state: 'wrong',
       seen: expect.stringContaining('is not a folder'),
     })
+  })
+
+  test('looks at the programs, and at the libraries that signatures are made by', async () => {
+    const found = await findings()
+    expect(found.get('installation')).toMatchObject({
+      state: 'ok',
+      seen: expect.stringContaining(process.versions.node),
+    })
+    expect(found.get('signatures')?.seen).toMatch(/libsecp256k1/)
+  })
+
+  test('says that something else listens where a node would', async () => {
+    const other = await smallServer(() => ({ status: 200, body: 'no node' }))
+    const found = await findings({ PORT: new URL(other.url).port })
+    expect(found.get('port')).toMatchObject({
+      state: 'wrong',
+      move: expect.stringContaining('Another program'),
+    })
+    expect(found.get('node')).toMatchObject({ state: 'not looked at' })
+    await other.stop()
   })
 
   test('misses the master key that the keys were sealed with, and never makes one', async () => {

@@ -1,25 +1,20 @@
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { commands } from '../../src/bin/commands.ts'
-import { faultCodes } from '../../src/core/fault.ts'
 import { eventStates } from '../../src/core/jobs/lifecycle.ts'
 import { eventWords } from '../../src/core/jobs/vocabulary.ts'
 import { runningNode } from '../support/running-node.ts'
+import { asShown, shownCommands } from '../support/shown-commands.ts'
 
 const root = new URL('../../', import.meta.url)
 const read = (name: string) => readFileSync(new URL(name, root), 'utf8')
 const formats = read('docs/formats.md')
 
 describe('docs/formats.md', () => {
-  test('explains every fault code, and no other', () => {
-    const table = formats.slice(formats.indexOf('## 13. Fault codes'))
-    const explained = [...table.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, code]) => code)
-    expect(explained).toEqual([...faultCodes])
-  })
-
   test('names every digest tag that the code uses, and no other', () => {
     const tagsIn = (text: string) => new Set(text.match(/assay:[a-z-]+:[0-9]+/g))
     const used = new Set(sources().flatMap(file => [...tagsIn(read(file))]))
@@ -49,15 +44,15 @@ describe('docs/trace.md and docs/feed-and-search.md', () => {
   })
 })
 
-describe('docs/operations.md', () => {
+describe('docs/operating.md', () => {
   test('names only commands that there are', () => {
-    const named = [...read('docs/operations.md').matchAll(/`assay ([a-z]+)/g)].map(([, name]) => name ?? '')
+    const named = [...read('docs/operating.md').matchAll(/`assay ([a-z]+)/g)].map(([, name]) => name ?? '')
     expect(named.length).toBeGreaterThan(2)
     expect(named.filter(name => !commands.has(name))).toEqual([])
   })
 
   test('names only metrics that there are, as the pages about ingest do', () => {
-    const pages = ['operations', 'quarantine', 'ingest', 'streaming', 'subscriptions'].map(
+    const pages = ['operating', 'failure-modes', 'quarantine', 'ingest', 'streaming', 'subscriptions'].map(
       page => `docs/${page}.md`,
     )
     const named = pages.flatMap(page =>
@@ -98,15 +93,18 @@ describe('README.md and CONTRIBUTING.md', () => {
     'docs/overlay-batches.md',
     'docs/policies.md',
     'docs/rules.md',
-    'docs/operations.md',
+    'docs/operating.md',
+    'docs/failure-modes.md',
+    'docs/errors.md',
     'docs/publishers.md',
     'docs/quarantine.md',
-    'docs/settings.md',
     'docs/sources.md',
     'docs/streaming.md',
     'docs/subscriptions.md',
     'docs/trace.md',
     'docs/verify.md',
+    'SECURITY.md',
+    'examples/README.md',
     'examples/verify-in-a-browser/README.md',
     'docs/topics/tm_gitdata_events_ingest.md',
     'docs/topics/ls_gitdata_events.md',
@@ -160,14 +158,28 @@ describe('the commands of README.md', () => {
     )
     expect(asked.length).toBeGreaterThan(3)
     for (const path of asked) expect([path, (await fetch(`${node.url}${path}`)).status]).toEqual([path, 200])
+    const [, program = ''] = /^```js\n([\s\S]*?)^```$/m.exec(page) ?? []
+    expect(await said(program.replace('http://localhost:8080', node.url))).toBe('accepted\n')
     await node.end()
   })
 
+  test('print what the page shows', () => {
+    const shown = shownCommands(read('README.md'))
+    expect(shown.length).toBeGreaterThan(0)
+    for (const { args, shown: wanted } of shown) expect(run(...args).stdout).toMatch(asShown(wanted))
+  })
+
+  /** In a process beside this one, which serves it meanwhile. */
+  async function said(program: string): Promise<string> {
+    const flags = [...assay.slice(0, -1), '--input-type=module', '--eval', program]
+    return (await promisify(execFile)(process.execPath, flags, { cwd: root })).stdout
+  }
+
   test('refuse what they do not know', () => {
     expect(run('frobnicate')).toMatchObject({ status: 2, stderr: expect.stringContaining('assay help') })
-    expect(run('up', '--port')).toMatchObject({
+    expect(run('node', '--port')).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining('docs/settings.md'),
+      stderr: expect.stringContaining('docs/operating.md'),
     })
     expect(run('node', '--help')).toMatchObject({
       status: 0,

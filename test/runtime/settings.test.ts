@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { envExample, envExampleFile } from '../../scripts/env-example.ts'
 import { readSettings, SettingsError, settingList } from '../../src/runtime/settings.ts'
 
 describe('the settings', () => {
@@ -60,17 +62,33 @@ describe('the settings', () => {
     expect(complaintsAbout({ ARC_CALLBACK_TOKEN_FILE: file })[0]).toContain('ARC_CALLBACK_TOKEN_FILE')
   })
 
-  test('are listed in docs/settings.md, each with its default', () => {
-    const lines = fs
-      .readFileSync(path.join(import.meta.dirname, '../../docs/settings.md'), 'utf8')
+  test('are listed in docs/operating.md, each with its default and what goes wrong where it is wrong', () => {
+    const rows = fs
+      .readFileSync(path.join(import.meta.dirname, '../../docs/operating.md'), 'utf8')
       .split('\n')
-      .filter(line => line.startsWith('| `'))
-    expect(lines).toEqual(
+      .flatMap(line => [/^(\| `[A-Z0-9_]+`.*? \|) ([^|]*) \|$/.exec(line) ?? []])
+      .filter(row => row.length > 0)
+    expect(rows.map(([, said]) => said)).toEqual(
       settingList.map(({ name, fallback, about, isSecret }) => {
         const shown = fallback === undefined ? 'none' : fallback === '' ? 'empty' : `\`${fallback}\``
         return `| \`${name}\`${isSecret ? ' (secret)' : ''} | ${shown} | ${about} |`
       }),
     )
+    expect(rows.filter(([, , wrong = '']) => wrong.length < 10)).toEqual([])
+  })
+
+  test('are in .env.example, with those of agents: npm run env-example writes it', () => {
+    expect(fs.readFileSync(envExampleFile, 'utf8')).toBe(envExample())
+  })
+
+  test('can be set from .env.example as a shell reads it', () => {
+    const set = fs.readFileSync(envExampleFile, 'utf8').replaceAll(/^# (?=[A-Z0-9_]+=)/gm, '')
+    const read = spawnSync('sh', ['-c', `set -a\n${set}\nenv -0`], { env: {}, encoding: 'utf8' }).stdout
+    const env = Object.fromEntries(
+      read.split('\0').map(line => [line.split('=')[0] ?? '', line.slice(line.indexOf('=') + 1)]),
+    )
+    expect(readSettings(env)).toEqual(readSettings({}))
+    expect(env).toMatchObject({ INGEST_ALLOWLIST_CIDRS: '[]', AGENT_NODES: 'http://127.0.0.1:8080' })
   })
 })
 

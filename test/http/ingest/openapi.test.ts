@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { problemCodes } from '../../../src/http/problem-codes.ts'
 import { type IngestBed, openIngestBed } from '../../support/ingest-bed.ts'
 import { party } from '../../support/pipeline.ts'
 import { compareAnswers, routesOf } from '../openapi-checks.ts'
@@ -104,13 +102,4 @@ test('docs/openapi.yaml says of every body that is an answer what it looks like'
     ),
   )
   expect(silent).toEqual([])
-})
-
-test('docs/ingest.md lists the codes of problems, each with its status', () => {
-  const rows = readFileSync(new URL('../../../docs/ingest.md', import.meta.url), 'utf8').matchAll(
-    /^\| `([a-z-]+)` \| (\d{3}) \| (yes|no) \|/gm,
-  )
-  expect([...rows].map(([, code, status, retry]) => [code, Number(status), retry === 'yes'])).toEqual(
-    Object.entries(problemCodes).map(([code, { status, retryable }]) => [code, status, retryable]),
-  )
 })
