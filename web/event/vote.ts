@@ -20,7 +20,7 @@ export function voteOf(seat: Seat, stage: Pick<TracedStage, 'leaf' | 'status'>):
   if (first.leaf === null) return { said: 'said nothing about this packet', tone: 'warn', ...said }
   if (stage.leaf === null) return { said: 'answered, nothing is agreed yet', tone: 'quiet', ...said }
   if (first.leaf === stage.leaf)
-    return { said: 'said the same, not counted: it came late', tone: 'quiet', ...said }
+    return { said: 'said the same, after the others had agreed', tone: 'quiet', ...said }
   return { said: 'said something else', tone: 'bad', ...said }
 }
 

@@ -90,6 +90,7 @@ function optionsFor(target: HTMLElement, lines: readonly Line[], unit: string): 
       {
         ...axis,
         space: 90,
+        size: 28,
         values: (_, splits) =>
           splits.map(second => new Date(second * 1000).toLocaleTimeString(undefined, { hour12: false })),
       },

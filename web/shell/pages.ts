@@ -16,7 +16,7 @@ export const pages: readonly Page[] = [
   {
     name: 'verify',
     title: 'Verify',
-    load: async () => (await import('../verify/verify-page.tsx')).VerifyPage,
+    load: loadVerifyPage,
   },
   {
     name: 'agents',
@@ -34,3 +34,9 @@ export const pages: readonly Page[] = [
     load: async () => (await import('../system/system-page.tsx')).SystemPage,
   },
 ]
+
+async function loadVerifyPage() {
+  const { readWithoutEval } = await import('../verify/without-eval.ts')
+  readWithoutEval()
+  return (await import('../verify/verify-page.tsx')).VerifyPage
+}
