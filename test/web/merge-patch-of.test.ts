@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { JsonObject } from '../../src/core/canonical-json.ts'
 import { mergePatch } from '../../src/ingest/merge-patch.ts'

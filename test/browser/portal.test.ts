@@ -1,0 +1,237 @@
+import { readFile } from 'node:fs/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { bedSource } from '../support/agents-bed.ts'
+import { aBrowser } from '../support/chromium.ts'
+import {
+  barriers,
+  operatorToken,
+  overflow,
+  type PortalBed,
+  portalBed,
+  screenshot,
+} from '../support/portal-bed.ts'
+import { describeWith } from '../support/real-component.ts'
+import { until } from '../support/until.ts'
+
+const pages = ['', 'events', 'verify', 'agents', 'conflicts', 'system'] as const
+const looks = [
+  { width: 360, colorScheme: 'light' },
+  { width: 1280, colorScheme: 'light' },
+  { width: 360, colorScheme: 'dark' },
+  { width: 1280, colorScheme: 'dark' },
+] as const
+
+/** What a page may have of scripts, compressed. */
+const SCRIPT_BYTES_MAX = 150_000
+
+const hostile = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
+
+describeWith(aBrowser, 'the portal of a node with agents', () => {
+  let bed: PortalBed
+  let eventId: string
+  beforeAll(async () => {
+    bed = await portalBed()
+  }, 240_000)
+  afterAll(() => bed?.stop())
+
+  const readWell = async (name: string, place: string) => {
+    for (const { width, colorScheme } of looks) {
+      const { page, go, troubles, leave } = await bed.visit({ viewport: { width, height: 900 }, colorScheme })
+      await go(place)
+      await page.getByText('Loading…').waitFor({ state: 'detached' })
+      expect(await barriers(page)).toEqual([])
+      expect(await overflow(page)).toBeLessThanOrEqual(0)
+      await screenshot(page, `${name}-${width}-${colorScheme}`)
+      expect(troubles).toEqual([])
+      await leave()
+    }
+  }
+
+  test.each(pages)(
+    'has a page %j that reads well where nothing has happened yet',
+    async place => {
+      await readWell(`empty-${place || 'live'}`, place)
+    },
+    240_000,
+  )
+
+  test.each(pages)(
+    'has a page %j of fewer script bytes than a page may have',
+    async place => {
+      const { page, go, leave } = await bed.visit()
+      const sizes: Promise<number>[] = []
+      page.on('requestfinished', request => {
+        if (request.resourceType() === 'script')
+          sizes.push(request.sizes().then(({ responseBodySize }) => responseBodySize))
+      })
+      await go(place)
+      await page.getByText('Loading…').waitFor({ state: 'detached' })
+      const bytes = (await Promise.all(sizes)).reduce((sum, each) => sum + each, 0)
+      expect(bytes).toBeGreaterThan(1_000)
+      expect(bytes).toBeLessThan(SCRIPT_BYTES_MAX)
+      await leave()
+    },
+    120_000,
+  )
+
+  test('leads from an event that comes to its proof, checked in the page', async () => {
+    const { page, go, asked, troubles, leave } = await bed.visit()
+    // As a person would come: by the node's address alone.
+    await page.goto(bed.node.url)
+    await page.getByRole('status').filter({ hasText: 'Listening' }).waitFor()
+    const [item] = await bed.node.publish(bedSource, [
+      { eventType: 'reading', externalId: hostile, data: { celsius: 21, note: hostile } },
+    ])
+    eventId = item?.eventId ?? ''
+    const line = page.locator('.recent li').filter({ has: page.locator(`a[href="#/events/${eventId}"]`) })
+    await line.locator('.state.received, .state.normalized, .state.proven').first().waitFor()
+    await line.locator('.state.proven').waitFor()
+    const proven = page.locator('.stage.proven .stage-count')
+    await until(async () => (await proven.textContent()) === '1')
+
+    await line.getByRole('link').click()
+    await page.locator('.event-head .state.proven').waitFor()
+    await page.getByRole('heading', { name: 'Certified' }).waitFor()
+    // Three stages with a quorum of two each, at least.
+    expect(await page.locator('.vote.good').filter({ hasText: 'agreed' }).count()).toBeGreaterThanOrEqual(6)
+    await page.getByText(hostile).first().waitFor()
+    expect(await page.locator('main img, main script').count()).toBe(0)
+    expect(await page.locator('.commands').textContent()).toContain(`/events/${eventId}/proof`)
+
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'Download the proof' }).click(),
+    ])
+    const proof = await readFile(await download.path(), 'utf8')
+
+    await go('verify')
+    const before = asked.length
+    const dropped = await page.evaluateHandle(text => {
+      const data = new DataTransfer()
+      data.items.add(new File([text], 'proof.assay.json', { type: 'application/json' }))
+      return data
+    }, proof)
+    await page.dispatchEvent('.drop', 'drop', { dataTransfer: dropped })
+    await page.locator('[data-level="consistent"]').waitFor()
+    // That the node is there, is asked all the time; nothing else was.
+    expect(asked.slice(before).filter(path => path !== '/health/live')).toEqual([])
+
+    await page.getByRole('button', { name: 'Fill in what this node says' }).click()
+    await page.locator('[data-level="proven"]').waitFor()
+    await page.setInputFiles('#proof', {
+      name: 'changed.json',
+      mimeType: 'application/json',
+      buffer: Buffer.from(proof.replace(eventId, 'f'.repeat(64))),
+    })
+    await page.locator('[data-level="invalid"], [data-level="unreadable"]').waitFor()
+    expect(troubles).toEqual([])
+    await leave()
+  }, 240_000)
+
+  test('finds an event by its id, by what its source calls it, and by the hash of what was certified', async () => {
+    const { page, go, troubles, leave } = await bed.visit()
+    const response = await fetch(`${bed.node.url}/events/${eventId}`)
+    const { contentHash } = (await response.json()) as { contentHash: string }
+    for (const wanted of [eventId, hostile, contentHash]) {
+      await go('events')
+      await page.getByLabel('Event id').fill(wanted)
+      await page.getByRole('button', { name: 'Find' }).click()
+      await page.locator('.event-id').filter({ hasText: eventId }).waitFor()
+    }
+    await go('events')
+    await page.getByLabel('Event id').fill('nobody knows this')
+    await page.getByRole('button', { name: 'Find' }).click()
+    await page.getByText('Nothing that you may read has this id or hash.').waitFor()
+    expect(troubles).toEqual([])
+    await leave()
+  }, 120_000)
+
+  test('lets an operator look into quarantine, mend what is held, and let it in', async () => {
+    const { page, go, troubles, leave } = await bed.visit()
+    await bed.node.publish(bedSource, [
+      { eventType: 'reading', externalId: 'held', data: { celsius: 22 }, policyTags: ['private'] },
+    ])
+    await go('conflicts')
+    await page.getByLabel("Operator's token").fill(operatorToken)
+    await page.getByRole('button', { name: 'Open' }).click()
+    await page.locator('.held-line').click()
+    const text = page.getByLabel('What was sent; change it')
+    const held = JSON.parse(await text.inputValue()) as { carried: Record<string, unknown> }
+    await page.getByRole('button', { name: 'Release it' }).click()
+    await page.getByText('it stays as it is').waitFor()
+    const { policyTags, ...carried } = held.carried
+    expect(policyTags).toEqual(['private'])
+    await text.fill(JSON.stringify({ ...held, carried }))
+    await page.getByRole('button', { name: 'Release it' }).click()
+    await page.getByText('Nothing waits for a decision.').waitFor()
+    await page.getByRole('button', { name: 'released' }).click()
+    await page.locator('.held-line').click()
+    await page.getByRole('link', { name: 'this event' }).click()
+    await page.locator('.event-head').filter({ hasText: 'held' }).waitFor()
+    // The browser itself reports answers of 4xx; that one was wanted.
+    expect(troubles.filter(each => !each.includes('409'))).toEqual([])
+    await leave()
+  }, 120_000)
+
+  test('does not let in whoever has another token', async () => {
+    const { page, go, leave } = await bed.visit()
+    await go('conflicts')
+    await page.getByLabel("Operator's token").fill('a-token-of-nobody')
+    await page.getByRole('button', { name: 'Open' }).click()
+    await page.getByText('The node does not let you in').waitFor()
+    expect(await page.locator('.held-line').count()).toBe(0)
+    await leave()
+  }, 60_000)
+
+  test.each([...pages, 'event'] as const)(
+    'has a page %j that reads well where something has happened',
+    async place => {
+      await readWell(`full-${place || 'live'}`, place === 'event' ? `events/${eventId}` : place)
+    },
+    240_000,
+  )
+
+  test('can be gone through with keys alone', async () => {
+    const { page, go, leave } = await bed.visit({ viewport: { width: 1280, height: 900 } })
+    await go('')
+    await page.keyboard.press('Tab')
+    expect(await page.locator(':focus').textContent()).toContain('Skip to the content')
+    await page.keyboard.press('Enter')
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('main')
+    await page.getByRole('link', { name: 'Agents' }).focus()
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'Agents', level: 1 }).waitFor()
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('main')
+    expect(await page.title()).toBe('Agents · Assay')
+    await leave()
+  }, 60_000)
+
+  test('remembers the theme that somebody chose', async () => {
+    const { page, go, leave } = await bed.visit({ colorScheme: 'light' })
+    await go('')
+    const ground = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor)
+    const light = await ground()
+    await page.getByRole('radio', { name: 'dark' }).check()
+    const dark = await ground()
+    expect(dark).not.toBe(light)
+    await page.reload()
+    await page.locator('main h1').waitFor()
+    expect(await ground()).toBe(dark)
+    await leave()
+  }, 60_000)
+
+  test('says that the node is gone, and goes on when it is back', async () => {
+    const { page, go, leave } = await bed.visit()
+    await go('')
+    await page.getByRole('status').filter({ hasText: 'Listening' }).waitFor()
+    await bed.node.node().kill()
+    await page.getByRole('alert').filter({ hasText: 'The node does not answer' }).waitFor()
+    await page.locator('.pulse.silent').waitFor()
+    await screenshot(page, 'gone-live-1280-light')
+    await bed.node.restartNode()
+    await page.locator('.pulse.here').waitFor()
+    await page.locator('.listening.open').waitFor()
+    expect(await page.getByRole('alert').count()).toBe(0)
+    await leave()
+  }, 240_000)
+})
