@@ -114,6 +114,20 @@ module.exports = {
       { path: '^src/client/' },
     ),
     forbid(
+      'portal-asks-over-http',
+      'The portal is what anybody could build: it knows the rules and the contract, and asks the node for everything else.',
+      { path: '^web/' },
+      {
+        pathNot: ['^web/', '^src/(core|contract)/', 'node_modules/(preact|uplot|zod|@bsv/sdk)/'],
+      },
+    ),
+    forbid(
+      'nobody-needs-the-portal',
+      'A node without pages is a whole node.',
+      { pathNot: '^(web|test)/' },
+      { path: '^web/' },
+    ),
+    forbid(
       'migrations-are-frozen',
       'Old migrations must keep meaning what they meant, so they import nothing of ours.',
       { path: '^migrations/', pathNot: '^migrations/index' },

@@ -36,9 +36,12 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
 
   const readWell = async (name: string, place: string) => {
     for (const { width, colorScheme } of looks) {
-      const { page, go, troubles, leave } = await bed.visit({ viewport: { width, height: 900 }, colorScheme })
+      const { page, go, settled, troubles, leave } = await bed.visit({
+        viewport: { width, height: 900 },
+        colorScheme,
+      })
       await go(place)
-      await page.getByText('Loading…').waitFor({ state: 'detached' })
+      await settled()
       expect(await barriers(page)).toEqual([])
       expect(await overflow(page)).toBeLessThanOrEqual(0)
       await screenshot(page, `${name}-${width}-${colorScheme}`)
@@ -65,7 +68,7 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
           sizes.push(request.sizes().then(({ responseBodySize }) => responseBodySize))
       })
       await go(place)
-      await page.getByText('Loading…').waitFor({ state: 'detached' })
+      await settled()
       const bytes = (await Promise.all(sizes)).reduce((sum, each) => sum + each, 0)
       expect(bytes).toBeGreaterThan(1_000)
       expect(bytes).toBeLessThan(SCRIPT_BYTES_MAX)
@@ -148,9 +151,16 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
 
   test('lets an operator look into quarantine, mend what is held, and let it in', async () => {
     const { page, go, troubles, leave } = await bed.visit()
-    await bed.node.publish(bedSource, [
-      { eventType: 'reading', externalId: 'held', data: { celsius: 22 }, policyTags: ['private'] },
-    ])
+    const item = {
+      ...{ eventType: 'reading', externalId: 'held', data: { celsius: 22 } },
+      policyTags: ['private'],
+    }
+    const sent = await fetch(`${bed.node.url}/ingest/events?sourceId=${bedSource}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(item),
+    })
+    expect(await sent.json()).toMatchObject({ counts: { quarantined: 1 } })
     await go('conflicts')
     await page.getByLabel("Operator's token").fill(operatorToken)
     await page.getByRole('button', { name: 'Open' }).click()

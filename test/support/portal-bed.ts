@@ -8,6 +8,7 @@ import { expect } from 'vitest'
 import * as z from 'zod'
 import { type AgentsBed, agentsBed } from './agents-bed.ts'
 import { openBrowser } from './chromium.ts'
+import { until } from './until.ts'
 
 /** A node with its agents, the portal as it is built from these sources, and a browser that looks at it. */
 export type PortalBed = {
@@ -25,6 +26,8 @@ export type Visit = {
   /** Paths that were asked for, of any host. */
   readonly asked: readonly string[]
   go(place: string): Promise<void>
+  /** Resolves once nothing on the page says that it is being fetched. */
+  settled(): Promise<void>
   leave(): Promise<void>
 }
 
@@ -72,6 +75,9 @@ async function visit(
     async go(place) {
       await page.goto(`${url}/portal/#/${place}`)
       await page.locator('main h1').waitFor()
+    },
+    async settled() {
+      await until(async () => (await page.getByText('Loading…').count()) === 0)
     },
     leave: () => context.close(),
   }
