@@ -31,6 +31,7 @@ import { search } from './031-search.ts'
 import { quarantineSummary } from './032-quarantine-summary.ts'
 import { walletLookups } from './033-wallet-lookups.ts'
 import { subscriptions } from './034-subscriptions.ts'
+import { publishers } from './035-publishers.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
 export type Migration = {
@@ -74,4 +75,5 @@ export const migrations: readonly Migration[] = [
   quarantineSummary,
   walletLookups,
   subscriptions,
+  publishers,
 ]

@@ -72,6 +72,12 @@ export const problemCodes = {
     retryable: false,
     next: 'leave streamId out, or name a stream of the source',
   },
+  'registration-closed': {
+    status: 403,
+    title: 'You may not register anything here',
+    retryable: false,
+    next: 'ask the operator of this node to let your identity key in (PUBLISHERS)',
+  },
   'not-found': {
     status: 404,
     title: 'There is nothing there that you could read',
@@ -83,6 +89,18 @@ export const problemCodes = {
     title: 'There is no proof of it yet',
     retryable: true,
     next: 'ask again once detail has come about; the trace of the event shows how far it is',
+  },
+  'changed-meanwhile': {
+    status: 412,
+    title: 'Somebody else was quicker',
+    retryable: false,
+    next: 'read it again, see what has changed, and send your change with the version that it has then',
+  },
+  'version-missing': {
+    status: 428,
+    title: 'The version that is to be changed is not named',
+    retryable: false,
+    next: 'read it, and send the version that the answer has as a member of the body',
   },
   'subscription-paused': {
     status: 409,
@@ -131,6 +149,12 @@ export const problemCodes = {
     title: 'The key was used for another request',
     retryable: false,
     next: 'take a new key for every request, and the same one only to repeat it',
+  },
+  'policy-too-costly': {
+    status: 422,
+    title: 'Trying the policy takes too long',
+    retryable: false,
+    next: 'simplify schemas and patterns, or try it on fewer and smaller events',
   },
   'rate-limited': {
     status: 429,

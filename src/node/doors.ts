@@ -41,6 +41,7 @@ import { openNodeLineage } from './node-lineage.ts'
 import type { NodeLive } from './node-live.ts'
 import { openNodePortal } from './node-portal.ts'
 import { openNodeProofs } from './node-proofs.ts'
+import { openNodePublishers } from './node-publishers.ts'
 import { queryRoutes } from './node-query.ts'
 import type { NodeStorage } from './node-storage.ts'
 import type { NodeSubscriptions } from './node-subscriptions.ts'
@@ -104,6 +105,10 @@ export async function openDoors(
       }),
       ...doors.live.routes({ authentication, views: doors.subscriptions.views, onFailure }),
       ...doors.subscriptions.routes({ authentication, onFailure }),
+      openNodePublishers(settings, {
+        ...{ authentication, metrics, stops: doors.stops, onFailure },
+        changes: doors.ingest.registry.changes,
+      }),
       ...doors.consensus.routes({ onFailure }),
       jobRoutes({
         ...{ authentication, log, onFailure },

@@ -17,6 +17,7 @@ import { packetsSettings } from './settings/packets.ts'
 import { peersSettings } from './settings/peers.ts'
 import { pressureSettings } from './settings/pressure.ts'
 import { publicNetworkSettings } from './settings/public-network.ts'
+import { publisherSettings } from './settings/publishers.ts'
 import { readingSettings } from './settings/reading.ts'
 import { registrySettings } from './settings/registry.ts'
 import type { Entry } from './settings/setting.ts'
@@ -38,6 +39,7 @@ const settings = {
   ...ingestDoorSettings,
   ...adminSettings,
   ...registrySettings,
+  ...publisherSettings,
   ...packetsSettings,
   ...pressureSettings,
   ...jobsSettings,

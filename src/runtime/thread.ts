@@ -7,6 +7,8 @@ export type Thread<In> = {
   readonly ended: Promise<void>
   /** From now on it may end. */
   mayEnd(): void
+  /** Ends it wherever it is; for one that keeps nothing. */
+  end(): Promise<void>
 }
 
 export type ThreadOptions<Out> = {
@@ -44,6 +46,10 @@ export function startThread<In, Out>(
     ended,
     mayEnd() {
       mayEnd = true
+    },
+    async end() {
+      mayEnd = true
+      await worker.terminate()
     },
   }
 }

@@ -83,12 +83,14 @@ function boundsOf({ source, stream, releases }: Offer, nowMs: number): Bound[] {
 function limitsOf(scope: string, limits: Limits, nowMs: number): Bound[] {
   const second = windowOf(scope, SECOND_MS, nowMs)
   const day = windowOf(scope, DAY_MS, nowMs)
+  const month = monthOf(scope, nowMs)
   return [
     bound(second, 'requests', limits.requestsPerSecond, 'rate', `requests per second of ${scope}`),
     bound(second, 'events', limits.eventsPerSecond, 'rate', `events per second of ${scope}`),
     bound(day, 'events', limits.eventsPerDay, 'quota', `events per day (UTC) of ${scope}`),
     bound(day, 'bytes', limits.bytesPerDay, 'quota', `bytes per day (UTC) of ${scope}`),
-    bound(monthOf(scope, nowMs), 'events', limits.eventsPerMonth, 'quota', `events per month of ${scope}`),
+    bound(month, 'events', limits.eventsPerMonth, 'quota', `events per month of ${scope}`),
+    bound(month, 'bytes', limits.bytesPerMonth, 'quota', `bytes per month of ${scope}`),
   ].flat()
 }
 
@@ -163,4 +165,21 @@ function columnsOf(meters: readonly Meter[]): unknown[] {
 /** Windows of a second that are over count for nothing any more. */
 export async function sweepMeters(db: Queryable, nowMs: number): Promise<void> {
   await db.query('delete from meters where window_ms = $1 and starts_ms < $2', [SECOND_MS, nowMs - DAY_MS])
+}
+
+/** What was taken today and this month; nothing, where nothing is limited. */
+export async function readMeters(db: Queryable, scope: string, nowMs: number) {
+  const [day, month] = [windowOf(scope, DAY_MS, nowMs), monthOf(scope, nowMs)]
+  const { rows } = await db.query<Reading & { windowMs: number; startsMs: number }>({
+    name: 'read-meters',
+    text: `select window_ms as "windowMs", starts_ms as "startsMs", requests, events, bytes from meters
+      where scope = $1 and (window_ms, starts_ms) in (($2, $3), ($4, $5))`,
+    values: [scope, day.windowMs, day.startsMs, month.windowMs, month.startsMs],
+  })
+  const read = ({ windowMs, startsMs, endsMs }: Meter) => {
+    const row = rows.find(each => each.windowMs === windowMs && each.startsMs === startsMs)
+    const { requests = 0, events = 0, bytes = 0 } = row ?? {}
+    return { startsMs, endsMs, requests, events, bytes }
+  }
+  return { day: read(day), month: read(month) }
 }

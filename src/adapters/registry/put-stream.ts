@@ -130,7 +130,7 @@ export async function followSources(
   return stored.ok ? stored : inStream(stored, streamId)
 }
 
-function asWriter(row: SourceRow): Writer {
+export function asWriter(row: SourceRow): Writer {
   const policy = policyOf(row)
   return { sourceId: row.sourceId, trustWeight: row.trustWeight, ...(policy !== undefined && { policy }) }
 }
@@ -188,8 +188,8 @@ async function writeStream(
     // Audience and blind key stay as they were at the first time.
     text: `insert into streams as stored (stream_id, audience, level, shards_by, shards_count, domain, partition_key,
         policy_digest, operators, topics, tenant_id, open_tags, lateness_ms, published, limits, readers, blind_key,
-        created_ms, updated_ms, aggregate, search)
-      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18, $19, $20)
+        created_ms, updated_ms, aggregate, search, owner_key)
+      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18, $19, $20, $21)
       on conflict (stream_id) do update set level = excluded.level, shards_by = excluded.shards_by,
         shards_count = excluded.shards_count, domain = excluded.domain, partition_key = excluded.partition_key,
         policy_digest = excluded.policy_digest,
@@ -197,7 +197,7 @@ async function writeStream(
         operators = excluded.operators, topics = excluded.topics, tenant_id = excluded.tenant_id,
         open_tags = excluded.open_tags, lateness_ms = excluded.lateness_ms, published = excluded.published,
         limits = excluded.limits, readers = excluded.readers, aggregate = excluded.aggregate,
-        search = excluded.search, updated_ms = excluded.updated_ms`,
+        search = excluded.search, owner_key = excluded.owner_key, updated_ms = excluded.updated_ms`,
     values: [
       streamId,
       audience,
@@ -219,6 +219,7 @@ async function writeStream(
       by.atMs,
       stream.aggregate === undefined ? null : JSON.stringify(stream.aggregate),
       stream.search === undefined ? null : JSON.stringify(stream.search),
+      stream.ownerKey ?? null,
     ],
   })
   await putSearchFields(db, streamId, stream.search, by.atMs)

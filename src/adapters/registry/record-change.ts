@@ -3,12 +3,13 @@ import type { Queryable } from '../postgres/sql.ts'
 
 export const CHANNEL = 'assay_registry'
 
+/** What nodes keep in memory, and so have to be told of. */
 const changeKinds = ['source', 'stream', 'secret'] as const
 export type ChangeKind = (typeof changeKinds)[number]
 
 /** Of a secret, `subject` is its source, and neither side ever says what it is. */
 export type Change = {
-  readonly kind: ChangeKind
+  readonly kind: ChangeKind | 'publisher'
   readonly subject: string
   readonly what: 'created' | 'changed' | 'added' | 'ends' | 'revoked'
   readonly was?: Json
@@ -25,7 +26,7 @@ export async function recordChange(db: Queryable, change: Change, { who, atMs }:
     text: `with recorded as (
         insert into registry_changes (at_ms, who, kind, subject, what, was, became)
           values ($1, $2, $3, $4, $5, $6, $7))
-      select pg_notify('${CHANNEL}', $8)`,
+      select pg_notify('${CHANNEL}', $8) where $3 <> 'publisher'`,
     values: [atMs, who, kind, subject, what, jsonb(was), jsonb(became), `${kind} ${subject}`],
   })
 }

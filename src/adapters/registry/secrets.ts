@@ -26,15 +26,25 @@ export async function rotateSecret(
   deps: ChangeDeps,
   sourceId: string,
   { who, overlapMs = OVERLAP_MS_DEFAULT }: { readonly who: string; readonly overlapMs?: number },
-): Promise<Outcome<{ readonly number: number; readonly secret: string }>> {
+): Promise<Outcome<NewSecret>> {
+  return changing(deps, who, change => newSecretIn(change, sourceId, overlapMs))
+}
+
+export async function newSecretIn(
+  change: Changing,
+  sourceId: string,
+  overlapMs = OVERLAP_MS_DEFAULT,
+): Promise<Outcome<NewSecret>> {
   const key = Uint8Array.from(randomBytes(SECRET_BYTES))
-  const added = await changing(deps, who, change => addSecretIn(change, sourceId, key, overlapMs))
+  const added = await addSecretIn(change, sourceId, key, overlapMs)
   if (!added.ok) return added
   return accepted({
     number: added.value.number,
     secret: SECRET_PREFIX + Buffer.from(key).toString('base64'),
   })
 }
+
+export type NewSecret = { readonly number: number; readonly secret: string }
 
 /** From now on nothing that is signed with it is taken, and it is nowhere any more. */
 export function revokeSecret(
@@ -43,21 +53,27 @@ export function revokeSecret(
   number: number,
   who: string,
 ): Promise<Outcome<{ readonly did: 'revoked' | 'nothing' }>> {
-  return changing(deps, who, async ({ db, by }): Promise<Outcome<{ did: 'revoked' | 'nothing' }>> => {
-    const secrets = await shownSecrets(db, sourceId)
-    const secret = secrets.find(each => each.number === number)
-    if (secret === undefined) {
-      const there = secrets.map(each => each.number).join(', ')
-      return cannot(`source ${sourceId} has no secret ${number}; it has ${there || 'none'}`)
-    }
-    if (secret.revokedMs !== null) return accepted({ did: 'nothing' })
-    await db.query({
-      text: `update source_secrets set revoked_ms = $3, sealed = null where source_id = $1 and number = $2`,
-      values: [sourceId, number, by.atMs],
-    })
-    await recordChange(db, { kind: 'secret', subject: sourceId, what: 'revoked', was: { number } }, by)
-    return accepted({ did: 'revoked' })
+  return changing(deps, who, change => revokeSecretIn(change, sourceId, number))
+}
+
+export async function revokeSecretIn(
+  { db, by }: Changing,
+  sourceId: string,
+  number: number,
+): Promise<Outcome<{ readonly did: 'revoked' | 'nothing' }>> {
+  const secrets = await shownSecrets(db, sourceId)
+  const secret = secrets.find(each => each.number === number)
+  if (secret === undefined) {
+    const there = secrets.map(each => each.number).join(', ')
+    return cannot(`source ${sourceId} has no secret ${number}; it has ${there || 'none'}`)
+  }
+  if (secret.revokedMs !== null) return accepted({ did: 'nothing' })
+  await db.query({
+    text: `update source_secrets set revoked_ms = $3, sealed = null where source_id = $1 and number = $2`,
+    values: [sourceId, number, by.atMs],
   })
+  await recordChange(db, { kind: 'secret', subject: sourceId, what: 'revoked', was: { number } }, by)
+  return accepted({ did: 'revoked' })
 }
 
 /** One that is there already stays as it is: what settings say at each start is one secret. */

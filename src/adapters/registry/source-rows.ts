@@ -52,6 +52,20 @@ export async function sourceRowsFrom(
   return rows
 }
 
+/** Those of one publisher, in the order of their ids. */
+export async function sourceRowsOf(
+  db: Queryable,
+  page: { readonly identityKey: string; readonly after: string; readonly limit: number },
+): Promise<SourceRow[]> {
+  const { rows } = await db.query<SourceRow>({
+    name: 'source-rows-of',
+    text: `select ${columns} from overlay_event_sources where identity_key = $1 and source_id > $2 collate "C"
+      order by source_id collate "C" limit $3`,
+    values: [page.identityKey, page.after, page.limit],
+  })
+  return rows
+}
+
 /** Those that write to a stream. A row that somebody else has written may name no streams: it has one of its name. */
 export async function writerRows(db: Queryable, streamId: string): Promise<SourceRow[]> {
   const { rows } = await db.query<SourceRow>({

@@ -21,6 +21,7 @@ export type StreamRow = {
   readonly operators: readonly string[]
   readonly topics: readonly string[]
   readonly tenantId: string | null
+  readonly ownerKey: string | null
   readonly openTags: readonly string[]
   readonly latenessMs: number
   readonly published: boolean
@@ -36,7 +37,7 @@ export type StreamRow = {
 
 const columns = `stream_id as "streamId", audience, level, shards_by as "shardsBy", shards_count as "shardsCount",
   domain, partition_key as "partitionKey", policy_digest as "policyDigest", policy_no as "policyNo", operators, topics,
-  tenant_id as "tenantId", open_tags as "openTags", lateness_ms as "latenessMs", published, limits, readers, aggregate, search,
+  tenant_id as "tenantId", owner_key as "ownerKey", open_tags as "openTags", lateness_ms as "latenessMs", published, limits, readers, aggregate, search,
   blind_key as "blindKey", (select settings from default_policies as d where d.stream_id = streams.stream_id) as defaults,
   xmin::text as version`
 
@@ -62,11 +63,30 @@ export async function streamRowsFrom(
   return rows
 }
 
+/** Those that a publisher owns, and those of these names, in the order of their ids. */
+export async function streamRowsOf(
+  db: Queryable,
+  page: {
+    readonly ownerKey: string
+    readonly streamIds: readonly string[]
+    readonly after: string
+    readonly limit: number
+  },
+): Promise<StreamRow[]> {
+  const { rows } = await db.query<StreamRow>({
+    name: 'stream-rows-of',
+    text: `select ${columns} from streams where (owner_key = $1 or stream_id = any($2)) and stream_id > $3 collate "C"
+      order by stream_id collate "C" limit $4`,
+    values: [page.ownerKey, page.streamIds, page.after, page.limit],
+  })
+  return rows
+}
+
 /** All but the policy. */
 export type StreamSettings = Omit<StreamInput, 'policy'>
 
 export function settingsOf(row: StreamRow): StreamSettings {
-  const { partitionKey, tenantId, aggregate, search } = row
+  const { partitionKey, tenantId, ownerKey, aggregate, search } = row
   const read = readStream({
     streamId: row.streamId,
     audience: row.audience,
@@ -82,6 +102,7 @@ export function settingsOf(row: StreamRow): StreamSettings {
     readers: row.readers,
     ...(partitionKey !== null && { partitionKey }),
     ...(tenantId !== null && { tenantId }),
+    ...(ownerKey !== null && { ownerKey }),
     ...(aggregate !== null && { aggregate }),
     ...(search !== null && { search }),
   })

@@ -17,7 +17,8 @@ const CANDIDATES_MAX = 2048
 /**
  * Of each of these partitions: what is sealed, at most as much as one round takes, unless one of them is in a round or the
  * first has to wait; what was overtaken or lost its anchor; and beside those the certified ones below, and what was decided
- * behind. Nothing of a log that is not ours: agents refuse a job whose signer is not the packets' log.
+ * behind. Nothing of a log that is not ours: agents refuse a job whose signer is not the packets' log. Nothing of a stream that is
+ * not published: its packets wait until it is.
  */
 export async function readCandidates(db: Queryable, means: CandidateMeans): Promise<CandidatePacket[]> {
   const { nowMs, operators, log, stateBounds, busyPartitions } = means
@@ -95,5 +96,5 @@ const candidates = `
     join packets as packet on packet.partition_id = standing.partition_id and packet.packet_no = standing.packet_no
     join seal_marks as mark on mark.partition_id = standing.partition_id and mark.packet_no = standing.packet_no
     join streams as stream on stream.stream_id = opened.stream_id
-    where opened.log = $4::bytea
+    where opened.log = $4::bytea and stream.published
     order by standing.partition_id, standing.packet_no`

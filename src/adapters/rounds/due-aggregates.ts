@@ -21,6 +21,7 @@ export async function readDueAggregates(
           from aggregates as aggregate
             join partitions as opened on opened.id = aggregate.partition_id
             left join rounds as before on before.round_id = aggregate.aggregate_id
+            join streams as published on published.stream_id = opened.stream_id and published.published
           where aggregate.state = 'due' and coalesce(before.state, 'over') = 'over'
             and ${retryIsDue('aggregate.retry_ms', '$1')}
       )

@@ -5,4 +5,5 @@ export type Limits = {
   readonly eventsPerDay?: number
   readonly bytesPerDay?: number
   readonly eventsPerMonth?: number
+  readonly bytesPerMonth?: number
 }

@@ -3,6 +3,7 @@ import type { Json } from '../canonical-json.ts'
 import { NAME_CHARS_MAX } from '../event/read-envelope.ts'
 import type { Outcome } from '../fault.ts'
 import { bySchema, canonicalPolicy, closed } from '../schema.ts'
+import type { Limits } from './limits.ts'
 
 /** What sources and streams are both read by. */
 
@@ -47,7 +48,12 @@ export const limits = closed({
   eventsPerDay: bound,
   bytesPerDay: bound,
   eventsPerMonth: bound,
+  bytesPerMonth: bound,
 }).default({})
+
+export function readLimits(json: Json): Outcome<Limits> {
+  return bySchema(limits, json, 'registration-invalid')
+}
 
 export function readMembers<T>(shape: z.ZodType<T>, json: Json): Outcome<T> {
   const sound = canonicalPolicy(json)

@@ -14,7 +14,7 @@ import { type Source, sourceAuthentications, sourceTypes, timePolicyDefault } fr
 export type SourceInput = Source & { readonly policy?: SourcePolicy }
 
 export const STREAMS_MAX = 64
-const ALLOWLIST_MAX = 256
+export const ALLOWLIST_MAX = 256
 const TRUST_WEIGHT_MAX = 1_000_000
 
 /** Only `sourceId` has to be there. Reading what this answers again changes nothing. */

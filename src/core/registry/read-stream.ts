@@ -49,6 +49,7 @@ const members = closed({
   operators: distinct(identityKey, KEYS_MAX).default([]),
   topics: dottedNames,
   tenantId: name.exactOptional(),
+  ownerKey: identityKey.exactOptional(),
   openTags: distinct(plainText(64), TAGS_MAX).default([]),
   latenessMs: durationMs.max(LATENESS_MS_MAX).default(latenessMsDefault),
   published: z.boolean().default(true),

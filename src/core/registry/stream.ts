@@ -26,6 +26,8 @@ export type Stream = {
   /** Dotted names under which its events are followed. */
   readonly topics: readonly string[]
   readonly tenantId?: string
+  /** The publisher who may change it as its own; without one, operators alone. */
+  readonly ownerKey?: string
   /** Tags that its owner has allowed into a public stream. */
   readonly openTags: readonly string[]
   /** So long events may come after later ones and still be in time. */

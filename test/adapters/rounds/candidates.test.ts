@@ -45,6 +45,15 @@ describe('a packet that waits for a round', () => {
   })
 })
 
+describe('a packet of a stream that is not published', () => {
+  test('begins no round until it is published again', async () => {
+    await bed.query('update streams set published = false')
+    expect(await seen()).toEqual([])
+    await bed.query('update streams set published = true')
+    expect(await seen()).toHaveLength(2)
+  })
+})
+
 describe('a partition that waits for a round', () => {
   test('has its turn, however many others do: one plan looks at so many of them', async () => {
     for (const number of [1, 2, 3, 4]) await copyPartition(number)

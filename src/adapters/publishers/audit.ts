@@ -1,0 +1,52 @@
+import type { Json } from '../../core/canonical-json.ts'
+import type { Queryable } from '../postgres/sql.ts'
+
+/** One change, as it was recorded: of a secret neither side says what it is. */
+export type RecordedChange = {
+  readonly id: string
+  readonly atMs: number
+  readonly who: string
+  readonly kind: 'source' | 'stream' | 'secret' | 'publisher'
+  readonly subject: string
+  readonly what: string
+  readonly was: Json
+  readonly became: Json
+}
+
+export type AuditQuestion = {
+  readonly identityKey: string
+  readonly feedId?: string | undefined
+  readonly streamId?: string | undefined
+  /** Below this id; from the newest on without it. */
+  readonly before?: string | undefined
+  readonly limit: number
+}
+
+/**
+ * What became of a publisher's feeds, of their keys, of its streams and of what it says of itself, the newest first: of one
+ * feed or stream where one is named. What is somebody else's by now is not among it, and what was before it was the publisher's is.
+ */
+export async function readAudit(
+  db: Queryable,
+  { identityKey, feedId, streamId, before, limit }: AuditQuestion,
+): Promise<RecordedChange[]> {
+  const { rows } = await db.query<RecordedChange>({
+    name: 'publisher-audit',
+    text: `with subjects (kind, subject) as (
+        select each.kind, source_id from overlay_event_sources cross join (values ('source'), ('secret')) as each (kind)
+          where identity_key = $1 and ($2::text is null or source_id = $2) and $3::text is null
+        union all select 'stream', stream_id from streams
+          where owner_key = $1 and ($3::text is null or stream_id = $3) and $2::text is null
+        union all select 'publisher', $1 where $2::text is null and $3::text is null
+      )
+      select change.id::text, at_ms as "atMs", who, change.kind, change.subject, what, was, became
+        from subjects cross join lateral (
+          select * from registry_changes as its
+            where its.kind = subjects.kind and its.subject = subjects.subject
+              and ($4::bigint is null or its.id < $4)
+            order by its.id desc limit $5) as change
+        order by change.id desc limit $5`,
+    values: [identityKey, feedId ?? null, streamId ?? null, before ?? null, limit],
+  })
+  return rows
+}

@@ -1,0 +1,97 @@
+import type { RecordedChange } from '../../adapters/publishers/audit.ts'
+import type { OwnFeed } from '../../adapters/publishers/own-feeds.ts'
+import type { OwnStream } from '../../adapters/publishers/own-streams.ts'
+import type { PolicyVersion } from '../../adapters/publishers/policy-versions.ts'
+import type { Producer } from '../../adapters/publishers/producers.ts'
+import type { WindowUsage } from '../../adapters/publishers/usage.ts'
+import type { ShownSecret } from '../../adapters/registry/secrets.ts'
+import type { Limits } from '../../core/registry/limits.ts'
+
+/* As publishers are shown what is theirs: never with a secret, a tenant, or the name of an operator. */
+
+export function shownFeed({ source, version, lastActivityMs, secrets }: OwnFeed, nowMs: number) {
+  const { name, type, enabled, authentication, allowlist, streams, unknownStream, overlayTopics } = source
+  const { sourceId, sourceVersion, eventType, payloadType, dataVersion, time, limits } = source
+  return {
+    feedId: sourceId,
+    ...{ version, name, type, enabled, authentication, allowlist, streams, unknownStream },
+    shape: source.shape ?? null,
+    ...{ sourceVersion, eventType, payloadType, dataVersion, time, limits, overlayTopics },
+    policy: source.policy ?? null,
+    lastActivityAt: iso(lastActivityMs),
+    keys: secrets.map(secret => shownKey(secret, nowMs)),
+    post: `/ingest/events?sourceId=${encodeURIComponent(sourceId)}`,
+  }
+}
+
+export function shownKey({ number, createdMs, untilMs, revokedMs }: ShownSecret, nowMs: number) {
+  return {
+    number,
+    status: statusOf(untilMs, revokedMs, nowMs),
+    createdAt: iso(createdMs),
+    endsAt: iso(untilMs),
+    revokedAt: iso(revokedMs),
+  }
+}
+
+/** One that is past its time is put away as revoked at that time. */
+function statusOf(untilMs: number | null, revokedMs: number | null, nowMs: number) {
+  if (revokedMs !== null && revokedMs !== untilMs) return 'revoked'
+  if (untilMs === null) return 'active'
+  return untilMs <= nowMs ? 'ended' : 'ending'
+}
+
+export function shownStream(stream: OwnStream) {
+  const { settings, version, isYours, policyNumber, policyDigest, policyByDefault, feedIds } = stream
+  const { streamId, published, audience, level, domain, topics, readers, openTags, latenessMs, limits } =
+    settings
+  const name = encodeURIComponent(streamId)
+  return {
+    ...{ streamId, version, isYours, published, audience, level, domain },
+    partitionKey: settings.partitionKey ?? null,
+    ...{ topics, readers, openTags, latenessMs, limits },
+    ...{ policyNumber, policyDigest, policyByDefault },
+    feeds: feedIds,
+    links: {
+      watch: `/watch?streams=${name}`,
+      events: `/overlay/events/stream?streams=${name}`,
+      feed: `/feed?stream=${name}`,
+    },
+  }
+}
+
+export function shownVersion({ number, digest, atMs, who }: PolicyVersion, numberInForce: number) {
+  return { number, digest, at: iso(atMs), by: shownWho(who), isInForce: number === numberInForce }
+}
+
+export function shownUsage(limits: Limits, windows: readonly WindowUsage[]) {
+  return {
+    limits,
+    windows: windows.map(({ window, fromMs, untilMs, eventsMax, bytesMax, used }) => ({
+      ...{ window, from: iso(fromMs), until: iso(untilMs) },
+      requests: used?.requests ?? null,
+      events: used?.events ?? null,
+      bytes: used?.bytes ?? null,
+      ...{ eventsMax, bytesMax, isCounted: used !== null },
+    })),
+  }
+}
+
+const kinds = { source: 'feed', stream: 'stream', secret: 'key', publisher: 'publisher' } as const
+
+export function shownChange({ id, atMs, who, kind, subject, what, was, became }: RecordedChange) {
+  return { id, at: iso(atMs), by: shownWho(who), kind: kinds[kind], subject, what, was, became }
+}
+
+export function shownProducer({ identityKey, name, website, registeredMs, updatedMs }: Producer) {
+  return { identityKey, name, website, registeredAt: iso(registeredMs), updatedAt: iso(updatedMs) }
+}
+
+/** Who of the operators it was, they know themselves. */
+function shownWho(who: string): string {
+  return /^0[23][0-9a-f]{64}$/.test(who) ? who : 'operator'
+}
+
+function iso(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString()
+}

@@ -1,0 +1,75 @@
+import type { Json } from '../../core/canonical-json.ts'
+import { orThrow } from '../../core/fault.ts'
+import { readStream } from '../../core/registry/read-stream.ts'
+import type { DryOutcome, DryRun } from '../../ingest/dry-run.ts'
+import type { Problem } from '../problem.ts'
+import { problemOf } from './answering.ts'
+import type { PublisherRouteDeps } from './publisher-ports.ts'
+
+/** Of one that a publisher sends; operators may put larger ones. */
+const POLICY_CHARS_MAX = 128 * 1024
+
+/** Reads and tries it in the thread that policies are tried in: here it could keep everybody waiting for seconds. */
+export async function tryPolicy(
+  identityKey: string,
+  run: DryRun,
+  deps: Pick<PublisherRouteDeps, 'tryPolicy'>,
+): Promise<{ readonly tried: DryOutcome } | Problem> {
+  const { length } = JSON.stringify(run.policy)
+  if (length > POLICY_CHARS_MAX)
+    return problemOf({
+      code: 'policy-invalid',
+      detail: `the policy has ${length} characters, more than ${POLICY_CHARS_MAX}; shorten it`,
+      pointer: '/policy',
+    })
+  const outcome = await deps.tryPolicy(identityKey, run)
+  if (typeof outcome === 'string') return refusals[outcome]
+  return outcome.ok ? { tried: outcome.value } : problemOf(outcome.fault)
+}
+
+/** Why a feed cannot have this policy of its own, as far as that does not depend on its streams. */
+export async function tryFeedPolicy(
+  identityKey: string,
+  policy: Json | undefined,
+  deps: PublisherRouteDeps,
+): Promise<Problem | undefined> {
+  if (policy === undefined || policy === null) return undefined
+  const feedId = 'feed'
+  const tried = await tryPolicy(
+    identityKey,
+    {
+      settings: orThrow(readStream({ streamId: feedId })),
+      policy: { v: 1, sources: { [feedId]: policy } },
+      ...{ writers: [], feedIds: [feedId], ownerKey: identityKey, nowMs: deps.now() },
+      tried: { events: [] },
+    },
+    deps,
+  )
+  if ('tried' in tried) return undefined
+  const pointer = tried.more?.['pointer']
+  if (typeof pointer !== 'string') return tried
+  // As it stands in what was sent, and not in the set that was made of it.
+  const inFeed = pointer.replace(`/policy/sources/${feedId}`, '/policy')
+  return {
+    ...tried,
+    detail: tried.detail.replace(pointer, inFeed),
+    more: { ...tried.more, pointer: inFeed },
+  }
+}
+
+const refusals: Record<'too-costly' | 'busy' | 'one-at-a-time', Problem> = {
+  'too-costly': {
+    code: 'policy-too-costly',
+    detail: 'reading the policy and trying it took longer than a few seconds, and was given up',
+  },
+  busy: {
+    code: 'busy',
+    detail: 'as many policies wait to be tried as may wait here',
+    retryAfterSeconds: 2,
+  },
+  'one-at-a-time': {
+    code: 'rate-limited',
+    detail: 'another policy of yours is being tried at this moment',
+    retryAfterSeconds: 1,
+  },
+}

@@ -1,0 +1,118 @@
+import type { Json } from '../core/canonical-json.ts'
+import { composeEnvelope } from '../core/event/compose-envelope.ts'
+import type { Envelope } from '../core/event/envelope.ts'
+import { identifyFirst } from '../core/event/identity.ts'
+import { accepted, type Outcome } from '../core/fault.ts'
+import { type Issue, worstOf } from '../core/issue.ts'
+import { openExplainer } from '../core/policy/explain.ts'
+import type { Step } from '../core/policy/normalize-event.ts'
+import { policyDigest } from '../core/policy/policy-set.ts'
+import { readOwnPolicy } from '../core/publisher/own-policy.ts'
+import type { StreamInput } from '../core/registry/read-stream.ts'
+import type { Source } from '../core/registry/source.ts'
+import type { Stream } from '../core/registry/stream.ts'
+import type { Writer } from '../core/registry/stream-policy.ts'
+import { type AdmittedEvent, admitItem } from './admit-item.ts'
+import { countMembers } from './formats/count-members.ts'
+import { readItem } from './formats/read-item.ts'
+
+/** A policy that somebody would like to put in force, and what it is to be tried on. All of it can be sent to a thread. */
+export type DryRun = {
+  readonly settings: Omit<StreamInput, 'policy'>
+  /** As it was sent. */
+  readonly policy: Json
+  /** All that write to the stream, and those of them that are its owner's. */
+  readonly writers: readonly Writer[]
+  readonly feedIds: readonly string[]
+  readonly ownerKey: string
+  readonly nowMs: number
+  /** Items of one source, as it would send them; or events that are in the log. */
+  readonly tried:
+    | { readonly source: Source; readonly samples: readonly Json[] }
+    | { readonly events: readonly Envelope[] }
+}
+
+export type DryOutcome = { readonly digest: string; readonly events: readonly TriedEvent[] }
+
+export type TriedEvent = {
+  readonly eventId: string | null
+  readonly sourceId: string
+  readonly sent: Json
+  readonly outcome: 'accepted' | 'quarantined' | 'rejected'
+  /** After mapping, constants, defaults and coercion. */
+  readonly payload: Json
+  readonly steps: readonly Step[]
+  readonly issues: readonly Issue[]
+  /** Why it would not even enter the stream. */
+  readonly fault: { readonly code: string; readonly detail: string; readonly pointer?: string } | null
+}
+
+/** What rules may cost in one dry run: a second or so, where a packet may have as many as it takes. */
+const STEPS_MAX = 20_000_000
+
+/** What the policy would do to each of them, one after the other, from a partition's beginning on. Nothing is stored. */
+export function dryRun({ settings, policy, nowMs, tried, ...whose }: DryRun): Outcome<DryOutcome> {
+  const set = readOwnPolicy(policy, { settings, ...whose })
+  if (!set.ok) return set
+  const explain = openExplainer(set.value, { budget: { steps: STEPS_MAX } })
+  const explained = (event: Envelope, sent: Json): TriedEvent => {
+    const { steps, payload, issues } = explain(event)
+    const { eventId, sourceId } = event
+    return { eventId, sourceId, sent, outcome: outcomeOf(issues), payload, steps, issues, fault: null }
+  }
+  const events =
+    'events' in tried
+      ? tried.events.map(event => explained(event, event.payload))
+      : tried.samples.map((sent, index) => {
+          const stream = {
+            ...settings,
+            policy: set.value,
+            policyDigest: policyDigest(set.value),
+            policyNo: 0,
+          }
+          const admitted = admitSample(sent, { source: tried.source, stream, nowMs })
+          if ('fault' in admitted) return admitted
+          const { source } = tried
+          return explained(envelopeOf(admitted, { source, stream, nowMs, index }), sent)
+        })
+  return accepted({ digest: policyDigest(set.value), events })
+}
+
+type Trial = { readonly source: Source; readonly stream: Stream; readonly nowMs: number }
+
+function admitSample(sent: Json, { source, stream, nowMs }: Trial): AdmittedEvent | TriedEvent {
+  const admitted = admitItem(readItem(sent, countMembers(sent), source.shape), {
+    ...{ source, stream },
+    receivedMs: nowMs,
+  })
+  if (admitted.kind === 'event' && 'submission' in admitted) return admitted
+  const why = { eventId: null, sourceId: source.sourceId, sent, payload: null, steps: [], issues: [] }
+  if (admitted.kind === 'held')
+    return { ...why, outcome: 'quarantined', fault: { code: admitted.reason, detail: admitted.detail } }
+  const { code, detail, pointer } = admitted
+  return { ...why, outcome: 'rejected', fault: { code, detail, ...(pointer !== undefined && { pointer }) } }
+}
+
+function envelopeOf(
+  { submission, stated, payloadJcs, partitionKey, flags }: AdmittedEvent,
+  { source, stream, nowMs, index }: Trial & { readonly index: number },
+): Envelope {
+  const { sourceId, sourceVersion, eventType, payloadType, dataVersion } = source
+  const { streamId, domain } = stream
+  const { nativeId, sourceSeq, eventTime } = stated
+  const identified = identifyFirst(
+    { sourceId, streamId, payloadJcs, nativeId, sourceSeq, eventTimeMs: eventTime?.ms },
+    { ingestTimeMs: nowMs, key: 'dry run', index },
+  )
+  const assigned = {
+    ...{ sourceId, sourceVersion, streamId, partitionKey, domain, payloadType, dataVersion },
+    ...{ connectorId: 'dry-run', connectorVersion: '1', ingestTimeMs: nowMs, type: eventType },
+  }
+  return composeEnvelope(submission, assigned, stated, { ...identified, flags: identified.flags | flags })
+}
+
+function outcomeOf(issues: readonly Issue[]): TriedEvent['outcome'] {
+  const worst = worstOf(issues)
+  if (worst === 'reject') return 'rejected'
+  return worst === 'quarantine' ? 'quarantined' : 'accepted'
+}

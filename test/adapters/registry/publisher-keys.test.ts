@@ -1,0 +1,118 @@
+import { Webhook } from 'standardwebhooks'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  changeFeed,
+  type FeedDeps,
+  findOwnFeed,
+  registerFeed,
+} from '../../../src/adapters/publishers/own-feeds.ts'
+import { rotateOwnKey } from '../../../src/adapters/publishers/own-keys.ts'
+import { utf8 } from '../../../src/core/bytes.ts'
+import { orThrow } from '../../../src/core/fault.ts'
+import { proveSender } from '../../../src/http/ingest/sender.ts'
+import { party } from '../../support/pipeline.ts'
+import { until } from '../../support/until.ts'
+import { type RegistryBed, registryBed } from './registry-bed.ts'
+
+const publisher = party('a publisher with keys').identityKey
+const HOUR = 3_600_000
+
+let bed: RegistryBed
+let deps: FeedDeps
+beforeAll(async () => {
+  bed = await registryBed()
+  const bounds = { changesPerDayMax: 100, streamsMax: 10, feedsPerIdentityMax: 10, feedsMax: 10 }
+  deps = { changes: bed.changes, ceiling: {}, ...bounds, random: bytes => new Uint8Array(bytes).fill(7) }
+})
+afterAll(() => bed.end())
+
+describe('the secret of a feed before another one', () => {
+  test('is taken until the overlap is over, and not a moment longer', async () => {
+    const asked = { name: 'meter', feed: { name: 'meter' }, stream: undefined, namesStreams: false }
+    const made = orThrow(await registerFeed(deps, publisher, asked))
+    if (made.did !== 'done') throw new Error(made.did)
+    const { feedId, secret: older } = made.value
+    const rotated = orThrow(await rotateOwnKey(deps, publisher, { feedId, overlapMs: HOUR }))
+    if (rotated.did !== 'done') throw new Error(rotated.did)
+    const newer = rotated.value.secret
+
+    const registry = bed.open()
+    const source = await until(() => registry.source(feedId))
+    const sent = async (secret: string | null) => {
+      const [body, at] = ['{"n":1}', new Date(bed.clock.nowMs)]
+      const headers = {
+        'webhook-id': 'msg_1',
+        'webhook-timestamp': String(Math.floor(bed.clock.nowMs / 1000)),
+        'webhook-signature': new Webhook(secret ?? '').sign('msg_1', at, body),
+      }
+      const proven = await proveSender(
+        source,
+        { target: '/ingest/events', headers, bytes: utf8(body) },
+        {
+          ...{ registry, identityRequired: false, signatureTtlSeconds: 300, now: () => bed.clock.nowMs },
+          nonces: { use: () => Promise.reject(new Error('a webhook has none')) },
+        },
+      )
+      return 'code' in proven ? proven.code : proven.authenticated
+    }
+    expect([await sent(older), await sent(newer)]).toEqual(['hmac', 'hmac'])
+    bed.clock.nowMs += HOUR - 1
+    expect([await sent(older), await sent(newer)]).toEqual(['hmac', 'hmac'])
+    bed.clock.nowMs += 1
+    expect([await sent(older), await sent(newer)]).toEqual(['signature-invalid', 'hmac'])
+  })
+})
+
+describe('the record of changes', () => {
+  test('takes no change and loses nothing', async () => {
+    const { pool } = bed.database
+    for (const statement of [
+      `update registry_changes set who = 'nobody'`,
+      'delete from registry_changes',
+      'truncate registry_changes',
+    ])
+      await expect(pool.query(statement)).rejects.toThrow('append-only')
+  })
+
+  test('bounds how much one identity changes in a day', async () => {
+    const busy = party('who changes a lot').identityKey
+    const bounded = { ...deps, changesPerDayMax: 3 }
+    const register = () =>
+      registerFeed(bounded, busy, {
+        ...{ name: 'x', feed: { name: 'x' }, stream: undefined, namesStreams: false },
+      })
+    expect(orThrow(await register())).toMatchObject({ did: 'done' })
+    expect(orThrow(await register())).toEqual({ did: 'full', why: 'changes', max: 3 })
+    bed.clock.nowMs += 24 * HOUR
+    expect(orThrow(await rotateOwnKey(bounded, busy, { feedId: 'none', overlapMs: 0 }))).toEqual({
+      did: 'not-found',
+    })
+  })
+})
+
+describe('what an operator has decided', () => {
+  test('stays so, whatever its publisher asks for', async () => {
+    const feedId = 'of-the-operator'
+    const document = { sourceId: feedId, identityKey: publisher, authentication: 'brc104', trustWeight: 3 }
+    await bed.putSource({ ...document, limits: { eventsPerSecond: 5 } })
+    const change = async (sent: object) => {
+      const feed = await findOwnFeed(bed.database.pool, feedId, publisher)
+      const asked = { feedId, version: feed?.version ?? '', sent: { ...sent }, kind: 'patch' as const }
+      return changeFeed(deps, publisher, asked)
+    }
+    expect(await change({ limits: { eventsPerSecond: 6 } })).toMatchObject({
+      ok: false,
+      fault: { pointer: '/limits/eventsPerSecond' },
+    })
+    expect(await change({ limits: { eventsPerSecond: 2 }, name: 'slower' })).toMatchObject({ ok: true })
+    expect(await change({ limits: null })).toMatchObject({ ok: true })
+    expect(await findOwnFeed(bed.database.pool, feedId, publisher)).toMatchObject({
+      source: { limits: { eventsPerSecond: 5 }, name: 'slower', trustWeight: 3 },
+    })
+    await bed.putSource({ ...document, enabled: false })
+    expect(await change({ enabled: true })).toMatchObject({ ok: false, fault: { pointer: '/enabled' } })
+    await bed.putSource(document)
+    expect(await change({ enabled: false })).toMatchObject({ ok: true })
+    expect(await change({ enabled: true })).toMatchObject({ ok: true })
+  })
+})
