@@ -13,7 +13,7 @@ import {
 import { describeWith } from '../support/real-component.ts'
 import { until } from '../support/until.ts'
 
-const pages = ['', 'events', 'verify', 'agents', 'conflicts', 'system'] as const
+const pages = ['', 'events', 'verify', 'feeds', 'streams', 'agents', 'conflicts', 'system'] as const
 const looks = [
   { width: 360, colorScheme: 'light' },
   { width: 1280, colorScheme: 'light' },
@@ -61,7 +61,7 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
   test.each(pages)(
     'has a page %j of fewer script bytes than a page may have',
     async place => {
-      const { page, go, leave } = await bed.visit()
+      const { page, go, settled, leave } = await bed.visit()
       const sizes: Promise<number>[] = []
       page.on('requestfinished', request => {
         if (request.resourceType() === 'script')
@@ -109,11 +109,12 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
 
     await go('verify')
     const before = asked.length
-    const dropped = await page.evaluateHandle(text => {
+    // As text: the types of a page's own globals are not those of this file.
+    const dropped = await page.evaluateHandle(`(() => {
       const data = new DataTransfer()
-      data.items.add(new File([text], 'proof.assay.json', { type: 'application/json' }))
+      data.items.add(new File([${JSON.stringify(proof)}], 'proof.assay.json', { type: 'application/json' }))
       return data
-    }, proof)
+    })()`)
     await page.dispatchEvent('.drop', 'drop', { dataTransfer: dropped })
     await page.locator('[data-level="consistent"]').waitFor()
     // That the node is there, is asked all the time; nothing else was.
@@ -207,11 +208,11 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
     await page.keyboard.press('Tab')
     expect(await page.locator(':focus').textContent()).toContain('Skip to the content')
     await page.keyboard.press('Enter')
-    expect(await page.evaluate(() => document.activeElement?.id)).toBe('main')
+    expect(await page.evaluate('document.activeElement?.id')).toBe('main')
     await page.getByRole('link', { name: 'Agents' }).focus()
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: 'Agents', level: 1 }).waitFor()
-    expect(await page.evaluate(() => document.activeElement?.id)).toBe('main')
+    expect(await page.evaluate('document.activeElement?.id')).toBe('main')
     expect(await page.title()).toBe('Agents · Assay')
     await leave()
   }, 60_000)
@@ -219,7 +220,7 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
   test('remembers the theme that somebody chose', async () => {
     const { page, go, leave } = await bed.visit({ colorScheme: 'light' })
     await go('')
-    const ground = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor)
+    const ground = () => page.evaluate('getComputedStyle(document.documentElement).backgroundColor')
     const light = await ground()
     await page.getByRole('radio', { name: 'dark' }).check()
     const dark = await ground()

@@ -109,7 +109,7 @@ export async function barriers(page: Page): Promise<string[]> {
 
 /** How far a page is wider than its window. */
 export function overflow(page: Page): Promise<number> {
-  return page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+  return page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
 }
 
 /** Left for people to look at, where ASSAY_SCREENSHOTS names a folder. */

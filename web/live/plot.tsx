@@ -70,6 +70,11 @@ export function Plot(props: {
 
 const HEIGHT = 168
 
+/** So that no two marks of an axis are rounded to the same. */
+const STEPS = [0.1, 0.2, 0.5]
+  .flatMap(step => Array.from({ length: 9 }, (_, i) => step * 10 ** i))
+  .sort((a, b) => a - b)
+
 function optionsFor(target: HTMLElement, lines: readonly Line[], unit: string): uPlot.Options {
   const color = colorsAt(target)
   const axis = {
@@ -94,7 +99,12 @@ function optionsFor(target: HTMLElement, lines: readonly Line[], unit: string): 
         values: (_, splits) =>
           splits.map(second => new Date(second * 1000).toLocaleTimeString(undefined, { hour12: false })),
       },
-      { ...axis, size: 44, values: (_, splits) => splits.map(each => `${shortNumber(each)}${unit}`) },
+      {
+        ...axis,
+        size: 44,
+        incrs: [...STEPS],
+        values: (_, splits) => splits.map(each => `${shortNumber(each)}${unit}`),
+      },
     ],
     series: [
       {},

@@ -19,6 +19,16 @@ export const pages: readonly Page[] = [
     load: loadVerifyPage,
   },
   {
+    name: 'feeds',
+    title: 'Feeds and keys',
+    load: async () => (await import('../feeds/feeds-page.tsx')).FeedsPage,
+  },
+  {
+    name: 'streams',
+    title: 'Streams and policies',
+    load: async () => (await import('../streams/streams-page.tsx')).StreamsPage,
+  },
+  {
     name: 'agents',
     title: 'Agents',
     load: async () => (await import('../agents/agents-page.tsx')).AgentsPage,

@@ -35,7 +35,7 @@ export function useSigned<T>(signer: Signer, path: string | null, reads: Reads<T
   useEffect(() => {
     if (path === null) return
     let isWanted = turn >= 0
-    askSigned(signer, path, reads).then(answer => isWanted && setHeld({ path, answer }))
+    void askSigned(signer, path, reads).then(answer => isWanted && setHeld({ path, answer }))
     return () => {
       isWanted = false
     }

@@ -25,10 +25,8 @@ function signerOf(wallet: WalletInterface, identityKey: string): Signer {
     async fetch(url, { method, body }) {
       const response = await client.fetch(url, {
         method,
-        headers: {
-          accept: 'application/json',
-          ...(body !== undefined && { 'content-type': 'application/json' }),
-        },
+        // What else a request may say, this client does not sign, and so does not send.
+        headers: body === undefined ? {} : { 'content-type': 'application/json' },
         ...(body !== undefined && { body }),
       })
       return { status: response.status, text: await response.text() }
