@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bedSource } from '../support/agents-bed.ts'
@@ -25,6 +26,14 @@ const looks = [
 const SCRIPT_BYTES_MAX = 150_000
 
 const hostile = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
+
+/** What a terminal makes of the commands that a page shows; with another event each time. */
+function send(commands: string, externalId: string): unknown {
+  const script = commands.replace('reading-1', externalId).replace(/^curl /m, 'curl -s ')
+  const { status, stdout, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`the commands ended with ${status}:\n${stderr}`)
+  return JSON.parse(stdout)
+}
 
 describeWith(aBrowser, 'the portal of a node with agents', () => {
   let bed: PortalBed
@@ -183,6 +192,55 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
     expect(troubles.filter(each => !each.includes('409'))).toEqual([])
     await leave()
   }, 120_000)
+
+  test('lets a publisher register, send with the shown commands, change keys meanwhile, and change a policy once it was tried', async () => {
+    const { page, go, troubles, leave } = await bed.visit()
+    await go('feeds')
+    await page.getByRole('button', { name: 'With a new key of this browser' }).click()
+    await page.getByLabel('Name').fill(`${hostile} Farm`)
+    await page.getByRole('button', { name: 'Register' }).click()
+    const secret = page.locator('[data-secret]')
+    await secret.waitFor()
+    const shown = page.locator('.feed .command code')
+    const first = await secret.textContent()
+    const before = (await shown.textContent()) ?? ''
+    expect(send(before, 'reading-1')).toMatchObject({ counts: { accepted: 1 } })
+
+    await page.getByRole('button', { name: 'Make a new key' }).click()
+    await page.getByRole('button', { name: 'Revoke key 2' }).waitFor()
+    await until(async () => (await secret.textContent()) !== first)
+    // The old key holds for a day beside the new one.
+    expect(send(before, 'reading-2')).toMatchObject({ counts: { accepted: 1 } })
+    const after = (await shown.textContent()) ?? ''
+    expect(send(after, 'reading-3')).toMatchObject({ counts: { accepted: 1 } })
+    await page.getByRole('button', { name: 'Revoke key 1' }).click()
+    await page.getByRole('button', { name: 'Revoke key 1' }).waitFor({ state: 'detached' })
+    expect(send(before, 'reading-4')).not.toHaveProperty('counts')
+    await screenshot(page, 'full-feeds-in-1280-light')
+
+    await page.getByRole('link', { name: 'Streams and policies' }).click()
+    await page.getByRole('button', { name: 'Change the policy' }).click()
+    const policy = page.getByLabel('Policy, as docs')
+    await policy.fill('{"v": 1, "sources": {"*": {"required": ["celsius", "site"]}}}')
+    await page.locator('.dry-run .state.warn', { hasText: 'quarantined' }).first().waitFor()
+    await policy.fill('{"v": 1, "sources": {"*": {"constants": {"site": "north"}}}}')
+    await page.locator('.dry-run .json').filter({ hasText: '"site": "north"' }).first().waitFor()
+    await page.getByRole('button', { name: 'Put it in force' }).click()
+    await page.getByText('It is in force from the next packet on').waitFor()
+    await page.getByText('Version 3').waitFor()
+    expect(await barriers(page)).toEqual([])
+    await screenshot(page, 'full-streams-in-1280-light')
+    await page.setViewportSize({ width: 360, height: 900 })
+    expect(await overflow(page)).toBeLessThanOrEqual(0)
+    await screenshot(page, 'full-streams-in-360-light')
+    await policy.fill('{"v": 1, "sources": {"*": {"required": [7]}}}')
+    await page.getByText('It cannot be a policy').waitFor()
+    expect(await page.getByRole('button', { name: 'Put it in force' }).isDisabled()).toBe(true)
+    expect(await page.locator('main img, main script').count()).toBe(0)
+    // The browser itself reports that a policy was refused, which was wanted.
+    expect(troubles.filter(each => !each.includes('400'))).toEqual([])
+    await leave()
+  }, 240_000)
 
   test('does not let in whoever has another token', async () => {
     const { page, go, leave } = await bed.visit()

@@ -32,7 +32,7 @@ export function Source({ children }: { readonly children: ComponentChildren }) {
 }
 
 const grouped = new Intl.NumberFormat('en-GB')
-const short = new Intl.NumberFormat('en-GB', { notation: 'compact', maximumFractionDigits: 1 })
+const short = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 1 })
 
 /** 12,345; and from ten million on 12.3M. */
 export function count(value: number): string {

@@ -19,6 +19,8 @@ import { DryRunShown } from './dry-run-shown.tsx'
 /** So long nothing is typed before what stands there is tried. */
 const QUIET_MS = 500
 const POLICY_CHARS_MAX = 200_000
+/** Changes nothing, and shows where changes go. */
+const BEGINNING = { v: 1, sources: { '*': {} } }
 
 /** A policy in writing, tried all the time on what came last or on a sample, and put in force when it is good. */
 export function PolicyDesk(props: { readonly stream: Stream; readonly signer: Signer; changed(): void }) {
@@ -36,8 +38,10 @@ export function PolicyDesk(props: { readonly stream: Stream; readonly signer: Si
   const inForce = current.answer?.kind === 'there' ? current.answer.value.policy : undefined
 
   useEffect(() => {
-    if (text === undefined && inForce !== undefined) setText(JSON.stringify(inForce ?? {}, undefined, 2))
-    if (text === undefined && (stream.policyNumber === 0 || current.answer?.kind === 'refused')) setText('{}')
+    if (text === undefined && inForce !== undefined)
+      setText(JSON.stringify(inForce ?? BEGINNING, undefined, 2))
+    if (text === undefined && (stream.policyNumber === 0 || current.answer?.kind === 'refused'))
+      setText(JSON.stringify(BEGINNING, undefined, 2))
   }, [inForce, text, stream.policyNumber, current.answer])
 
   const policy = readJson(text ?? '')
@@ -128,7 +132,7 @@ export function PolicyDesk(props: { readonly stream: Stream; readonly signer: Si
           type="button"
           class="first"
           disabled={policy === undefined || tried?.kind !== 'there'}
-          onClick={() => void activate(path, { policy: policy?.value ?? {} })}
+          onClick={() => void activate(path, { policy: policy?.value ?? null })}
         >
           Put it in force
         </button>
