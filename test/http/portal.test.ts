@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
@@ -74,6 +74,20 @@ describe('a portal', () => {
       "style-src 'self'",
       "trusted-types 'none'",
     ])
+  })
+
+  test('is told of in docs/portal.md with that policy, and with every page', async () => {
+    const docs = await readFile(new URL('../../docs/portal.md', import.meta.url), 'utf8')
+    const { headers } = await get('/portal/')
+    expect(docs).toContain(`Content-Security-Policy: ${String(headers['content-security-policy'])}`)
+    const pages = await readFile(new URL('../../web/shell/pages.ts', import.meta.url), 'utf8')
+    const told = [...pages.matchAll(/name: '(.*)',\s+title: '(.+)',/g)].map(([, name, title]) => [
+      title,
+      name,
+    ])
+    expect(told.length).toBeGreaterThan(5)
+    for (const [title, name] of told)
+      expect(docs).toMatch(new RegExp(`^\\| ${title} \\| \`#/${name}(/\\{id\\})?\` \\|`, 'm'))
   })
 
   test('is asked for again each time, and what is named by its content never', async () => {

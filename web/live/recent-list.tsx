@@ -34,9 +34,14 @@ export function RecentList({
       </div>
       {events.length === 0 ? (
         <p class="quiet">
-          {chosen === undefined
-            ? 'No event has come yet. Send one, and it is here within a second.'
-            : 'None of this stream is among the newest.'}
+          {chosen === undefined ? (
+            <>
+              No event has come yet. <a href="#/feeds">Register a feed</a>, send one with the command that is
+              shown there, and it is here within a second.
+            </>
+          ) : (
+            'None of this stream is among the newest.'
+          )}
         </p>
       ) : (
         <ul class="recent">

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import { ask } from '../ask/ask.ts'
 import { flag, object, text } from '../ask/shapes.ts'
+import { ANSWER_MS_MAX, LOOK_MS } from './pulse-times.ts'
 
 /** Whether the node answers, from `/health/live`, looked at so often that a stop shows within two seconds. */
 export type Pulse =
@@ -19,9 +20,6 @@ export type NodeSaid = {
   readonly startedAt: string
   readonly name: string
 }
-
-const LOOK_MS = 700
-const ANSWER_MS_MAX = 1_100
 
 const live = object({
   network: text,
