@@ -88,6 +88,7 @@ function Desk() {
   }
   useEffect(() => {
     setItems(undefined)
+    setOpen(undefined)
     void look(null)
   }, [state])
 
