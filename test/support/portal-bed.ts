@@ -63,6 +63,8 @@ async function visit(
   options: Parameters<Browser['newContext']>[0] = {},
 ): Promise<Visit> {
   const context = await browser.newContext(options)
+  // Of a machine that has other things to do, too.
+  context.setDefaultTimeout(120_000)
   const page = await context.newPage()
   const [troubles, asked]: [string[], string[]] = [[], []]
   page.on('pageerror', error => void troubles.push(error.message))

@@ -1,36 +1,17 @@
-import { anything, flag, list, number, object, orNull, type Read, text } from '../ask/shapes.ts'
 import { useAnswer } from '../ask/use-answer.ts'
 import { count, Figure, Source } from '../parts/figure.tsx'
 import { Hash } from '../parts/hash.tsx'
 import { NoAnswer } from '../parts/notice.tsx'
 import { span, When } from '../parts/time.tsx'
 import { Wide } from '../parts/wide.tsx'
+import { type Agent, agentsShape } from './agent-shape.ts'
 import { Score } from './score.tsx'
 
 const LOOK_MS = 5_000
 
-const agentShape = object({
-  agentKey: text,
-  operator: text,
-  independence: text,
-  stages: list(text),
-  region: orNull(text),
-  satoshisPerThousandEvents: number,
-  reachable: flag,
-  latencyMs: orNull(number),
-  expiresMs: number,
-  reputation: object({
-    score: number,
-    terms: list(object({ term: text, count: number, weight: number })),
-  }),
-  health: anything,
-})
-export type Agent = Read<typeof agentShape>
-const shape = object({ agents: list(agentShape), total: number })
-
 /** Who works for this node, and what speaks for and against them. */
 export function AgentsPage() {
-  const { answer, known } = useAnswer('/agents', shape, LOOK_MS)
+  const { answer, known } = useAnswer('/agents', agentsShape, LOOK_MS)
   return (
     <>
       <div class="page-head">

@@ -1,4 +1,4 @@
-import type { Agent } from './agents-page.tsx'
+import type { Agent } from './agent-shape.ts'
 
 const words: Readonly<Record<string, string>> = {
   agreed: 'agreed with the quorum',

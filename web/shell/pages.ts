@@ -1,7 +1,6 @@
 import type { FunctionComponent } from 'preact'
-import type { Place } from './place.ts'
+import type { PageProps } from './page-props.ts'
 
-export type PageProps = { readonly place: Place }
 export type Page = {
   readonly name: string
   readonly title: string
