@@ -7,24 +7,17 @@ import { type Issue, worstOf } from '../core/issue.ts'
 import { openExplainer } from '../core/policy/explain.ts'
 import type { Step } from '../core/policy/normalize-event.ts'
 import { policyDigest } from '../core/policy/policy-set.ts'
-import { readOwnPolicy } from '../core/publisher/own-policy.ts'
-import type { StreamInput } from '../core/registry/read-stream.ts'
+import { type PolicyOwner, readOwnPolicy } from '../core/publisher/own-policy.ts'
 import type { Source } from '../core/registry/source.ts'
 import type { Stream } from '../core/registry/stream.ts'
-import type { Writer } from '../core/registry/stream-policy.ts'
 import { type AdmittedEvent, admitItem } from './admit-item.ts'
 import { countMembers } from './formats/count-members.ts'
 import { readItem } from './formats/read-item.ts'
 
 /** A policy that somebody would like to put in force, and what it is to be tried on. All of it can be sent to a thread. */
-export type DryRun = {
-  readonly settings: Omit<StreamInput, 'policy'>
+export type DryRun = PolicyOwner & {
   /** As it was sent. */
   readonly policy: Json
-  /** All that write to the stream, and those of them that are its owner's. */
-  readonly writers: readonly Writer[]
-  readonly feedIds: readonly string[]
-  readonly ownerKey: string
   readonly nowMs: number
   /** Items of one source, as it would send them; or events that are in the log. */
   readonly tried:
@@ -51,8 +44,8 @@ export type TriedEvent = {
 const STEPS_MAX = 20_000_000
 
 /** What the policy would do to each of them, one after the other, from a partition's beginning on. Nothing is stored. */
-export function dryRun({ settings, policy, nowMs, tried, ...whose }: DryRun): Outcome<DryOutcome> {
-  const set = readOwnPolicy(policy, { settings, ...whose })
+export function dryRun({ policy, nowMs, tried, ...owner }: DryRun): Outcome<DryOutcome> {
+  const set = readOwnPolicy(policy, owner)
   if (!set.ok) return set
   const explain = openExplainer(set.value, { budget: { steps: STEPS_MAX } })
   const explained = (event: Envelope, sent: Json): TriedEvent => {
@@ -65,7 +58,7 @@ export function dryRun({ settings, policy, nowMs, tried, ...whose }: DryRun): Ou
       ? tried.events.map(event => explained(event, event.payload))
       : tried.samples.map((sent, index) => {
           const stream = {
-            ...settings,
+            ...owner.settings,
             policy: set.value,
             policyDigest: policyDigest(set.value),
             policyNo: 0,

@@ -57,7 +57,10 @@ export function openNodePublishers(
 }
 
 /** Where something is at stake, nobody registers whom the operator has not named. */
-function mayRegisterUnder({ PUBLISHERS, ASSAY_NETWORK }: PublisherSettings) {
+export function mayRegisterUnder({
+  PUBLISHERS,
+  ASSAY_NETWORK,
+}: Pick<Settings, 'PUBLISHERS' | 'ASSAY_NETWORK'>) {
   if (Array.isArray(PUBLISHERS)) return (identityKey: string) => PUBLISHERS.includes(identityKey)
   const isOpen = PUBLISHERS === 'open' || (PUBLISHERS === '' && ASSAY_NETWORK === 'local')
   return () => isOpen

@@ -26,7 +26,7 @@ import { HttpClient, type Sent } from './raw-http.ts'
 
 const api = readApiDocument()
 /** These have tests of their own: test/http/{uhrp-openapi,quarantine,job-routes,round-parts,agent-routes,dlm1,feed,search,resolve,
- * lineage}.test.ts, ingest/openapi.test.ts, live/asking.test.ts, subscriptions/asking.test.ts, read/detail-openapi.test.ts and
+ * lineage}.test.ts, ingest/openapi.test.ts, live/asking.test.ts, subscriptions/asking.test.ts, publishers/openapi.test.ts, read/detail-openapi.test.ts and
  * read/proofs.test.ts; and test/bin/verify-all.test.ts. */
 const elsewhere = [
   ...[
@@ -43,6 +43,7 @@ const elsewhere = [
     'live',
     'proofs',
     'subscriptions',
+    'publishers',
     'export',
   ],
 ]

@@ -98,6 +98,7 @@ describe('README.md and CONTRIBUTING.md', () => {
     'docs/policies.md',
     'docs/rules.md',
     'docs/operations.md',
+    'docs/publishers.md',
     'docs/quarantine.md',
     'docs/settings.md',
     'docs/sources.md',

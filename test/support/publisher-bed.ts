@@ -40,7 +40,7 @@ export async function openPublisherBed(env: Readonly<Record<string, string>> = {
           body: typeof body === 'string' ? body : JSON.stringify(body),
         }),
       })
-      return { status: response.status, body: await response.json() }
+      return { status: response.status, body: Object(await response.json()) }
     }
     return {
       identityKey: who.identityKey,

@@ -1,6 +1,6 @@
 import type { Json } from '../../core/canonical-json.ts'
 import { accepted, type Outcome } from '../../core/fault.ts'
-import { type PolicyOwner, readOwnPolicy } from '../../core/publisher/own-policy.ts'
+import { type PolicyOwner, readOwnPolicy, STREAM_WEIGHT_MAX } from '../../core/publisher/own-policy.ts'
 import type { Queryable } from '../postgres/sql.ts'
 import { asWriter } from '../registry/put-stream.ts'
 import { registeredSource, type SourceRow, writerRows } from '../registry/source-rows.ts'
@@ -61,6 +61,7 @@ function ownerFrom(row: StreamRow, writers: readonly SourceRow[], ownerKey: stri
     writers: writers.map(asWriter),
     feedIds: own(writers, ownerKey).map(({ sourceId }) => sourceId),
     ownerKey,
+    weightMax: STREAM_WEIGHT_MAX,
   }
 }
 

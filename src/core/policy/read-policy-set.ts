@@ -6,6 +6,7 @@ import { readFusion } from '../fusion/read-fusion.ts'
 import { STATE_BYTES_DEFAULT, STATE_BYTES_MAX, STATE_BYTES_MIN } from '../rules/carried-state.ts'
 import type { Rule } from '../rules/read-rules.ts'
 import {
+  COMPILED_WEIGHT_MIN,
   compiledFor,
   firstTooHeavy,
   RULES_WEIGHT_MAX,
@@ -20,8 +21,6 @@ import { readSourcePolicy, ruleList } from './read-source-policy.ts'
 export const SOURCES_MAX = 1024
 /** What different schemas and patterns of all sources may weigh: reading a policy takes seconds at the most. */
 export const SOURCES_WEIGHT_MAX = 10_000
-/** Compiling even the smallest of them takes a while. */
-const COMPILED_WEIGHT_MIN = 40
 
 /** Any accepted spelling in, the canonical form out; reading that again changes nothing. It never changes. */
 export function readPolicySet(json: Json): Outcome<PolicySet> {

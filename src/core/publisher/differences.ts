@@ -1,4 +1,4 @@
-import { canonicalJson, isObject, type Json, pointerToken } from '../canonical-json.ts'
+import { isObject, type Json, pointerToken } from '../canonical-json.ts'
 import type { Pointer } from '../path.ts'
 
 /** One place where two values are not the same; a side that has nothing there is left out. */
@@ -19,7 +19,8 @@ function compare(
 ): void {
   const [one, other] = [membersOf(was), membersOf(became)]
   if (one === undefined || other === undefined || Array.isArray(was) !== Array.isArray(became)) {
-    if (!isSame(was, became))
+    // Of different kinds, or neither object nor list.
+    if (was !== became)
       found.push({
         pointer,
         ...(was !== undefined && { was }),
@@ -34,9 +35,4 @@ function compare(
 function membersOf(value: Json | undefined): ReadonlyMap<string, Json> | undefined {
   if (Array.isArray(value)) return new Map(value.map((item, index) => [String(index), item]))
   return isObject(value) ? new Map(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : undefined
-}
-
-function isSame(one: Json | undefined, other: Json | undefined): boolean {
-  if (one === undefined || other === undefined) return one === other
-  return canonicalJson(one) === canonicalJson(other)
 }

@@ -25,6 +25,9 @@ export function totalWeight(rules: readonly Rule[]): number {
   return rules.reduce((total, rule) => total + weightOf(rule), 0)
 }
 
+/** Compiling even the smallest of what is compiled takes a while. */
+export const COMPILED_WEIGHT_MIN = 40
+
 /** What is compiled for a rule: equal for rules that share it; undefined where nothing is. */
 export function compiledFor(rule: Rule): string | undefined {
   switch (rule.kind) {

@@ -1,5 +1,6 @@
 import type { Json } from '../../core/canonical-json.ts'
 import { orThrow } from '../../core/fault.ts'
+import { FEED_WEIGHT_MAX } from '../../core/publisher/own-policy.ts'
 import { readStream } from '../../core/registry/read-stream.ts'
 import type { DryOutcome, DryRun } from '../../ingest/dry-run.ts'
 import type { Problem } from '../problem.ts'
@@ -40,7 +41,13 @@ export async function tryFeedPolicy(
     {
       settings: orThrow(readStream({ streamId: feedId })),
       policy: { v: 1, sources: { [feedId]: policy } },
-      ...{ writers: [], feedIds: [feedId], ownerKey: identityKey, nowMs: deps.now() },
+      ...{
+        writers: [],
+        feedIds: [feedId],
+        ownerKey: identityKey,
+        weightMax: FEED_WEIGHT_MAX,
+        nowMs: deps.now(),
+      },
       tried: { events: [] },
     },
     deps,

@@ -31,8 +31,7 @@ async function post(path: string, secret: string, payload: object = { n: ++sent 
       'webhook-signature': new Webhook(secret).sign(id, at, body),
     },
   })
-  const said = await answer.json()
-  return { status: answer.status, code: said.code }
+  return { status: answer.status, code: Object(await answer.json()).code }
 }
 
 describe('the keys of a feed', () => {
@@ -90,7 +89,7 @@ describe('a stream', () => {
     const path = String(feed['post'])
     const listed = async () => {
       const answer = await fetch(`${bed.node.url}/feed?stream=${stream.streamId}`)
-      return (await answer.json()).items.length
+      return Object(await answer.json()).items.length
     }
     expect(await post(path, secret)).toMatchObject({ status: 200 })
     await until(async () => (await listed()) === 1)
@@ -166,6 +165,11 @@ function publisherWithStream() {
   withStream ??= publisher.register({ name: 'unchanged' })
   return withStream
 }
+
+/** The smallest of what is compiled weighs 40. */
+const manySchemas = Array.from({ length: 26 }, (_, n) => ({
+  ...{ kind: 'schema', schema: { type: 'object', required: [`p${n}`] } },
+}))
 
 describe('the policy of a stream', () => {
   const policy = { v: 1, sources: { '*': { required: ['kwh'], coercion: { kwh: 'number' } } } }
@@ -258,6 +262,7 @@ describe('the policy of a stream', () => {
       { rules: [{ kind: 'pattern', field: 'a', pattern: '(a{1,99}){1,99}' }] },
       '',
     ],
+    ['too many schemas', { rules: manySchemas }, 'more than the 1000 that a publisher may put'],
     [
       'an owner that is somebody else',
       { owner: { identityKey: publisherCalled('x').identityKey } },

@@ -1,0 +1,246 @@
+import { Registry } from 'prom-client'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { nodeApp } from '../../../src/http/app.ts'
+import { publisherRoutes } from '../../../src/http/publishers/publisher-routes.ts'
+import { httpLimits, listen } from '../../../src/http/server.ts'
+import { openDryRuns } from '../../../src/node/dry-runs.ts'
+import { type RegistryBed, registryBed } from '../../adapters/registry/registry-bed.ts'
+import { party } from '../../support/pipeline.ts'
+import { testOnlyAuthentication, testOnlyIdentityHeader } from '../../support/test-only-authentication.ts'
+import { compareAnswers, routesOf } from '../openapi-checks.ts'
+import { openObjects, readApiDocument } from '../openapi-document.ts'
+import { HttpClient, type Sent } from '../raw-http.ts'
+
+const operations = readApiDocument().operations.filter(({ tag }) => tag === 'publishers')
+/** Documented, and not to be had here: it takes a broken node, or a full one. */
+const notHere = ['408', '500', '503']
+const [owner, full, shut] = [party('an owner'), party('who has enough'), party('who may not')].map(
+  ({ identityKey }) => identityKey,
+)
+let bed: RegistryBed
+let client: HttpClient
+let end: () => Promise<void>
+let routes: ReturnType<typeof publisherRoutes>
+beforeAll(async () => {
+  bed = await registryBed()
+  const dryRuns = openDryRuns({ msMax: 60_000, waitingMax: 8 })
+  const common = { changes: bed.changes, changesPerDayMax: 40 }
+  routes = publisherRoutes({
+    authentication: testOnlyAuthentication(),
+    pool: bed.database.pool,
+    feeds: {
+      ...common,
+      ceiling: { eventsPerDay: 1_000 },
+      ...{ streamsMax: 3, feedsPerIdentityMax: 3, feedsMax: 100 },
+      random: bytes => crypto.getRandomValues(new Uint8Array(bytes)),
+    },
+    producers: { ...common, producersMax: 1 },
+    mayRegister: identityKey => identityKey !== shut,
+    // How they come about, test/node/dry-runs.test.ts shows.
+    async tryPolicy(identityKey, run) {
+      const text = JSON.stringify(run.policy)
+      if (text.includes('too much')) return 'too-costly'
+      return text.includes('at the same time') ? 'one-at-a-time' : dryRuns.tryPolicy(identityKey, run)
+    },
+    now: () => bed.clock.nowMs,
+    onAsked: () => undefined,
+    onFailure: error => void failures.push(error),
+  })
+  const app = nodeApp({
+    routes: [routes],
+    metrics: new Registry(),
+    network: 'local',
+    onFailure: () => undefined,
+  })
+  const http = await listen(app, 0, '127.0.0.1', { ...httpLimits, drainMsMax: 2_000 })
+  client = new HttpClient(http.port)
+  end = async () => {
+    client.close()
+    await http.stop()
+    await dryRuns.stop()
+    await bed.end()
+  }
+}, 60_000)
+afterAll(() => end())
+const failures: unknown[] = []
+
+const asking = (identityKey = owner ?? '') => ({ [testOnlyIdentityHeader]: identityKey })
+const get = (path: string): Sent => ({ path, headers: asking() })
+const json = (path: string, value: unknown, identityKey?: string): Sent => ({
+  ...{ path, headers: asking(identityKey) },
+  body: Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)),
+})
+/** What all of them say in the same cases. */
+const common = (path: string): Sent[] => [
+  { path },
+  {
+    ...{ path, headers: { ...asking(), 'transfer-encoding': 'chunked', 'content-encoding': 'br' } },
+    body: Buffer.from('{}'),
+  },
+  { path, headers: { ...asking(), 'transfer-encoding': 'chunked' }, body: Buffer.alloc(1_200_000, 0x20) },
+]
+
+describe('docs/openapi.yaml, on publishers', () => {
+  test('lists their routes, and no other', () => {
+    expect(routesOf(routes).sort()).toEqual(operations.map(({ method, path }) => `${method} ${path}`).sort())
+  })
+
+  test('closes every object that an answer holds', () => {
+    const open = operations.flatMap(({ id, answers }) =>
+      [...answers].flatMap(([status, { bodies }]) =>
+        [...bodies.values()].flatMap(({ schema }) => openObjects(schema, `${id} ${status}`)),
+      ),
+    )
+    expect(open).toEqual([])
+  })
+
+  test('tells what each of them answers', { timeout: 240_000 }, async () => {
+    const examples = await examplesFor()
+    expect(operations.map(({ id }) => id).sort()).toEqual(Object.keys(examples).sort())
+    for (const operation of operations) {
+      const { undocumented, neverSeen } = await compareAnswers(
+        operation,
+        [...(examples[operation.id] ?? []), ...common(examples[operation.id]?.[0]?.path ?? '/')],
+        ask,
+      )
+      expect([operation.id, undocumented]).toEqual([operation.id, []])
+      expect([operation.id, neverSeen.filter(status => !notHere.includes(status))]).toEqual([
+        operation.id,
+        [],
+      ])
+    }
+    expect(failures).toEqual([])
+  })
+})
+
+async function send(method: string, { path, headers, body }: Sent): Promise<Record<string, unknown>> {
+  const answer = await client.send({
+    ...{ method, path },
+    ...(headers !== undefined && { headers }),
+    ...(body !== undefined && { body }),
+  })
+  return JSON.parse(answer.body.toString())
+}
+
+/** One who has changed as much as may be in a day, and something to change. */
+async function exhausted() {
+  const made = await send('POST', json('/publishers/feeds', { name: 'exhausted' }, full))
+  const { feedId } = Object(made['feed'])
+  for (let n = 0; n < 40; n++) await send('POST', json('/ingest/keys', { feedId, overlapSeconds: 0 }, full))
+  return feedId as string
+}
+
+/** For each operation what brings about every answer. */
+async function examplesFor(): Promise<Record<string, Sent[]>> {
+  const made = await send('POST', json('/publishers/feeds', { name: 'documented' }))
+  const { feedId } = Object(made['feed'])
+  const theirs = await exhausted()
+  const [feed, stream] = [`/publishers/feeds/${feedId}`, `/publishers/streams/${feedId}`]
+  const policies = `${stream}/policies`
+  seen = { feed, stream }
+  const tooMuch = { rules: [{ kind: 'enum', field: 'too much', values: [1] }] }
+  const sample = {
+    policy: { v: 1, sources: { '*': { required: ['a'] } } },
+    samples: [{ a: 1 }, {}, 'x', { eventType: 'y' }],
+  }
+  const changes = (path: string, version: '@feed' | '@stream', right: object) => [
+    json(path, { version, ...right }),
+    json(path, { version: '0', ...right }),
+    json(path, right),
+    json(path, []),
+    json(path.replace(feedId, 'none'), { version, ...right }),
+    json(path.replace(feedId, theirs), { version, ...right }, full),
+  ]
+  return {
+    registerFeed: [
+      json('/publishers/feeds', {
+        name: 'another',
+        limits: { eventsPerDay: 5 },
+        policy: { required: ['a'] },
+      }),
+      json('/publishers/feeds', { name: '' }),
+      json('/publishers/feeds', { name: 'shut' }, shut),
+      json('/publishers/feeds', { name: 'costly', policy: tooMuch }),
+      json('/publishers/feeds', { name: 'one too many' }, full),
+    ],
+    publisherFeeds: [get('/publishers/feeds?limit=1'), get('/publishers/feeds?limit=0')],
+    publisherFeed: [get(feed), get('/publishers/feeds/none')],
+    changeFeed: [
+      ...changes(feed, '@feed', { name: 'changed' }),
+      json(feed, { version: '@feed', policy: tooMuch }),
+    ],
+    putFeed: [
+      ...changes(feed, '@feed', { name: 'put' }),
+      json(feed, { version: '@feed', name: 'put', policy: tooMuch }),
+    ],
+    feedUsage: [get(`${feed}/usage`), get('/publishers/feeds/none/usage')],
+    ownStreams: [get('/publishers/streams'), get('/publishers/streams?limit=x')],
+    makeStream: [
+      json('/publishers/streams', { name: 'by itself', audience: 'restricted' }),
+      json('/publishers/streams', {}),
+      json('/publishers/streams', { name: 'shut' }, shut),
+      json('/publishers/streams', { name: 'one too many' }, full),
+    ],
+    ownStream: [get(stream), get('/publishers/streams/none')],
+    changeStream: changes(stream, '@stream', { topics: ['gitdata.documented'] }),
+    streamUsage: [get(`${stream}/usage`), get('/publishers/streams/none/usage')],
+    policyVersions: [get(policies), get(`${policies}?before=x`), get('/publishers/streams/none/policies')],
+    putPolicy: [
+      ...changes(policies, '@stream', { policy: { v: 1, license: 'CC0-1.0' } }),
+      json(policies, { version: '@stream', policy: { v: 1, ...tooMuch } }),
+    ],
+    policyVersion: [get(`${policies}/1`), get(`${policies}/99`)],
+    policyDifference: [
+      get(`${policies}/diff?from=1&to=2`),
+      get(`${policies}/diff?from=1`),
+      get(`${policies}/diff?from=1&to=99`),
+    ],
+    rollBackPolicy: changes(`${policies}/rollback`, '@stream', { to: 1 }),
+    tryPolicy: [
+      json(`${policies}/dry-run`, sample),
+      json(`${policies}/dry-run`, { policy: { v: 1 }, recent: 1 }),
+      json(`${policies}/dry-run`, { policy: { v: 1 } }),
+      json(`${policies}/dry-run`, { ...sample, policy: { v: 1, ...tooMuch } }),
+      json(`${policies}/dry-run`, { ...sample, policy: { v: 1, license: 'at the same time' } }),
+      json('/publishers/streams/none/policies/dry-run', sample),
+    ],
+    feedKeys: [get('/ingest/keys'), get('/ingest/keys?feedId='), get('/ingest/keys?feedId=none')],
+    rotateKey: [
+      json('/ingest/keys', { feedId }),
+      json('/ingest/keys', {}),
+      json('/ingest/keys', { feedId: 'none' }),
+      json('/ingest/keys', { feedId: theirs }, full),
+    ],
+    revokeKey: [
+      get(`/ingest/keys/${feedId}/1`),
+      get(`/ingest/keys/${feedId}/77`),
+      { path: `/ingest/keys/${theirs}/1`, headers: asking(full) },
+    ],
+    feedAllowlist: [get(`/ingest/keys/${feedId}/allowlist`), get('/ingest/keys/none/allowlist')],
+    putFeedAllowlist: changes(`/ingest/keys/${feedId}/allowlist`, '@feed', { allowlist: ['192.0.2.1'] }),
+    publisherAudit: [
+      get('/publishers/audit?limit=1'),
+      get('/publishers/audit?before=x'),
+      get(`/publishers/audit?feedId=${feedId}`),
+      get('/publishers/audit?limit=200'),
+    ],
+    registerIdentity: [
+      json('/overlay/producers/register-identity', { name: 'An owner', identityKey: owner }),
+      json('/overlay/producers/register-identity', { name: 'An owner', identityKey: shut }),
+      json('/overlay/producers/register-identity', {}),
+      json('/overlay/producers/register-identity', { name: 'Another', identityKey: full }, full),
+    ],
+  }
+}
+
+/** A body says @feed or @stream where it means the version that it has when the request is sent. */
+let seen: { readonly feed: string; readonly stream: string } | undefined
+async function ask(request: Sent & { readonly method?: string }) {
+  if (seen === undefined || request.body === undefined || request.body.length > 10_000)
+    return client.send(request)
+  let text = Buffer.from(request.body as Uint8Array).toString()
+  for (const what of ['feed', 'stream'] as const)
+    if (text.includes(`"@${what}"`))
+      text = text.replace(`@${what}`, String((await send('GET', get(seen[what])))['version']))
+  return client.send({ ...request, body: Buffer.from(text) })
+}
