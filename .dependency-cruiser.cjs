@@ -109,9 +109,23 @@ module.exports = {
     ),
     forbid(
       'nobody-needs-the-client',
-      'What a node does must not depend on what is made for those who call it.',
-      { path: '^(src|agents|topic-managers|lookup-services)/', pathNot: '^src/client/' },
+      'What a node does must not depend on what is made for those who call it. The demo of assay up is one of those.',
+      { path: '^(src|agents|topic-managers|lookup-services)/', pathNot: '^src/(client|bin/demo)/' },
       { path: '^src/client/' },
+    ),
+    forbid(
+      'portal-asks-over-http',
+      'The portal is what anybody could build: it knows the rules and the contract, and asks the node for everything else.',
+      { path: '^web/' },
+      {
+        pathNot: ['^web/', '^src/(core|contract)/', 'node_modules/(preact|uplot|zod|@bsv/sdk)/'],
+      },
+    ),
+    forbid(
+      'nobody-needs-the-portal',
+      'A node without pages is a whole node.',
+      { pathNot: '^(web|test)/' },
+      { path: '^web/' },
     ),
     forbid(
       'migrations-are-frozen',

@@ -52,6 +52,14 @@ const violations = {
     [`src/serve/${plant}-reader.ts`]: `import { seen } from '../client/${plant}-target.ts'\nexport const again = seen`,
     [`src/client/${plant}-target.ts`]: 'export const seen = 1',
   },
+  'portal-asks-over-http': {
+    [`web/${plant}.ts`]: `import { seen } from '../src/serve/${plant}-for-the-portal.ts'\nexport const again = seen`,
+    [`src/serve/${plant}-for-the-portal.ts`]: 'export const seen = 1',
+  },
+  'nobody-needs-the-portal': {
+    [`src/http/${plant}-of-the-portal.ts`]: `import { seen } from '../../web/${plant}-target.ts'\nexport const again = seen`,
+    [`web/${plant}-target.ts`]: 'export const seen = 1',
+  },
   'migrations-are-frozen': {
     [`migrations/${plant}.ts`]: `import { levels } from '../src/core/level.ts'\nexport const seen = levels`,
   },

@@ -14,7 +14,7 @@ const lock = at('.preparing')
 const installHint =
   'Needed: Node 20.19 or newer, a reachable npm registry, and about 500 MB of free disk. Then run this again.'
 const compileHint = 'The sources do not compile; mend what the messages point at, then run this again.'
-const sourceFolders = ['src', 'agents', 'topic-managers', 'lookup-services', 'migrations', 'bench']
+const sourceFolders = ['src', 'agents', 'topic-managers', 'lookup-services', 'migrations', 'bench', 'web']
 
 if (!isReady()) {
   while (!takeLock()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
@@ -58,6 +58,7 @@ function prepare() {
   fs.rmSync(fresh, { recursive: true, force: true })
   const tsc = at('node_modules/typescript/bin/tsc')
   run(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh], compileHint)
+  run(process.execPath, [at('scripts/portal.mjs'), path.join(fresh, 'web')], compileHint)
   fs.rmSync(at('dist'), { recursive: true, force: true })
   fs.renameSync(fresh, at('dist'))
   fs.writeFileSync(builtFrom, buildKey())
@@ -76,9 +77,10 @@ function buildKey() {
   const sources = sourceFolders
     .filter(folder => fs.existsSync(at(folder)))
     .flatMap(folder => fs.readdirSync(at(folder), { recursive: true }).map(name => `${folder}/${name}`))
-    .filter(name => name.endsWith('.ts'))
+    .filter(name => /\.(tsx?|css|html|svg)$/.test(name))
     .sort()
-  const inputs = ['package.json', 'tsconfig.json', 'tsconfig.build.json', ...sources]
+  const configs = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'web/tsconfig.json']
+  const inputs = [...configs, 'scripts/portal.mjs', ...sources]
   const key = createHash('sha256').update(installKey())
   for (const name of inputs) key.update(`${name}\n`).update(fs.readFileSync(at(name)))
   return key.digest('hex')

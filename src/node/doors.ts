@@ -39,6 +39,7 @@ import { openNodeIngestDoor } from './node-ingest-door.ts'
 import type { NodeKeys } from './node-keys.ts'
 import { openNodeLineage } from './node-lineage.ts'
 import type { NodeLive } from './node-live.ts'
+import { openNodePortal } from './node-portal.ts'
 import { openNodeProofs } from './node-proofs.ts'
 import { openNodePublishers } from './node-publishers.ts'
 import { queryRoutes } from './node-query.ts'
@@ -116,6 +117,7 @@ export async function openDoors(
         jobs: doors.consensus.jobs,
       }),
       ingestDoor.routes,
+      ...(await openNodePortal(settings, log)),
     ],
   })
   const http = await listen(app, settings.PORT, host, {

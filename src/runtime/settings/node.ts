@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { networks } from '../../core/network.ts'
-import { httpUrl, wholeNumber } from './kinds.ts'
+import { httpUrl, wholeNumber, yesOrNo } from './kinds.ts'
 import { optional, secret, setting } from './setting.ts'
 
 /** Where a node listens, what it is called, and on which network it works. */
@@ -26,4 +26,9 @@ export const nodeSettings = {
     'where others reach this node; without it, the local network is told the address that it listens on, and public ones are told nothing',
   ),
   ASSAY_NODE_NAME: setting(z.string().min(1).max(64), 'assay', 'name in health reports'),
+  PORTAL_ENABLED: setting(yesOrNo(), 'true', 'whether the pages of the portal are served, under /portal/'),
+  PORTAL_DIR: optional(
+    z.string().min(1),
+    'folder of a portal that somebody else has built; without it the one that this version was built with',
+  ),
 }

@@ -1,0 +1,164 @@
+import { useEffect, useState } from 'preact/hooks'
+import type { Answer } from '../ask/ask.ts'
+import { Json } from '../parts/json.tsx'
+import { NoAnswer, Notice } from '../parts/notice.tsx'
+import { When } from '../parts/time.tsx'
+import { decidedShape, type HeldItem, itemShape } from './held-shape.ts'
+import { mergePatchOf } from './merge-patch-of.ts'
+import { askAsOperator } from './operator-call.ts'
+
+/** One item: what was sent, why it is held, and what may be done with it. */
+export function HeldItemCard({ id, decided }: { readonly id: string; decided(): void }) {
+  const [item, setItem] = useState<HeldItem>()
+  const [refused, setRefused] = useState<Answer<unknown>>()
+  const look = async () => {
+    const answer = await askAsOperator(`/admin/quarantine/${id}`, itemShape)
+    if (answer.kind === 'there') setItem(answer.value.data)
+    else setRefused(answer)
+  }
+  useEffect(() => void look(), [id])
+  if (refused !== undefined) return <NoAnswer answer={refused} what="This item" />
+  if (item === undefined) return <p class="quiet">Loading…</p>
+  return (
+    <div class="held-item">
+      <p>{item.detail}</p>
+      {item.state === 'held' ? (
+        <Decide
+          key={item.id}
+          item={item}
+          done={() => {
+            void look()
+            decided()
+          }}
+        />
+      ) : (
+        <Json value={item.held} label="What was sent" />
+      )}
+      {item.eventId !== null && (
+        <p>
+          It became <a href={`#/events/${item.eventId}`}>this event</a>.
+        </p>
+      )}
+      <h3>What happened to it</h3>
+      <ul class="plain-list">
+        {item.steps.map(({ atMs, action, who, detail }) => (
+          <li key={`${atMs} ${action}`}>
+            <When ms={atMs} /> {action} by <code>{who}</code> {detail}
+          </li>
+        ))}
+      </ul>
+    </div>
+  )
+}
+
+function Decide({ item, done }: { readonly item: HeldItem; done(): void }) {
+  const before = JSON.stringify(item.held, undefined, 2)
+  const [text, setText] = useState(before)
+  const [streamId, setStream] = useState('')
+  const [override, setOverride] = useState(false)
+  const [why, setWhy] = useState('')
+  const [refused, setRefused] = useState<Answer<unknown>>()
+  const [isBusy, setBusy] = useState(false)
+  const edit = text === before ? { edit: undefined } : mergePatchOf(item.held, text)
+  const isWrong = 'wrong' in edit
+
+  const send = async (action: 'release' | 'waive', body: object) => {
+    setBusy(true)
+    const answer = await askAsOperator(`/admin/quarantine/${item.id}/${action}`, decidedShape, {
+      method: 'POST',
+      body,
+    })
+    setBusy(false)
+    if (answer.kind === 'there') done()
+    else setRefused(answer)
+  }
+  return (
+    <div class="fields">
+      <div>
+        <label class="field-label" for={`held-${item.id}`}>
+          What was sent; change it where it has to be changed
+        </label>
+        <textarea
+          id={`held-${item.id}`}
+          rows={Math.min(18, before.split('\n').length + 1)}
+          spellcheck={false}
+          value={text}
+          aria-invalid={isWrong}
+          onInput={({ currentTarget }) => setText(currentTarget.value)}
+        />
+        <p class="field-hint" role="status">
+          {isWrong
+            ? edit.wrong
+            : edit.edit === undefined
+              ? 'Unchanged. What was sent stays on record in any case.'
+              : `Sent as a merge patch: ${JSON.stringify(edit.edit)}`}
+        </p>
+      </div>
+      <div>
+        <label class="field-label" for={`stream-${item.id}`}>
+          Another stream, where it shall not go to {item.streamId}
+        </label>
+        <input
+          id={`stream-${item.id}`}
+          type="text"
+          value={streamId}
+          maxLength={256}
+          onInput={({ currentTarget }) => setStream(currentTarget.value)}
+        />
+      </div>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={override}
+          onChange={({ currentTarget }) => setOverride(currentTarget.checked)}
+        />
+        <span>Let its time pass, flagged</span>
+      </label>
+      <div class="row">
+        <button
+          type="button"
+          class="first"
+          disabled={isBusy || isWrong}
+          onClick={() =>
+            void send('release', {
+              override,
+              ...(streamId.trim() !== '' && { streamId: streamId.trim() }),
+              ...('edit' in edit && edit.edit !== undefined && { edit: edit.edit }),
+            })
+          }
+        >
+          Release it
+        </button>
+      </div>
+      <div>
+        <label class="field-label" for={`why-${item.id}`}>
+          Or give it up for good, because
+        </label>
+        <div class="search-row">
+          <input
+            id={`why-${item.id}`}
+            type="text"
+            value={why}
+            maxLength={1000}
+            onInput={({ currentTarget }) => setWhy(currentTarget.value)}
+          />
+          <button
+            type="button"
+            disabled={isBusy || why.trim() === ''}
+            onClick={() => void send('waive', { why: why.trim() })}
+          >
+            Waive it
+          </button>
+        </div>
+      </div>
+      {refused !== undefined &&
+        (refused.kind === 'refused' ? (
+          <Notice title="It stays where it is" kind="warn">
+            {refused.why}
+          </Notice>
+        ) : (
+          <NoAnswer answer={refused} what="The decision" />
+        ))}
+    </div>
+  )
+}

@@ -1,0 +1,3 @@
+import { applyTheme, rememberedTheme } from './shell/theme-choice.ts'
+
+applyTheme(rememberedTheme())
