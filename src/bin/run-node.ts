@@ -27,7 +27,7 @@ export async function runNode(
     try {
       const company = await beside(node, log, stopping)
       if (!stopping.aborted) {
-        console.error(whatRuns(node, company).join('\n'))
+        console.error(whatRuns(node, company, settings.PORTAL_ENABLED).join('\n'))
         await once(stopping, 'abort')
       }
       log.info({ signal: stopping.reason }, 'stopping')
@@ -46,10 +46,11 @@ export async function runNode(
   }
 }
 
-function whatRuns({ url, network, dataDir }: RunningNode, company: Company): string[] {
+function whatRuns({ url, network, dataDir }: RunningNode, company: Company, hasPortal: boolean): string[] {
   const isPrivate = network === 'local'
   return [
     `Assay is running at ${url} on the ${network} chain${isPrivate ? ', a private one of this machine: nothing on it has economic finality' : ''}.`,
+    ...(hasPortal ? [`  portal    ${url}/portal/, in a browser`] : []),
     `  health    ${url}/health`,
     `  topics    ${url}/listTopicManagers`,
     dataDir === undefined ? '  data      in the database that DATABASE_URL names' : `  data      ${dataDir}`,
