@@ -33,6 +33,7 @@ afterEach(async () => {
 describe('the feed of a topic', () => {
   test('gives out everything once, page by page, and then nothing more until there is more', async () => {
     const chain = await submitChain(bed.overlay, 5)
+    await givesOut(bed.database.pool, 5)
     const seen: string[] = []
     let after: string | undefined
     for (const more of [true, true, false]) {
@@ -44,6 +45,7 @@ describe('the feed of a topic', () => {
     expect(seen).toEqual(chain.map(({ txid }) => txid))
     expect(await read({ after })).toEqual({ items: [], cursor: after, more: false })
     const [next] = await submitChain(bed.overlay, 1)
+    await givesOut(bed.database.pool, 6)
     expect((await read({ after })).items.map(({ txid }) => txid)).toEqual([next?.txid])
   })
 
@@ -51,6 +53,7 @@ describe('the feed of a topic', () => {
     const client = new pg.Client(bed.database.pool.options)
     await client.connect()
     const [first] = await submitChain(bed.overlay, 1)
+    await givesOut(bed.database.pool, 1)
     const { cursor } = await read({})
     await client.query('begin')
     await client.query('select pg_current_xact_id()')
@@ -67,6 +70,7 @@ describe('the feed of a topic', () => {
   test('begins anew under the cursor of another database, or of this one before it was restored', async () => {
     const chain = await submitChain(bed.overlay, 3)
     const all = chain.map(({ txid }) => txid)
+    await givesOut(bed.database.pool, 3)
     const { cursor } = await read({})
     for (const after of ['nonsense', cursor.replace(/^.{8}/, '00000000'), `${cursor}0`])
       expect((await read({ after })).items.map(({ txid }) => txid)).toEqual(all)
@@ -86,6 +90,7 @@ describe('the feed of a topic', () => {
     )
     for (const { transaction, offChainValues } of sent)
       orThrow(await bed.overlay.submit({ ...bed.submissionOf(transaction), offChainValues }))
+    await givesOut(bed.database.pool, 4)
     const seen: string[] = []
     let after: string | undefined
     for (const count of [2, 2]) {
@@ -157,6 +162,7 @@ describe('a node that was not there', () => {
   test('remembers what it refused for good, and goes on with the rest', async () => {
     const first = await host()
     const chain = await submitChain(first.overlay, 2)
+    await givesOut(first.database.pool, 2)
     const page = await readSyncPage(first.database.pool, { topic })
     const txid = 'ee'.repeat(32)
     const items = [{ txid, beef: 'AAAA', cursor: 'before.everything' }, ...page.items]
@@ -172,6 +178,7 @@ describe('a node that was not there', () => {
   test('is kept waiting by no bad peer: silent, endless, lying, or sending garbage', async () => {
     const good = await host()
     const chain = await submitChain(good.overlay, 3)
+    await givesOut(good.database.pool, 3)
     const real = await readSyncPage(good.database.pool, { topic })
     const [item] = real.items
     let n = 0
@@ -221,6 +228,21 @@ async function host(options: Partial<Parameters<typeof overlayHost>[0]> = {}): P
   const made = await overlayHost({ chain: bed.chain, ...options })
   hosts.push(made)
   return made
+}
+
+/** What was written is given out once every transaction before it is over, those in other databases of the server included. */
+async function givesOut(pool: pg.Pool, count: number): Promise<void> {
+  await until(async () => {
+    let given = 0
+    let after: string | undefined
+    for (let more = true; more; ) {
+      const page: SyncPage = syncPage.parse(await readSyncPage(pool, { topic, after }))
+      given += page.items.length
+      after = page.cursor
+      more = page.more
+    }
+    return given === count
+  })
 }
 
 async function bad(answer: RequestListener): Promise<string> {
