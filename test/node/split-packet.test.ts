@@ -153,6 +153,13 @@ describe('two sources that disagree', () => {
     // Another window, late enough that the first one closes.
     await observe('feed-a', start + 30_000, '3:1')
     await bed.allAnchored()
+    // One without events closes that window too, by the clock: then nothing is left to come.
+    await until(async () => {
+      const { rows } = await bed.pool.query<{ count: number; state: string | null }>(
+        `select count, state from packets left join packet_states using (partition_id, packet_no) order by packet_no`,
+      )
+      return rows.at(-1)?.count === 0 && rows.every(({ state }) => state === 'anchored' || state === 'proven')
+    })
     await until(() => isAtRest(bed.pool))
     expect(await auditAtRest(bed.pool, bed)).toEqual([])
 
