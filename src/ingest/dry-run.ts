@@ -2,7 +2,7 @@ import type { Json } from '../core/canonical-json.ts'
 import { composeEnvelope } from '../core/event/compose-envelope.ts'
 import type { Envelope } from '../core/event/envelope.ts'
 import { identifyFirst } from '../core/event/identity.ts'
-import { accepted, type Outcome } from '../core/fault.ts'
+import { accepted, type Outcome, refused } from '../core/fault.ts'
 import { type Issue, worstOf } from '../core/issue.ts'
 import { openExplainer } from '../core/policy/explain.ts'
 import type { Step } from '../core/policy/normalize-event.ts'
@@ -40,6 +40,9 @@ export type TriedEvent = {
   readonly fault: { readonly code: string; readonly detail: string; readonly pointer?: string } | null
 }
 
+/** What is shown of one, in characters of JSON: steps show what they have found before and after, again and again. */
+const SHOWN_CHARS_MAX = 2_000_000
+
 /** What rules may cost in one dry run: a second or so, where a packet may have as many as it takes. */
 const STEPS_MAX = 20_000_000
 
@@ -48,8 +51,12 @@ export function dryRun({ policy, nowMs, tried, ...owner }: DryRun): Outcome<DryO
   const set = readOwnPolicy(policy, owner)
   if (!set.ok) return set
   const explain = openExplainer(set.value, { budget: { steps: STEPS_MAX } })
+  const length = openLengths()
+  let shown = 0
   const explained = (event: Envelope, sent: Json): TriedEvent => {
     const { steps, payload, issues } = explain(event)
+    shown += length(sent) + length(payload)
+    for (const { before, after } of steps) shown += length(before) + length(after)
     const { eventId, sourceId } = event
     return { eventId, sourceId, sent, outcome: outcomeOf(issues), payload, steps, issues, fault: null }
   }
@@ -68,7 +75,23 @@ export function dryRun({ policy, nowMs, tried, ...owner }: DryRun): Outcome<DryO
           const { source } = tried
           return explained(envelopeOf(admitted, { source, stream, nowMs, index }), sent)
         })
+  if (shown > SHOWN_CHARS_MAX)
+    return refused(
+      'policy-invalid',
+      `what it does to these events takes more than ${SHOWN_CHARS_MAX} characters to show; try it on fewer of them, or smaller ones`,
+    )
   return accepted({ digest: policyDigest(set.value), events })
+}
+
+/** Of values as JSON; one that comes again is not written again. */
+function openLengths(): (value: Json | undefined) => number {
+  const known = new Map<object, number>()
+  return value => {
+    if (typeof value !== 'object' || value === null) return String(value).length
+    const length = known.get(value) ?? JSON.stringify(value).length
+    known.set(value, length)
+    return length
+  }
 }
 
 type Trial = { readonly source: Source; readonly stream: Stream; readonly nowMs: number }

@@ -55,4 +55,15 @@ describe('trying policies in a thread', () => {
     expect(issues.at(0)).not.toContain('work-too-large::packet')
     expect(issues.at(-1)).toContain('work-too-large::packet')
   })
+  test('refuses to show what it does to events, again and again, that are too long for it', async () => {
+    runs = openDryRuns({ msMax: 60_000, waitingMax: 2 })
+    const rules = Array.from({ length: 20 }, (_, n) => ({
+      ...{ kind: 'enum', field: '/a', values: [n], severity: 'flag' },
+    }))
+    const outcome = await runs.tryPolicy('one', runOf({ v: 1, rules }, [{ a: 'a'.repeat(200_000) }]))
+    expect(outcome).toMatchObject({
+      ok: false,
+      fault: { code: 'policy-invalid', detail: expect.stringContaining('fewer of them') },
+    })
+  })
 })

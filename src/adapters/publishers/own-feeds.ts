@@ -104,11 +104,14 @@ export type FeedChange = {
 }
 
 /** Changes it as its publisher wants it, if it is still as the publisher has seen it. */
-export function changeFeed(
+export async function changeFeed(
   deps: FeedDeps,
   identityKey: string,
   { feedId, version, sent, kind }: FeedChange,
 ): Promise<Outcome<Edit<Registered>>> {
+  // Asked first without the lock that all changes share: strangers are not to wait in it.
+  const [seen] = await sourceRows(deps.changes.pool, [feedId])
+  if (seen?.identityKey !== identityKey) return notFound
   return publisherChange(deps, identityKey, async (change): Promise<Outcome<Edit<Registered>>> => {
     const { db } = change
     const [row] = await sourceRows(db, [feedId])
@@ -118,7 +121,7 @@ export function changeFeed(
     const before = registeredSource(row)
     const subject = { kind: 'source', subject: feedId } as const
     const source = editFeed(before, sent, kind, {
-      ceiling: (await limitsByOperator(db, subject)) ?? deps.ceiling,
+      ceiling: { ...deps.ceiling, ...(await limitsByOperator(db, subject)) },
       ownStreams: await ownedStreamIds(db, identityKey),
     })
     if (!source.ok) return source

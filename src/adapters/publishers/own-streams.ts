@@ -155,7 +155,7 @@ export function changeOwnStream(
   return withOwnStream(deps, identityKey, { streamId, version }, async (change, row) => {
     const { db } = change
     const subject = { kind: 'stream', subject: streamId } as const
-    const ceiling = (await limitsByOperator(db, subject)) ?? deps.ceiling
+    const ceiling = { ...deps.ceiling, ...(await limitsByOperator(db, subject)) }
     const before = settingsOf(row)
     const stream = editStream(before, sent, 'patch', ceiling)
     if (!stream.ok) return stream
@@ -192,12 +192,15 @@ export function changeOwnPolicy(
   })
 }
 
-function withOwnStream(
+async function withOwnStream(
   deps: PublisherDeps,
   identityKey: string,
   { streamId, version }: { readonly streamId: string; readonly version: string },
   work: (change: Changing, row: StreamRow) => Promise<Outcome<Edit<string>>>,
 ): Promise<Outcome<Edit<string>>> {
+  // Asked first without the lock that all changes share: strangers are not to wait in it.
+  const [seen] = await streamRows(deps.changes.pool, [streamId])
+  if (seen?.ownerKey !== identityKey) return notFound
   return publisherChange(deps, identityKey, async (change): Promise<Outcome<Edit<string>>> => {
     const [row] = await streamRows(change.db, [streamId])
     if (row?.ownerKey !== identityKey) return notFound

@@ -5,6 +5,7 @@ import type { PolicyVersion } from '../../adapters/publishers/policy-versions.ts
 import type { Producer } from '../../adapters/publishers/producers.ts'
 import type { WindowUsage } from '../../adapters/publishers/usage.ts'
 import type { ShownSecret } from '../../adapters/registry/secrets.ts'
+import { isObject, type Json } from '../../core/canonical-json.ts'
 import type { Limits } from '../../core/registry/limits.ts'
 
 /* As publishers are shown what is theirs: never with a secret, a tenant, or the name of an operator. */
@@ -49,7 +50,9 @@ export function shownStream(stream: OwnStream) {
   return {
     ...{ streamId, version, isYours, published, audience, level, domain },
     partitionKey: settings.partitionKey ?? null,
-    ...{ topics, readers, openTags, latenessMs, limits },
+    // Who reads an operator's stream, and what it may take in, is for its operator to know.
+    ...(isYours ? { topics, readers, openTags, limits } : { topics, readers: [], openTags: [], limits: {} }),
+    latenessMs,
     ...{ policyNumber, policyDigest, policyByDefault },
     feeds: feedIds,
     links: {
@@ -80,7 +83,16 @@ export function shownUsage(limits: Limits, windows: readonly WindowUsage[]) {
 const kinds = { source: 'feed', stream: 'stream', secret: 'key', publisher: 'publisher' } as const
 
 export function shownChange({ id, atMs, who, kind, subject, what, was, became }: RecordedChange) {
-  return { id, at: iso(atMs), by: shownWho(who), kind: kinds[kind], subject, what, was, became }
+  const sides = { was: withoutOperators(was), became: withoutOperators(became) }
+  return { id, at: iso(atMs), by: shownWho(who), kind: kinds[kind], subject, what, ...sides }
+}
+
+/** What is an operator's word of a source or stream, and no publisher's. */
+const operatorsOwn: ReadonlySet<string> = new Set(['tenantId', 'trustScore', 'trustWeight', 'operators'])
+
+function withoutOperators(recorded: Json): Json {
+  if (!isObject(recorded)) return recorded
+  return Object.fromEntries(Object.entries(recorded).filter(([name]) => !operatorsOwn.has(name)))
 }
 
 export function shownProducer({ identityKey, name, website, registeredMs, updatedMs }: Producer) {
