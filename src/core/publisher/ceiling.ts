@@ -1,3 +1,4 @@
+import { isObject, type Json } from '../canonical-json.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import type { Limits } from '../registry/limits.ts'
 
@@ -22,6 +23,20 @@ export function underCeiling(asked: Limits, ceiling: Limits): Outcome<Limits> {
       )
   }
   return accepted(collect(measure => asked[measure] ?? ceiling[measure]))
+}
+
+/** Of a change that says nothing of limits: they are lowered with the ceiling, and keep nobody from changing the rest. */
+export function limitsAfter(sent: Json, limits: Limits, ceiling: Limits): Outcome<Limits> {
+  if (isObject(sent) && Object.hasOwn(sent, 'limits')) return underCeiling(limits, ceiling)
+  return accepted(
+    collect(measure => {
+      const [now = Number.POSITIVE_INFINITY, most = Number.POSITIVE_INFINITY] = [
+        limits[measure],
+        ceiling[measure],
+      ]
+      return Number.isFinite(Math.min(now, most)) ? Math.min(now, most) : undefined
+    }),
+  )
 }
 
 function collect(each: (measure: keyof Limits) => number | undefined): Limits {

@@ -2,7 +2,7 @@ import type { Json, JsonObject } from '../canonical-json.ts'
 import { accepted, type Outcome, type Refusal, refused } from '../fault.ts'
 import type { Limits } from '../registry/limits.ts'
 import { readSource, type SourceInput } from '../registry/read-source.ts'
-import { underCeiling } from './ceiling.ts'
+import { limitsAfter } from './ceiling.ts'
 import { type EditKind, edited } from './edit.ts'
 
 const ownMembers = [
@@ -57,7 +57,7 @@ export function editFeed(
   if (!read.ok) return read
   const unfit = streamsUnfit(read.value, [...ownStreams, ...before.streams]) ?? openUnfit(read.value, before)
   if (unfit !== undefined) return unfit
-  const limits = underCeiling(read.value.limits, ceiling)
+  const limits = limitsAfter(sent, read.value.limits, ceiling)
   return limits.ok ? accepted({ ...read.value, limits: limits.value }) : limits
 }
 

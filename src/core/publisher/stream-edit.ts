@@ -2,7 +2,7 @@ import type { Json, JsonObject } from '../canonical-json.ts'
 import { accepted, type Outcome, type Refusal, refused } from '../fault.ts'
 import type { Limits } from '../registry/limits.ts'
 import { readStream, type StreamInput } from '../registry/read-stream.ts'
-import { underCeiling } from './ceiling.ts'
+import { limitsAfter } from './ceiling.ts'
 import { type EditKind, edited } from './edit.ts'
 
 /** The audience is decided once: another one is refused where the stream is stored. */
@@ -42,7 +42,7 @@ export function editStream(before: Settings, sent: Json, kind: EditKind, ceiling
   if (Object.hasOwn(document.value, 'policy')) return policyElsewhere
   const read = readStream(document.value)
   if (!read.ok) return read
-  const limits = underCeiling(read.value.limits, ceiling)
+  const limits = limitsAfter(sent, read.value.limits, ceiling)
   return limits.ok ? accepted({ ...read.value, limits: limits.value }) : limits
 }
 

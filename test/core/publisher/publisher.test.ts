@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { canonicalize, canonicalJson, type Json } from '../../../src/core/canonical-json.ts'
 import { tokensOf } from '../../../src/core/path.ts'
-import { underCeiling } from '../../../src/core/publisher/ceiling.ts'
+import { limitsAfter, underCeiling } from '../../../src/core/publisher/ceiling.ts'
 import { differences } from '../../../src/core/publisher/differences.ts'
 import { edited } from '../../../src/core/publisher/edit.ts'
 import { newId } from '../../../src/core/publisher/new-id.ts'
@@ -67,6 +67,18 @@ describe('the id of something new', () => {
 })
 
 describe('limits under a ceiling', () => {
+  test('are lowered with it by a change that says nothing of them', () => {
+    const [before, ceiling] = [
+      { eventsPerDay: 20, requestsPerSecond: 7 },
+      { eventsPerDay: 10, bytesPerMonth: 99 },
+    ]
+    expect(limitsAfter({ enabled: false }, before, ceiling)).toEqual({
+      ok: true,
+      value: { eventsPerDay: 10, requestsPerSecond: 7, bytesPerMonth: 99 },
+    })
+    expect(limitsAfter({ limits: before }, before, ceiling)).toMatchObject({ ok: false })
+  })
+
   test('are the ceiling where nothing is said, what is said below it, and refused above', () => {
     const ceiling = { eventsPerDay: 10, bytesPerMonth: 99 }
     expect(underCeiling({ eventsPerDay: 3, requestsPerSecond: 7 }, ceiling)).toEqual({
