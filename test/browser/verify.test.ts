@@ -72,7 +72,9 @@ describeWith(aBrowser, 'a proof in a browser that is cut off from the network', 
     await page.context().close()
   })
 
-  test(`is judged as it is here, and so are ${count} that were changed`, async () => {
+  test(`is judged as it is here, and so are ${count} that were changed`, {
+    timeout: 60_000 + 200 * count,
+  }, async () => {
     const files = [proof, ...mutationsOf(JSON.parse(proof), count, 20_260_101).map(({ text }) => text)]
     const headersText = vector('headers.json')
     const trust = {
