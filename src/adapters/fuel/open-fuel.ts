@@ -13,7 +13,7 @@ import type { FuelEvents } from './fuel-events.ts'
 import type { FuelSettings } from './fuel-settings.ts'
 import { type Funded, fundFromBeef, takeIn } from './fund.ts'
 import { type Holdings, readHoldings, readLevel } from './level.ts'
-import { catchUpWith } from './proofs.ts'
+import { askForUnproven, catchUpWith } from './proofs.ts'
 import { type Refilled, refill } from './refill.ts'
 import { type SendDeps, send } from './send.ts'
 import { type SenderDeps, sendDue, startSender } from './sender.ts'
@@ -76,6 +76,8 @@ export function openFuel(deps: FuelDeps): OpenFuel {
   const stops: (() => Promise<void>)[] = []
   let wake = (_soon?: 'soon') => {}
   let lookAgain = () => {}
+  // A block may have held what came in before it was written down, and be the last for a long time.
+  let isUnasked = false
 
   async function workIn(change: ChainChange): Promise<void> {
     const dropped = await catchUpWith(change, proving)
@@ -94,12 +96,21 @@ export function openFuel(deps: FuelDeps): OpenFuel {
       events.onRefill(done.transactions)
       wake()
     }
-    if (done.missingSatoshis > 0 && faucet !== undefined)
-      await takeIn(await faucet(done.missingSatoshis, lock), { pool, owner, lock, now })
+    if (done.missingSatoshis > 0 && faucet !== undefined) {
+      const { mined } = await takeIn(await faucet(done.missingSatoshis, lock), { pool, owner, lock, now })
+      isUnasked ||= !mined
+    }
     return done
   }
   async function tick(): Promise<void> {
     await pool.query({ name: 'fuel-release', text: releaseClaims, values: [now() - CLAIM_MS] })
+    if (isUnasked) {
+      isUnasked = false
+      await askForUnproven(proving).catch(error => {
+        isUnasked = true
+        throw error
+      })
+    }
     if (settings.horizonSeconds === 0) return
     // A large refill is stored in several pieces.
     for (let done = await refillAll(); (done?.transactions ?? 0) > 0; ) done = await refillAll()
@@ -124,6 +135,7 @@ export function openFuel(deps: FuelDeps): OpenFuel {
     wake: () => wake(),
     async fund(beef) {
       const funded = await fundFromBeef(beef, { pool, chain, owner, lock, now })
+      isUnasked ||= funded.ok && !funded.value.mined
       lookAgain()
       return funded
     },

@@ -55,7 +55,7 @@ const DEAD_ASKED_MS = 24 * 60 * 60_000
  * What is being sent is asked about as well: a block may hold it before its sender has said that the network has it,
  * and no other block may come for a long time.
  */
-async function askForUnproven({ db, chain, now }: ProofDeps): Promise<void> {
+export async function askForUnproven({ db, chain, now }: ProofDeps): Promise<void> {
   let after = { writtenMs: -1, txid: '' }
   for (;;) {
     const { rows } = await db.query<{ txid: string; writtenMs: number; state: string }>({

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
+import { ownFaucet } from '../../../src/adapters/fuel/local-faucet.ts'
 import { inTransaction } from '../../../src/adapters/postgres/sql.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { until } from '../../support/until.ts'
@@ -26,6 +28,21 @@ describe('the pool of a local node', () => {
     await fill()
     expect(await fuel.level()).toMatchObject({ outputs: 40, seconds: 10 })
     expect(reports.filter(({ what }) => what !== 'onRefill')).toEqual([])
+  })
+
+  test('has a block for what came in, although the last one held it before it was written down', async () => {
+    const { bed, open } = await withBed()
+    const fuel = open({
+      async faucet(...asked) {
+        const paid = await ownFaucet(bed.chain)(...asked)
+        await bed.chain.mine()
+        // So that whoever follows the chain has been told of the block, and knows of nothing that it could hold.
+        await sleep(300)
+        return paid
+      },
+    })
+    await fuel.start()
+    await until(async () => (await fuel.holdings()).free.treasury.coins > 0)
   })
 })
 
