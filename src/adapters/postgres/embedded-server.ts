@@ -41,7 +41,7 @@ export type EmbeddedServerOptions = {
   readonly log: Log
   /** PostgreSQL's own settings, over ours. With `fsync` off the database does not survive a crash of the machine. */
   readonly settings?: Readonly<Record<string, string>>
-  /** Called each time the server ends unasked, before it is started again. */
+  /** Called each time the server ends unasked. */
   readonly onExit?: (exit: UnexpectedExit) => void
   readonly startMsMax?: number
   /** Another PostgreSQL than the one that npm installed. */

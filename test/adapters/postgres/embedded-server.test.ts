@@ -251,7 +251,7 @@ describe('an embedded server whose postmaster is killed', () => {
     const { rows } = await ask(url, 'select n from acknowledged')
     const present = new Set(rows.map(({ n }) => n))
     expect(kept.filter(n => !present.has(n))).toEqual([])
-    expect(exits).toEqual(killed)
+    await vi.waitFor(() => expect(exits).toEqual(killed))
     expect(await stop()).toBe('stopped')
   })
 
@@ -271,7 +271,7 @@ describe('an embedded server whose postmaster is killed', () => {
     await endSessions(url)
     await vi.waitFor(() => ask(url, 'select'), { timeout: 50_000, interval: 10 })
     expect(await stop()).toBe('stopped')
-    expect(isRunning(pid)).toBe(false)
+    await vi.waitFor(() => expect(isRunning(pid)).toBe(false), { timeout: 10_000 })
     expect(exits).toEqual([])
   })
 })
@@ -347,7 +347,7 @@ describe('an embedded server of several processes', () => {
     const postmaster = postmasterOf(dataDir)
     await endSessions(here.url)
     expect(await here.stop()).toBe('stopped')
-    expect(isRunning(postmaster)).toBe(false)
+    await vi.waitFor(() => expect(isRunning(postmaster)).toBe(false), { timeout: 10_000 })
   })
 
   test('is started again by one that adopted it', async () => {

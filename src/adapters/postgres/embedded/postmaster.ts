@@ -7,8 +7,12 @@ import { onWindows } from './binaries.ts'
 /** What postmaster.pid says about a data directory, held against the processes that there are. */
 export type Postmaster =
   | { readonly kind: 'none' }
-  /** The file is there and its process is not, or its number is somebody else's by now. */
-  | { readonly kind: 'stale' }
+  /** The file is there and its process is not; or its number is somebody else's by now, or of one to be buried. */
+  | {
+      readonly kind: 'stale'
+      /** PostgreSQL does not start over it. */
+      readonly isInTheWay: boolean
+    }
   | {
       readonly kind: 'running'
       readonly pid: number
@@ -24,8 +28,9 @@ export function findPostmaster(data: string): Postmaster {
   const lines = text.split('\n').map(line => line.trim())
   const pid = Number(lines[pidLine])
   // Made this very moment and not written yet; or the machine stopped between the two.
-  if (!Number.isSafeInteger(pid) || pid <= 0) return isYoung(data) ? starting : { kind: 'stale' }
-  if (!isPostmasterOf(data, pid)) return { kind: 'stale' }
+  if (!Number.isSafeInteger(pid) || pid <= 0)
+    return isYoung(data) ? starting : { kind: 'stale', isInTheWay: true }
+  if (!isPostmasterOf(data, pid)) return { kind: 'stale', isInTheWay: isAlive(pid) }
   const status = lines[statusLine]
   return {
     kind: 'running',
@@ -53,7 +58,8 @@ export function isAlive(pid: number): boolean {
 /**
  * PostgreSQL refuses to start where the pid file names a living process, whatever that is: after a crash of the
  * machine, or in a restarted container, it can be anybody. The file is not removed, since its last line lets
- * PostgreSQL see backends that outlived their postmaster; it is made to name a process that cannot exist.
+ * PostgreSQL see backends that outlived their postmaster; it is made to name a process that cannot exist. Only for a
+ * file that has stood so for a while: another process may be about to start the server, whose file must not be lost.
  */
 export function disownPidFile(data: string): void {
   const seen = readPidFile(data)

@@ -24,17 +24,28 @@ type StartLog = {
   /** For the server; once it has it, ours can be closed. */
   readonly fd: number
   close(): void
-  /** What this start has led the server to say, its own log included. */
-  read(): string
+  /** What the server of this process id has said since this start, its own log included. */
+  read(pid: number | undefined): Said
+}
+
+export type Said = {
+  readonly words: string
+  /** Nothing is under way to its log any more, if it has ended. */
+  readonly whole: boolean
 }
 
 export function openStartLog(logs: string): StartLog {
   const since = Date.now()
   const file = path.join(logs, `${startPrefix}${process.pid}-${since}.log`)
   const fd = openSync(file, 'w', 0o600)
-  const read = () => {
+  const read = (pid: number | undefined): Said => {
+    const start = tail(file)
     const later = newestFirst(logs, serverPrefix).find(({ mtimeMs }) => mtimeMs >= since - clockGrainMs)
-    return [file, ...(later === undefined ? [] : [later.file])].map(tail).join('\n')
+    const own = later === undefined ? '' : linesFrom(tail(later.file), `[${pid}]`)
+    return {
+      words: `${start}\n${own}`,
+      whole: !start.includes(toCollector) || own.includes(lastLine),
+    }
   }
   return { fd, close: () => closeSync(fd), read }
 }
@@ -46,6 +57,7 @@ export function pruneLogs(logs: string): void {
 
 const [serverPrefix, startPrefix] = ['server-', 'start-']
 const tailBytes = 8192
+const [toCollector, lastLine] = ['redirecting log output', 'database system is shut down']
 // A file system may keep times in coarser steps than the clock.
 const clockGrainMs = 20
 
@@ -62,4 +74,10 @@ function newestFirst(logs: string, prefix: string): { readonly file: string; rea
 
 function tail(file: string): string {
   return readFileSync(file, 'utf8').slice(-tailBytes)
+}
+
+/** A server that was started in the same second as the one before it goes on in its file. */
+function linesFrom(text: string, mark: string): string {
+  const at = text.indexOf(mark)
+  return at === -1 ? '' : text.slice(text.lastIndexOf('\n', at) + 1)
 }

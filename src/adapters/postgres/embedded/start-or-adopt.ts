@@ -8,7 +8,7 @@ import { isConnectionLoss } from '../connection-loss.ts'
 import { type Cluster, clusterRole, serverEnvironment } from './cluster.ts'
 import { freePort, loopback, rememberedPort, rememberPort } from './port.ts'
 import { disownPidFile, findPostmaster } from './postmaster.ts'
-import { logSettings, openStartLog, pruneLogs } from './server-log.ts'
+import { logSettings, openStartLog, pruneLogs, type Said } from './server-log.ts'
 import { judgeStartFailure } from './start-failure.ts'
 
 /** A server that answers on our data directory, and a session in it that says that this process needs it. */
@@ -43,6 +43,7 @@ export type StartOptions = {
 export async function startOrAdopt(cluster: Cluster, options: StartOptions): Promise<RunningServer> {
   const deadline = Date.now() + options.startMsMax
   let started: Started | undefined
+  let inTheWaySince: number | undefined
   let port = options.port ?? rememberedPort(cluster.home) ?? (await freePort())
   for (;;) {
     options.signal.throwIfAborted()
@@ -55,13 +56,21 @@ export async function startOrAdopt(cluster: Cluster, options: StartOptions): Pro
       }
     } else if (started === undefined || started.ended()) {
       if (started !== undefined) {
-        const failure = judgeStartFailure(cluster.home, started.said())
+        const failure = judgeStartFailure(cluster.home, await lastSaid(started))
         if (failure.kind === 'refused') throw failure.error
         if (failure.kind === 'port-taken') port = options.port ?? (await freePort())
+        started = undefined
         await sleep(againMs)
+      } else if (found.kind === 'stale' && found.isInTheWay) {
+        inTheWaySince ??= Date.now()
+        if (Date.now() - inTheWaySince > inTheWayMsMin) {
+          disownPidFile(cluster.data)
+          inTheWaySince = undefined
+        }
+      } else {
+        inTheWaySince = undefined
+        started = start(cluster, port, options.settings)
       }
-      if (found.kind === 'stale') disownPidFile(cluster.data)
-      started = start(cluster, port, options.settings)
     }
     if (Date.now() > deadline)
       throw new Error(
@@ -74,7 +83,10 @@ export async function startOrAdopt(cluster: Cluster, options: StartOptions): Pro
 
 const lookMs = 15
 const againMs = 100
+// One that was killed is buried by its parent long before.
+const inTheWayMsMin = 1000
 const enterMsMax = 10_000
+const lastWordsMsMax = 2000
 
 /** What sessions are called that say so, and what those of this process are. */
 export const presencePrefix = 'assay presence '
@@ -85,7 +97,18 @@ export function urlOf({ password }: Cluster, port: number, database: string): st
   return `postgres://${clusterRole}:${password}@${loopback}:${port}/${database}?sslmode=disable`
 }
 
-type Started = { readonly pid: number | undefined; ended(): boolean; said(): string }
+type Started = { readonly pid: number | undefined; ended(): boolean; said(): Said }
+
+/** What a server said that has ended. Its collector of log lines is another process, which may have some to write yet. */
+async function lastSaid(started: Started): Promise<string> {
+  const deadline = Date.now() + lastWordsMsMax
+  for (;;) {
+    const { words, whole } = started.said()
+    // One that was killed says nothing at its end.
+    if (whole || Date.now() > deadline) return words
+    await sleep(lookMs)
+  }
+}
 
 function start(cluster: Cluster, port: number, settings: Readonly<Record<string, string>>): Started {
   pruneLogs(cluster.logs)
@@ -110,7 +133,10 @@ function start(cluster: Cluster, port: number, settings: Readonly<Record<string,
   return {
     pid: child.pid,
     ended: () => failed !== undefined || child.exitCode !== null || child.signalCode !== null,
-    said: () => `${log.read()}\n${failed?.message ?? ''}`,
+    said: () => {
+      const { words, whole } = log.read(child.pid)
+      return { words: `${words}\n${failed?.message ?? ''}`, whole }
+    },
   }
 }
 

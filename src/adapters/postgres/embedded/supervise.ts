@@ -45,9 +45,11 @@ export function supervise(
       if (stopping.signal.aborted) return
       isDown = true
       const { pid, port } = server
-      sayWhy(cluster, server, supervision)
+      const isGone = sayWhy(cluster, server, supervision)
       const again = await restart(supervision, port, stopping.signal)
       if (again === undefined) return
+      // It ended its sessions as the last thing it did.
+      if (!isGone && again.pid !== pid) sayGone(cluster, server, supervision)
       server = again
       isDown = false
       if (stopping.signal.aborted) return
@@ -89,16 +91,23 @@ export function supervise(
   }
 }
 
-function sayWhy(cluster: Cluster, { pid, port }: RunningServer, { log, onExit }: Supervision): void {
+/** Whether it is gone, as far as can be seen so early. */
+function sayWhy(cluster: Cluster, server: RunningServer, supervision: Supervision): boolean {
+  const { pid, port } = server
   const found = findPostmaster(cluster.data)
   if (found.kind === 'running' && found.pid === pid) {
-    log.warn(
+    supervision.log.warn(
       { pid, port, logs: cluster.logs },
       'PostgreSQL ended all sessions; waiting for it to take new ones',
     )
-    return
+    return false
   }
-  log.error({ pid, port, logs: cluster.logs }, 'PostgreSQL ended unasked; starting it again')
+  sayGone(cluster, server, supervision)
+  return true
+}
+
+function sayGone(cluster: Cluster, { pid, port }: RunningServer, { log, onExit }: Supervision): void {
+  log.error({ pid, port, logs: cluster.logs }, 'PostgreSQL ended unasked; it is started again')
   onExit({ pid, port })
 }
 
