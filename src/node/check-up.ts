@@ -37,7 +37,7 @@ export async function* checkUp(
       yield notLooked(name, 'it needs the database')
     return
   }
-  const { pool } = database
+  const { pool, unhurried } = database
   const migrated = await looked('migrations', () => migrationsOf(pool))
   yield migrated
   yield await looked('clock', () => clock(pool, options.now))
@@ -45,7 +45,7 @@ export async function* checkUp(
     for (const name of ['master key', 'log']) yield notLooked(name, 'it needs the migrations')
   } else {
     yield await looked('master key', () => masterKey(settings, pool))
-    yield await looked('log', () => theLog(pool, options.deep))
+    yield await looked('log', () => theLog(unhurried.pool, options.deep))
   }
   yield* checkRunning(settings)
 }

@@ -1,4 +1,4 @@
-import type { Pool } from 'pg'
+import type { Pool, QueryConfig } from 'pg'
 import { BEEF_BYTES_MAX, writeBeef } from '../../contract/beef.ts'
 import { readHistoriesUpTo } from '../overlay/read-histories.ts'
 import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
@@ -60,6 +60,12 @@ async function readFeedName(pool: Pool): Promise<string> {
   return readFeedName(pool)
 }
 
+/** All that topics have ever applied, which may take longer than the driver lets anything take; its types do not know that it can be told. */
+const writeAll: QueryConfig & { readonly query_timeout: number } = {
+  text: 'update applied set written = pg_current_xact_id()',
+  query_timeout: 6 * 60 * 60_000,
+}
+
 async function writeAgain(pool: Pool): Promise<void> {
   await inTransaction(pool, async db => {
     const { rowCount } = await db.query(
@@ -67,9 +73,8 @@ async function writeAgain(pool: Pool): Promise<void> {
         from pg_control_system() where cluster <> system_identifier::text`,
     )
     if (rowCount === 0) return
-    // All of them, once.
     await db.query('set local statement_timeout = 0')
-    await db.query('update applied set written = pg_current_xact_id()')
+    await db.query(writeAll)
   })
 }
 

@@ -21,9 +21,9 @@ export type Recounted = Verdicts & {
 
 /**
  * Counts the whole log from its first append, and what has become of its events, believing nothing that was counted
- * before. `deep` reads the lines as
- * well: each packet is made again and must come out with its id, and what tells repetitions must name events that are
- * in the log, each once. Memory is bounded by one page of appends, or one packet.
+ * before. `deep` reads the lines as well: each packet is made again and must come out with its id, and what tells
+ * repetitions must name events that are in the log, each once. Memory is bounded by one page of appends, or one packet.
+ * A log of years takes longer than a statement of a node at work may: the pool is one without bounds on time.
  */
 export async function recount(pool: Pool, { deep = false } = {}): Promise<Recounted> {
   // One moment for everything: what is appended meanwhile is in none of the tables that are compared.
@@ -32,8 +32,6 @@ export async function recount(pool: Pool, { deep = false } = {}): Promise<Recoun
 }
 
 async function recountIn(db: Queryable, deep: boolean): Promise<Recounted> {
-  // A log of years takes longer than a statement of a node at work may.
-  await db.query('set local statement_timeout = 0')
   const seen = deep ? await openSeenEvents(db) : undefined
   let counts = {
     partitions: 0,

@@ -46,4 +46,6 @@ const lossMessages = [
   'Client was closed and is not queryable',
   'Client has encountered a connection error and is not queryable',
   'timeout expired',
+  // The server said nothing for longer than it lets a statement run.
+  'Query read timeout',
 ]

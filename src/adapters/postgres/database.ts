@@ -15,6 +15,8 @@ export type Database = {
   readonly knex: Knex
   /** For what strangers look up: few connections and little time, so that no question keeps us from our work. */
   readonly questions: pg.Pool
+  /** For what may take hours: a new shape of a large table, a look at a whole log. Few connections, and no bounds on time. */
+  readonly unhurried: { readonly pool: pg.Pool; readonly knex: Knex }
   /**
    * A connection of its own, outside the pool and without the pool's bounds on time, for what is held: a lock, a
    * LISTEN. The caller ends it; where it breaks it emits `end`.
@@ -34,6 +36,7 @@ export type DatabaseOptions = {
   readonly statementMsMax?: number
   readonly questionMsMax?: number
   readonly idleInTransactionMsMax?: number
+  readonly silenceMsMax?: number
 }
 
 /** A core of the server runs few statements at a time; more connections than that only queue inside it. */
@@ -46,6 +49,15 @@ export const questionConnectionsMax = 3
 export const questionMsMaxDefault = 2_000
 /** A transaction that its process forgot, or that died without closing its socket, lets go of its locks. */
 export const idleInTransactionMsMaxDefault = 60_000
+/**
+ * So long after the server should have ended a statement itself, it is gone without a word: a machine that lost its power,
+ * a network that was cut. The system would wait a quarter of an hour for it.
+ */
+export const silenceMsMaxDefault = 5_000
+/** Who only listens for news of the server asks now and then whether it is still there. */
+const keepAliveMs = 10_000
+/** Beside `connectionsMax`; none while nobody asks. */
+const unhurriedConnectionsMax = 2
 /** For a free connection of the pool, and for a server that accepts and says nothing. */
 export const connectMsMax = 10_000
 const idleMsMax = 30_000
@@ -61,38 +73,45 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     application_name: applicationName,
     connectionTimeoutMillis: connectMsMax,
     keepAlive: true,
+    keepAliveInitialDelayMillis: keepAliveMs,
     types: columnTypes,
   }
   const session = () => openSession(connection, options.url)
   await refuseUnfitServer(session, address)
 
-  const openPool = (max: number, statementMsMax: number) => {
-    const pool = new pg.Pool({
-      ...connection,
-      max,
-      idleTimeoutMillis: idleMsMax,
-      statement_timeout: statementMsMax,
-      idle_in_transaction_session_timeout: options.idleInTransactionMsMax ?? idleInTransactionMsMaxDefault,
-    })
+  const openPool = (max: number, bounds: pg.ClientConfig) => {
+    const pool = new pg.Pool({ ...connection, max, idleTimeoutMillis: idleMsMax, ...bounds })
     pool.on('error', error => log.warn({ err: error, address }, 'an idle database connection was lost'))
     // The pool listens to idle clients only. One that is lent and between two statements would end the process.
     pool.on('connect', client => client.on('error', () => undefined))
     return pool
   }
+  const within = (statementMsMax: number): pg.ClientConfig => ({
+    statement_timeout: statementMsMax,
+    query_timeout: statementMsMax + (options.silenceMsMax ?? silenceMsMaxDefault),
+    idle_in_transaction_session_timeout: options.idleInTransactionMsMax ?? idleInTransactionMsMaxDefault,
+  })
   const pool = openPool(
     options.connectionsMax ?? connectionsMaxDefault,
-    options.statementMsMax ?? statementMsMaxDefault,
+    within(options.statementMsMax ?? statementMsMaxDefault),
   )
-  const questions = openPool(questionConnectionsMax, options.questionMsMax ?? questionMsMaxDefault)
-  const knex = knexFor({ client: 'pg', connectionPool: pool, log: knexLog(log) })
+  const questions = openPool(questionConnectionsMax, within(options.questionMsMax ?? questionMsMaxDefault))
+  const unhurried = openPool(unhurriedConnectionsMax, {})
+  const knexOf = (connectionPool: pg.Pool) => knexFor({ client: 'pg', connectionPool, log: knexLog(log) })
+  const [knex, unhurriedKnex] = [knexOf(pool), knexOf(unhurried)]
+  async function close() {
+    await Promise.all([pool, questions, unhurried].map(each => each.end()))
+    await Promise.all([knex, unhurriedKnex].map(each => each.destroy()))
+  }
   let closed: Promise<void> | undefined
   return {
     pool,
     questions,
+    unhurried: { pool: unhurried, knex: unhurriedKnex },
     knex,
     session,
     close: () => {
-      closed ??= Promise.all([pool.end(), questions.end()]).then(() => knex.destroy())
+      closed ??= close()
       return closed
     },
   }

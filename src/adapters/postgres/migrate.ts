@@ -24,7 +24,7 @@ export async function migrate(
   refuseUnordered(migrations)
   const lock = await takeLock(database, waitMsMax)
   try {
-    const { knex } = database
+    const { knex } = database.unhurried
     const config = migratorConfig(migrations)
     await refuseAhead(knex, config, migrations)
     // Knex marks a table while it works, and the mark outlives its process. Ours is the lock that counts.
@@ -102,19 +102,7 @@ function migratorConfig(migrations: readonly Migration[]): Knex.MigratorConfig {
   const migrationSource: Knex.MigrationSource<Migration> = {
     getMigrations: async () => [...migrations],
     getMigrationName: ({ name }) => name,
-    getMigration: async migration => ({
-      up: unhurried(knex => migration.up(knex)),
-      down: unhurried(knex => migration.down(knex)),
-    }),
+    getMigration: async migration => migration,
   }
   return { tableName: migrationsTable, migrationSource }
-}
-
-/** The bounds on time are for a node at work; rewriting a large table may take longer. */
-function unhurried(step: Migration['up']): Migration['up'] {
-  return async knex => {
-    await knex.raw('set local statement_timeout = 0')
-    await knex.raw('set local idle_in_transaction_session_timeout = 0')
-    await step(knex)
-  }
 }

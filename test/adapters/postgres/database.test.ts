@@ -12,7 +12,9 @@ import {
   questionConnectionsMax,
 } from '../../../src/adapters/postgres/database.ts'
 import { type EmbeddedServer, startEmbeddedServer } from '../../../src/adapters/postgres/embedded-server.ts'
+import { inTransaction } from '../../../src/adapters/postgres/sql.ts'
 import { databaseOn } from '../../support/database.ts'
+import { movableAddress } from '../../support/movable-address.ts'
 import { silentLog } from '../../support/silent-log.ts'
 import { describeOnEveryServer } from './every-server.ts'
 
@@ -88,6 +90,32 @@ describeOnEveryServer('a database', given => {
     await over
     await expect(client.query('select')).rejects.toThrow()
     client.release(true)
+  })
+
+  test('gives a server up that says nothing any more, and finds the one that has its address next', async () => {
+    const url = new URL(await given.url())
+    const address = await movableAddress(Number(url.port))
+    try {
+      const bounds = { connectionsMax: 2, statementMsMax: 300, silenceMsMax: 100 }
+      const { pool } = given.closing(await open(address.at(url.href), bounds))
+      await Promise.all([pool.query('select pg_sleep(0.01)'), pool.query('select pg_sleep(0.01)')])
+      address.fallSilent()
+      const asked = [rejectionOf(pool.query('select')), rejectionOf(inTransaction(pool, async () => 'never'))]
+      for (const lost of await Promise.all(asked)) expect(isConnectionLoss(lost)).toBe(true)
+      address.moveTo(Number(url.port))
+      expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+    } finally {
+      await address.close()
+    }
+  })
+
+  test('bounds no time where nobody hurries', async () => {
+    const { unhurried } = given.closing(
+      await open(await given.url(), { statementMsMax: 50, questionMsMax: 50, silenceMsMax: 50 }),
+    )
+    const slow = "select 'done' as what from pg_sleep(0.5)"
+    expect((await unhurried.pool.query(slow)).rows).toEqual([{ what: 'done' }])
+    expect((await unhurried.knex.raw(slow)).rows).toEqual([{ what: 'done' }])
   })
 
   test('says in pg_stat_activity who it is', async () => {
