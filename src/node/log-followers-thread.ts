@@ -26,6 +26,7 @@ const database = await openDatabase({
   log,
   applicationName: settings.ASSAY_NODE_NAME,
   connectionsMax,
+  statementMsMax: settings.DATABASE_STATEMENT_MS_MAX,
 })
 stops.add('database of the followers', database.close)
 const registry = new Registry()

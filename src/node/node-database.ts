@@ -17,6 +17,7 @@ export async function openNodeDatabase(
     log,
     applicationName: settings.ASSAY_NODE_NAME,
     connectionsMax: settings.DATABASE_CONNECTIONS_MAX,
+    statementMsMax: settings.DATABASE_STATEMENT_MS_MAX,
   })
   stops.add('database', () => database.close())
   return { ...database, url }

@@ -26,7 +26,7 @@ export type AgentsBed = {
   /** The same, where it may end before it is ready. */
   launchNode(more?: ChildSettings): ChildNode
   /** A node beside it, on the same database. */
-  anotherNode(more?: ChildSettings): Promise<ChildNode>
+  anotherNode(more?: ChildSettings & { readonly PORT?: string }): Promise<ChildNode>
   startAgents(names: readonly AgentName[], more?: ChildSettings): Promise<void>
   publish: (...args: DropFirst<Parameters<typeof publish>>) => ReturnType<typeof publish>
   progress(): Promise<Progress>
@@ -101,7 +101,7 @@ export async function agentsBed(options: AgentsBedOptions = {}): Promise<AgentsB
       await node.ready()
     },
     async anotherNode(more = {}) {
-      const other = launch({ ...more, PORT: String(await freePort()) })
+      const other = launch({ PORT: String(await freePort()), ...more })
       await other.ready()
       return other
     },

@@ -13,4 +13,9 @@ export const databaseSettings = {
     '16',
     'connections to the database per process; a node has up to 8 more, with which it makes packets and projections, and 3 for what others look up',
   ),
+  DATABASE_STATEMENT_MS_MAX: setting(
+    wholeNumber(1_000, 600_000),
+    '30000',
+    'milliseconds that one statement may take; a database that is silent for 5 s longer is given up, and asked anew',
+  ),
 }
