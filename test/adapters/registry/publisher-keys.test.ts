@@ -21,7 +21,13 @@ let bed: RegistryBed
 let deps: FeedDeps
 beforeAll(async () => {
   bed = await registryBed()
-  const bounds = { changesPerDayMax: 100, streamsMax: 10, feedsPerIdentityMax: 10, feedsMax: 10 }
+  const bounds = {
+    changesPerDayMax: 100,
+    streamsPerIdentityMax: 10,
+    streamsMax: 100,
+    feedsPerIdentityMax: 10,
+    feedsMax: 10,
+  }
   deps = { changes: bed.changes, ceiling: {}, ...bounds, random: bytes => new Uint8Array(bytes).fill(7) }
 })
 afterAll(() => bed.end())

@@ -31,7 +31,7 @@ beforeAll(async () => {
     feeds: {
       ...common,
       ceiling: { eventsPerDay: 1_000 },
-      ...{ streamsMax: 3, feedsPerIdentityMax: 3, feedsMax: 100 },
+      ...{ streamsPerIdentityMax: 3, streamsMax: 100, feedsPerIdentityMax: 3, feedsMax: 100 },
       random: bytes => crypto.getRandomValues(new Uint8Array(bytes)),
     },
     producers: { ...common, producersMax: 1 },
