@@ -9,7 +9,7 @@ import type { Changing } from '../registry/changing.ts'
 import { putSourceIn } from '../registry/put-source.ts'
 import { newSecretIn, type ShownSecret, shownSecrets } from '../registry/secrets.ts'
 import { registeredSource, type SourceRow, sourceRows, sourceRowsOf } from '../registry/source-rows.ts'
-import { isOffByOperator, limitsByOperator } from './operators-word.ts'
+import { limitsByOperator } from './operators-word.ts'
 import { makeStreamIn, offByOperator, ownedStreamIds, type StreamDeps } from './own-streams.ts'
 import { done, type Edit, notFound, overtaken, publisherChange } from './publisher-change.ts'
 import { versionsOf } from './versions.ts'
@@ -125,8 +125,7 @@ export async function changeFeed(
       ownStreams: await ownedStreamIds(db, identityKey),
     })
     if (!source.ok) return source
-    if (source.value.enabled && !before.enabled && (await isOffByOperator(db, subject)))
-      return offByOperator('/enabled')
+    if (source.value.enabled && !before.enabled && row.offByOperator) return offByOperator('/enabled')
     return putFeedIn(change, source.value)
   })
 }

@@ -18,7 +18,7 @@ import {
   streamRows,
   streamRowsOf,
 } from '../registry/stream-rows.ts'
-import { isOffByOperator, limitsByOperator } from './operators-word.ts'
+import { limitsByOperator } from './operators-word.ts'
 import { othersTopic } from './others-topic.ts'
 import {
   done,
@@ -164,8 +164,7 @@ export function changeOwnStream(
     const before = settingsOf(row)
     const stream = editStream(before, sent, 'patch', ceiling)
     if (!stream.ok) return stream
-    if (stream.value.published && !before.published && (await isOffByOperator(db, subject)))
-      return offByOperator('/published')
+    if (stream.value.published && !before.published && row.offByOperator) return offByOperator('/published')
     const taken = await othersTopic(db, identityKey, stream.value.topics, before.topics)
     if (taken !== undefined) return taken
     const policy = row.defaults === null ? { policy: await policyOfRow(db, row) } : {}
