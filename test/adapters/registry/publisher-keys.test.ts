@@ -1,5 +1,6 @@
 import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readAudit } from '../../../src/adapters/publishers/audit.ts'
 import {
   changeFeed,
   type FeedDeps,
@@ -171,5 +172,34 @@ describe('what an operator has switched off', () => {
     await bed.putStream(document)
     expect(await change({ published: false })).toMatchObject({ ok: true })
     expect(await change({ published: true })).toMatchObject({ ok: true })
+  })
+})
+
+describe('a page of changes', () => {
+  test('ends where what was and became is long, and the next one goes on from there', async () => {
+    const verbose = party('who changes long things').identityKey
+    const feedId = 'of-many-words'
+    await bed.putSource({ sourceId: feedId, identityKey: verbose, authentication: 'brc104' })
+    for (const letter of ['a', 'b', 'c', 'd'])
+      await bed.putSource({
+        ...{ sourceId: feedId, identityKey: verbose, authentication: 'brc104' },
+        policy: { constants: { about: letter.repeat(400_000) } },
+      })
+    const { pool } = bed.database
+    const pages: number[] = []
+    const ids: string[] = []
+    for (let before: string | undefined; ; before = ids.at(-1)) {
+      const page = await readAudit(pool, { identityKey: verbose, before, limit: 3 })
+      pages.push(page.changes.length)
+      ids.push(...page.changes.map(({ id }) => id))
+      if (!page.isMore) break
+    }
+    // Two of 400,000 characters are as many as a page takes, and the first of one comes whatever it takes.
+    expect(pages).toEqual([1, 1, 1, 2])
+    const { rows } = await pool.query<{ id: string }>(
+      `select id::text from registry_changes where kind = 'source' and subject = $1 order by id desc`,
+      [feedId],
+    )
+    expect(ids).toEqual(rows.map(({ id }) => id))
   })
 })
