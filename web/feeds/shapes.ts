@@ -65,7 +65,7 @@ export const usage = object({
 export const policies = object({
   versions: list(object({ number, digest: text, at: orNull(text), by: text, isInForce: flag })),
 })
-export const policyVersion = object({ number, digest: text, policy: anything })
+export const policyVersion = object({ number, digest: text, own: anything })
 export const difference = object({
   changes: list(object({ pointer: text, was: anything, became: anything })),
 })

@@ -35,7 +35,7 @@ export function PolicyDesk(props: { readonly stream: Stream; readonly signer: Si
     stream.policyNumber > 0 ? `${path}/${stream.policyNumber}` : null,
     policyVersion,
   )
-  const inForce = current.answer?.kind === 'there' ? current.answer.value.policy : undefined
+  const inForce = current.answer?.kind === 'there' ? current.answer.value.own : undefined
 
   useEffect(() => {
     if (text === undefined && inForce !== undefined)

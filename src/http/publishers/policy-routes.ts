@@ -1,6 +1,7 @@
 import { type Request, Router } from 'express'
 import { findPolicyOwner, putOwnPolicy, rollBackPolicy } from '../../adapters/publishers/own-policies.ts'
 import { findOwnStream, type OwnStream } from '../../adapters/publishers/own-streams.ts'
+import { ownersPart } from '../../adapters/publishers/owners-part.ts'
 import { findPolicyVersion, listPolicyVersions } from '../../adapters/publishers/policy-versions.ts'
 import { readRecentEvents } from '../../adapters/publishers/recent-events.ts'
 import type { Json } from '../../core/canonical-json.ts'
@@ -116,7 +117,8 @@ export function policyRoutes(deps: PublisherRouteDeps): Router {
       if (!number.success) return noVersion
       const found = await findPolicyVersion(pool, settings.streamId, number.data)
       if (found === undefined) return noVersion
-      return { body: { ...shownVersion(found, policyNumber), policy: found.policy } }
+      const own = await ownersPart(pool, found)
+      return { body: { ...shownVersion(found, policyNumber), policy: found.policy, own } }
     }),
   )
   return routes
