@@ -11,6 +11,7 @@ import { newSecretIn, type ShownSecret, shownSecrets } from '../registry/secrets
 import { registeredSource, type SourceRow, sourceRows, sourceRowsOf } from '../registry/source-rows.ts'
 import { limitsByOperator } from './operators-word.ts'
 import { makeStreamIn, offByOperator, ownedStreamIds, type StreamDeps } from './own-streams.ts'
+import { grownTooHeavy, policyWeights } from './policy-weights.ts'
 import { done, type Edit, notFound, overtaken, publisherChange } from './publisher-change.ts'
 import { versionsOf } from './versions.ts'
 
@@ -132,8 +133,11 @@ export async function changeFeed(
 
 /** One that signs with a secret has one from the first moment. */
 async function putFeedIn(change: Changing, source: SourceInput): Promise<Outcome<Edit<Registered>>> {
+  const weights = await policyWeights(change.db, source.streams)
   const put = await putSourceIn(change, source)
   if (!put.ok) return put
+  const heavy = await grownTooHeavy(change.db, weights)
+  if (heavy !== undefined) return heavy
   const { sourceId: feedId, authentication } = source
   if (authentication !== 'hmac' || (await hasLiveSecret(change, feedId)))
     return done({ feedId, secret: null })

@@ -20,6 +20,7 @@ import {
 } from '../registry/stream-rows.ts'
 import { limitsByOperator } from './operators-word.ts'
 import { othersTopic } from './others-topic.ts'
+import { grownTooHeavy, policyWeights } from './policy-weights.ts'
 import {
   done,
   type Edit,
@@ -190,11 +191,13 @@ export function changeOwnPolicy(
     const read = await policy(change, row)
     if (read === 'not-found') return notFound
     if (!read.ok) return read
+    const weights = await policyWeights(change.db, [streamId])
     const put = await putStreamIn(change, {
       ...settingsOf(row),
       ...(read.value !== undefined && { policy: read.value }),
     })
-    return put.ok ? done(streamId) : put
+    if (!put.ok) return put
+    return (await grownTooHeavy(change.db, weights)) ?? done(streamId)
   })
 }
 

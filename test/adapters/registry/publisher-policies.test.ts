@@ -113,3 +113,40 @@ describe('putting an earlier policy in force again', () => {
     })
   })
 })
+
+describe('the policy of a stream', () => {
+  /** Six of the smallest weigh 240, and are different from each feed to the next. */
+  const heavy = (feed: string) => ({
+    rules: Array.from({ length: 6 }, (_, n) => ({
+      ...{ kind: 'schema', schema: { type: 'object', required: [`${feed}${n}`] } },
+    })),
+  })
+  const refused = {
+    ok: false,
+    fault: { code: 'policy-invalid', detail: expect.stringContaining('more than the 1000 that publishers') },
+  }
+
+  test('weighs no more than one may, however many feeds add to it', async () => {
+    const streamId = await makeStream()
+    for (const feed of ['a', 'b', 'c', 'd']) await registered(streamId, heavy(feed))
+    expect(await register(streamId, heavy('e'))).toMatchObject(refused)
+    const light = await registered(streamId, { required: ['e'] })
+    expect(await change(light, heavy('e'))).toMatchObject(refused)
+    // What is shared is compiled once.
+    expect(await change(light, heavy('a'))).toMatchObject({ ok: true })
+  })
+
+  test('that an operator has made heavier may become lighter', async () => {
+    const streamId = await makeStream()
+    for (const feed of ['f', 'g', 'h', 'i', 'j'])
+      await bed.putSource({
+        sourceId: feed,
+        identityKey: owner,
+        authentication: 'brc104',
+        streams: [streamId],
+        policy: heavy(feed),
+      })
+    expect(await change('f', { rules: heavy('f').rules.slice(1) })).toMatchObject({ ok: true })
+    expect(await change('f', heavy('f'))).toMatchObject(refused)
+  })
+})
