@@ -54,11 +54,10 @@ export const usage = object({
   windows: list(
     object({
       window: text,
-      events: orNull(number),
-      bytes: orNull(number),
+      events: number,
+      bytes: number,
       eventsMax: orNull(number),
       bytesMax: orNull(number),
-      isCounted: flag,
     }),
   ),
 })
