@@ -32,6 +32,7 @@ import { quarantineSummary } from './032-quarantine-summary.ts'
 import { walletLookups } from './033-wallet-lookups.ts'
 import { subscriptions } from './034-subscriptions.ts'
 import { publishers } from './035-publishers.ts'
+import { operatorsSwitch } from './036-operators-switch.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
 export type Migration = {
@@ -76,4 +77,5 @@ export const migrations: readonly Migration[] = [
   walletLookups,
   subscriptions,
   publishers,
+  operatorsSwitch,
 ]

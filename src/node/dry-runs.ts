@@ -1,6 +1,6 @@
 import path from 'node:path'
 import type { Outcome } from '../core/fault.ts'
-import type { TryPolicy } from '../http/publishers/publisher-ports.ts'
+import type { RunDry, TryPolicy } from '../http/publishers/publisher-ports.ts'
 import type { DryOutcome } from '../ingest/dry-run.ts'
 import { startThread, type Thread } from '../runtime/thread.ts'
 import type { FromDryRuns, ToDryRuns } from './dry-run-thread.ts'
@@ -34,6 +34,7 @@ export function openDryRuns({ msMax, waitingMax }: DryRunBounds = dryRunBounds):
   let working: { readonly its: Waiting; readonly timer: NodeJS.Timeout } | undefined
   let thread: Running | undefined
   let last = 0
+  let isStopping = false
 
   const next = () => {
     const its = working === undefined && thread?.isReady === true ? waiting.shift() : undefined
@@ -84,27 +85,37 @@ export function openDryRuns({ msMax, waitingMax }: DryRunBounds = dryRunBounds):
     await ending?.of.end()
   }
 
+  const run: RunDry = asked =>
+    new Promise((answer, fail) => {
+      if (isStopping) return fail(stopping())
+      waiting.push({ message: { id: ++last, run: asked }, answer, fail })
+      start()
+      next()
+    })
+
   return {
-    async tryPolicy(identityKey, run) {
+    async tryPolicy(identityKey, work) {
       if (whose.has(identityKey)) return 'one-at-a-time'
-      if (waiting.length >= waitingMax) return 'busy'
+      // One of them is at work, or soon will be.
+      if (whose.size > waitingMax) return 'busy'
       whose.add(identityKey)
       try {
-        return await new Promise<Outcome<DryOutcome> | 'too-costly'>((answer, fail) => {
-          waiting.push({ message: { id: ++last, run }, answer, fail })
-          start()
-          next()
-        })
+        return await work(run)
       } finally {
         whose.delete(identityKey)
       }
     },
     async stop() {
+      isStopping = true
       const lost = [settled(), ...waiting.splice(0)]
-      for (const its of lost) its?.fail(new Error('the node is stopping'))
+      for (const its of lost) its?.fail(stopping())
       await letGo()
     },
   }
+}
+
+function stopping(): Error {
+  return new Error('the node is stopping')
 }
 
 /** As this file is spelled: built, or as its source. */

@@ -25,6 +25,7 @@ type PublisherSettings = Pick<
   | 'PUBLISHERS_MAX'
   | 'PUBLISHER_FEEDS_MAX'
   | 'PUBLISHER_FEEDS_PER_IDENTITY_MAX'
+  | 'PUBLISHER_STREAMS_MAX'
   | 'PUBLISHER_STREAMS_PER_IDENTITY_MAX'
   | 'PUBLISHER_CHANGES_PER_DAY_MAX'
   | 'PUBLISHER_LIMITS_JSON'
@@ -44,7 +45,8 @@ export function openNodePublishers(
     feeds: {
       ...common,
       ceiling: settings.PUBLISHER_LIMITS_JSON,
-      streamsMax: settings.PUBLISHER_STREAMS_PER_IDENTITY_MAX,
+      streamsMax: settings.PUBLISHER_STREAMS_MAX,
+      streamsPerIdentityMax: settings.PUBLISHER_STREAMS_PER_IDENTITY_MAX,
       feedsPerIdentityMax: settings.PUBLISHER_FEEDS_PER_IDENTITY_MAX,
       feedsMax: settings.PUBLISHER_FEEDS_MAX,
       random: bytes => Uint8Array.from(randomBytes(bytes)),

@@ -17,6 +17,18 @@ export function publisherMetrics(registry: Registry, pool: Pool): Pick<Publisher
       this.set(rows[0]?.count ?? 0)
     },
   })
+  new Gauge({
+    name: 'assay_publisher_streams',
+    help: 'streams that a publisher owns, whose number PUBLISHER_STREAMS_MAX bounds',
+    registers,
+    async collect() {
+      const { rows } = await pool.query<{ count: number }>({
+        name: 'count-publisher-streams',
+        text: 'select count(*)::int as count from streams where owner_key is not null',
+      })
+      this.set(rows[0]?.count ?? 0)
+    },
+  })
   const changes = new Counter({
     name: 'assay_publisher_changes_total',
     help: 'changes that publishers have asked for, by what they were about and whether they came about',

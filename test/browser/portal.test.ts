@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import * as z from 'zod'
 import { bedSource } from '../support/agents-bed.ts'
 import { aBrowser } from '../support/chromium.ts'
 import {
@@ -27,6 +29,8 @@ const SCRIPT_BYTES_MAX = 150_000
 
 const hostile = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
 
+const sentShape = z.looseObject({ items: z.array(z.looseObject({ eventId: z.string() })) })
+
 /** What a terminal makes of the commands that a page shows; with another event each time. */
 function send(commands: string, externalId: string): unknown {
   const script = commands.replace('reading-1', externalId).replace(/^curl /m, 'curl -s ')
@@ -43,10 +47,7 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
   }, 240_000)
   afterAll(() => bed?.stop())
 
-  const readWell = async (name: string, place: string) => {
-    const { page, go, settled, troubles, leave } = await bed.visit()
-    await go(place)
-    await settled()
+  const looksWell = async (page: Page, name: string) => {
     for (const { width, colorScheme } of looks) {
       await page.setViewportSize({ width, height: 900 })
       await page.emulateMedia({ colorScheme })
@@ -54,6 +55,13 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
       expect(await overflow(page)).toBeLessThanOrEqual(0)
       await screenshot(page, `${name}-${width}-${colorScheme}`)
     }
+  }
+
+  const readWell = async (name: string, place: string) => {
+    const { page, go, settled, troubles, leave } = await bed.visit()
+    await go(place)
+    await settled()
+    await looksWell(page, name)
     expect(troubles).toEqual([])
     await leave()
   }
@@ -215,7 +223,7 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
     await page.getByRole('button', { name: 'Revoke key 1' }).click()
     await page.getByRole('button', { name: 'Revoke key 1' }).waitFor({ state: 'detached' })
     expect(send(before, 'reading-4')).not.toHaveProperty('counts')
-    await screenshot(page, 'full-feeds-in-1280-light')
+    await looksWell(page, 'full-feeds-in')
 
     await page.getByRole('link', { name: 'Streams and policies' }).click()
     await page.getByRole('button', { name: 'Change the policy' }).click()
@@ -227,17 +235,47 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
     await page.getByRole('button', { name: 'Put it in force' }).click()
     await page.getByText('It is in force from the next packet on').waitFor()
     await page.locator('.versions').getByText('Version 3').waitFor()
-    expect(await barriers(page)).toEqual([])
-    await screenshot(page, 'full-streams-in-1280-light')
-    await page.setViewportSize({ width: 360, height: 900 })
-    expect(await overflow(page)).toBeLessThanOrEqual(0)
-    await screenshot(page, 'full-streams-in-360-light')
+    await looksWell(page, 'full-streams-in')
     await policy.fill('{"v": 1, "sources": {"*": {"required": [7]}}}')
     await page.getByText('It cannot be a policy').waitFor()
     expect(await page.getByRole('button', { name: 'Put it in force' }).isDisabled()).toBe(true)
     expect(await page.locator('main img, main script').count()).toBe(0)
     // The browser itself reports that a policy was refused, which was wanted.
     expect(troubles.filter(each => !each.includes('400'))).toEqual([])
+    await leave()
+  }, 240_000)
+
+  test('shows a publisher the private events of its own, and nobody else', async () => {
+    const { page, go, troubles, leave } = await bed.visit()
+    await go('feeds')
+    await page.getByRole('button', { name: 'With a new key of this browser' }).click()
+    await page.getByLabel('Name').fill('Private Farm')
+    await page.getByLabel('Its stream is').selectOption('restricted')
+    await page.getByRole('button', { name: 'Register' }).click()
+    const commands = (await page.locator('.feed .command code').textContent()) ?? ''
+    await page.getByRole('link', { name: 'Live', exact: true }).click()
+    await page.getByRole('status').filter({ hasText: 'Listening' }).waitFor()
+    const answer = sentShape.parse(send(commands, 'private-1'))
+    const id = answer.items[0]?.eventId ?? ''
+    const line = page.locator('.recent li').filter({ has: page.locator(`a[href="#/events/${id}"]`) })
+    await line.locator('.state.certified, .state.proven').first().waitFor()
+    await line.getByRole('link').click()
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Download the proof' }).click(),
+    ])
+    expect(await readFile(await download.path(), 'utf8')).toContain(id)
+    expect(await barriers(page)).toEqual([])
+    await screenshot(page, 'full-event-in-1280-light')
+    expect(troubles).toEqual([])
+
+    await page.getByRole('link', { name: 'Feeds and keys' }).click()
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('link', { name: 'Live', exact: true }).click()
+    await page.getByRole('status').filter({ hasText: 'Listening' }).waitFor()
+    expect(await line.count()).toBe(0)
+    await go(`events/${id}`)
+    await page.getByText('There is no such event').waitFor()
     await leave()
   }, 240_000)
 

@@ -27,6 +27,9 @@ export function nodeUrl(path: string): string {
 
 const ANSWER_MS_MAX = 20_000
 
+/** How something asks this node: as anybody, or as whoever has signed in. */
+export type Asks = <T>(path: string, reads: Reads<T>, asked?: Asked) => Promise<Answer<T>>
+
 /** Asks this node. A question that is not answered is a value too, in words for a person. */
 export async function ask<T>(path: string, reads: Reads<T>, asked: Asked = {}): Promise<Answer<T>> {
   const { method = 'GET', body, headers = {}, signal, also = [] } = asked

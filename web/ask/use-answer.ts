@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useState } from 'preact/hooks'
-import { type Answer, ask } from './ask.ts'
+import { type Answer, type Asks, ask } from './ask.ts'
 import type { Reads } from './shapes.ts'
 
 export type Asking<T> = {
@@ -15,7 +15,7 @@ export function useAnswer<T>(
   path: string | null,
   reads: Reads<T>,
   everyMs?: number,
-  also: readonly number[] = [],
+  { also = [], asks = ask }: { readonly also?: readonly number[]; readonly asks?: Asks } = {},
 ): Asking<T> {
   const [held, setHeld] = useState<{ path: string | null; answer?: Answer<T>; known?: T }>({ path })
   const [turn, setTurn] = useState(0)
@@ -25,7 +25,7 @@ export function useAnswer<T>(
     let timer: ReturnType<typeof setTimeout> | undefined
     const look = async () => {
       if (!document.hidden) {
-        const answer = await ask(path, reads, { signal: abort.signal, also })
+        const answer = await asks(path, reads, { signal: abort.signal, also })
         if (abort.signal.aborted) return
         setHeld(before => ({
           path,
@@ -42,7 +42,7 @@ export function useAnswer<T>(
       abort.abort()
       clearTimeout(timer)
     }
-  }, [path, everyMs, turn])
+  }, [path, everyMs, turn, asks])
   const again = useCallback(() => setTurn(each => each + 1), [])
   const isOfThis = held.path === path
   return { answer: isOfThis ? held.answer : undefined, known: isOfThis ? held.known : undefined, again }

@@ -1,11 +1,12 @@
 import { useState } from 'preact/hooks'
-import { nodeUrl } from '../ask/ask.ts'
 import { list, number, object, text } from '../ask/shapes.ts'
 import { useAnswer } from '../ask/use-answer.ts'
 import { NoAnswer, Notice } from '../parts/notice.tsx'
 import { State } from '../parts/state.tsx'
 import { When } from '../parts/time.tsx'
 import type { PageProps } from '../shell/page-props.ts'
+import { useAskAsReader } from '../sign-in/as-reader.ts'
+import { DownloadProof } from './download-proof.tsx'
 import { Found } from './found.tsx'
 import { type Found as FoundEvents, SearchBox } from './search-box.tsx'
 import { eventShape, traceShape } from './trace-shape.ts'
@@ -37,16 +38,15 @@ export function EventPage({ place }: PageProps) {
 }
 
 function NewestEvents() {
-  const { answer, known } = useAnswer('/search?limit=15', newestShape)
+  const asks = useAskAsReader()
+  const { answer, known } = useAnswer('/search?limit=15', newestShape, undefined, { asks })
   if (answer === undefined) return <p class="quiet">Loading…</p>
   if (known === undefined) return <NoAnswer answer={answer} what="The newest events" />
   return (
     <section class="card" aria-labelledby="newest">
       <h2 id="newest">Newest events</h2>
       {known.items.length === 0 ? (
-        <p class="quiet">
-          There is no event yet that everybody may read. What you send is here within a second.
-        </p>
+        <p class="quiet">There is no event yet that you may read. What you send is here within a second.</p>
       ) : (
         <Found events={known.items} />
       )}
@@ -64,14 +64,17 @@ const newestShape = object({
 function One({ eventId }: { readonly eventId: string }) {
   const [isSettled, settle] = useState(false)
   const path = `/events/${encodeURIComponent(eventId)}`
-  const { answer, known } = useAnswer(`${path}/trace`, traceShape, isSettled ? undefined : LOOK_MS)
-  const event = useAnswer(path, eventShape, isSettled ? undefined : LOOK_MS)
+  const asks = useAskAsReader()
+  const everyMs = isSettled ? undefined : LOOK_MS
+  const { answer, known } = useAnswer(`${path}/trace`, traceShape, everyMs, { asks })
+  const event = useAnswer(path, eventShape, everyMs, { asks })
   if (known === undefined) {
     if (answer === undefined) return <p class="quiet">Loading…</p>
     if (answer.kind === 'refused' && answer.status === 404)
       return (
-        <Notice title="There is no such event, or it is not for everybody">
+        <Notice title="There is no such event, or it is not for you">
           Of streams that are not public, a node says to strangers what it says of ids that never were.
+          Whoever may read one <a href="#/feeds">signs in</a> first.
         </Notice>
       )
     return <NoAnswer answer={answer} what="This event" />
@@ -121,9 +124,7 @@ function One({ eventId }: { readonly eventId: string }) {
         <div class="row">
           {isCertified ? (
             <>
-              <a class="button first" href={nodeUrl(`${path}/proof`)} download={`${eventId}.assay.json`}>
-                Download the proof
-              </a>
+              <DownloadProof eventId={eventId} />
               <a class="button" href={`#/verify?event=${eventId}`}>
                 Check it here
               </a>

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks'
-import { ask } from '../ask/ask.ts'
+import type { Asks } from '../ask/ask.ts'
 import { list, number, object, type Read, text } from '../ask/shapes.ts'
+import { useAskAsReader } from '../sign-in/as-reader.ts'
 
 const found = object({
   items: list(
@@ -14,12 +15,13 @@ export type Found = Read<typeof found>['items']
 export function SearchBox(props: { readonly asked: string; found(events: Found, text: string): void }) {
   const [text, setText] = useState(props.asked)
   const [said, setSaid] = useState<string>()
+  const asks = useAskAsReader()
   const look = async (event: Event) => {
     event.preventDefault()
     const wanted = text.trim()
     if (wanted === '') return
     setSaid('Looking…')
-    const outcome = await lookFor(wanted)
+    const outcome = await lookFor(wanted, asks)
     if (typeof outcome === 'string') return setSaid(outcome)
     setSaid(undefined)
     if (outcome.length === 1 && outcome[0] !== undefined) location.hash = `#/events/${outcome[0].eventId}`
@@ -53,7 +55,7 @@ export function SearchBox(props: { readonly asked: string; found(events: Found, 
 }
 
 /** A hash says by itself nothing of what it is of, so each is tried. */
-async function lookFor(wanted: string): Promise<Found | string> {
+async function lookFor(wanted: string, ask: Asks): Promise<Found | string> {
   const hash = wanted.replace(/^sha256:/, '').toLowerCase()
   const names = /^[0-9a-f]{64}$/.test(hash) ? ['eventId', 'contentHash', 'versionId'] : []
   for (const name of names) {

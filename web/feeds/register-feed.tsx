@@ -19,7 +19,11 @@ export function RegisterFeed(props: {
     setBusy(true)
     const answer = await askSigned(props.signer, '/publishers/feeds', registeredShape, {
       method: 'POST',
-      body: { name: name.trim(), authentication, stream: { audience } },
+      body: {
+        ...{ name: name.trim(), authentication },
+        // Whoever registers it is its first reader.
+        stream: audience === 'public' ? { audience } : { audience, readers: [props.signer.identityKey] },
+      },
     })
     setBusy(false)
     if (answer.kind !== 'there') return setRefused(answer)
@@ -56,7 +60,6 @@ export function RegisterFeed(props: {
             >
               <option value="hmac">with a secret (Standard Webhooks)</option>
               <option value="brc104">with an identity (BRC-104)</option>
-              <option value="none">not at all</option>
             </select>
           </div>
           <div>
@@ -69,7 +72,7 @@ export function RegisterFeed(props: {
               onChange={({ currentTarget }) => setAudience(currentTarget.value)}
             >
               <option value="public">for everybody</option>
-              <option value="restricted">for readers that you name</option>
+              <option value="restricted">for you, and readers that you name</option>
             </select>
           </div>
         </div>

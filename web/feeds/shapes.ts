@@ -54,18 +54,17 @@ export const usage = object({
   windows: list(
     object({
       window: text,
-      events: orNull(number),
-      bytes: orNull(number),
+      events: number,
+      bytes: number,
       eventsMax: orNull(number),
       bytesMax: orNull(number),
-      isCounted: flag,
     }),
   ),
 })
 export const policies = object({
   versions: list(object({ number, digest: text, at: orNull(text), by: text, isInForce: flag })),
 })
-export const policyVersion = object({ number, digest: text, policy: anything })
+export const policyVersion = object({ number, digest: text, own: anything })
 export const difference = object({
   changes: list(object({ pointer: text, was: anything, became: anything })),
 })

@@ -3,6 +3,7 @@ import { Source } from '../parts/figure.tsx'
 import { Notice } from '../parts/notice.tsx'
 import { clockTime } from '../parts/time.tsx'
 import { usePulse } from '../shell/pulse.ts'
+import { useIdentity } from '../sign-in/identity.ts'
 import { Ledger } from './ledger.tsx'
 import { Pipeline } from './pipeline.tsx'
 import { Plot } from './plot.tsx'
@@ -14,6 +15,7 @@ import { useLive } from './use-live.ts'
 export function LivePage() {
   const { model, sinceMs, state, nowMs } = useLive()
   const pulse = usePulse()
+  const signedIn = useIdentity() !== undefined
   const [chosen, choose] = useState<string>()
   const tally = (chosen === undefined ? undefined : model.streams.get(chosen)) ?? model.all
   const series = tally.series(nowMs)
@@ -39,7 +41,7 @@ export function LivePage() {
       <Ledger />
       <section aria-labelledby="stages" class="card">
         <div class="card-head">
-          <h2 id="stages">{chosen === undefined ? 'All public streams' : chosen}</h2>
+          <h2 id="stages">{chosen ?? (signedIn ? 'All streams that you may read' : 'All public streams')}</h2>
           {chosen !== undefined && (
             <button type="button" onClick={() => choose(undefined)}>
               Show all

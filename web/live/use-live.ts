@@ -1,7 +1,10 @@
 import { useEffect, useState } from 'preact/hooks'
-import { ask } from '../ask/ask.ts'
+import type { Asks } from '../ask/ask.ts'
 import { list, number, object, text } from '../ask/shapes.ts'
 import { lookNow } from '../shell/pulse.ts'
+import { useAskAsReader } from '../sign-in/as-reader.ts'
+import { useIdentity } from '../sign-in/identity.ts'
+import { watchQuery } from '../sign-in/watch-ticket.ts'
 import { type FollowState, followWatch } from './follow-watch.ts'
 import { type LiveModel, openLiveModel } from './live-model.ts'
 
@@ -23,7 +26,9 @@ const newest = object({
 })
 
 /** Goes on while one looks at another page of the portal, and is picked up again. */
-let kept: { readonly model: LiveModel; readonly sinceMs: number } | undefined
+let kept:
+  | { readonly model: LiveModel; readonly sinceMs: number; readonly whose: string | undefined }
+  | undefined
 
 export type Live = {
   readonly model: LiveModel
@@ -33,13 +38,19 @@ export type Live = {
 }
 
 export function useLive(): Live {
-  kept ??= { model: openLiveModel(), sinceMs: Date.now() }
+  const signer = useIdentity()?.signer
+  const asks = useAskAsReader()
+  const whose = signer?.identityKey
+  // What one may read is not shown to whoever comes after.
+  if (kept?.whose !== whose) kept = undefined
+  kept ??= { model: openLiveModel(), sinceMs: Date.now(), whose }
   const { model, sinceMs } = kept
   const [state, setState] = useState<FollowState>('connecting')
   const [nowMs, setNow] = useState(Date.now)
   useEffect(() => {
     let current: FollowState = 'connecting'
     const following = followWatch({
+      query: () => watchQuery(signer),
       message: data => void model.hear(data, Date.now()),
       state: told => {
         current = told
@@ -52,16 +63,16 @@ export function useLive(): Live {
       if (current === 'open') model.listening(Date.now())
       setNow(Date.now())
     }, PAINT_MS)
-    void seed(model)
+    void seed(model, asks)
     return () => {
       clearInterval(painting)
       following.stop()
     }
-  }, [model])
+  }, [model, signer, asks])
   return { model, sinceMs, state, nowMs }
 }
 
-async function seed(model: LiveModel): Promise<void> {
+async function seed(model: LiveModel, ask: Asks): Promise<void> {
   const answer = await ask('/search?limit=30', newest)
   if (answer.kind !== 'there') return
   model.seed(answer.value.items.map(({ ingestTimeMs, ...event }) => ({ ...event, heardMs: ingestTimeMs })))

@@ -35,7 +35,7 @@ export function PolicyDesk(props: { readonly stream: Stream; readonly signer: Si
     stream.policyNumber > 0 ? `${path}/${stream.policyNumber}` : null,
     policyVersion,
   )
-  const inForce = current.answer?.kind === 'there' ? current.answer.value.policy : undefined
+  const inForce = current.answer?.kind === 'there' ? current.answer.value.own : undefined
 
   useEffect(() => {
     if (text === undefined && inForce !== undefined)
@@ -100,9 +100,7 @@ export function PolicyDesk(props: { readonly stream: Stream; readonly signer: Si
             }}
           />
           <p class="field-hint" role="status">
-            {policy === undefined
-              ? 'This is no JSON yet, so it is not tried.'
-              : 'Tried on the right as you type.'}
+            {policy === undefined ? 'This is no JSON yet, so it is not tried.' : 'Tried as you type.'}
           </p>
           <label class="field-label" for={`${id}-sample`}>
             Try it on this payload, or a list of them; without one, on the five that came last
@@ -172,7 +170,7 @@ function Versions(props: {
   return (
     <div class="fields">
       <h3>Versions</h3>
-      <ul class="versions">
+      <ul class="versions numbered">
         {answer.value.versions.map(({ number, at, by, isInForce }) => (
           <li key={number}>
             <span>

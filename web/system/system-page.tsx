@@ -28,7 +28,7 @@ const identityShape = object({ nodeKey: text, logKey: text })
 
 /** Whether the node is well, and what it has to do. */
 export function SystemPage() {
-  const health = useAnswer('/health', healthShape, LOOK_MS, NOT_READY)
+  const health = useAnswer('/health', healthShape, LOOK_MS, { also: NOT_READY })
   const { known: metrics } = useAnswer('/metrics', readMetrics, LOOK_MS)
   const { known: tip, answer: tipAnswer } = useAnswer('/chain/tip', tipShape, LOOK_MS)
   const { known: identity } = useAnswer('/identity', identityShape)

@@ -35,17 +35,25 @@ export async function takeShares(
   nowMs: number,
 ): Promise<(AcceptRefusal | undefined)[]> {
   const bounds = offers.map(offer => boundsOf(offer, nowMs))
-  const meters = new Map(bounds.flat().map(({ meter }) => [keyOf(meter), meter]))
+  const counted = offers.map((offer, i) => [
+    ...(bounds[i] ?? []).map(({ meter }) => meter),
+    ...shownTo(offer, nowMs),
+  ])
+  const meters = new Map(counted.flat().map(meter => [keyOf(meter), meter]))
   if (meters.size === 0) return offers.map(() => undefined)
 
   const ordered = [...meters.keys()].sort().flatMap(key => meters.get(key) ?? [])
   const readings = await lockMeters(db, ordered)
-  const refusals = offers.map((offer, i) => takeShare(offer, bounds[i] ?? [], readings, nowMs))
+  const refusals = offers.map((offer, i) => {
+    const refusal = refusalOf(offer, bounds[i] ?? [], readings, nowMs)
+    if (refusal === undefined) takeShare(offer, counted[i] ?? [], readings)
+    return refusal
+  })
   await writeMeters(db, ordered, readings)
   return refusals
 }
 
-function takeShare(
+function refusalOf(
   offer: Offer,
   bounds: readonly Bound[],
   readings: ReadonlyMap<string, Reading>,
@@ -57,14 +65,18 @@ function takeShare(
     if (taken + share[measure] > max)
       return { why, limit, retryAfterS: Math.max(1, Math.ceil((meter.endsMs - nowMs) / SECOND_MS)) }
   }
-  for (const key of new Set(bounds.map(({ meter }) => keyOf(meter)))) {
+  return undefined
+}
+
+function takeShare(offer: Offer, counted: readonly Meter[], readings: ReadonlyMap<string, Reading>): void {
+  const share = shareOf(offer)
+  for (const key of new Set(counted.map(keyOf))) {
     const reading = readings.get(key)
     if (reading === undefined) continue
     reading.requests += share.requests
     reading.events += share.events
     reading.bytes += share.bytes
   }
-  return undefined
 }
 
 function shareOf({ items, bytes }: Offer): Reading {
@@ -78,6 +90,19 @@ function boundsOf({ source, stream, releases }: Offer, nowMs: number): Bound[] {
     ...limitsOf(`source ${source.sourceId}`, source.limits, nowMs),
     ...limitsOf(`stream ${stream.streamId}`, stream.limits, nowMs),
   ]
+}
+
+/** What publishers are shown of what is theirs is counted also where nothing limits it. */
+function shownTo({ source, stream, releases }: Offer, nowMs: number): Meter[] {
+  if (releases !== undefined) return []
+  return [
+    ...(source.identityKey === undefined ? [] : usageMeters(`source ${source.sourceId}`, nowMs)),
+    ...(stream.ownerKey === undefined ? [] : usageMeters(`stream ${stream.streamId}`, nowMs)),
+  ]
+}
+
+function usageMeters(scope: string, nowMs: number): Meter[] {
+  return [windowOf(scope, DAY_MS, nowMs), monthOf(scope, nowMs)]
 }
 
 function limitsOf(scope: string, limits: Limits, nowMs: number): Bound[] {
@@ -167,7 +192,7 @@ export async function sweepMeters(db: Queryable, nowMs: number): Promise<void> {
   await db.query('delete from meters where window_ms = $1 and starts_ms < $2', [SECOND_MS, nowMs - DAY_MS])
 }
 
-/** What was taken today and this month; nothing, where nothing is limited. */
+/** What was taken today and this month: of a publisher's, and where something is limited. */
 export async function readMeters(db: Queryable, scope: string, nowMs: number) {
   const [day, month] = [windowOf(scope, DAY_MS, nowMs), monthOf(scope, nowMs)]
   const { rows } = await db.query<Reading & { windowMs: number; startsMs: number }>({

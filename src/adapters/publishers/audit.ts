@@ -22,6 +22,12 @@ export type AuditQuestion = {
   readonly limit: number
 }
 
+/** Of a page: a change holds what was before and after, policies among it. */
+const SIDES_CHARS_MAX = 1_000_000
+
+/** `isMore`: others come before the last of them. */
+export type AuditPage = { readonly changes: readonly RecordedChange[]; readonly isMore: boolean }
+
 /**
  * What became of a publisher's feeds, of their keys, of its streams and of what it says of itself, the newest first: of one
  * feed or stream where one is named. What is somebody else's by now is not among it, and what was before it was the publisher's is.
@@ -29,8 +35,8 @@ export type AuditQuestion = {
 export async function readAudit(
   db: Queryable,
   { identityKey, feedId, streamId, before, limit }: AuditQuestion,
-): Promise<RecordedChange[]> {
-  const { rows } = await db.query<RecordedChange>({
+): Promise<AuditPage> {
+  const { rows } = await db.query<RecordedChange & { found: number }>({
     name: 'publisher-audit',
     text: `with subjects (kind, subject) as (
         select each.kind, source_id from overlay_event_sources cross join (values ('source'), ('secret')) as each (kind)
@@ -38,15 +44,24 @@ export async function readAudit(
         union all select 'stream', stream_id from streams
           where owner_key = $1 and ($3::text is null or stream_id = $3) and $2::text is null
         union all select 'publisher', $1 where $2::text is null and $3::text is null
-      )
-      select change.id::text, at_ms as "atMs", who, change.kind, change.subject, what, was, became
-        from subjects cross join lateral (
-          select * from registry_changes as its
+      ), newest as (
+        select change.id from subjects cross join lateral (
+          select id from registry_changes as its
             where its.kind = subjects.kind and its.subject = subjects.subject
               and ($4::bigint is null or its.id < $4)
-            order by its.id desc limit $5) as change
-        order by change.id desc limit $5`,
-    values: [identityKey, feedId ?? null, streamId ?? null, before ?? null, limit],
+            order by its.id desc limit $5::int + 1) as change
+        order by change.id desc limit $5::int + 1
+      ), measured as (
+        select change.*, count(*) over () as found, row_number() over downwards as place,
+            sum(coalesce(length(was::text), 0) + coalesce(length(became::text), 0)) over downwards as chars
+          from newest join registry_changes as change using (id) window downwards as (order by id desc)
+      )
+      select id::text, at_ms as "atMs", who, kind, subject, what, was, became, found::int from measured
+        where place <= $5 and (place = 1 or chars <= $6) order by measured.id desc`,
+    values: [identityKey, feedId ?? null, streamId ?? null, before ?? null, limit, SIDES_CHARS_MAX],
   })
-  return rows
+  return {
+    changes: rows.map(({ found: _, ...change }) => change),
+    isMore: (rows[0]?.found ?? 0) > rows.length,
+  }
 }

@@ -2,7 +2,7 @@ import type { Limits } from '../../core/registry/limits.ts'
 import type { Queryable } from '../postgres/sql.ts'
 
 /** Publishers are recorded by their identity keys, and operators by how they came. */
-export const isPublisher = (column: string) => `${column} ~ '^0[23][0-9a-f]{64}$'`
+const isPublisher = (column: string) => `${column} ~ '^0[23][0-9a-f]{64}$'`
 
 type Subject = { readonly kind: 'source' | 'stream'; readonly subject: string }
 
@@ -20,16 +20,4 @@ export async function limitsByOperator(
     values: [kind, subject],
   })
   return rows[0] === undefined ? undefined : (rows[0].limits ?? {})
-}
-
-/** Whether it was an operator who has switched it off: then nobody else switches it on again. */
-export async function isOffByOperator(db: Queryable, { kind, subject }: Subject): Promise<boolean> {
-  const { rows } = await db.query<{ isOff: boolean }>({
-    name: 'off-by-operator',
-    text: `select not ${isPublisher('who')} and became -> $3::text = 'false' as "isOff" from registry_changes
-      where kind = $1 and subject = $2 and became -> $3::text is distinct from was -> $3::text
-      order by id desc limit 1`,
-    values: [kind, subject, kind === 'source' ? 'enabled' : 'published'],
-  })
-  return rows[0]?.isOff ?? false
 }

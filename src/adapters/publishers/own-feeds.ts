@@ -9,8 +9,9 @@ import type { Changing } from '../registry/changing.ts'
 import { putSourceIn } from '../registry/put-source.ts'
 import { newSecretIn, type ShownSecret, shownSecrets } from '../registry/secrets.ts'
 import { registeredSource, type SourceRow, sourceRows, sourceRowsOf } from '../registry/source-rows.ts'
-import { isOffByOperator, limitsByOperator } from './operators-word.ts'
+import { limitsByOperator } from './operators-word.ts'
 import { makeStreamIn, offByOperator, ownedStreamIds, type StreamDeps } from './own-streams.ts'
+import { grownTooHeavy, policyWeights } from './policy-weights.ts'
 import { done, type Edit, notFound, overtaken, publisherChange } from './publisher-change.ts'
 import { versionsOf } from './versions.ts'
 
@@ -125,16 +126,18 @@ export async function changeFeed(
       ownStreams: await ownedStreamIds(db, identityKey),
     })
     if (!source.ok) return source
-    if (source.value.enabled && !before.enabled && (await isOffByOperator(db, subject)))
-      return offByOperator('/enabled')
+    if (source.value.enabled && !before.enabled && row.offByOperator) return offByOperator('/enabled')
     return putFeedIn(change, source.value)
   })
 }
 
 /** One that signs with a secret has one from the first moment. */
 async function putFeedIn(change: Changing, source: SourceInput): Promise<Outcome<Edit<Registered>>> {
+  const weights = await policyWeights(change.db, source.streams)
   const put = await putSourceIn(change, source)
   if (!put.ok) return put
+  const heavy = await grownTooHeavy(change.db, weights)
+  if (heavy !== undefined) return heavy
   const { sourceId: feedId, authentication } = source
   if (authentication !== 'hmac' || (await hasLiveSecret(change, feedId)))
     return done({ feedId, secret: null })

@@ -6,6 +6,7 @@ import { asWriter } from '../registry/put-stream.ts'
 import { registeredSource, type SourceRow, writerRows } from '../registry/source-rows.ts'
 import { type StreamRow, settingsOf, streamRows } from '../registry/stream-rows.ts'
 import { changeOwnPolicy } from './own-streams.ts'
+import { ownersPart } from './owners-part.ts'
 import { findPolicyVersion } from './policy-versions.ts'
 import type { Edit, PublisherDeps } from './publisher-change.ts'
 
@@ -24,7 +25,7 @@ export function putOwnPolicy(
   })
 }
 
-/** What was in force under that number comes into force again, under another one. */
+/** What its owner said under that number comes into force again, under another one, with what its feeds say by now. */
 export function rollBackPolicy(
   deps: PublisherDeps,
   identityKey: string,
@@ -34,7 +35,7 @@ export function rollBackPolicy(
     ...seen,
     async policy({ db }, { streamId }) {
       const version = await findPolicyVersion(db, streamId, to)
-      return version === undefined ? 'not-found' : accepted(version.policy)
+      return version === undefined ? 'not-found' : accepted(await ownersPart(db, version))
     },
   })
 }

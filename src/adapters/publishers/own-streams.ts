@@ -18,7 +18,9 @@ import {
   streamRows,
   streamRowsOf,
 } from '../registry/stream-rows.ts'
-import { isOffByOperator, limitsByOperator } from './operators-word.ts'
+import { limitsByOperator } from './operators-word.ts'
+import { othersTopic } from './others-topic.ts'
+import { grownTooHeavy, policyWeights } from './policy-weights.ts'
 import {
   done,
   type Edit,
@@ -44,6 +46,8 @@ export type OwnStream = {
 export type StreamDeps = PublisherDeps & {
   /** What the operator allows every stream of a publisher. */
   readonly ceiling: Limits
+  readonly streamsPerIdentityMax: number
+  /** Of all publishers together. */
   readonly streamsMax: number
   random(bytes: number): Uint8Array
 }
@@ -135,13 +139,15 @@ export async function makeStreamIn(
     identityKey,
     sent,
   }: { readonly streamId: string; readonly identityKey: string; readonly sent: Json },
-  { ceiling, streamsMax }: StreamDeps,
+  { ceiling, ...bounds }: StreamDeps,
 ): Promise<Outcome<Edit<string>>> {
-  const { length } = await ownedStreamIds(change.db, identityKey)
-  if (length >= streamsMax) return accepted({ did: 'full', why: 'streams', max: streamsMax })
+  const full = await fullOf(change.db, identityKey, bounds)
+  if (full !== undefined) return accepted(full)
   const plain = orThrow(readStream({ streamId, ownerKey: identityKey }))
   const stream = editStream(plain, sent, 'put', ceiling)
   if (!stream.ok) return stream
+  const taken = await othersTopic(change.db, identityKey, stream.value.topics)
+  if (taken !== undefined) return taken
   const made = await putStreamIn(change, stream.value)
   return made.ok ? done(streamId) : made
 }
@@ -159,8 +165,9 @@ export function changeOwnStream(
     const before = settingsOf(row)
     const stream = editStream(before, sent, 'patch', ceiling)
     if (!stream.ok) return stream
-    if (stream.value.published && !before.published && (await isOffByOperator(db, subject)))
-      return offByOperator('/published')
+    if (stream.value.published && !before.published && row.offByOperator) return offByOperator('/published')
+    const taken = await othersTopic(db, identityKey, stream.value.topics, before.topics)
+    if (taken !== undefined) return taken
     const policy = row.defaults === null ? { policy: await policyOfRow(db, row) } : {}
     const put = await putStreamIn(change, { ...stream.value, ...policy })
     return put.ok ? done(streamId) : put
@@ -184,11 +191,13 @@ export function changeOwnPolicy(
     const read = await policy(change, row)
     if (read === 'not-found') return notFound
     if (!read.ok) return read
+    const weights = await policyWeights(change.db, [streamId])
     const put = await putStreamIn(change, {
       ...settingsOf(row),
       ...(read.value !== undefined && { policy: read.value }),
     })
-    return put.ok ? done(streamId) : put
+    if (!put.ok) return put
+    return (await grownTooHeavy(change.db, weights)) ?? done(streamId)
   })
 }
 
@@ -207,6 +216,23 @@ async function withOwnStream(
     const now = (await versionsOf(change.db, 'stream', [streamId])).get(streamId) ?? '0'
     return now === version ? work(change, row) : overtaken(now)
   })
+}
+
+async function fullOf(
+  db: Queryable,
+  identityKey: string,
+  { streamsPerIdentityMax, streamsMax }: Pick<StreamDeps, 'streamsPerIdentityMax' | 'streamsMax'>,
+) {
+  const { rows } = await db.query<{ own: number; all: number }>({
+    name: 'publisher-streams',
+    text: `select count(*) filter (where owner_key = $1)::int as own, count(*)::int as all
+      from streams where owner_key is not null`,
+    values: [identityKey],
+  })
+  const { own = 0, all = 0 } = rows[0] ?? {}
+  if (own >= streamsPerIdentityMax)
+    return { did: 'full', why: 'streams', max: streamsPerIdentityMax } as const
+  return all >= streamsMax ? ({ did: 'full', why: 'all-streams', max: streamsMax } as const) : undefined
 }
 
 export function offByOperator(pointer: string): Refusal {

@@ -16,7 +16,7 @@ export type NotChanged =
   | { readonly did: 'overtaken'; readonly version: string }
   | {
       readonly did: 'full'
-      readonly why: 'feeds' | 'all-feeds' | 'streams' | 'changes' | 'publishers'
+      readonly why: 'feeds' | 'all-feeds' | 'streams' | 'all-streams' | 'changes' | 'publishers'
       readonly max: number
     }
 

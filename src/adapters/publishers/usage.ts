@@ -9,8 +9,7 @@ export type WindowUsage = {
   readonly untilMs: number
   readonly eventsMax: number | null
   readonly bytesMax: number | null
-  /** Null where nothing is limited in such a window: then nothing is counted in it either. */
-  readonly used: { readonly requests: number; readonly events: number; readonly bytes: number } | null
+  readonly used: { readonly requests: number; readonly events: number; readonly bytes: number }
 }
 
 /** `scope` is `source` or `stream`, and an id. */
@@ -33,10 +32,9 @@ function windowUsage(
   eventsMax: number | undefined,
   bytesMax: number | undefined,
 ): WindowUsage {
-  const isCounted = eventsMax !== undefined || bytesMax !== undefined
   return {
     ...{ window, fromMs: startsMs, untilMs: endsMs },
     ...{ eventsMax: eventsMax ?? null, bytesMax: bytesMax ?? null },
-    used: isCounted ? used : null,
+    used,
   }
 }

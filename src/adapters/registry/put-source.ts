@@ -3,6 +3,7 @@ import { accepted, type Outcome, orThrow } from '../../core/fault.ts'
 import type { SourceInput } from '../../core/registry/read-source.ts'
 import { readStream } from '../../core/registry/read-stream.ts'
 import { type ChangeDeps, type Changing, changing, type Put } from './changing.ts'
+import { noteSwitch } from './operators-switch.ts'
 import { ensureStreamIn, followSources } from './put-stream.ts'
 import { recordChange } from './record-change.ts'
 import { registeredSource, sourceRows, writeSource } from './source-rows.ts'
@@ -37,7 +38,8 @@ export async function putSourceIn(change: Changing, source: SourceInput): Promis
     const followed = await followSources(change, streamId, isGone ? [sourceId] : [])
     if (!followed.ok) return followed
   }
-  if (isSame) return accepted({ did: 'nothing', value: source })
+  const off = await noteSwitch(change, 'source', sourceId, source.enabled)
+  if (isSame && off === undefined) return accepted({ did: 'nothing', value: source })
 
   const did = before === undefined ? 'created' : 'changed'
   await recordChange(
@@ -46,7 +48,7 @@ export async function putSourceIn(change: Changing, source: SourceInput): Promis
       kind: 'source',
       subject: sourceId,
       what: did,
-      became: source,
+      became: { ...source, ...off },
       ...(before !== undefined && { was: before }),
     },
     by,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { canonicalJson, isObject, type Json, parseCanonicalJson } from '../../core/canonical-json.ts'
+import { canonicalJson, isObject, type JsonObject, parseCanonicalJson } from '../../core/canonical-json.ts'
 import { accepted, type Outcome, orThrow, type Refusal, refused } from '../../core/fault.ts'
 import { type PolicySet, policyDigest } from '../../core/policy/policy-set.ts'
 import { policyUnfit, type StreamInput } from '../../core/registry/read-stream.ts'
@@ -14,6 +14,7 @@ import {
 import { seal } from '../keys/seal.ts'
 import { bytea } from '../postgres/sql.ts'
 import { type ChangeDeps, type Changing, cannot, changing, type Put } from './changing.ts'
+import { noteSwitch } from './operators-switch.ts'
 import { putSearchFields } from './put-search-fields.ts'
 import { recordChange } from './record-change.ts'
 import { policyOf, type SourceRow, writerRows } from './source-rows.ts'
@@ -42,11 +43,15 @@ export async function putStreamIn(change: Changing, stream: StreamInput): Promis
   if (unfit !== undefined) return unfit
   if (given !== undefined) {
     const policy = withWriters(given, writers)
-    return policy.ok ? store(change, before, { settings, policy: policy.value }) : inPolicy(policy)
+    return policy.ok
+      ? store(change, before, { settings, policy: policy.value, isPut: true })
+      : inPolicy(policy)
   }
   const defaults = defaultsOf(change, before)
   const policy = defaultPolicy(stream.audience, writers, defaults)
-  return policy.ok ? store(change, before, { settings, policy: policy.value, defaults }) : inPolicy(policy)
+  return policy.ok
+    ? store(change, before, { settings, policy: policy.value, defaults, isPut: true })
+    : inPolicy(policy)
 }
 
 /** A policy by default stays as the settings were when it was made: who changes something else may have other ones. */
@@ -140,12 +145,14 @@ type Next = {
   readonly policy: PolicySet
   /** What the policy was made from, where nobody has given it. */
   readonly defaults?: PolicyDefaults
+  /** Whoever changes it says whether it is published, too. */
+  readonly isPut?: boolean
 }
 
 async function store(
   change: Changing,
   before: StreamRow | undefined,
-  { settings, policy, defaults }: Next,
+  { settings, policy, defaults, isPut = false }: Next,
 ): Promise<Outcome<Put<Stream>>> {
   const unfit = policyUnfit(policy, settings)
   if (unfit !== undefined) return inPolicy(unfit)
@@ -159,18 +166,20 @@ async function store(
     await writeStream(change, settings, policyDigest(policy))
   }
   await markDefault(change, streamId, defaults)
+  const off = isPut ? await noteSwitch(change, 'stream', streamId, settings.published) : undefined
+  const isNothing = isSame && off === undefined
   const did = before === undefined ? 'created' : 'changed'
-  if (!isSame) {
-    const sides = { became, ...(was !== undefined && { was }) }
+  if (!isNothing) {
+    const sides = { became: { ...became, ...off }, ...(was !== undefined && { was }) }
     await recordChange(db, { kind: 'stream', subject: streamId, what: did, ...sides }, by)
   }
   const [after] = await streamRows(db, [streamId])
   if (after === undefined) throw new Error(`stream ${streamId} was stored and is not there`)
-  return accepted({ did: isSame ? 'nothing' : did, value: streamOf(after, policy, masterKey) })
+  return accepted({ did: isNothing ? 'nothing' : did, value: streamOf(after, policy, masterKey) })
 }
 
 /** What is recorded of a stream; its policy can be had by the digest for good. */
-function statement(settings: StreamSettings, policy: PolicySet, isDefault: boolean): Json {
+function statement(settings: StreamSettings, policy: PolicySet, isDefault: boolean): JsonObject {
   return { ...settings, policyDigest: policyDigest(policy), policyByDefault: isDefault }
 }
 

@@ -17,6 +17,7 @@ export type SourceRow = {
   readonly overlayTopics: readonly string[]
   readonly identityKey: string | null
   readonly enabled: boolean
+  readonly offByOperator: boolean
   readonly trustScore: number
   readonly trustWeight: number
   readonly tenantId: string | null
@@ -26,7 +27,7 @@ export type SourceRow = {
 
 const columns = `source_id as "sourceId", name, source_type as type, configuration, mapping_policy as mapping,
   validation_rules as rules, overlay_topics as "overlayTopics", identity_key as "identityKey", enabled,
-  trust_score as "trustScore", trust_weight as "trustWeight", tenant_id as "tenantId",
+  off_by_operator as "offByOperator", trust_score as "trustScore", trust_weight as "trustWeight", tenant_id as "tenantId",
   floor(extract(epoch from last_activity_at) * 1000)::bigint as "lastActivityMs", xmin::text as version`
 
 export async function sourceRows(db: Queryable, sourceIds: readonly string[]): Promise<SourceRow[]> {

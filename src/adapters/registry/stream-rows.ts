@@ -25,6 +25,7 @@ export type StreamRow = {
   readonly openTags: readonly string[]
   readonly latenessMs: number
   readonly published: boolean
+  readonly offByOperator: boolean
   readonly limits: JsonObject
   readonly readers: readonly string[]
   readonly aggregate: JsonObject | null
@@ -37,7 +38,7 @@ export type StreamRow = {
 
 const columns = `stream_id as "streamId", audience, level, shards_by as "shardsBy", shards_count as "shardsCount",
   domain, partition_key as "partitionKey", policy_digest as "policyDigest", policy_no as "policyNo", operators, topics,
-  tenant_id as "tenantId", owner_key as "ownerKey", open_tags as "openTags", lateness_ms as "latenessMs", published, limits, readers, aggregate, search,
+  tenant_id as "tenantId", owner_key as "ownerKey", open_tags as "openTags", lateness_ms as "latenessMs", published, off_by_operator as "offByOperator", limits, readers, aggregate, search,
   blind_key as "blindKey", (select settings from default_policies as d where d.stream_id = streams.stream_id) as defaults,
   xmin::text as version`
 

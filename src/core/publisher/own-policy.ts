@@ -63,7 +63,7 @@ function ownPolicyUnfit(
 }
 
 /** What is compiled for it, each once. */
-function weightOfSet(set: PolicySet): number {
+export function weightOfSet(set: PolicySet): number {
   const rules = [set, ...Object.values(set.sources)].flatMap(({ rules = [] }) => rules)
   const weights = new Map<string, number>()
   for (const rule of rules) {

@@ -138,6 +138,10 @@ const fullness: Record<
     detail: `you have ${max} streams, which is as many as one identity may have`,
     hint: 'use one that you have, or ask the operator for room (PUBLISHER_STREAMS_PER_IDENTITY_MAX)',
   }),
+  'all-streams': max => ({
+    detail: `publishers have ${max} streams here, which is as many as this node keeps`,
+    hint: 'use one that you have, or ask its operator for room (PUBLISHER_STREAMS_MAX)',
+  }),
   changes: max => ({
     detail: `you have changed ${max} things within a day, which is as much as is recorded of one identity`,
     hint: 'wait, or ask the operator for room (PUBLISHER_CHANGES_PER_DAY_MAX)',

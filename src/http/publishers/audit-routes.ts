@@ -17,8 +17,8 @@ export function auditRoutes(deps: PublisherRouteDeps): Router {
     proven(authentication, async (request, { identityKey }) => {
       const query = readQuery(auditQuery, request)
       if ('code' in query) return query
-      const changes = await readAudit(pool, { identityKey, ...query.read })
-      const last = changes.length === query.read.limit ? changes.at(-1) : undefined
+      const { changes, isMore } = await readAudit(pool, { identityKey, ...query.read })
+      const last = isMore ? changes.at(-1) : undefined
       return { body: { changes: changes.map(shownChange), nextBefore: last?.id ?? null } }
     }),
   )

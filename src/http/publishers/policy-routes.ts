@@ -1,12 +1,12 @@
 import { type Request, Router } from 'express'
 import { findPolicyOwner, putOwnPolicy, rollBackPolicy } from '../../adapters/publishers/own-policies.ts'
 import { findOwnStream, type OwnStream } from '../../adapters/publishers/own-streams.ts'
+import { ownersPart } from '../../adapters/publishers/owners-part.ts'
 import { findPolicyVersion, listPolicyVersions } from '../../adapters/publishers/policy-versions.ts'
 import { readRecentEvents } from '../../adapters/publishers/recent-events.ts'
 import type { Json } from '../../core/canonical-json.ts'
 import { differences } from '../../core/publisher/differences.ts'
 import { bySchema } from '../../core/schema.ts'
-import type { DryRun } from '../../ingest/dry-run.ts'
 import type { Problem } from '../problem.ts'
 import { bad, digits, readQuery } from '../read/query-members.ts'
 import {
@@ -117,7 +117,8 @@ export function policyRoutes(deps: PublisherRouteDeps): Router {
       if (!number.success) return noVersion
       const found = await findPolicyVersion(pool, settings.streamId, number.data)
       if (found === undefined) return noVersion
-      return { body: { ...shownVersion(found, policyNumber), policy: found.policy } }
+      const own = await ownersPart(pool, found)
+      return { body: { ...shownVersion(found, policyNumber), policy: found.policy, own } }
     }),
   )
   return routes
@@ -135,14 +136,13 @@ async function put(
   if (!read.ok) return problemOf(read.fault)
   const { policy } = read.value
   if (policy !== null) {
-    const owner = await findPolicyOwner(deps.pool, streamId, identityKey)
-    if (owner === undefined) return nothingOfYours
-    const { feeds: _, ...whose } = owner
-    const tried = await tryPolicy(
-      identityKey,
-      { ...whose, policy, nowMs: deps.now(), tried: { events: [] } },
-      deps,
-    )
+    const triedWith = async () => {
+      const owner = await findPolicyOwner(deps.pool, streamId, identityKey)
+      if (owner === undefined) return nothingOfYours
+      const { feeds: _, ...whose } = owner
+      return { ...whose, tried: { events: [] } }
+    }
+    const tried = await tryPolicy({ identityKey, policy }, triedWith, deps)
     if (!('tried' in tried)) return tried
   }
   const asked = { streamId, version: seen.version, policy }
@@ -160,18 +160,18 @@ async function dryRun(
   const { policy, feedId, samples, recent } = read.value
   if ((samples === undefined) === (recent === undefined))
     return bad('say either samples, a list of items to try it on, or recent, so many of the newest events')
-  const owner = await findPolicyOwner(deps.pool, streamId, identityKey)
-  if (owner === undefined) return nothingOfYours
-  const { feeds, ...whose } = owner
-  let tried: DryRun['tried']
-  if (samples === undefined) tried = { events: await readRecentEvents(deps.pool, streamId, recent ?? 1) }
-  else {
+  const triedWith = async () => {
+    const owner = await findPolicyOwner(deps.pool, streamId, identityKey)
+    if (owner === undefined) return nothingOfYours
+    const { feeds, ...whose } = owner
+    if (samples === undefined)
+      return { ...whose, tried: { events: await readRecentEvents(deps.pool, streamId, recent ?? 1) } }
     const source = feedId === undefined ? feeds[0] : feeds.find(({ sourceId }) => sourceId === feedId)
     if (source === undefined) return noFeed
     const { policy: _, ...plain } = source
-    tried = { source: plain, samples }
+    return { ...whose, tried: { source: plain, samples } }
   }
-  const run = await tryPolicy(identityKey, { ...whose, policy, nowMs: deps.now(), tried }, deps)
+  const run = await tryPolicy({ identityKey, policy }, triedWith, deps)
   return 'tried' in run ? { body: run.tried } : run
 }
 

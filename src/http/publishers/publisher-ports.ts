@@ -22,8 +22,14 @@ export type PublisherRouteDeps = {
 
 export type AskedChange = 'feed' | 'stream' | 'policy' | 'dry-run' | 'key' | 'identity'
 
-/** Tries a policy where it keeps nobody waiting. One of an identity at a time, and not for longer than a few seconds. */
-export type TryPolicy = (
+/**
+ * Lets an identity try a policy where that keeps nobody waiting: one of an identity at a time, and so many of all. Whatever has to be
+ * read for it is read by the work, which is not begun for those who are not let in.
+ */
+export type TryPolicy = <T>(
   identityKey: string,
-  run: DryRun,
-) => Promise<Outcome<DryOutcome> | 'too-costly' | 'busy' | 'one-at-a-time'>
+  work: (run: RunDry) => Promise<T>,
+) => Promise<T | 'busy' | 'one-at-a-time'>
+
+/** Not for longer than a few seconds. */
+export type RunDry = (run: DryRun) => Promise<Outcome<DryOutcome> | 'too-costly'>

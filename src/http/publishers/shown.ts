@@ -72,10 +72,8 @@ export function shownUsage(limits: Limits, windows: readonly WindowUsage[]) {
     limits,
     windows: windows.map(({ window, fromMs, untilMs, eventsMax, bytesMax, used }) => ({
       ...{ window, from: iso(fromMs), until: iso(untilMs) },
-      requests: used?.requests ?? null,
-      events: used?.events ?? null,
-      bytes: used?.bytes ?? null,
-      ...{ eventsMax, bytesMax, isCounted: used !== null },
+      ...used,
+      ...{ eventsMax, bytesMax },
     })),
   }
 }

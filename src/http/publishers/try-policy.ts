@@ -4,27 +4,34 @@ import { FEED_WEIGHT_MAX } from '../../core/publisher/own-policy.ts'
 import { readStream } from '../../core/registry/read-stream.ts'
 import type { DryOutcome, DryRun } from '../../ingest/dry-run.ts'
 import type { Problem } from '../problem.ts'
-import { problemOf } from './answering.ts'
+import { isProblem, problemOf } from './answering.ts'
 import type { PublisherRouteDeps } from './publisher-ports.ts'
 
 /** Of one that a publisher sends; operators may put larger ones. */
 const POLICY_CHARS_MAX = 128 * 1024
 
-/** Reads and tries it in the thread that policies are tried in: here it could keep everybody waiting for seconds. */
+/**
+ * Reads and tries it in the thread that policies are tried in: here it could keep everybody waiting for seconds. What it is tried with
+ * is asked for once it is this identity's turn, as it can be a lot.
+ */
 export async function tryPolicy(
-  identityKey: string,
-  run: DryRun,
-  deps: Pick<PublisherRouteDeps, 'tryPolicy'>,
+  { identityKey, policy }: { readonly identityKey: string; readonly policy: Json },
+  triedWith: () => Promise<Omit<DryRun, 'policy' | 'nowMs'> | Problem>,
+  deps: Pick<PublisherRouteDeps, 'tryPolicy' | 'now'>,
 ): Promise<{ readonly tried: DryOutcome } | Problem> {
-  const { length } = JSON.stringify(run.policy)
+  const { length } = JSON.stringify(policy)
   if (length > POLICY_CHARS_MAX)
     return problemOf({
       code: 'policy-invalid',
       detail: `the policy has ${length} characters, more than ${POLICY_CHARS_MAX}; shorten it`,
       pointer: '/policy',
     })
-  const outcome = await deps.tryPolicy(identityKey, run)
+  const outcome = await deps.tryPolicy(identityKey, async run => {
+    const found = await triedWith()
+    return isProblem(found) ? found : run({ ...found, policy, nowMs: deps.now() })
+  })
   if (typeof outcome === 'string') return refusals[outcome]
+  if (!('ok' in outcome)) return outcome
   return outcome.ok ? { tried: outcome.value } : problemOf(outcome.fault)
 }
 
@@ -37,19 +44,12 @@ export async function tryFeedPolicy(
   if (policy === undefined || policy === null) return undefined
   const feedId = 'feed'
   const tried = await tryPolicy(
-    identityKey,
-    {
+    { identityKey, policy: { v: 1, sources: { [feedId]: policy } } },
+    async () => ({
       settings: orThrow(readStream({ streamId: feedId })),
-      policy: { v: 1, sources: { [feedId]: policy } },
-      ...{
-        writers: [],
-        feedIds: [feedId],
-        ownerKey: identityKey,
-        weightMax: FEED_WEIGHT_MAX,
-        nowMs: deps.now(),
-      },
+      ...{ writers: [], feedIds: [feedId], ownerKey: identityKey, weightMax: FEED_WEIGHT_MAX },
       tried: { events: [] },
-    },
+    }),
     deps,
   )
   if ('tried' in tried) return undefined

@@ -26,10 +26,15 @@ export const publisherSettings = {
     'feeds of all publishers together; those that an operator has registered with an identity key count',
   ),
   PUBLISHER_FEEDS_PER_IDENTITY_MAX: setting(wholeNumber(0, 1_000), '20', 'of these, feeds of one identity'),
+  PUBLISHER_STREAMS_MAX: setting(
+    wholeNumber(0, 10_000_000),
+    '60',
+    'streams of all publishers together; each has up to three partitions, and whoever follows this node without naming streams or topics follows 200 at most',
+  ),
   PUBLISHER_STREAMS_PER_IDENTITY_MAX: setting(
     wholeNumber(0, 1_000),
     '40',
-    'streams that one identity may own',
+    'of these, streams that one identity may own',
   ),
   PUBLISHER_CHANGES_PER_DAY_MAX: setting(
     wholeNumber(1, 1_000_000),

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { readMeters } from '../../../src/adapters/log/meters.ts'
 import type { Json } from '../../../src/core/canonical-json.ts'
 import { namesOf } from '../../../src/core/event/quality-flags.ts'
 import type { ItemAnswer } from '../../../src/ingest/arrived.ts'
@@ -195,6 +196,31 @@ describe('a limit', () => {
     expect(kinds.filter(kind => kind === 'answered')).toHaveLength(3)
     bed.clock.ms += 86_400_000
     expect(await one(6)).toMatchObject({ kind: 'answered' })
+  })
+})
+
+describe("what is a publisher's", () => {
+  const identityKey = `02${'1'.repeat(64)}`
+  const send = (i: number, source: typeof sampleSource) =>
+    bed.accept(arrivedWith([timed(i, i)], { receivedMs: bed.clock.ms, source }))
+  const today = async () =>
+    (await readMeters(bed.database.pool, `source ${sampleSource.sourceId}`, bed.clock.ms)).day
+
+  test("is counted where nothing limits it, and what is nobody's is not", async () => {
+    await send(1, sampleSource)
+    expect(await today()).toMatchObject({ requests: 0, events: 0, bytes: 0 })
+    for (const i of [2, 3]) await send(i, { ...sampleSource, identityKey })
+    expect(await today()).toMatchObject({ requests: 2, events: 2 })
+    expect((await today()).bytes).toBeGreaterThan(0)
+  })
+
+  test('is bounded by bytes as by events', async () => {
+    await send(1, { ...sampleSource, identityKey })
+    const { bytes } = await today()
+    const source = { ...sampleSource, identityKey, limits: { bytesPerDay: 3 * bytes - 1 } }
+    expect(await send(2, source)).toMatchObject({ kind: 'answered' })
+    expect(await send(3, source)).toMatchObject({ kind: 'refused', refusal: { why: 'quota' } })
+    expect(await today()).toMatchObject({ events: 2, bytes: 2 * bytes })
   })
 })
 

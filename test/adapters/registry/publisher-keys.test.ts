@@ -1,5 +1,6 @@
 import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readAudit } from '../../../src/adapters/publishers/audit.ts'
 import {
   changeFeed,
   type FeedDeps,
@@ -7,6 +8,7 @@ import {
   registerFeed,
 } from '../../../src/adapters/publishers/own-feeds.ts'
 import { rotateOwnKey } from '../../../src/adapters/publishers/own-keys.ts'
+import { changeOwnStream, findOwnStream } from '../../../src/adapters/publishers/own-streams.ts'
 import { utf8 } from '../../../src/core/bytes.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { proveSender } from '../../../src/http/ingest/sender.ts'
@@ -21,7 +23,13 @@ let bed: RegistryBed
 let deps: FeedDeps
 beforeAll(async () => {
   bed = await registryBed()
-  const bounds = { changesPerDayMax: 100, streamsMax: 10, feedsPerIdentityMax: 10, feedsMax: 10 }
+  const bounds = {
+    changesPerDayMax: 100,
+    streamsPerIdentityMax: 10,
+    streamsMax: 100,
+    feedsPerIdentityMax: 10,
+    feedsMax: 10,
+  }
   deps = { changes: bed.changes, ceiling: {}, ...bounds, random: bytes => new Uint8Array(bytes).fill(7) }
 })
 afterAll(() => bed.end())
@@ -114,5 +122,84 @@ describe('what an operator has decided', () => {
     await bed.putSource(document)
     expect(await change({ enabled: false })).toMatchObject({ ok: true })
     expect(await change({ enabled: true })).toMatchObject({ ok: true })
+  })
+})
+
+describe('what an operator has switched off', () => {
+  const off = { ok: false, fault: { detail: expect.stringContaining('an operator of this node') } }
+  const changesOf = async (subject: string) => {
+    const { rows } = await bed.database.pool.query<{ who: string; off: string | null }>(
+      `select who, became ->> 'offByOperator' as off from registry_changes
+        where subject = $1 and kind <> 'secret' order by id desc limit 1`,
+      [subject],
+    )
+    return rows[0]
+  }
+
+  test('stays so, also where its publisher had switched it off before', async () => {
+    const document = { sourceId: 'off-twice', identityKey: publisher, authentication: 'brc104' }
+    await bed.putSource(document)
+    const change = async (sent: { enabled?: boolean; name?: string }) => {
+      const feed = await findOwnFeed(bed.database.pool, 'off-twice', publisher)
+      const asked = { feedId: 'off-twice', version: feed?.version ?? '', sent, kind: 'patch' as const }
+      return changeFeed(deps, publisher, asked)
+    }
+    expect(await change({ enabled: false })).toMatchObject({ ok: true })
+    expect(await bed.putSource({ ...document, enabled: false })).toMatchObject({ did: 'changed' })
+    expect(await changesOf('off-twice')).toEqual({ who: 'test', off: 'true' })
+    expect(await bed.putSource({ ...document, enabled: false })).toMatchObject({ did: 'nothing' })
+    expect(await change({ name: 'still off' })).toMatchObject({ ok: true })
+    expect(await change({ enabled: true })).toMatchObject(off)
+    await bed.putSource(document)
+    expect(await changesOf('off-twice')).toEqual({ who: 'test', off: 'false' })
+    expect(await change({ enabled: false })).toMatchObject({ ok: true })
+    expect(await change({ enabled: true })).toMatchObject({ ok: true })
+  })
+
+  test('stays so of a stream, whatever else changes with its feeds', async () => {
+    const document = { streamId: 'stream-off-twice', ownerKey: publisher }
+    await bed.putStream(document)
+    const change = async (sent: { published: boolean }) => {
+      const stream = await findOwnStream(bed.database.pool, 'stream-off-twice', publisher)
+      const asked = { streamId: 'stream-off-twice', version: stream?.version ?? '', sent }
+      return changeOwnStream(deps, publisher, asked)
+    }
+    expect(await change({ published: false })).toMatchObject({ ok: true })
+    expect(await bed.putStream({ ...document, published: false })).toMatchObject({ did: 'changed' })
+    expect(await changesOf('stream-off-twice')).toEqual({ who: 'test', off: 'true' })
+    await bed.putSource({ sourceId: 'its-feed', streams: ['stream-off-twice'], policy: { required: ['a'] } })
+    expect(await change({ published: true })).toMatchObject(off)
+    await bed.putStream(document)
+    expect(await change({ published: false })).toMatchObject({ ok: true })
+    expect(await change({ published: true })).toMatchObject({ ok: true })
+  })
+})
+
+describe('a page of changes', () => {
+  test('ends where what was and became is long, and the next one goes on from there', async () => {
+    const verbose = party('who changes long things').identityKey
+    const feedId = 'of-many-words'
+    await bed.putSource({ sourceId: feedId, identityKey: verbose, authentication: 'brc104' })
+    for (const letter of ['a', 'b', 'c', 'd'])
+      await bed.putSource({
+        ...{ sourceId: feedId, identityKey: verbose, authentication: 'brc104' },
+        policy: { constants: { about: letter.repeat(400_000) } },
+      })
+    const { pool } = bed.database
+    const pages: number[] = []
+    const ids: string[] = []
+    for (let before: string | undefined; ; before = ids.at(-1)) {
+      const page = await readAudit(pool, { identityKey: verbose, before, limit: 3 })
+      pages.push(page.changes.length)
+      ids.push(...page.changes.map(({ id }) => id))
+      if (!page.isMore) break
+    }
+    // Two of 400,000 characters are as many as a page takes, and the first of one comes whatever it takes.
+    expect(pages).toEqual([1, 1, 1, 2])
+    const { rows } = await pool.query<{ id: string }>(
+      `select id::text from registry_changes where kind = 'source' and subject = $1 order by id desc`,
+      [feedId],
+    )
+    expect(ids).toEqual(rows.map(({ id }) => id))
   })
 })

@@ -65,6 +65,14 @@ describe('a window over certified packets', () => {
     ])
   })
 
+  test('begins no round while its stream is not published, and begins one once it is again', async () => {
+    const bed = await withWindow()
+    await bed.query('update streams set published = false')
+    expect(await openDue(bed.store())).toEqual([])
+    await bed.query('update streams set published = true')
+    expect(await openDue(bed.store())).toHaveLength(1)
+  })
+
   test('has its turn, however many older ones there are of another roster', async () => {
     const bed = await withWindow()
     await bed.query(

@@ -205,7 +205,7 @@ describe('a stream that is not for everybody', () => {
     for (const each of [named, anybody, asking]) each.close()
   })
 
-  test('falls silent for whom it names no more, and for all once it is not published', async () => {
+  test('falls silent for whom it names no more', async () => {
     const ticket = await ticketFor('/watch')
     const named = await begun(
       followWebSocket(served.port, { path: `/watch?status=received&ticket=${ticket}` }),
@@ -225,6 +225,31 @@ describe('a stream that is not for everybody', () => {
     await bed.database.pool.query("update streams set readers = array[$1] where stream_id = 'secret'", [
       reader,
     ])
+    named.close()
+  })
+
+  test('falls silent for all once it is not published, and is told of again once it is', async () => {
+    const ticket = await ticketFor('/watch')
+    const named = await begun(
+      followWebSocket(served.port, { path: `/watch?status=received&ticket=${ticket}` }),
+    )
+    const publish = (published: boolean) =>
+      bed.database.pool.query("update streams set published = $1 where stream_id = 'secret'", [published])
+    /** Of both streams once, the open one last: which of the two is told of. */
+    const toldOf = async () => {
+      const before = named.messages.length
+      await sendTo('secret')
+      const [open] = await bed.append([{ eventType: 'reading', data: { value: Math.random() } }])
+      await until(() => eventIdsOf(named, 'received').includes(open ?? ''))
+      return new Set(named.messages.slice(before).map(({ streamId }) => streamId))
+    }
+    await until(async () => (await toldOf()).has('secret'))
+    await publish(false)
+    // Looked at again every second.
+    await until(async () => !(await toldOf()).has('secret'))
+    expect([...(await toldOf())]).toEqual(['readings'])
+    await publish(true)
+    await until(async () => (await toldOf()).has('secret'))
     named.close()
   })
 
