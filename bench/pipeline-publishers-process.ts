@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import * as z from 'zod'
 import { answerAsked } from './fanout/ask-process.ts'
 import { type Connection, openConnection } from './ingest/connection.ts'
 import { type PublishCommand, type Published, publishCommand } from './pipeline/commands.ts'
+import { placeOf, UnexpectedAnswer } from './pipeline/place-of.ts'
 import { batchAt, batchesOf } from './pipeline/schedule.ts'
 import { type SentBatch, streamOf } from './pipeline/sent.ts'
 import { referenceEvent } from './reference-event.ts'
@@ -52,24 +52,6 @@ function bodyFrom(from: number, batch: number): Uint8Array {
   let text = ''
   for (let i = from; i < from + batch; i++) text += `${JSON.stringify(referenceEvent(i))}\n`
   return Buffer.from(text)
-}
-
-class UnexpectedAnswer extends Error {}
-
-const answerShape = z.object({
-  items: z.array(z.object({ status: z.string(), seq: z.int().optional(), partition: z.int().optional() })),
-})
-
-/** Where its events stand in their stream: one after the other, as they were sent. */
-function placeOf(text: string, batch: number): { firstSeq: number; events: number } {
-  const { items } = answerShape.parse(JSON.parse(text))
-  const firstSeq = items[0]?.seq ?? Number.NaN
-  const isWhole =
-    items.length === batch &&
-    items.every((item, i) => item.status === 'accepted' && item.partition === 0 && item.seq === firstSeq + i)
-  if (!isWhole)
-    throw new UnexpectedAnswer(`a batch of ${batch} new events was answered with ${text.slice(0, 500)}`)
-  return { firstSeq, events: batch }
 }
 
 function countRefused(refused: Record<string, number>, why: string): void {

@@ -94,9 +94,10 @@ async function settle({ ends, msMax }: Extract<FollowCommand, { what: 'settle' }
 function account({ schedule }: Extract<FollowCommand, { what: 'account' }>): Followed {
   for (const { items } of verifiers) items.close()
   const latency = openLatency(schedule)
+  // Below 0 are those ahead of the schedule.
   for (const { hearings } of verifiers)
     for (const { number, atMs } of hearings)
-      latency.add(batchAt(schedule, Math.floor(number / schedule.batch)).dueMs, atMs, 1)
+      if (number >= 0) latency.add(batchAt(schedule, Math.floor(number / schedule.batch)).dueMs, atMs, 1)
   const cutOff: Record<string, number> = {}
   for (const each of verifiers)
     for (const [why, times] of Object.entries(each.cutOff)) cutOff[why] = (cutOff[why] ?? 0) + times

@@ -13,6 +13,7 @@ import { certifiedEnds } from './pipeline/conservation.ts'
 import { measureLimits } from './pipeline/limits.ts'
 import { machineOf } from './pipeline/machine.ts'
 import type { PipelineOptions } from './pipeline/options.ts'
+import { prime } from './pipeline/prime.ts'
 import { putTogether } from './pipeline/put-together.ts'
 import type { PipelineReport } from './pipeline/report.ts'
 import { type Schedule, scheduleOf } from './pipeline/schedule.ts'
@@ -69,6 +70,10 @@ export async function measurePipeline(
     const account = await openAccount(database.url)
     closing.unshift(account.close)
 
+    const stored = async () => ({
+      database: await account.databaseBytes(),
+      content: await folderBytes(clusterFolder),
+    })
     const publishers = askProcess('pipeline-publishers-process')
     closing.unshift(publishers.end)
     const clients = askProcess('pipeline-clients-process')
@@ -83,6 +88,11 @@ export async function measurePipeline(
     await clients.ask({ ...follow, clients: options.clients }, following)
     await verifiers.ask({ ...follow, clients: options.verifying }, following)
 
+    onStep('one event in each stream, until it is certified')
+    const storedBefore = await stored()
+    const primed = await prime(cluster.url, options.streams)
+    await account.untilCertified(1000 * options['wait-seconds'])
+
     const watched: Watched = {
       roles: {
         node: [cluster.nodePid],
@@ -94,11 +104,6 @@ export async function measurePipeline(
       },
       ...{ nodePid: cluster.nodePid, postgres, backendPid: account.backendPid },
     }
-    const stored = async () => ({
-      database: await account.databaseBytes(),
-      content: await folderBytes(clusterFolder),
-    })
-    const storedBefore = await stored()
     const schedule = scheduleOf(Date.now() + SETTLE_MS, {
       ...{ rate: options.rate, batch: options.batch, streams: options.streams },
       ...{ seconds: options.seconds, warmSeconds: options['warm-seconds'] },
@@ -106,13 +111,14 @@ export async function measurePipeline(
     onStep(`${options.rate} events a second for ${options['warm-seconds']} + ${options.seconds} s`)
     const machine = watchMachine(watched)
     const looking = lookAtBothEnds(schedule, watched, account.walBytes)
-    const sent = await publishers.ask(
+    const scheduled = await publishers.ask(
       {
         ...{ url: cluster.url, connections: CONNECTIONS, schedule },
         giveUpMs: schedule.untilMs + 1000 * options['wait-seconds'],
       },
       published,
     )
+    const sent = { ...scheduled, taken: [...primed, ...scheduled.taken] }
     const ends = await looking
     const moments = machine.stop()
 

@@ -14,6 +14,8 @@ export function openLatency(schedule: Schedule): LatencyBySecond {
   return {
     measured,
     add(dueMs, atMs, events) {
+      // Ahead of the schedule, and nothing that is measured.
+      if (dueMs < schedule.startMs) return
       const ms = atMs - dueMs
       if (isMeasured(schedule, dueMs)) measured.add(ms, events)
       const second = secondOf(schedule, dueMs)
