@@ -42,6 +42,15 @@ export async function measurePipeline(
 ): Promise<PipelineReport> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'assay-bench-'))
   const closing: (() => unknown)[] = [() => rm(folder, { recursive: true, force: true })]
+  const closeAll = async () => {
+    for (const close of closing.splice(0)) await close()
+  }
+  const stopped = (signal: NodeJS.Signals) => {
+    onStep(`${signal}: stopping`)
+    // Whatever is under way fails where its other end is gone; nobody waits for it any more.
+    closeAll().finally(() => process.exit(130))
+  }
+  for (const signal of stopSignals) process.once(signal, stopped)
   try {
     const atMs = Date.now()
     const server = await benchServer(folder)
@@ -109,6 +118,7 @@ export async function measurePipeline(
       ...{ seconds: options.seconds, warmSeconds: options['warm-seconds'] },
     })
     onStep(`${options.rate} events a second for ${options['warm-seconds']} + ${options.seconds} s`)
+    const first = closerLook(watched)
     const machine = watchMachine(watched)
     const looking = lookAtBothEnds(schedule, watched, account.walBytes)
     const scheduled = await publishers.ask(
@@ -124,6 +134,7 @@ export async function measurePipeline(
 
     onStep('until all of it is certified and told of')
     await account.untilCertified(1000 * options['wait-seconds'])
+    const whole = { from: first, until: closerLook(watched) }
     const packets = await account.packets()
     const settle = {
       what: 'settle',
@@ -135,15 +146,17 @@ export async function measurePipeline(
     const asked = { what: 'account', schedule, taken: sent.taken }
     const [told, verified] = await Promise.all([clients.ask(asked, followed), verifiers.ask(asked, followed)])
     return putTogether({
-      ...{ atMs, options, schedule, limits, sent, packets, told, verified, moments, ends },
+      ...{ atMs, options, schedule, limits, sent, packets, told, verified, moments, ends, whole },
       ...{ storedBefore, storedAfter, behind: behind.flatMap(each => each.behind) },
       machine: machineOf(account.server),
     })
   } finally {
-    for (const close of closing) await close()
+    for (const signal of stopSignals) process.off(signal, stopped)
+    await closeAll()
   }
 }
 
+const stopSignals = ['SIGINT', 'SIGTERM'] as const
 const READY_MS_MAX = 120_000
 
 /** As it ships, but for what this load is about, and that its clients are all at one address. */

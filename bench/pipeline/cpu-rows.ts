@@ -1,10 +1,12 @@
 import type { CpuRow } from './report.ts'
-import type { BothEnds, Closer } from './watch-machine.ts'
+import type { Closer } from './watch-machine.ts'
+
+type Between = { readonly from: Closer; readonly until: Closer }
 
 const counted = (role: string) => role === 'node' || role.startsWith('agents')
 
 /** Who has spent how much between two looks: the system first, then what sends, reads and measures. */
-export function cpuRows({ from, until }: BothEnds): CpuRow[] {
+export function cpuRows({ from, until }: Between): CpuRow[] {
   const ofRole = (role: string): CpuRow => ({
     ...{ who: role, isPart: false, isCounted: counted(role) },
     cpuMs: difference(from.cpuMs[role], until.cpuMs[role]),
@@ -26,7 +28,7 @@ export function cpuRows({ from, until }: BothEnds): CpuRow[] {
 }
 
 /** Of everything that is counted; null where a part of it cannot be seen. */
-export function systemCpuMs(ends: BothEnds): number | null {
+export function systemCpuMs(ends: Between): number | null {
   return cpuRows(ends)
     .filter(({ isPart, isCounted }) => isCounted && !isPart)
     .reduce<number | null>((sum, { cpuMs }) => (sum === null || cpuMs === null ? null : sum + cpuMs), 0)

@@ -13,6 +13,10 @@ export const figureList = {
     unit: 'µs/event',
     from: 'CPU of node, PostgreSQL and agents in the measured time (/proc), over the events certified in it',
   },
+  wholeCpuMicroseconds: {
+    unit: 'µs/event',
+    from: 'the same CPU from before the first scheduled event until all was certified, over all events: also where certifying came later',
+  },
   systemCores: { unit: 'cores', from: 'the same CPU over the measured time' },
   othersCores: {
     unit: 'cores',

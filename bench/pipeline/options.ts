@@ -8,7 +8,7 @@ export const pipelineOptions = {
     1,
     3_600,
     '120',
-    '60',
+    '120',
     'how long what was taken in may need, afterwards, to be certified and told of',
   ),
   streams: whole(1, 1_000, '10', '2', 'streams, each with a source of its own'),

@@ -11,7 +11,7 @@ import type { PipelineReport, Second } from './report.ts'
 import { perEvent } from './report.ts'
 import { batchesOf, type Schedule } from './schedule.ts'
 import { whenDue } from './sent.ts'
-import type { BothEnds, Moment } from './watch-machine.ts'
+import type { BothEnds, Closer, Moment } from './watch-machine.ts'
 
 /** All that was seen of one run. */
 export type Seen = {
@@ -26,6 +26,8 @@ export type Seen = {
   readonly verified: Followed
   readonly moments: readonly Moment[]
   readonly ends: BothEnds
+  /** From before the first scheduled event until all was certified. */
+  readonly whole: { readonly from: Closer; readonly until: Closer }
   readonly storedBefore: Stored
   readonly storedAfter: Stored
   readonly behind: readonly string[]
@@ -125,6 +127,10 @@ function figuresOf(seen: Seen, accepted: number): Figures {
     acceptedPerSecond: acceptedMeanwhile / seconds,
     certifiedPerSecond: certified / seconds,
     systemCpuMicroseconds: cpu,
+    wholeCpuMicroseconds: perEvent(
+      systemCpuMs(seen.whole),
+      sent.taken.reduce((sum, { events }) => sum + events, 0),
+    ),
     systemCores: over(system, tookMs),
     othersCores: machine && own !== null ? Math.max(0, machine.busyMs - own) / tookMs : null,
     stolenCores: machine && machine.stolenMs / tookMs,
