@@ -48,7 +48,13 @@ export async function measurePipeline(
   const stopped = (signal: NodeJS.Signals) => {
     onStep(`${signal}: stopping`)
     // Whatever is under way fails where its other end is gone; nobody waits for it any more.
-    closeAll().finally(() => process.exit(130))
+    closeAll().then(
+      () => process.exit(STOPPED),
+      error => {
+        console.error(error)
+        process.exit(STOPPED)
+      },
+    )
   }
   for (const signal of stopSignals) process.once(signal, stopped)
   try {
@@ -157,6 +163,8 @@ export async function measurePipeline(
 }
 
 const stopSignals = ['SIGINT', 'SIGTERM'] as const
+/** As shells have it for what Ctrl-C has ended. */
+const STOPPED = 130
 const READY_MS_MAX = 120_000
 
 /** As it ships, but for what this load is about, and that its clients are all at one address. */
