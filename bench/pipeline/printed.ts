@@ -21,6 +21,7 @@ export function summaryOf({ options, figures, counts, losses, machine }: Pipelin
       .map(([name, value]) => `${name}: ${value}`)
       .join('; '),
     `${shown(figures.offeredPerSecond)} events a second were offered, ${shown(figures.acceptedPerSecond)} accepted, ${shown(figures.certifiedPerSecond)} certified`,
+    `others kept ${shown(figures.othersCores)} of the machine’s ${machine['cores']} cores busy meanwhile, and the system itself ${shown(figures.systemCores)}`,
     losses.length === 0
       ? `nothing was lost: ${counts.accepted} events were accepted, and each is certified once, in the database and at who follows everything`
       : `NOT everything that was accepted is certified once: ${losses.join('; ')}`,
