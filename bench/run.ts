@@ -2,6 +2,8 @@ import { writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import { parseArgs } from 'node:util'
 import { signer } from '#curve'
+import { pipelineOptions } from './pipeline/options.ts'
+import { runPipeline } from './pipeline/run-pipeline.ts'
 import type { BenchOptions, Report } from './report.ts'
 
 type Suite = (options: BenchOptions) => Promise<Report>
@@ -18,7 +20,10 @@ const suites: ReadonlyMap<string, Suite> = new Map<string, Suite>([
   ['uhrp', async options => (await import('./uhrp.ts')).measureUhrp(options)],
 ])
 
-/** `assay bench <suite> [--json FILE] [--quick] [--dedup ROWS] [--profile]`; resolves to the exit code. */
+/**
+ * `assay bench [<suite>] [--json FILE] [--quick]`, with options of some suites; without the name of one, the whole pipeline. Resolves to the
+ * exit code.
+ */
 export async function runBench(argv: readonly string[]): Promise<number> {
   const asked = readArguments(argv)
   if (typeof asked === 'string') {
@@ -26,6 +31,7 @@ export async function runBench(argv: readonly string[]): Promise<number> {
     return 2
   }
 
+  if (asked.name === undefined) return runPipeline(asked.given)
   const { printed, figures } = await asked.suite(asked.options)
   const { cpu, cores, node, ...more } = machine()
   console.log(`${asked.name}: ${cpu} (${cores} cores), Node ${node}, signer ${more.signer}\n${printed}`)
@@ -36,9 +42,19 @@ export async function runBench(argv: readonly string[]): Promise<number> {
   return 0
 }
 
-function readArguments(
-  argv: readonly string[],
-): { name: string; suite: Suite; file: string | undefined; options: BenchOptions } | string {
+type Asked =
+  | { readonly name: undefined; readonly given: Parameters<typeof runPipeline>[0] }
+  | {
+      readonly name: string
+      readonly suite: Suite
+      readonly file: string | undefined
+      readonly options: BenchOptions
+    }
+
+const ofPipeline = [...Object.keys(pipelineOptions), 'page', 'report']
+
+/** A sentence where it is not to be understood. */
+function readArguments(argv: readonly string[]): Asked | string {
   try {
     const { positionals, values } = parseArgs({
       args: [...argv],
@@ -47,15 +63,21 @@ function readArguments(
         quick: { type: 'boolean', default: false },
         dedup: { type: 'string' },
         profile: { type: 'boolean', default: false },
+        ...Object.fromEntries(ofPipeline.map(name => [name, { type: 'string' } as const])),
       },
       allowPositionals: true,
     })
     const [name, ...rest] = positionals
-    if (name === undefined) return 'name a suite, as in `npm run bench -- core`.'
+    const { json: file, quick: isQuick, profile: isProfiled, dedup } = values
+    if (name === undefined)
+      return dedup !== undefined || isProfiled
+        ? '--dedup and --profile are of suites; name one.'
+        : { name, given: values }
+    const strange = Object.keys(values).find(each => ofPipeline.includes(each))
+    if (strange !== undefined) return `--${strange} is of the whole pipeline, which has no name.`
     if (rest.length > 0) return `one suite at a time, but ${positionals.length} were named.`
     const suite = suites.get(name)
     if (suite === undefined) return `there is no suite "${name}".`
-    const { json: file, quick: isQuick, profile: isProfiled, dedup } = values
     if (dedup === undefined) return { name, suite, file, options: { isQuick, isProfiled } }
     return /^[1-9]\d{0,9}$/.test(dedup)
       ? { name, suite, file, options: { isQuick, dedupRows: Number(dedup) } }

@@ -7,13 +7,17 @@ import { issuerOf, newKey } from '../../src/adapters/keys/new-key.ts'
 import { freePort } from '../../src/adapters/postgres/embedded/port.ts'
 import { signOperatorWord } from '../../src/contract/operator.ts'
 import { toHex } from '../../src/core/bytes.ts'
-import { stages } from '../../src/core/rounds/template.ts'
+import { type Stage, stages } from '../../src/core/rounds/template.ts'
 
 /** A node, and the agents of three operators, each a process of its own. */
 export type Cluster = {
   readonly url: string
   readonly nodePid: number
   readonly agentPids: readonly number[]
+  /** The same, by what they do. */
+  readonly agentsByStage: ReadonlyMap<Stage, readonly number[]>
+  /** Identity keys. */
+  readonly operators: readonly string[]
   /** Begins profiles, and ends them; only where there is a place for them. */
   profile(): void
   stop(): Promise<void>
@@ -60,6 +64,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     })
     await untilReady(`${url}/health/ready`, node)
     const agents: ChildProcess[] = []
+    const byStage = new Map<Stage, number[]>(stages.map(stage => [stage, []]))
     for (const [n, operator] of hasAgents ? operators.entries() : [])
       for (const stage of stages) {
         const port = await freePort()
@@ -72,11 +77,14 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         })
         await untilReady(`http://127.0.0.1:${port}/health`, agent)
         agents.push(agent)
+        byStage.get(stage)?.push(pidOf(agent))
       }
     return {
       url,
       nodePid: pidOf(node),
       agentPids: agents.map(pidOf),
+      agentsByStage: byStage,
+      operators: operators.map(({ identityKey }) => identityKey),
       profile() {
         if (options.profilesIn !== undefined) for (const child of children) child.kill('SIGUSR2')
       },

@@ -7,6 +7,8 @@ import { connect, type Socket } from 'node:net'
 export type Connection = {
   /** Resolves with the status once the whole answer is there. */
   post(path: string, body: Uint8Array): Promise<number>
+  /** The same, with what was answered. */
+  ask(path: string, body: Uint8Array): Promise<{ readonly status: number; readonly text: string }>
   close(): void
 }
 
@@ -16,26 +18,37 @@ export async function openConnection(url: string, contentType: string): Promise<
   socket.setNoDelay(true)
   await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
   const answers = answersOf(socket)
+  const send = (path: string, body: Uint8Array) => {
+    socket.cork()
+    socket.write(
+      `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: ${contentType}\r\nContent-Length: ${body.length}\r\n\r\n`,
+      'latin1',
+    )
+    socket.write(body)
+    socket.uncork()
+  }
   return {
     post(path, body) {
       const answer = answers.next()
-      socket.cork()
-      socket.write(
-        `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: ${contentType}\r\nContent-Length: ${body.length}\r\n\r\n`,
-        'latin1',
-      )
-      socket.write(body)
-      socket.uncork()
+      send(path, body)
       return answer
+    },
+    async ask(path, body) {
+      const kept: Buffer[] = []
+      const answer = answers.next(kept)
+      send(path, body)
+      return { status: await answer, text: Buffer.concat(kept).toString('utf8') }
     },
     close: () => void socket.destroy(),
   }
 }
 
-function answersOf(socket: Socket): { next(): Promise<number> } {
+/** With `kept`, the bodies of answers are added to it. */
+function answersOf(socket: Socket): { next(kept?: Buffer[]): Promise<number> } {
   let waiting: { resolve(status: number): void; reject(error: Error): void } | undefined
   let head = ''
   let bodyLeft: number | undefined
+  let keptIn: Buffer[] | undefined
   let status = 0
   const fail = (error: Error) => {
     waiting?.reject(error)
@@ -56,6 +69,7 @@ function answersOf(socket: Socket): { next(): Promise<number> } {
       bodyLeft = Number(length)
       head = ''
     }
+    keptIn?.push(chunk.subarray(chunk.length - bodyHere))
     bodyLeft -= bodyHere
     if (bodyLeft > 0) return
     bodyLeft = undefined
@@ -63,9 +77,13 @@ function answersOf(socket: Socket): { next(): Promise<number> } {
     waiting = undefined
   })
   return {
-    next: () =>
-      new Promise((resolve, reject) => {
-        waiting = { resolve, reject }
-      }),
+    next(kept) {
+      keptIn = kept
+      return new Promise((resolve, reject) => {
+        // What was closed while nobody asked anything does not say so again.
+        if (socket.destroyed) reject(new Error('the node hung up'))
+        else waiting = { resolve, reject }
+      })
+    },
   }
 }

@@ -108,7 +108,7 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     'bench',
     {
-      summary: 'measure this machine: assay bench <suite> [--json FILE]',
+      summary: 'measure this machine: assay bench [<suite>] [--json FILE]; docs/performance.md',
       run: async args => (await import('../../bench/run.ts')).runBench(args),
     },
   ],

@@ -95,6 +95,8 @@ describe('README.md and CONTRIBUTING.md', () => {
     'docs/rules.md',
     'docs/operating.md',
     'docs/failure-modes.md',
+    'docs/performance.md',
+    'bench/README.md',
     'docs/errors.md',
     'docs/publishers.md',
     'docs/quarantine.md',

@@ -1,5 +1,5 @@
+import { type Connection, connectSse, connectWebSocket } from '../../../bench/pipeline/connect.ts'
 import type { Choices } from '../../core/rounds/simulator/choices.ts'
-import { type Connection, connectSse, connectWebSocket } from './connect.ts'
 import { type Account, readTold, type Told } from './told.ts'
 
 export type FollowerOptions = {
