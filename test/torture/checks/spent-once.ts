@@ -16,9 +16,13 @@ export function spentTwice(transactions: readonly Pick<Transaction, 'txid' | 'in
   return transactions.flatMap(({ txid, inputs }) =>
     inputs.flatMap(input => {
       const coin = outpointText(input)
+      if (coin === FROM_NOTHING) return []
       const other = spenders.get(coin)
       spenders.set(coin, txid)
       return other === undefined || other === txid ? [] : [`${coin} is spent by ${other} and by ${txid}`]
     }),
   )
 }
+
+/** What the first transaction of each block says that it spends. */
+const FROM_NOTHING = outpointText({ txid: '00'.repeat(32), vout: 0xffff_ffff })

@@ -35,7 +35,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'adapters/log/settle-requests.js',
     find: 'return idempotency === undefined ? []',
     replace: 'return true ? []',
-    only: ['links'],
+    only: ['lost-answers'],
   },
   {
     name: 'forgets which events it has',
@@ -63,14 +63,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'serve/live/resume-token.js',
     find: 'places.set(track, { at, line });',
     replace: 'places.set(track, withLine(track) ? { at, line: line + 1 } : { at: at + 1, line });',
-    only: ['kills'],
+    only: ['cut-off-readers'],
   },
   {
     name: 'leaves out a message to whoever catches up',
     file: 'serve/live/catch-up.js',
     find: 'for (const piece of pieces) {',
     replace: 'for (const piece of pieces.slice(pieces.length > 1 ? 1 : 0)) {',
-    only: ['kills'],
+    only: ['cut-off-readers'],
   },
   {
     name: 'drops what is to be told before it is told',

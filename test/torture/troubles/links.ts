@@ -1,6 +1,6 @@
 import { agentNames } from '../../support/agents-bed/operators.ts'
-import { nodeNames } from '../cluster.ts'
-import type { LinkManner } from '../link.ts'
+import { type Cluster, nodeNames } from '../cluster.ts'
+import type { Link, LinkManner } from '../link.ts'
 import { pickOf, type Trouble } from '../trouble.ts'
 
 /** A link is cut, slow, narrow, silent, or loses what is answered. */
@@ -13,13 +13,18 @@ export const links: Trouble = {
     return { touches: [between], how: { between, manner } }
   },
   async begin(cluster, { between, manner }) {
-    const link = cluster.links.get(`${between}`)
+    const link = linkCalled(cluster, `${between}`)
     const worse = manners[`${manner}`]
-    if (link === undefined || worse === undefined)
-      throw new Error(`no link ${between}, or none that ${manner}`)
+    if (worse === undefined) throw new Error(`no link ${manner}`)
     link.behave(worse)
     return async () => link.behave({ kind: 'passes' })
   },
+}
+
+export function linkCalled({ links: all }: Cluster, name: string): Link {
+  const found = all.get(name)
+  if (found === undefined) throw new Error(`there is no link ${name}`)
+  return found
 }
 
 /** Publishers as often as all agents together. */
