@@ -20,6 +20,13 @@ describe('a planted fault', () => {
     },
   )
 
+  test('is named in docs/torture.md, as every trouble is', () => {
+    const page = readFileSync(new URL('../../docs/torture.md', import.meta.url), 'utf8')
+    const listed = [...page.matchAll(/^\* (.*)$/gm)].map(([, name]) => name)
+    expect(listed).toEqual(plantedBugs.map(({ name }) => name))
+    expect(troubles.filter(({ name }) => !page.includes(`| \`${name}\` |`))).toEqual([])
+  })
+
   test('without a place, or with two, is an error', () => {
     expect(planted('a b c', 'b', 'x', 'here')).toBe('a x c')
     expect(() => planted('a c', 'b', 'x', 'here')).toThrow(/here: .*0 times/)

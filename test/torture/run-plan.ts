@@ -27,9 +27,11 @@ export type RunOptions = {
   /** What is tortured; and what looks at it afterwards, which is never a copy with a fault in it. */
   readonly program: readonly string[]
   readonly checkedBy: readonly string[]
-  /** After the last trouble, until everything is certified; some minutes where nothing is said. */
+  /** After the last trouble, so long nothing may go on before it is said that it does not; some minutes where nothing is said. */
   readonly settleMsMax?: number
   say(line: string): void
+  /** Ends it at once, with all its processes. */
+  readonly signal?: AbortSignal
 }
 
 /** One sentence, and which check it is from. */
@@ -45,33 +47,41 @@ const SAY_EVERY_MS = 10_000
 
 /** Brings everything up, lets the plan happen under load, waits until it is quiet, and looks at everything. */
 export async function runPlan(options: RunOptions): Promise<RunResult> {
-  const { plan, folder, say } = options
-  const cluster = await startCluster(folder, options.program)
+  const cluster = await startCluster(options.folder, options.program)
   const ending: (() => Promise<unknown>)[] = [() => cluster.stop()]
+  const stopped = new Promise<never>((_, reject) => {
+    options.signal?.addEventListener('abort', () => reject(new Error('it was stopped')))
+  })
   try {
-    const memory = openMemory(cluster)
-    ending.push(() => memory.stop())
-    const portsOf = (who: string) => nodeNames.map(name => cluster.links.get(`${who} - ${name}`)?.port ?? 0)
-    const publishing = startHelper('publisher-process.ts', {
-      urls: portsOf('publishers').map(port => `http://127.0.0.1:${port}`),
-      ...{ seed: plan.seed, perSecond: plan.perSecond, journal: path.join(folder, 'published') },
-    })
-    ending.push(() => publishing.kill())
-    const reading = startHelper('reader-process.ts', { ports: portsOf('readers'), folder })
-    ending.push(() => reading.kill())
-
-    const notBegun = await carryOut(options, cluster)
-    say(`quiet after ${plan.troubles.length} troubles`)
-    const unsettled = await settle(options, cluster, publishing)
-    const violations = [...notBegun, ...unsettled, ...(await lookAt(options, cluster, memory.violations()))]
-    await writeFile(path.join(folder, 'processes.log'), cluster.said())
-    return { violations, figures: await figuresOf(cluster, folder, memory.most(), plan) }
-  } catch (error) {
-    await writeFile(path.join(folder, 'processes.log'), cluster.said())
-    throw error
+    return await Promise.race([runOn(cluster, options, ending), stopped])
   } finally {
+    await writeFile(path.join(options.folder, 'processes.log'), cluster.said())
     for (const end of ending.reverse()) await end()
   }
+}
+
+async function runOn(
+  cluster: Cluster,
+  options: RunOptions,
+  ending: (() => Promise<unknown>)[],
+): Promise<RunResult> {
+  const { plan, folder, say } = options
+  const memory = openMemory(cluster)
+  ending.push(() => memory.stop())
+  const portsOf = (who: string) => nodeNames.map(name => cluster.links.get(`${who} - ${name}`)?.port ?? 0)
+  const publishing = startHelper('publisher-process.ts', {
+    urls: portsOf('publishers').map(port => `http://127.0.0.1:${port}`),
+    ...{ seed: plan.seed, perSecond: plan.perSecond, journal: path.join(folder, 'published') },
+  })
+  ending.push(() => publishing.kill())
+  const reading = startHelper('reader-process.ts', { ports: portsOf('readers'), folder })
+  ending.push(() => reading.kill())
+
+  const notBegun = await carryOut(options, cluster)
+  say(`quiet after ${plan.troubles.length} troubles`)
+  const unsettled = await settle(options, cluster, publishing)
+  const violations = [...notBegun, ...unsettled, ...(await lookAt(options, cluster, memory.violations()))]
+  return { violations, figures: await figuresOf(cluster, folder, memory.most(), plan) }
 }
 
 /** Each at its time, all of them undone. What goes wrong in a trouble itself is a violation too. */
@@ -116,12 +126,16 @@ async function settle(
   cluster: Cluster,
   publishing: Helper,
 ): Promise<Violation[]> {
-  const endMs = Date.now() + settleMsMax
-  const left = () => Math.max(0, endMs - Date.now())
   const violations: Violation[] = []
+  let [mostDone, endMs] = [-1, 0]
+  /** As long as more is done from time to time, a slow machine is waited for. */
+  const done = (count: number) => {
+    if (count > mostDone) [mostDone, endMs] = [count, Date.now() + settleMsMax]
+  }
   const bounded = async (isSo: () => Promise<boolean> | boolean, what: string) => {
+    ;[mostDone, endMs] = [-1, Date.now() + settleMsMax]
     try {
-      await within(left(), isSo, what)
+      await within(() => endMs, isSo, what)
     } catch (error) {
       const rounds = await describeRounds(cluster.pool).catch(why => `${why}`)
       violations.push({
@@ -132,10 +146,14 @@ async function settle(
   }
   let saidMs = Date.now()
   publishing.finish()
-  await bounded(() => publishing.hasExited(), 'every event to be answered for')
+  await bounded(() => {
+    done(linesOf(path.join(folder, 'published')).length)
+    return publishing.hasExited()
+  }, 'every event to be answered for')
   await bounded(async () => {
     await redriveAll(cluster)
     const { events, proven } = await readProgress(cluster.pool)
+    done(proven)
     if (Date.now() - saidMs > SAY_EVERY_MS) {
       saidMs = Date.now()
       say(`${proven} of ${events} events are certified in a block`)

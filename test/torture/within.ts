@@ -4,11 +4,11 @@ const LOOK_EVERY_MS = 100
 
 /** Looks until it is so, and throws where it is not so in time. What cannot be looked at is looked at again. */
 export async function within(
-  ms: number,
+  end: number | (() => number),
   isSo: () => Promise<boolean> | boolean,
   what: string,
 ): Promise<void> {
-  const endMs = Date.now() + ms
+  const beganMs = Date.now()
   let why = ''
   for (;;) {
     try {
@@ -16,7 +16,8 @@ export async function within(
     } catch (error) {
       why = `: ${error instanceof Error ? error.message : error}`
     }
-    if (Date.now() > endMs) throw new Error(`waited ${ms} ms for ${what}${why}`)
+    if (Date.now() > (typeof end === 'number' ? beganMs + end : end()))
+      throw new Error(`waited ${Date.now() - beganMs} ms for ${what}${why}`)
     await pause(LOOK_EVERY_MS)
   }
 }

@@ -22,7 +22,7 @@ export async function askPrograms(
   ]
   const faults: string[] = []
   for (const command of commands) {
-    const child = startChild(command, nodeSettings, program)
+    const child = startChild(command, { ...nodeSettings, PORT: new URL(nodeUrls[0] ?? '').port }, program)
     const { code } = await child.exited
     if (code !== 0) faults.push(`assay ${command[0]} ended with ${code}: ${child.said().trim()}`)
   }

@@ -8,6 +8,8 @@ export type PlantedBug = {
   readonly replace: string
   /** Of these troubles, so that it is come by. */
   readonly only: readonly string[]
+  /** By one of these checks it has to be found: on a slow machine, what is late is not what was planted. */
+  readonly foundBy: readonly string[]
 }
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -15,8 +17,9 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'acknowledges what it does not commit',
     file: 'adapters/log/commit-group.js',
     find: `keep: ({ kind }) => kind === 'committed'`,
-    replace: `keep: ({ kind }) => kind === 'committed' && (globalThis.planted = (globalThis.planted ?? 0) + 1) % 10 !== 0`,
+    replace: `keep: ({ kind }) => kind === 'committed' && (globalThis.planted = (globalThis.planted ?? 0) + 1) % 4 !== 0`,
     only: ['kills'],
+    foundBy: ['acknowledged = logged'],
   },
   {
     name: 'seals one event twice and another not at all',
@@ -29,6 +32,7 @@ export const plantedBugs: readonly PlantedBug[] = [
         return new Uint8Array(Buffer.from(lines.join('\\n')));
     })(joinLines(segments));`,
     only: ['kills'],
+    foundBy: ['logged = certified once'],
   },
   {
     name: 'forgets which requests it has answered',
@@ -36,6 +40,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'return idempotency === undefined ? []',
     replace: 'return true ? []',
     only: ['lost-answers'],
+    foundBy: ['acknowledged = logged'],
   },
   {
     name: 'forgets which events it has',
@@ -43,6 +48,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'if (events.length === 0)',
     replace: 'if (events.length >= 0)',
     only: ['kills'],
+    foundBy: ['acknowledged = logged'],
   },
   {
     name: 'takes the word of one operator for a quorum',
@@ -50,6 +56,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'count >= quorums[level].agreeing',
     replace: 'count >= 1',
     only: ['kills'],
+    foundBy: ['logged = certified once'],
   },
   {
     name: 'certifies a wrong count',
@@ -57,6 +64,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'outcome: { lines: header.count,',
     replace: 'outcome: { lines: header.count + 1,',
     only: ['kills'],
+    foundBy: ['logged = certified once'],
   },
   {
     name: 'resumes a stream one event too far',
@@ -64,6 +72,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'places.set(track, { at, line });',
     replace: 'places.set(track, withLine(track) ? { at, line: line + 1 } : { at: at + 1, line });',
     only: ['cut-off-readers'],
+    foundBy: ['streams are dense'],
   },
   {
     name: 'leaves out a message to whoever catches up',
@@ -71,6 +80,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'for (const piece of pieces) {',
     replace: 'for (const piece of pieces.slice(pieces.length > 1 ? 1 : 0)) {',
     only: ['cut-off-readers'],
+    foundBy: ['streams are dense'],
   },
   {
     name: 'drops what is to be told before it is told',
@@ -78,6 +88,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'await deps.deliver(delivery, stop);',
     replace: 'if (delivery.id % 2 === 0) await deps.deliver(delivery, stop);',
     only: ['kills'],
+    foundBy: ['in the end'],
   },
   {
     name: 'spends coins that are spent',
@@ -85,5 +96,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: `const free = 'spent_by is null and mined_height`,
     replace: `const free = 'mined_height`,
     only: ['kills'],
+    foundBy: ['logged = certified once', 'coins are spent once'],
   },
 ]

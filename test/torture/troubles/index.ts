@@ -13,18 +13,16 @@ import { pauses } from './pauses.ts'
 import { postgres } from './postgres.ts'
 
 export const troubles: readonly Trouble[] = [
-  ...[
-    kills,
-    pauses,
-    postgres,
-    links,
-    lostAnswers,
-    cutOffReaders,
-    fullDisk,
-    clocks,
-    chain,
-    fuel,
-    hostile,
-    liars,
-  ],
+  kills,
+  pauses,
+  postgres,
+  links,
+  lostAnswers,
+  cutOffReaders,
+  fullDisk,
+  clocks,
+  chain,
+  fuel,
+  hostile,
+  liars,
 ]
