@@ -27,9 +27,13 @@ export type ChildNode = Child & {
 export type ChildSettings = Readonly<Record<string, string>>
 
 /** `assay <args>`, with these settings and nothing else of the environment but what programs are found by. */
-export function startChild(args: readonly string[], settings: ChildSettings): Child {
+export function startChild(
+  args: readonly string[],
+  settings: ChildSettings,
+  program: readonly string[] = assayProgram,
+): Child {
   const { PATH, HOME, TMPDIR } = process.env
-  const child = spawn(process.execPath, [...assayProgram, ...args], {
+  const child = spawn(process.execPath, [...program, ...args], {
     cwd: root,
     env: { PATH, HOME, TMPDIR, LOG_LEVEL: 'warn', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -73,7 +77,7 @@ export function startChildNode(settings: ChildSettings & { readonly PORT: string
   }
 }
 
-async function isReady(url: string): Promise<boolean> {
+export async function isReady(url: string): Promise<boolean> {
   try {
     const response = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(ANSWER_MS_MAX) })
     await response.arrayBuffer()

@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest'
+import { againstLog, type Logged } from './checks/acknowledged.ts'
+import { spentTwice } from './checks/spent-once.ts'
+import { followStream } from './checks/streams.ts'
+import type { Sent, Told } from './journals.ts'
+
+describe('acknowledged = logged', () => {
+  const logged = (id: number, seq = id): Logged => ({
+    ...{ streamId: 'shared', sourceId: 'torture-0' },
+    ...{ eventId: `event ${id}`, seq },
+  })
+  const answer = (id: number, more: Partial<Sent> = {}): Sent => ({
+    ...{ sourceId: 'torture-0', id, kind: 'first', status: 'accepted' },
+    ...{ eventId: `event ${id}`, seq: id, why: null, ...more },
+  })
+  const again = (id: number, more: Partial<Sent> = {}) =>
+    answer(id, { kind: 'again', status: 'duplicate', seq: null, ...more })
+
+  test('finds nothing wrong where nothing is', () => {
+    expect(againstLog([answer(0), answer(1), again(0)], [logged(0), logged(1)])).toEqual([])
+  })
+
+  test.each<[string, Sent[], Logged[], RegExp]>([
+    ['an event that is lost', [answer(0), answer(1)], [logged(0)], /which the log does not have/],
+    ['one that nobody was told of', [answer(0)], [logged(0), logged(1)], /nobody was told so/],
+    ['one in another place', [answer(0)], [logged(0, 4)], /acknowledged at 0, and the log has it at 4/],
+    [
+      'a retry that is taken for a repetition',
+      [answer(0, { status: 'duplicate' })],
+      [logged(0)],
+      /first time/,
+    ],
+    [
+      'a repetition that is taken for new',
+      [answer(0), again(0, { status: 'accepted' })],
+      [logged(0)],
+      /sent again/,
+    ],
+    ['a repetition under another id', [answer(0), again(0, { eventId: 'other' })], [logged(0)], /other when/],
+    [
+      'a request that failed for good',
+      [answer(0, { status: 'unanswered', why: 'gone' })],
+      [logged(0)],
+      /gone/,
+    ],
+  ])('finds %s', (_, sent, log, fault) => {
+    expect(againstLog(sent, log).join('\n')).toMatch(fault)
+  })
+})
+
+describe('what a reader was told', () => {
+  const told = (message: object): Told => ({ cursor: 'here', told: { type: 'event', ...message } })
+  const received = (firstSeq: number, lastSeq: number) =>
+    told({ type: 'received', streamId: 'shared', partition: 0, firstSeq, lastSeq })
+  const event = (packetNo: number, line: number, eventId = `${packetNo}:${line}`) =>
+    told({ streamId: 'shared', partition: 0, packetNo, line, eventId })
+  const gap = (from: number, to: number) =>
+    told({
+      ...{ type: 'gap', stage: 'received', streamId: 'shared', partition: 0, reason: 'unreadable' },
+      ...{ from: { at: from, line: 0 }, to: { at: to, line: 0 } },
+    })
+  const faultsOf = (...all: Told[]) => followStream('a reader', all).faults
+
+  test('is sound where it is dense, or says where it is not', () => {
+    expect(
+      faultsOf(received(0, 4), gap(5, 9), received(9, 9), event(0, 0), event(0, 1), event(2, 0)),
+    ).toEqual([])
+  })
+
+  test.each<[string, Told[], RegExp]>([
+    ['a hole', [received(0, 4), received(6, 7)], /goes on with 6, where 5 comes next/],
+    ['a repetition', [received(0, 4), received(4, 7)], /goes on with 4, where 5/],
+    ['a gap in the wrong place', [received(0, 4), gap(6, 9)], /from 6, where 5/],
+    ['a line that is left out', [event(0, 0), event(0, 2)], /0:2 after 0:0/],
+    ['a packet that begins in its middle', [event(0, 0), event(1, 1)], /1:1 after 0:0/],
+    ['an event that is told twice', [event(0, 0, 'x'), event(0, 1, 'x')], /x was told twice/],
+  ])('has %s, and that is found', (_, messages, fault) => {
+    expect(faultsOf(...messages).join('\n')).toMatch(fault)
+  })
+})
+
+describe('a chain', () => {
+  const spending = (txid: string, ...coins: string[]) => ({
+    txid,
+    inputs: coins.map(coin => ({ txid: coin, vout: 0, script: new Uint8Array(0), sequence: 0 })),
+  })
+  test('that spends a coin twice is found', () => {
+    expect(spentTwice([spending('aa', 'c1'), spending('bb', 'c2')])).toEqual([])
+    expect(spentTwice([spending('aa', 'c1'), spending('bb', 'c1')]).join()).toMatch(
+      /is spent by aa and by bb/,
+    )
+  })
+})
