@@ -50,7 +50,7 @@ export const figureList = {
   postgresGrowth: { unit: 'MB/min', from: 'the same at the beginning and at the end' },
   copyPerSecond: {
     unit: 'events/s',
-    from: 'COPY of the same lines into a table without an index, four connections, one transaction per batch, same server, nothing else under way',
+    from: 'COPY of the same lines into a table without an index, four connections, one transaction per batch, same server, nothing else of this run under way',
   },
   hashingPerSecond: {
     unit: 'events/s',
