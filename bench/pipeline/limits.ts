@@ -7,26 +7,11 @@ import { processCpuMs } from '../ingest/process-cpu.ts'
 import { rawCopyPerSecond } from '../ingest/raw-copy.ts'
 import { referenceEvent } from '../reference-event.ts'
 import { benchDatabase } from '../submit/databases.ts'
-import type { PostgresCpu } from '../submit/postgres-cpu.ts'
+import type { Limit, LimitOptions } from './limit.ts'
 import { seedShape } from './seed-shape.ts'
-
-/** What something does at best, on the same machine and in the same run, with nothing else under way. */
-export type Limit = {
-  readonly perSecond: number
-  /** Without the one who sends; null where it cannot be seen from here. */
-  readonly cpuMicroseconds: number | null
-}
 
 export const limitNames = ['copy', 'hashing', 'loopback', 'seedShape'] as const
 export type Limits = { readonly [Name in (typeof limitNames)[number]]: Limit }
-
-export type LimitOptions = {
-  /** Of the server, with rights to make databases. */
-  readonly server: string
-  readonly postgres: PostgresCpu | undefined
-  readonly batch: number
-  readonly seconds: number
-}
 
 export async function measureLimits(options: LimitOptions): Promise<Limits> {
   const database = await benchDatabase(options.server)

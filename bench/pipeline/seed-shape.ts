@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { sha256Hex } from '#sha256'
 import { referenceEvent } from '../reference-event.ts'
-import type { Limit, LimitOptions } from './limits.ts'
+import type { Limit, LimitOptions } from './limit.ts'
 
 const CONNECTIONS = 8
 

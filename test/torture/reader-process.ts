@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, truncateSync } from 'node:fs'
 import path from 'node:path'
 import * as z from 'zod'
-import { connectSse, connectWebSocket } from '../node/live-load/connect.ts'
+import { connectSse, connectWebSocket } from '../../bench/pipeline/connect.ts'
 import { linesOf, readTold } from './journals.ts'
 import { readers } from './readers.ts'
 
