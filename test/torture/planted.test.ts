@@ -13,7 +13,7 @@ describe('a planted fault', () => {
   })
 
   test.runIf(process.env['ASSAY_BUILT'] !== undefined).each(plantedBugs)(
-    'still has a place: $name',
+    'still has a place in the build that `npm test` has just made: $name',
     ({ name, file, find, replace }) => {
       const text = readFileSync(new URL(`../../dist/src/${file}`, import.meta.url), 'utf8')
       expect(planted(text, find, replace, name)).toContain(replace)
