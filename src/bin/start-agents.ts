@@ -52,12 +52,12 @@ export async function agentsThere(
   count: number,
   stop: AbortSignal,
 ): Promise<void> {
-  const givingUp = AbortSignal.any([stop, AbortSignal.timeout(THERE_MS_MAX)])
-  while (!givingUp.aborted) {
+  const givenUpMs = performance.now() + THERE_MS_MAX
+  while (!stop.aborted && performance.now() < givenUpMs) {
     const { agents } = agentsAnswer.parse(await (await fetch(`${url}/agents`)).json())
     const there = agents.filter(({ operator, reachable }) => reachable && operators.includes(operator))
     if (there.length >= count) return
-    await pause(LOOK_MS, givingUp)
+    await pause(LOOK_MS, stop)
   }
 }
 

@@ -126,8 +126,8 @@ async function firstWord(url: string): Promise<Seen> {
 }
 
 async function ask(url: string): Promise<unknown> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS_MAX) })
-  const body = await readBounded(response, ANSWER_BYTES_MAX)
+  const signal = AbortSignal.timeout(ANSWER_MS_MAX)
+  const body = await readBounded(await fetch(url, { signal }), ANSWER_BYTES_MAX, signal)
   return JSON.parse(Buffer.from(body).toString())
 }
 

@@ -16,6 +16,7 @@ import {
 } from '../../src/client/index.ts'
 import { readEventsMessage, readWatchMessage } from '../../src/client/subscribe/messages.ts'
 import { readAsyncApi } from '../support/asyncapi-document.ts'
+import { clearUpMemory } from '../support/clear-up-memory.ts'
 import { type LiveBed, openLiveBed, type ServedLive } from '../support/live-bed.ts'
 import { party } from '../support/pipeline.ts'
 import { readings } from '../support/readings.ts'
@@ -226,6 +227,19 @@ describe('a subscription', () => {
     stop.abort()
     closed.close()
     expect([await bySignal, await byClosing]).toMatchObject([{ done: true }, { done: true }])
+  })
+
+  test('ends when it is told to, also where nothing has come for so long that memory was cleared up', async () => {
+    const stop = new AbortController()
+    let isConnected = () => {}
+    const connected = new Promise<void>(resolve => {
+      isConnected = resolve
+    })
+    const waiting = watch({ url: url(), signal: stop.signal, onState: isConnected }).next()
+    await connected
+    await clearUpMemory()
+    stop.abort()
+    expect(await waiting).toMatchObject({ done: true })
   })
 })
 

@@ -90,7 +90,7 @@ function say(drill: string, figures: Readonly<Record<string, number>>): void {
 
 describe('two nodes behind a balancer', () => {
   test('are replaced one after the other under load: every request is answered, some at the next try, and every event once', {
-    timeout: 240_000,
+    timeout: 400_000,
   }, async () => {
     const bed = await bedWith({})
     const port = (url: string) => Number(new URL(url).port)
@@ -146,7 +146,7 @@ describe('a primary with a synchronous standby', () => {
   let postgres: ReplicatedPostgres
 
   test('falls silent, and the standby takes its place: nothing that was acknowledged is lost, and no coin is spent twice', {
-    timeout: 300_000,
+    timeout: 400_000,
   }, async () => {
     postgres = await replicatedPostgres()
     undo.push(() => postgres.end())

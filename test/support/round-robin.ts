@@ -15,6 +15,7 @@ export async function roundRobin(
       answer => {
         response.writeHead(answer.statusCode ?? 502, answer.headers)
         answer.pipe(response)
+        answer.on('error', () => response.destroy())
       },
     )
     onward.on('error', () => response.writeHead(502).end())

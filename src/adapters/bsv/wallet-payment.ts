@@ -9,12 +9,9 @@ const WALLET_ANSWER_BYTES_MAX = 8 * 1024 * 1024
 /** Asks a BRC-100 wallet for one output to this lock. Resolves with an Atomic BEEF; the wallet sends it as well. */
 export async function askWallet(url: string, lock: Uint8Array, satoshis: number): Promise<Uint8Array> {
   const bounded: typeof fetch = async (input, init) => {
-    const response = await fetch(input, {
-      ...init,
-      redirect: 'error',
-      signal: AbortSignal.timeout(WALLET_MS_MAX),
-    })
-    const body = await readBounded(response, WALLET_ANSWER_BYTES_MAX)
+    const signal = AbortSignal.timeout(WALLET_MS_MAX)
+    const response = await fetch(input, { ...init, redirect: 'error', signal })
+    const body = await readBounded(response, WALLET_ANSWER_BYTES_MAX, signal)
     return new Response(Uint8Array.from(body), { status: response.status })
   }
   const wallet = new HTTPWalletJSON('localhost', url.replace(/\/+$/, ''), bounded)

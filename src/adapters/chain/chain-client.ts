@@ -35,7 +35,7 @@ export function openChainClient({ url, timeoutMs }: ChainClientOptions): ChainCl
     const timeout = AbortSignal.timeout(timeoutMs)
     try {
       const response = await fetch(base + path, { ...request, redirect: 'error', signal: timeout })
-      return { status: response.status, body: await readBounded(response, bytesMax) }
+      return { status: response.status, body: await readBounded(response, bytesMax, timeout) }
     } catch (error) {
       const why = timeout.aborted ? `no answer within ${timeoutMs} ms` : reasonOf(error)
       throw new Error(`${base}${path}: ${why}. Is the process that owns the local chain running?`, {

@@ -63,10 +63,11 @@ async function ask(url: string): Promise<Uint8Array> {
 async function answerOf(url: string): Promise<Answer> {
   let isBegun = false
   try {
-    const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(ANSWER_MS_MAX) })
+    const signal = AbortSignal.timeout(ANSWER_MS_MAX)
+    const response = await fetch(url, { redirect: 'error', signal })
     isBegun = true
-    if (response.ok) return await readBounded(response, ANSWER_BYTES_MAX)
-    const why = `answered with ${response.status}${await saidIn(response)}`
+    if (response.ok) return await readBounded(response, ANSWER_BYTES_MAX, signal)
+    const why = `answered with ${response.status}${await saidIn(response, signal)}`
     const seconds = Number(response.headers.get('retry-after') ?? 1)
     const retrySeconds = Number.isFinite(seconds) ? seconds : 1
     return { why, retrySeconds: response.status === 503 ? retrySeconds : null }
@@ -81,8 +82,8 @@ async function answerOf(url: string): Promise<Answer> {
 
 const SAID_BYTES_MAX = 64 * 1024
 
-async function saidIn(response: Response): Promise<string> {
-  const text = fromUtf8(await readBounded(response, SAID_BYTES_MAX)) ?? ''
+async function saidIn(response: Response, signal: AbortSignal): Promise<string> {
+  const text = fromUtf8(await readBounded(response, SAID_BYTES_MAX, signal)) ?? ''
   const json = parseJson(text)
   if (!json.ok || !isObject(json.value)) return ''
   const detail = json.value['detail'] ?? json.value['message']

@@ -136,11 +136,9 @@ async function fetchText(node: string, path: string, bytesMax: number): Promise<
 
 async function fetchBytes(node: string, path: string, bytesMax: number): Promise<NodeAnswer<Uint8Array>> {
   try {
-    const response = await fetch(node.replace(/\/$/, '') + path, {
-      redirect: 'error',
-      signal: AbortSignal.timeout(ANSWER_MS_MAX),
-    })
-    const bytes = await readBounded(response, bytesMax)
+    const signal = AbortSignal.timeout(ANSWER_MS_MAX)
+    const response = await fetch(node.replace(/\/$/, '') + path, { redirect: 'error', signal })
+    const bytes = await readBounded(response, bytesMax, signal)
     if (response.ok) return { kind: 'answered', value: bytes }
     const problem = readAs(problemShape, fromUtf8(bytes) ?? '')
     return {

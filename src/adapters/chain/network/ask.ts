@@ -16,15 +16,16 @@ export type Answer = { readonly status: number; readonly text: string }
 export async function ask(url: URL, question: Question): Promise<Answer> {
   const { method = 'GET', headers = {}, body, timeoutMs, answerBytesMax, signal } = question
   const timeout = AbortSignal.timeout(timeoutMs)
+  const stop = signal === undefined ? timeout : AbortSignal.any([timeout, signal])
   try {
     const response = await fetch(url, {
       method,
       headers,
       redirect: 'error',
-      signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
+      signal: stop,
       ...(body !== undefined && { body }),
     })
-    const text = fromUtf8(await readBounded(response, answerBytesMax))
+    const text = fromUtf8(await readBounded(response, answerBytesMax, stop))
     if (text === undefined) throw new Error('the answer is not UTF-8')
     return { status: response.status, text }
   } catch (error) {
