@@ -12,26 +12,16 @@ import { findPolicyVersion } from '../../../src/adapters/publishers/policy-versi
 import type { Json } from '../../../src/core/canonical-json.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { party } from '../../support/pipeline.ts'
+import { publisherDeps } from './publisher-deps.ts'
 import { type RegistryBed, registryBed } from './registry-bed.ts'
 
 const owner = party('who owns a stream of several feeds').identityKey
 
 let bed: RegistryBed
 let deps: FeedDeps
-let made = 0
 beforeAll(async () => {
   bed = await registryBed()
-  deps = {
-    ...{
-      changes: bed.changes,
-      ceiling: {},
-      changesPerDayMax: 100,
-      streamsPerIdentityMax: 20,
-      streamsMax: 20,
-    },
-    ...{ feedsPerIdentityMax: 20, feedsMax: 20 },
-    random: bytes => new Uint8Array(bytes).fill(++made),
-  }
+  deps = publisherDeps(bed, { streamsPerIdentityMax: 20 })
 })
 afterAll(() => bed.end())
 

@@ -7,6 +7,7 @@ import {
 } from '../../../src/adapters/publishers/own-streams.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { party } from '../../support/pipeline.ts'
+import { publisherDeps } from './publisher-deps.ts'
 import { type RegistryBed, registryBed } from './registry-bed.ts'
 
 const one = party('a publisher with streams').identityKey
@@ -14,19 +15,9 @@ const other = party('another publisher with streams').identityKey
 
 let bed: RegistryBed
 let deps: StreamDeps
-let made = 0
 beforeAll(async () => {
   bed = await registryBed()
-  deps = {
-    ...{
-      changes: bed.changes,
-      ceiling: {},
-      changesPerDayMax: 100,
-      streamsPerIdentityMax: 10,
-      streamsMax: 20,
-    },
-    random: bytes => new Uint8Array(bytes).fill(++made),
-  }
+  deps = publisherDeps(bed)
 })
 afterAll(() => bed.end())
 
