@@ -4,10 +4,10 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { issuerOf, newKey } from '../../src/adapters/keys/new-key.ts'
-import { freePort } from '../../src/adapters/postgres/embedded/port.ts'
 import { signOperatorWord } from '../../src/contract/operator.ts'
 import { toHex } from '../../src/core/bytes.ts'
 import { type Stage, stages } from '../../src/core/rounds/template.ts'
+import { freePort } from '../../test/support/free-port.ts'
 
 /** A node, and the agents of three operators, each a process of its own. */
 export type Cluster = {

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { freePort } from '../../src/adapters/postgres/embedded/port.ts'
+import { freePort } from '../../test/support/free-port.ts'
 
 export type IngestNode = {
   readonly url: string

@@ -2,9 +2,9 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
-import { freePort } from '../../src/adapters/postgres/embedded/port.ts'
 import { watch } from '../../src/client/index.ts'
 import { type Child, startChild } from '../../test/node/child-node.ts'
+import { freePort } from '../../test/support/free-port.ts'
 import { type Examples, type Feed, inJson, readFeeds } from './files.ts'
 
 /** What a node and its agents make of the feeds: everything is sent to real processes and asked of them. */

@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
-import { freePort } from '../../src/adapters/postgres/embedded/port.ts'
 import { isAlive } from '../../src/adapters/postgres/embedded/postmaster.ts'
 import { subscribe } from '../../src/client/index.ts'
 import { type Child, startChild } from '../node/child-node.ts'
 import { nodeHome } from '../node/node-home.ts'
+import { freePort } from '../support/free-port.ts'
 import { until } from '../support/until.ts'
 
 /** A process takes its time to start on a busy machine, and there are ten of them, twice. */

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, onTestFailed, test } from 'vitest'
-import { freePort } from '../../src/adapters/postgres/embedded/port.ts'
 import { baseLookupServices, baseTopics } from '../../src/contract/names.ts'
 import { temporaryDatabase } from '../support/database.ts'
+import { freePort } from '../support/free-port.ts'
 import { party } from '../support/pipeline.ts'
 import { runningNode, type TestNode } from '../support/running-node.ts'
 import { faucetMoney, stockBatch } from '../support/stock-wallet.ts'

@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Pool } from 'pg'
-import { freePort } from '../../src/adapters/postgres/embedded/port.ts'
 import { openPool } from '../adapters/chain/open-pool.ts'
 import { type ChildNode, type ChildSettings, startChildNode } from '../node/child-node.ts'
 import { type AgentProcess, startAgentProcess } from './agents-bed/agent-process.ts'
@@ -10,6 +9,7 @@ import { type AgentName, agentNames, operatorNames, operatorOf } from './agents-
 import { describeRounds, type Progress, readProgress } from './agents-bed/progress.ts'
 import { publish } from './agents-bed/publish.ts'
 import { databaseOn, temporaryDatabase } from './database.ts'
+import { freePort } from './free-port.ts'
 import { until } from './until.ts'
 
 /** A node and the agents of three operators, each a process of its own, on a local chain of their own. */

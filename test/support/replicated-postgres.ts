@@ -11,8 +11,8 @@ import {
   openCluster,
   serverEnvironment,
 } from '../../src/adapters/postgres/embedded/cluster.ts'
-import { freePort } from '../../src/adapters/postgres/embedded/port.ts'
 import { urlOf } from '../../src/adapters/postgres/embedded/start-or-adopt.ts'
+import { freePort } from './free-port.ts'
 import { type MovableAddress, movableAddress } from './movable-address.ts'
 import { until } from './until.ts'
 

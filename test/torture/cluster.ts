@@ -2,7 +2,6 @@ import { realpathSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { Pool } from 'pg'
-import { freePort } from '../../src/adapters/postgres/embedded/port.ts'
 import { findPostmaster } from '../../src/adapters/postgres/embedded/postmaster.ts'
 import { type EmbeddedServer, startEmbeddedServer } from '../../src/adapters/postgres/embedded-server.ts'
 import { openPool } from '../adapters/chain/open-pool.ts'
@@ -15,6 +14,7 @@ import {
   partsOf,
   writeAgentFiles,
 } from '../support/agents-bed/operators.ts'
+import { freePort } from '../support/free-port.ts'
 import { silentLog } from '../support/silent-log.ts'
 import { type Disk, openDisk } from './disk.ts'
 import { type Link, openLink } from './link.ts'

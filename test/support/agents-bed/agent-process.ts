@@ -1,5 +1,5 @@
-import { freePort } from '../../../src/adapters/postgres/embedded/port.ts'
 import { type Child, type ChildSettings, startChild } from '../../node/child-node.ts'
+import { freePort } from '../free-port.ts'
 import { type AgentName, partsOf, writeAgentFiles } from './operators.ts'
 
 export type AgentProcess = {
