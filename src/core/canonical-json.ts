@@ -55,10 +55,17 @@ export function parseJson(input: Uint8Array | string, bytesMax = JSON_BYTES_MAX)
   }
 }
 
-/** A text that is exactly the canonical form of what it says, or a fault: signed files have one spelling only. */
-export function parseCanonicalJson(text: string, bytesMax = JSON_BYTES_MAX): Outcome<Json> {
+/**
+ * A text that is exactly the canonical form of what it says, or a fault: signed files have one spelling only. `isCanonical`
+ * where ./canonical-lines.ts has found that it is, if it is JSON at all.
+ */
+export function parseCanonicalJson(
+  text: string,
+  bytesMax = JSON_BYTES_MAX,
+  isCanonical = false,
+): Outcome<Json> {
   const parsed = parseJson(text, bytesMax)
-  if (!parsed.ok) return parsed
+  if (!parsed.ok || isCanonical) return parsed
   const canonical = canonicalize(parsed.value)
   if (!canonical.ok) return canonical
   if (canonical.value !== text)

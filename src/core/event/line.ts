@@ -72,9 +72,9 @@ export function eventLine(
   return accepted(`${line}}`)
 }
 
-/** The envelope that a line and its packet's constants say together. */
-export function readLine(line: string, constants: LineConstants): Outcome<Envelope> {
-  const json = parseCanonicalJson(line, LINE_CHARS_MAX)
+/** The envelope that a line and its packet's constants say together; `isCanonical` where the line's bytes have shown it. */
+export function readLine(line: string, constants: LineConstants, isCanonical = false): Outcome<Envelope> {
+  const json = parseCanonicalJson(line, LINE_CHARS_MAX, isCanonical)
   if (!json.ok) return json
   if (!isObject(json.value)) return refused('event-unreadable', 'the line is not a JSON object')
   for (const member in constants) {

@@ -1,6 +1,7 @@
 import { sha256Hex, sha256Into } from '#sha256'
 import { fromUtf8, toHex } from '../bytes.ts'
 import { canonicalJson } from '../canonical-json.ts'
+import { canonicalLines } from '../canonical-lines.ts'
 import type { Envelope } from '../event/envelope.ts'
 import { readLine } from '../event/line.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
@@ -92,8 +93,9 @@ export function openPacket(header: PacketHeader, bytes: Uint8Array): Outcome<rea
   if (text === undefined) return foreign('its lines are not UTF-8')
 
   const events: Envelope[] = []
+  const isNextCanonical = canonicalLines(bytes)
   for (const [i, line] of text.split('\n').slice(0, -1).entries()) {
-    const event = readLine(line, header.constants)
+    const event = readLine(line, header.constants, isNextCanonical())
     if (!event.ok) {
       const { code, detail, pointer } = event.fault
       return refused(code, `line ${i}: ${detail}`, pointer)

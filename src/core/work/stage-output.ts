@@ -1,6 +1,7 @@
 import { sha256Hex, writeUtf8 } from '#sha256'
 import { fromUtf8, knownHex } from '../bytes.ts'
 import { canonicalJson, isObject, type JsonObject, parseCanonicalJson } from '../canonical-json.ts'
+import { memberWriter } from '../canonical-writer.ts'
 import {
   and,
   type Check,
@@ -17,7 +18,12 @@ import { digestHex } from '../digest.ts'
 import type { Envelope } from '../event/envelope.ts'
 import type { LineConstants } from '../event/line.ts'
 import { qualityFlags } from '../event/quality-flags.ts'
-import { NAME_CHARS_MAX, QUALITY_FLAGS_MAX, readEnvelopeMembers } from '../event/read-envelope.ts'
+import {
+  envelopeMembers,
+  NAME_CHARS_MAX,
+  QUALITY_FLAGS_MAX,
+  readEnvelopeMembers,
+} from '../event/read-envelope.ts'
 import { accepted, type Fault, type Outcome, refused } from '../fault.ts'
 import { type FusedRecord, withoutRoom } from '../fusion/decide.ts'
 import { FUSION_WINDOWS_MAX } from '../fusion/read-fusion.ts'
@@ -102,8 +108,9 @@ export type OutputWriter = {
 
 export function openOutput(constants: LineConstants, bytesExpected: number): OutputWriter {
   const { write, tryWrite, written } = lineBuffer(bytesExpected)
+  const outputLine = eventLines(constants)
   /** Whether it was written as it is. */
-  const answer = (line: () => string, brief: (issue: string) => string): boolean => {
+  const answer = (line: () => Uint8Array | string, brief: (issue: string) => string): boolean => {
     const tooLarge = tryWrite(line)
     if (tooLarge !== undefined) write(brief(`output-too-large::${tooLarge}`))
     return tooLarge === undefined
@@ -116,7 +123,7 @@ export function openOutput(constants: LineConstants, bytesExpected: number): Out
       const whole = answer(
         () =>
           goesOn
-            ? (unchanged ?? outputLine(event, constants, issues()))
+            ? (unchanged ?? outputLine(event, issues()))
             : canonicalJson(quarantineEntry(event, issues(), forGood)),
         issue => canonicalJson(quarantineEntry(event, [issue], forGood)),
       )
@@ -152,15 +159,20 @@ function lineBuffer(bytesExpected: number) {
   let length = 0
   let full = false
   /** Where the text ends in the buffer, behind all that was written; it only counts once `length` says so. */
-  const put = (text: string): number => {
+  const put = (line: Uint8Array | string): number => {
     // UTF-16 to UTF-8 grows a text at most threefold; one byte more for the newline.
-    const room = length + 3 * text.length + 1
+    const room = length + (typeof line === 'string' ? 3 : 1) * line.length + 1
     if (room > buffer.length) {
       const larger = new Uint8Array(Math.max(2 * buffer.length, room))
       larger.set(buffer.subarray(0, length))
       buffer = larger
     }
-    const end = length + writeUtf8(text, buffer, length)
+    let end = length
+    if (typeof line === 'string') end += writeUtf8(line, buffer, length)
+    else {
+      buffer.set(line, length)
+      end += line.length
+    }
     buffer[end] = 0x0a
     return end + 1
   }
@@ -169,11 +181,11 @@ function lineBuffer(bytesExpected: number) {
       length = put(text)
     },
     /** What it is too large for, and then nothing is written. Once full stays full: nothing more is even tried. */
-    tryWrite(line: () => string): 'line' | 'packet' | undefined {
+    tryWrite(line: () => Uint8Array | string): 'line' | 'packet' | undefined {
       if (full) return 'packet'
-      const text = line()
-      if (text.length > OUTPUT_LINE_BYTES_MAX) return 'line'
-      const end = put(text)
+      const said = line()
+      if (said.length > OUTPUT_LINE_BYTES_MAX) return 'line'
+      const end = put(said)
       if (end - length - 1 > OUTPUT_LINE_BYTES_MAX) return 'line'
       full = end > OUTPUT_FULL_BYTES_MAX
       if (full) return 'packet'
@@ -188,11 +200,20 @@ function lineBuffer(bytesExpected: number) {
 export const ISSUES_LISTED_MAX = 64
 const ISSUE_CHARS_MAX = 2048
 
-/** The line of an event that goes on: its own line, and what was found about it where anything was. */
-function outputLine(event: Envelope, constants: LineConstants, issues: readonly string[]): string {
-  const members = Object.entries(event).filter(([member]) => !Object.hasOwn(constants, member))
-  if (issues.length > 0) members.push(['issues', issues])
-  return canonicalJson(Object.fromEntries(members))
+/** The lines of events that go on: their own lines, and what was found about them where anything was. */
+function eventLines(
+  constants: LineConstants,
+): (event: Envelope, issues: readonly string[]) => Uint8Array | string {
+  const members = [...envelopeMembers, 'issues'].filter(member => !Object.hasOwn(constants, member)).sort()
+  const write = memberWriter(members)
+  return (event, issues) => {
+    const said: object = issues.length > 0 ? { ...event, issues } : event
+    // What cannot be written says why, when it is asked to say so.
+    return (
+      write(said) ??
+      canonicalJson(Object.fromEntries(members.map(member => [member, Reflect.get(said, member)])))
+    )
+  }
 }
 
 /**
@@ -228,9 +249,13 @@ export type OutputLine =
   | { readonly kind: 'event'; readonly event: Envelope; readonly issues: readonly string[] }
   | { readonly kind: 'quarantined'; readonly entry: QuarantineEntry }
 
-/** What a later stage finds in a line of an earlier one. */
-export function readOutputLine(line: string, constants: LineConstants): Outcome<OutputLine> {
-  const json = parseCanonicalJson(line, OUTPUT_LINE_BYTES_MAX)
+/** What a later stage finds in a line of an earlier one; `isCanonical` where the line's bytes have shown it. */
+export function readOutputLine(
+  line: string,
+  constants: LineConstants,
+  isCanonical = false,
+): Outcome<OutputLine> {
+  const json = parseCanonicalJson(line, OUTPUT_LINE_BYTES_MAX, isCanonical)
   if (!json.ok) return json
   const said = json.value
   if (!isObject(said)) return refused('event-unreadable', 'the line is not a JSON object')

@@ -1,3 +1,4 @@
+import { canonicalLines } from '../canonical-lines.ts'
 import type { Envelope } from '../event/envelope.ts'
 import { qualityFlags } from '../event/quality-flags.ts'
 import { accepted, type Outcome } from '../fault.ts'
@@ -54,8 +55,9 @@ export function validatePacket(
   const output = openOutput(header.constants, normalized.length + 4096)
   const budget = newBudget()
   const closed: ClosedWindow[] = []
+  const isNextCanonical = canonicalLines(normalized)
   for (const [i, text] of lines.value.entries()) {
-    const line = readOutputLine(text, header.constants)
+    const line = readOutputLine(text, header.constants, isNextCanonical())
     if (!line.ok) return inLine(i, line)
     if (line.value.kind === 'quarantined') {
       output.entry(withFlags(line.value.entry, gap))
