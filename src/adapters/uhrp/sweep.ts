@@ -26,8 +26,9 @@ export type SweepBounds = {
   readonly intervalMs: number
   /** Longer than any upload takes: what is younger may be one that is under way. */
   readonly graceMs: number
-  /** How many bytes of objects are hashed again in an interval; one object at least. */
+  /** How many bytes of objects are hashed again in an interval, one object at least; and how many objects at most. */
   readonly rehashBytes: number
+  readonly rehashObjects: number
   /** Of the 256 folders, how many are compared with the rows in an interval. */
   readonly foldersAtOnce: number
   /** So long after its end, an object's name is still answered with "it was here". */
@@ -39,6 +40,8 @@ export const sweepBounds: SweepBounds = {
   intervalMs: 60_000,
   graceMs: 3_600_000,
   rehashBytes: 64 * 1024 * 1024,
+  // However short they are, each is a file to open.
+  rehashObjects: 512,
   foldersAtOnce: 16,
   rememberMs: 30 * 86_400_000,
   quarantineMs: 7 * 86_400_000,
@@ -192,27 +195,52 @@ async function compareFolder(prefix: string, deps: SweepDeps): Promise<void> {
   }
 }
 
-/** The object that was looked at longest ago, and the next, until enough bytes were read. */
+/** The object that was looked at longest ago, and the next, until it is enough. */
 async function hashAgain(deps: SweepDeps, stop: AbortSignal): Promise<void> {
   const { pool, folder, bounds, now, onSwept } = deps
   const startedMs = now()
-  for (let left = bounds.rehashBytes; left > 0 && !stop.aborted; ) {
-    const { rows } = await pool.query<{ sha256: string; length: number }>({
-      name: 'uhrp-next-check',
-      text: `update uhrp_objects set checked_ms = $1 where sha256 = (
-          select sha256 from uhrp_objects where state = 'held' and checked_ms < $1
-          order by checked_ms, sha256 limit 1 for update skip locked)
-        returning encode(sha256, 'hex') as sha256, length`,
-      values: [startedMs],
-    })
-    const [next] = rows
-    if (next === undefined) return
-    left -= Math.max(next.length, 1)
-    const damaged = await damagedFile(folder.pathOf(next.sha256), next.sha256, stop)
-    if (damaged === 'well' || stop.aborted) continue
-    const trouble = await condemn(next.sha256, { pool, folder, nowMs: now() }, damaged)
-    if (trouble !== undefined) onSwept(trouble, next.sha256)
+  let bytes = bounds.rehashBytes
+  let objects = bounds.rehashObjects
+  while (bytes > 0 && objects > 0 && !stop.aborted) {
+    const next = await noteNext(pool, { startedMs, bytes, objects: Math.min(objects, REHASH_BATCH) })
+    if (next.length === 0) return
+    for (const { sha256, length } of next) {
+      if (stop.aborted) return
+      bytes -= Math.max(length, 1)
+      objects -= 1
+      const damaged = await damagedFile(folder.pathOf(sha256), sha256, stop)
+      if (damaged === 'well' || stop.aborted) continue
+      const trouble = await condemn(sha256, { pool, folder, nowMs: now() }, damaged)
+      if (trouble !== undefined) onSwept(trouble, sha256)
+    }
   }
+}
+
+/** Noted before they are looked at, and many at once: each statement is a commit. What stops in between looks at them the next time round. */
+const REHASH_BATCH = 64
+
+async function noteNext(
+  pool: Pool,
+  {
+    startedMs,
+    bytes,
+    objects,
+  }: { readonly startedMs: number; readonly bytes: number; readonly objects: number },
+): Promise<{ sha256: string; length: number }[]> {
+  const { rows } = await pool.query<{ sha256: string; length: number }>({
+    name: 'uhrp-next-checks',
+    text: `with next as (
+        select sha256, length, checked_ms from uhrp_objects where state = 'held' and checked_ms < $1
+        order by checked_ms, sha256 limit $2 for update skip locked
+      ), fitting as (
+        select sha256, sum(length) over (order by checked_ms, sha256) - length as before from next
+      )
+      update uhrp_objects as object set checked_ms = $1 from fitting
+        where object.sha256 = fitting.sha256 and fitting.before < $3
+        returning encode(object.sha256, 'hex') as sha256, object.length`,
+    values: [startedMs, objects, bytes],
+  })
+  return rows
 }
 
 /** The file that does not hash to its name; undefined where it is missing. */

@@ -276,6 +276,19 @@ describe('the sweep', () => {
     expect(await bed.sweep()).toEqual([])
   })
 
+  test('hashes so many objects at a time, however short they are, and goes on with the others', async () => {
+    const texts = ['first', 'second', 'third']
+    for (const text of texts) {
+      await bed.store.put(utf8(text), wishes())
+      await writeFile(fileOf(sha256Hex(text)), text.toUpperCase())
+      bed.pass(1)
+    }
+    const swept = await bed.sweep({ rehashObjects: 2 })
+    expect(swept).toEqual(texts.slice(0, 2).map(text => ['corrupt', sha256Hex(text)]))
+    bed.pass(1)
+    expect(await bed.sweep({ rehashObjects: 2 })).toEqual([['corrupt', sha256Hex('third')]])
+  })
+
   test('hashes so many bytes at a time, those first that it has not seen for longest', async () => {
     const texts = ['first', 'second', 'third']
     for (const text of texts) {
