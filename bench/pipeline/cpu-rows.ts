@@ -34,7 +34,7 @@ export function systemCpuMs(ends: Between): number | null {
     .reduce<number | null>((sum, { cpuMs }) => (sum === null || cpuMs === null ? null : sum + cpuMs), 0)
 }
 
-/** The kernel knows no names of threads: the main one has the number of its process. */
+/** The kernel knows no names of threads: the main one comes first, and the others are told apart by how busy they are. */
 function threads(from: Closer, until: Closer): CpuRow[] {
   const spent = [...until.nodeThreads].map(([tid, cpuMs]) => cpuMs - (from.nodeThreads.get(tid) ?? 0))
   const [main, ...others] = spent

@@ -3,10 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 /** In which the kernel counts time, on every Linux there is. */
 const TICK_MS = 10
 
-/** Milliseconds of CPU by thread of a process; empty where there is no /proc to say it. */
+/**
+ * Milliseconds of CPU by thread of a process, the main one first, which has the process's number; empty where there is no
+ * /proc to say it.
+ */
 export function threadCpuMs(pid: number): ReadonlyMap<number, number> {
   const threads = new Map<number, number>()
-  for (const tid of listed(`/proc/${pid}/task`)) {
+  // They are listed as texts, in which 9999 stands after 10000.
+  for (const tid of new Set([`${pid}`, ...listed(`/proc/${pid}/task`)])) {
     const ticks = ticksOf(`/proc/${pid}/task/${tid}/stat`)
     if (ticks !== undefined) threads.set(Number(tid), ticks * TICK_MS)
   }
