@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { rm, statfs, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { isAlive } from '../../src/adapters/postgres/embedded/postmaster.ts'
 
 /** Where the database and what nodes store lie: a small disk of its own, where one can be had. */
 export type Disk = {
@@ -44,11 +45,23 @@ function mount(folder: string): string | undefined {
   if (process.platform !== 'linux' || process.getuid?.() !== 0)
     return 'a disk that can be filled up is mounted by root on Linux alone'
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${BYTES},mode=0755`, 'assay-torture', folder], {
-      stdio: 'pipe',
-    })
+    unmountAbandoned()
+    const device = `${devicePrefix}${process.pid}`
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${BYTES},mode=0755`, device, folder], { stdio: 'pipe' })
     return undefined
   } catch (error) {
     return `no small disk could be mounted here: ${error instanceof Error ? error.message.trim() : error}`
+  }
+}
+
+const devicePrefix = 'assay-torture-'
+
+/** Who was killed could not take its disk along, which has its number in its name. */
+function unmountAbandoned(): void {
+  for (const line of readFileSync('/proc/self/mounts', 'utf8').split('\n')) {
+    const [device = '', folder = ''] = line.split(' ')
+    const owner = device.startsWith(devicePrefix) ? Number(device.slice(devicePrefix.length)) : Number.NaN
+    if (Number.isInteger(owner) && !isAlive(owner))
+      execFileSync('umount', ['--lazy', folder], { stdio: 'pipe' })
   }
 }

@@ -228,8 +228,13 @@ async function figuresOf(
   { troubles }: Plan,
 ): Promise<Record<string, number>> {
   const { events, proven } = await readProgress(pool)
+  // A reorganisation that is refused, because the chain is too short or somebody is busy with it, leaves nothing here.
+  const { rows } = await pool.query<{ count: number }>(
+    'select count(*)::int as count from chain_blocks where not best',
+  )
   return {
     troubles: troubles.length,
+    blocksReplaced: rows[0]?.count ?? 0,
     answers: linesOf(path.join(folder, 'published')).length,
     events,
     certified: proven,

@@ -18,7 +18,7 @@ export const chain: Trouble = {
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
     }).catch(() => undefined)
     const said = await response?.text()
-    // Something else may keep it from that just now, or the chain may be too short.
+    // Something else may keep it from that just now, or the chain may be too short: `blocksReplaced` counts what happened.
     if (
       response !== undefined &&
       !response.ok &&
