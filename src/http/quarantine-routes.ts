@@ -134,6 +134,8 @@ function toldOf(outcome: ReleaseOutcome): AdminAnswer {
         code: 'ERR_AUTH_FORBIDDEN',
         message: 'you may not decide over what this source sends',
       }
+    case 'overtaken':
+      return stays('somebody has decided over it meanwhile')
     case 'stays':
       return stays(outcome.detail)
     case 'turned-away':
