@@ -92,7 +92,8 @@ export function quarantineRoutes(deps: QuarantineRouteDeps): Router {
       const found = id.success ? await quarantine.inspect(id.data) : undefined
       if (found === undefined) return unknownItem
       const { item, steps } = found
-      return { data: { ...toldAs(item), held: item.held, steps } }
+      const told = steps.map(({ atMs, action, who, detail }) => ({ atMs, action, who, detail }))
+      return { data: { ...toldAs(item), held: item.held, steps: told } }
     }),
   )
   routes.post(
