@@ -39,6 +39,7 @@ export const stream = object({
   audience: text,
   level: text,
   topics: list(text),
+  readers: list(text),
   policyNumber: number,
   policyDigest: text,
   policyByDefault: flag,
