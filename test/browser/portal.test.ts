@@ -213,7 +213,10 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
     for (const externalId of ['own-1', 'own-2'])
       expect(send(tagged, externalId)).toMatchObject({ counts: { quarantined: 1 } })
     // It is counted while somebody looks.
-    await page.locator('.feed .source').filter({ hasText: /This day: [1-9]/ }).waitFor()
+    await page
+      .locator('.feed .source')
+      .filter({ hasText: /This day: [1-9]/ })
+      .waitFor()
 
     await page.getByRole('link', { name: 'Conflicts and quarantine' }).click()
     const desk = page.getByRole('region', { name: 'Held of yours' })
@@ -280,7 +283,7 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
     expect(await page.getByRole('button', { name: 'Let it read' }).isDisabled()).toBe(true)
     await page.getByLabel('Another reader').fill(theirs)
     await page.getByRole('button', { name: 'Let it read' }).click()
-    await page.getByRole('button', { name: `Take ${theirs} away` }).waitFor()
+    await page.getByRole('button', { name: `Take away ${theirs}` }).waitFor()
     await looksWell(page, 'full-readers-in')
 
     const canRead = async (can: boolean) => {
@@ -298,8 +301,8 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
       })
     }
     await canRead(true)
-    await page.getByRole('button', { name: `Take ${theirs} away` }).click()
-    await page.getByRole('button', { name: `Take ${theirs} away` }).waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: `Take away ${theirs}` }).click()
+    await page.getByRole('button', { name: `Take away ${theirs}` }).waitFor({ state: 'detached' })
     await canRead(false)
     expect(troubles).toEqual([])
     await leave()

@@ -57,7 +57,7 @@ export function HeldDesk({ holdings }: { readonly holdings: Holdings }) {
               >
                 <span class="held-id">#{item.id}</span>
                 <span class="held-where">
-                  {item.streamId} · {item.feedId}
+                  {item.streamId === item.feedId ? item.feedId : `${item.streamId} · ${item.feedId}`}
                 </span>
                 <span class="state warn">{item.reason}</span>
                 <When ms={item.receivedMs} />

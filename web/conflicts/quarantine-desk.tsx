@@ -11,7 +11,7 @@ export function QuarantineDesk() {
   return (
     <section class="card" aria-labelledby="desk">
       <div class="card-head">
-        <h2 id="desk">Held of everybody</h2>
+        <h2 id="desk">Held of everybody, for operators</h2>
         {isIn && (
           <button
             type="button"

@@ -34,7 +34,7 @@ export function Readers(props: {
               </span>
               <button
                 type="button"
-                aria-label={`Take ${reader} away`}
+                aria-label={`Take away ${reader}`}
                 onClick={() => void change(readers.filter(each => each !== reader))}
               >
                 Take away
