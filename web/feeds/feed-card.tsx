@@ -5,6 +5,7 @@ import { NoAnswer, Notice } from '../parts/notice.tsx'
 import { When } from '../parts/time.tsx'
 import { askSigned } from '../sign-in/ask-signed.ts'
 import type { Signer } from '../sign-in/identity.ts'
+import { LastHeard } from './last-heard.tsx'
 import { postCommand } from './post-command.ts'
 import { changedFeed, type Feed, revoked, rotated } from './shapes.ts'
 import { Usage } from './usage.tsx'
@@ -58,11 +59,7 @@ export function FeedCard(props: {
         <dd>{authentication === 'none' ? 'not at all' : authentication}</dd>
         <dt>Last heard of</dt>
         <dd>
-          {feed.lastActivityAt === null ? (
-            <span class="unknown">nothing has come yet</span>
-          ) : (
-            <When ms={Date.parse(feed.lastActivityAt)} />
-          )}
+          <LastHeard feed={feed} signer={signer} />
         </dd>
       </dl>
       {secret !== undefined && (

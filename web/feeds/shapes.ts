@@ -24,6 +24,8 @@ export const feed = object({
   keys: list(key),
   post: text,
 })
+/** Of a feed that is known otherwise. */
+export const lastHeard = object({ lastActivityAt: orNull(text) })
 export const feeds = object({
   feeds: list(feed),
   nextAfter: orNull(text),

@@ -1,9 +1,7 @@
-import { useMemo } from 'preact/hooks'
-import type { Asks } from '../ask/ask.ts'
 import { useAnswer } from '../ask/use-answer.ts'
 import { count } from '../parts/figure.tsx'
 import { NoAnswer } from '../parts/notice.tsx'
-import { askSigned } from '../sign-in/ask-signed.ts'
+import { useAskAs } from '../sign-in/ask-signed.ts'
 import type { Signer } from '../sign-in/identity.ts'
 import { usage } from './shapes.ts'
 
@@ -12,8 +10,7 @@ const LOOK_MS = 10_000
 
 /** How much was sent, of as much as may be: as of now, while somebody looks. */
 export function Usage({ signer, path }: { readonly signer: Signer; readonly path: string }) {
-  const asks = useMemo<Asks>(() => (where, reads) => askSigned(signer, where, reads), [signer])
-  const { answer, known } = useAnswer(path, usage, LOOK_MS, { asks })
+  const { answer, known } = useAnswer(path, usage, LOOK_MS, { asks: useAskAs(signer) })
   if (known === undefined) return answer === undefined ? null : <NoAnswer answer={answer} what="Usage" />
   return (
     <p class="source">
