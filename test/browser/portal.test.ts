@@ -8,6 +8,7 @@ import { aBrowser } from '../support/chromium.ts'
 import {
   barriers,
   figures,
+  type Interactive,
   operatorToken,
   overflow,
   type PortalBed,
@@ -288,10 +289,7 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
 
     const canRead = async (can: boolean) => {
       await until(async () => {
-        await reader.go('feeds')
-        await reader.page.getByRole('button', { name: 'With the key of this browser' }).click()
-        await signedIn.waitFor()
-        await reader.page.getByRole('link', { name: 'Event', exact: true }).click()
+        await reader.go('events')
         await reader.page.getByLabel('Event id').fill(id)
         await reader.page.getByRole('button', { name: 'Find' }).click()
         const found = reader.page.locator('.event-id').filter({ hasText: id })
@@ -409,12 +407,20 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
   test('says how soon each page takes input', async () => {
     const lines: string[] = []
     for (const place of [...pages, `events/${eventId}`]) {
-      const { go, interactive, leave } = await bed.visit()
-      await go(place)
-      const { ms, keyDelayMs } = await interactive()
+      const found: Interactive[] = []
+      for (let visit = 0; visit < 3; visit++) {
+        // With nothing kept from the visits before.
+        const { go, interactive, leave } = await bed.visit()
+        await go(place)
+        found.push(await interactive())
+        await leave()
+      }
+      const [quickest, median, slowest] = found.map(({ ms }) => Math.round(ms)).sort((a, b) => a - b)
+      const key = Math.max(...found.map(({ keyDelayMs }) => keyDelayMs)).toFixed(1)
       const name = place === `events/${eventId}` ? 'an event' : place || 'live'
-      lines.push(`${name}: interactive after ${ms.toFixed(0)} ms, a key waited ${keyDelayMs.toFixed(1)} ms`)
-      await leave()
+      lines.push(
+        `${name}: takes input after ${median} ms (${quickest} to ${slowest}); a key waited ${key} ms at most`,
+      )
     }
     expect(lines).toHaveLength(pages.length + 1)
     figures('interactive', lines)
