@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readAudit } from '../../../src/adapters/publishers/audit.ts'
 import { ownQuarantineSql, ownQuarantineValues } from '../../../src/adapters/publishers/own-quarantine.ts'
+import { makeOwnStream } from '../../../src/adapters/publishers/own-streams.ts'
+import { orThrow } from '../../../src/core/fault.ts'
 import { quarantineReasons } from '../../../src/ingest/arrived.ts'
 import { type HeldBed, openHeldBed, tagged } from '../../support/held-bed.ts'
 import { party } from '../../support/pipeline.ts'
+import { publisherDeps } from '../registry/publisher-deps.ts'
 
 const [owner, sender, stranger] = ['who has the stream', 'who has the feed', 'who has neither'].map(
   name => party(name).identityKey,
@@ -138,6 +141,15 @@ describe('a decision', () => {
     })
     bed.fill(false)
     expect(await bed.quarantine.inspect(id)).toEqual(before)
+  })
+
+  test('is none of the changes that a publisher may make in a day', async () => {
+    const ids = [await bed.hold('theirs'), await bed.hold('theirs')]
+    for (const id of ids)
+      expect(await release(id, sender, { edit: untagged })).toMatchObject({ kind: 'released' })
+    const deps = publisherDeps(bed, { changesPerDayMax: 1 })
+    const made = async () => orThrow(await makeOwnStream(deps, sender, 'one change', {})).did
+    expect([await made(), await made()]).toEqual(['done', 'full'])
   })
 
   test('is asked for with every reason that there is, and pages hold nothing twice', async () => {
