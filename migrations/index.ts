@@ -33,6 +33,8 @@ import { walletLookups } from './033-wallet-lookups.ts'
 import { subscriptions } from './034-subscriptions.ts'
 import { publishers } from './035-publishers.ts'
 import { operatorsSwitch } from './036-operators-switch.ts'
+import { publishersQuarantine } from './037-publishers-quarantine.ts'
+import { operatorsLimits } from './038-operators-limits.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
 export type Migration = {
@@ -78,4 +80,6 @@ export const migrations: readonly Migration[] = [
   subscriptions,
   publishers,
   operatorsSwitch,
+  publishersQuarantine,
+  operatorsLimits,
 ]

@@ -102,6 +102,12 @@ export const problemCodes = {
     retryable: false,
     next: 'read it, and send the version that the answer has as a member of the body',
   },
+  'quarantine-stays': {
+    status: 409,
+    title: 'The event stays as it is',
+    retryable: false,
+    next: 'do what detail says, or waive the event',
+  },
   'subscription-paused': {
     status: 409,
     title: 'The subscription is paused',

@@ -92,7 +92,8 @@ export function quarantineRoutes(deps: QuarantineRouteDeps): Router {
       const found = id.success ? await quarantine.inspect(id.data) : undefined
       if (found === undefined) return unknownItem
       const { item, steps } = found
-      return { data: { ...toldAs(item), held: item.held, steps } }
+      const told = steps.map(({ atMs, action, who, detail }) => ({ atMs, action, who, detail }))
+      return { data: { ...toldAs(item), held: item.held, steps: told } }
     }),
   )
   routes.post(
@@ -134,6 +135,8 @@ function toldOf(outcome: ReleaseOutcome): AdminAnswer {
         code: 'ERR_AUTH_FORBIDDEN',
         message: 'you may not decide over what this source sends',
       }
+    case 'overtaken':
+      return stays('somebody has decided over it meanwhile')
     case 'stays':
       return stays(outcome.detail)
     case 'turned-away':

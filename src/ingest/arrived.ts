@@ -28,8 +28,14 @@ export type Arrived = {
 export type Release = {
   readonly quarantineId: string
   readonly who: string
-  /** What is recorded of the step. */
-  readonly detail: string
+  /** And `who` is its identity key. */
+  readonly byPublisher?: boolean
+  /** Although its time speaks against it. */
+  readonly override?: boolean
+  /** What was changed of it, in JSON. */
+  readonly edit?: string
+  /** It is for the first who decides: whoever finds it gone is not answered with what became of it. */
+  readonly once?: boolean
 }
 
 export type Idempotency = {

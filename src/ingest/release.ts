@@ -1,4 +1,4 @@
-import { canonicalJson, type Json, type JsonObject } from '../core/canonical-json.ts'
+import { canonicalize, type Json, type JsonObject } from '../core/canonical-json.ts'
 import type { Submission } from '../core/event/submission.ts'
 import { accepted, type Fault, type Outcome } from '../core/fault.ts'
 import type { Level } from '../core/level.ts'
@@ -8,7 +8,7 @@ import type { Stream } from '../core/registry/stream.ts'
 import { admitItem } from './admit-item.ts'
 import type { Accept, AcceptRefusal } from './arrived.ts'
 import { readHeld } from './held-submission.ts'
-import { type Decider, mayDecide } from './may-decide.ts'
+import { type Authority, type Decider, mayDecide } from './may-decide.ts'
 import { mergePatch } from './merge-patch.ts'
 
 /** An item that is or was in quarantine. */
@@ -29,6 +29,8 @@ export type HeldItem = {
   readonly decidedMs: number | null
   /** The event that it became, or that says the same. */
   readonly eventId: string | null
+  /** Counts on with what is decided over it. */
+  readonly version: string
   /** What was sent, as it was understood. */
   readonly held: Json
 }
@@ -37,12 +39,16 @@ export type Step = {
   readonly atMs: number
   readonly action: 'held' | 'edited' | 'released' | 'waived' | 'refused'
   readonly who: string
+  /** And not by this node, or an operator. */
+  readonly byPublisher?: boolean
   readonly detail: string
 }
 
 export type ReleaseRequest = {
   readonly id: number
   readonly by: Decider
+  /** The version that it is decided over: another one is not. Without one, whatever was decided before is the answer. */
+  readonly seen?: string
   /** JSON Merge Patch (RFC 7396) of what is held. */
   readonly edit?: JsonObject
   /** Where it goes; where it was meant to go, if nothing is said. */
@@ -52,10 +58,13 @@ export type ReleaseRequest = {
 }
 
 export type ReleaseOutcome =
-  /** Now, or by an earlier request: the answer is the same. */
+  /** Now, or, where no version was named, by an earlier request: the answer is the same. */
   | { readonly kind: 'released'; readonly item: HeldItem }
   | { readonly kind: 'unknown' }
-  | { readonly kind: 'forbidden' }
+  /** `what`: it may be decided over, and not in this way. */
+  | { readonly kind: 'forbidden'; readonly what?: 'edit' | 'override' }
+  /** Somebody has decided over it meanwhile. */
+  | { readonly kind: 'overtaken'; readonly version: string }
   /** It stays where it is, and the sentence says what would change that. */
   | { readonly kind: 'stays'; readonly detail: string }
   /** The node takes nothing in for this source or stream, or not now. */
@@ -82,45 +91,75 @@ export async function releaseHeld(request: ReleaseRequest, deps: ReleaseDeps): P
   const item = await deps.find(request.id)
   if (item === undefined) return { kind: 'unknown' }
   const source = await deps.findSource(item.sourceId)
-  const authority = mayDecide(request.by, source)
-  if (!authority.decide || (request.override && !authority.override)) return { kind: 'forbidden' }
-  if (item.state === 'released') return { kind: 'released', item }
+  const home = await deps.findStream(item.streamId)
+  const authority = mayDecide(request.by, { source, stream: home, reason: item.reason })
+  const beyond = beyondAuthority(request, authority)
+  if (beyond !== undefined) return beyond
+  const { seen } = request
+  if (seen !== undefined && item.version !== seen) return { kind: 'overtaken', version: item.version }
 
   const stays = async (detail: string): Promise<ReleaseOutcome> => {
-    await deps.note(item.id, { action: 'refused', who: request.by.who, detail, atMs: deps.now() })
+    // Publishers are many, and try as often as they like: of them is kept what came of it.
+    if (request.by.role === 'admin')
+      await deps.note(item.id, { action: 'refused', who: request.by.who, detail, atMs: deps.now() })
     return { kind: 'stays', detail }
   }
+  if (item.state === 'released')
+    return seen === undefined ? { kind: 'released', item } : stays('it has been released, and is in the log')
   if (item.state === 'waived') return stays('it was waived, and what is waived is not taken up again')
   if (source === undefined)
     return stays(`its source "${item.sourceId}" is registered no longer; register it again`)
   const against = againstTrying(item, request)
   if (against !== undefined) return stays(against)
+  const edit = request.edit && canonicalize(request.edit)
+  if (edit?.ok === false) return stays(`what is to be changed of it cannot be read: ${inWords(edit.fault)}`)
   const submission = edited(item.held, request.edit)
   if (!submission.ok) return stays(`what is held cannot be read as an event: ${inWords(submission.fault)}`)
   const streamId = request.streamId ?? item.streamId
-  const stream = await deps.findStream(streamId)
-  if (stream === undefined || stream.tenantId !== source.tenantId)
+  const stream = await findGoal(streamId, source, request.by, authority, deps)
+  if (stream === undefined)
     return stays(`there is no stream "${streamId}" that it could go to; name another one`)
-  if (!authority.elsewhere && !source.streams.includes(streamId))
-    return stays(`source "${source.sourceId}" may not write to stream "${streamId}"`)
 
   const sender = senderOf(source, streamId, request.override)
   const again = admitAgain(submission.value, { source: sender, stream, receivedMs: deps.now() })
   if (again !== undefined) return stays(again)
-  if (request.edit !== undefined)
-    await deps.note(item.id, {
-      action: 'edited',
-      who: request.by.who,
-      detail: canonicalJson(request.edit),
-      atMs: deps.now(),
-    })
-  return letIn(item, submission.value, { ...request, sender, streamId }, deps)
+  return letIn(item, submission.value, { ...request, sender, streamId, editText: edit?.value }, deps)
+}
+
+function beyondAuthority(
+  { edit, override }: ReleaseRequest,
+  authority: Authority,
+): Extract<ReleaseOutcome, { kind: 'forbidden' }> | undefined {
+  if (!authority.decide) return { kind: 'forbidden' }
+  if (edit !== undefined && !authority.edit) return { kind: 'forbidden', what: 'edit' }
+  return override && !authority.override ? { kind: 'forbidden', what: 'override' } : undefined
+}
+
+/** A stream that it may be sent to. One that is somebody else's is as one that is not there. */
+async function findGoal(
+  streamId: string,
+  { streams, tenantId }: Source,
+  by: Decider,
+  { reach }: Authority,
+  { findStream }: Pick<ReleaseDeps, 'findStream'>,
+): Promise<Stream | undefined> {
+  if (reach !== 'all' && !streams.includes(streamId)) return undefined
+  const stream = await findStream(streamId)
+  if (stream?.tenantId !== tenantId) return undefined
+  const isOwn = by.role === 'publisher' && stream?.ownerKey === by.identityKey
+  return reach === 'own' && !isOwn ? undefined : stream
+}
+
+type Goal = {
+  readonly sender: Source
+  readonly streamId: string
+  readonly editText: string | undefined
 }
 
 async function letIn(
   item: HeldItem,
   submission: Submission,
-  { by, sender, streamId, override }: ReleaseRequest & { readonly sender: Source; readonly streamId: string },
+  { by, seen, sender, streamId, override, editText }: ReleaseRequest & Goal,
   { accept, find, now }: ReleaseDeps,
 ): Promise<ReleaseOutcome> {
   const outcome = await accept({
@@ -136,13 +175,23 @@ async function letIn(
       {
         quarantineId: String(item.id),
         who: by.who,
-        detail: canonicalJson({ streamId, ...(override && { override }) }),
+        byPublisher: by.role === 'publisher',
+        override,
+        once: seen !== undefined,
+        ...(editText !== undefined && { edit: editText }),
       },
     ],
   })
   if (outcome.kind === 'refused') return { kind: 'turned-away', refusal: outcome.refusal }
   const after = await find(item.id)
   const [answer] = outcome.items
+  if (
+    seen !== undefined &&
+    after !== undefined &&
+    answer?.status === 'rejected' &&
+    answer.code === 'not-held'
+  )
+    return { kind: 'overtaken', version: after.version }
   if (after?.state === 'released' && after.eventId !== null) return { kind: 'released', item: after }
   if (answer?.status === 'quarantined')
     return { kind: 'stays', detail: `it is held again, as ${answer.quarantineId}: ${answer.detail}` }

@@ -108,6 +108,7 @@ export async function openDoors(
       openNodePublishers(settings, {
         ...{ authentication, metrics, stops: doors.stops, onFailure },
         changes: doors.ingest.registry.changes,
+        quarantine: doors.ingest.quarantine.own,
       }),
       ...doors.consensus.routes({ onFailure }),
       jobRoutes({

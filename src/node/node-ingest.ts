@@ -6,7 +6,6 @@ import type { FindEvent } from '../adapters/projections/find-event.ts'
 import type { Registry } from '../adapters/registry/registry.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
 import type { HealthCheck } from '../http/health-routes.ts'
-import type { Quarantine } from '../http/quarantine-routes.ts'
 import type { Accept, PushBack } from '../ingest/arrived.ts'
 import { openClock } from '../runtime/clock.ts'
 import { ingestEvents } from '../runtime/ingest-events.ts'
@@ -25,7 +24,7 @@ import { startNodeOverlayIngest } from './node-overlay-ingest.ts'
 import { openNodePackets } from './node-packets.ts'
 import { openNodePressure } from './node-pressure.ts'
 import { openNodeProjections } from './node-projections.ts'
-import { openNodeQuarantine } from './node-quarantine.ts'
+import { type NodeQuarantine, openNodeQuarantine } from './node-quarantine.ts'
 import { type NodeRegistry, openNodeRegistry } from './node-registry.ts'
 
 /** From what publishers send to packets, and all that looks after it. */
@@ -33,7 +32,7 @@ export type NodeIngest = {
   readonly registry: NodeRegistry
   readonly accept: Accept
   readonly pushBack: PushBack
-  readonly quarantine: Quarantine
+  readonly quarantine: NodeQuarantine
   readonly findEvent: FindEvent
   readonly checks: readonly HealthCheck[]
   /** Of what follows the log in a thread of its own. */

@@ -3,6 +3,7 @@ import type { Request } from 'express'
 import type { ChangeDeps } from '../adapters/registry/changing.ts'
 import type { NodeAppParts } from '../http/app.ts'
 import type { Authentication } from '../http/authentication.ts'
+import type { OwnQuarantine } from '../http/publishers/own-quarantine.ts'
 import { publisherRoutes } from '../http/publishers/publisher-routes.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import type { Settings } from '../runtime/settings.ts'
@@ -12,6 +13,7 @@ import { publisherMetrics } from './publisher-metrics.ts'
 
 export type NodePublishersDeps = {
   readonly changes: ChangeDeps
+  readonly quarantine: OwnQuarantine
   readonly authentication: Authentication
   readonly metrics: Metrics
   readonly stops: Stops
@@ -34,14 +36,14 @@ type PublisherSettings = Pick<
 /** What publishers do by themselves: feeds, streams, keys and policies of their own. */
 export function openNodePublishers(
   settings: PublisherSettings,
-  { changes, authentication, metrics, stops, onFailure }: NodePublishersDeps,
+  { changes, quarantine, authentication, metrics, stops, onFailure }: NodePublishersDeps,
 ): NodeAppParts['routes'][number] {
   const { pool, now } = changes
   const dryRuns = openDryRuns()
   stops.add('trying policies', dryRuns.stop)
   const common = { changes, changesPerDayMax: settings.PUBLISHER_CHANGES_PER_DAY_MAX }
   return publisherRoutes({
-    ...{ authentication, pool, now, onFailure },
+    ...{ authentication, pool, quarantine, now, onFailure },
     feeds: {
       ...common,
       ceiling: settings.PUBLISHER_LIMITS_JSON,

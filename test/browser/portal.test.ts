@@ -7,6 +7,8 @@ import { bedSource } from '../support/agents-bed.ts'
 import { aBrowser } from '../support/chromium.ts'
 import {
   barriers,
+  figures,
+  type Interactive,
   operatorToken,
   overflow,
   type PortalBed,
@@ -200,6 +202,111 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
     await leave()
   }, 120_000)
 
+  test('lets a publisher look into what is held of its own, mend it, and let it in', async () => {
+    const { page, go, troubles, leave } = await bed.visit()
+    await go('feeds')
+    await page.getByRole('button', { name: 'With a new key of this browser' }).click()
+    await page.getByLabel('Name').fill('Held Farm')
+    await page.getByRole('button', { name: 'Register' }).click()
+    const commands = (await page.locator('.feed .command code').textContent()) ?? ''
+    const tagged = commands.replace('"eventType"', '"policyTags":["private"],"eventType"')
+    expect(send(commands, 'own-0')).toMatchObject({ counts: { accepted: 1 } })
+    for (const externalId of ['own-1', 'own-2'])
+      expect(send(tagged, externalId)).toMatchObject({ counts: { quarantined: 1 } })
+    // It is counted while somebody looks.
+    await page
+      .locator('.feed .source')
+      .filter({ hasText: /This day: [1-9]/ })
+      .waitFor()
+
+    await page.getByRole('link', { name: 'Conflicts and quarantine' }).click()
+    const desk = page.getByRole('region', { name: 'Held of yours' })
+    await desk.locator('.held-line').first().waitFor()
+    expect(await desk.locator('.held-line').count()).toBe(2)
+    await desk.locator('.held-line').first().click()
+    const text = desk.getByLabel('What was sent; change it')
+    const held = JSON.parse(await text.inputValue()) as { carried: Record<string, unknown> }
+    await looksWell(page, 'full-conflicts-in')
+    await desk.getByRole('button', { name: 'Release it' }).click()
+    await desk.getByText('it stays as it is').waitFor()
+    const { policyTags, ...carried } = held.carried
+    expect(policyTags).toEqual(['private'])
+    await text.fill(JSON.stringify({ ...held, carried }))
+    await desk.getByRole('button', { name: 'Release it' }).click()
+    await until(async () => (await desk.locator('.held-line').count()) === 1)
+
+    // Somebody else is quicker with the other one.
+    await desk.locator('.held-line').click()
+    await text.waitFor()
+    const id = ((await desk.locator('.held-id').textContent()) ?? '').slice(1)
+    const waived = await fetch(`${bed.node.url}/admin/quarantine/${id}/waive`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${operatorToken}` },
+      body: JSON.stringify({ why: 'the operator was quicker' }),
+    })
+    expect(waived.status).toBe(200)
+    await desk.getByRole('button', { name: 'Release it' }).click()
+    await desk.getByText('somebody else has changed it').waitFor()
+    await desk.getByText('the operator was quicker').waitFor()
+
+    await desk.getByRole('button', { name: 'released' }).click()
+    await desk.locator('.held-line').click()
+    await desk.getByRole('link', { name: 'this event' }).click()
+    await page.locator('.event-head').filter({ hasText: 'own-' }).waitFor()
+    // The browser itself reports answers of 4xx; these were wanted.
+    expect(troubles.filter(each => !/409|412/.test(each))).toEqual([])
+    await leave()
+  }, 240_000)
+
+  test('lets a publisher name readers of a stream that is there, and take them away', async () => {
+    const [{ page, go, troubles, leave }, reader] = [await bed.visit(), await bed.visit()]
+    await reader.go('feeds')
+    await reader.page.getByRole('button', { name: 'With a new key of this browser' }).click()
+    const signedIn = reader.page.locator('.who')
+    await signedIn.waitFor()
+    const theirs = (await signedIn.locator('[title]').first().getAttribute('title')) ?? ''
+    expect(theirs).toMatch(/^0[23][0-9a-f]{64}$/)
+
+    await go('feeds')
+    await page.getByRole('button', { name: 'With a new key of this browser' }).click()
+    await page.getByLabel('Name').fill('Shared Farm')
+    await page.getByLabel('Its stream is').selectOption('restricted')
+    await page.getByRole('button', { name: 'Register' }).click()
+    const commands = (await page.locator('.feed .command code').textContent()) ?? ''
+    const answer = sentShape.parse(send(commands, 'shared-1'))
+    const id = answer.items[0]?.eventId ?? ''
+    await reader.go(`events/${id}`)
+    await reader.page.getByText('There is no such event').waitFor()
+
+    await page.getByRole('link', { name: 'Streams and policies' }).click()
+    await page.getByLabel('Another reader').fill('nobody')
+    await page.getByText('That is no identity key yet').waitFor()
+    expect(await page.getByRole('button', { name: 'Let it read' }).isDisabled()).toBe(true)
+    await page.getByLabel('Another reader').fill(theirs)
+    await page.getByRole('button', { name: 'Let it read' }).click()
+    await page.getByRole('button', { name: `Take away ${theirs}` }).waitFor()
+    await looksWell(page, 'full-readers-in')
+
+    const canRead = async (can: boolean) => {
+      await until(async () => {
+        await reader.go('events')
+        await reader.page.getByLabel('Event id').fill(id)
+        await reader.page.getByRole('button', { name: 'Find' }).click()
+        const found = reader.page.locator('.event-id').filter({ hasText: id })
+        const none = reader.page.getByText('Nothing that you may read has this id or hash.')
+        await found.or(none).first().waitFor()
+        return ((await found.count()) === 1) === can
+      })
+    }
+    await canRead(true)
+    await page.getByRole('button', { name: `Take away ${theirs}` }).click()
+    await page.getByRole('button', { name: `Take away ${theirs}` }).waitFor({ state: 'detached' })
+    await canRead(false)
+    expect(troubles).toEqual([])
+    await leave()
+    await reader.leave()
+  }, 240_000)
+
   test('lets a publisher register, send with the shown commands, change keys meanwhile, and change a policy once it was tried', async () => {
     const { page, go, troubles, leave } = await bed.visit()
     await go('feeds')
@@ -296,6 +403,28 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
     },
     240_000,
   )
+
+  test('says how soon each page takes input', async () => {
+    const lines: string[] = []
+    for (const place of [...pages, `events/${eventId}`]) {
+      const found: Interactive[] = []
+      for (let visit = 0; visit < 3; visit++) {
+        // With nothing kept from the visits before.
+        const { go, interactive, leave } = await bed.visit()
+        await go(place)
+        found.push(await interactive())
+        await leave()
+      }
+      const [quickest, median, slowest] = found.map(({ ms }) => Math.round(ms)).sort((a, b) => a - b)
+      const key = Math.max(...found.map(({ keyDelayMs }) => keyDelayMs)).toFixed(1)
+      const name = place === `events/${eventId}` ? 'an event' : place || 'live'
+      lines.push(
+        `${name}: takes input after ${median} ms (${quickest} to ${slowest}); a key waited ${key} ms at most`,
+      )
+    }
+    expect(lines).toHaveLength(pages.length + 1)
+    figures('interactive', lines)
+  }, 240_000)
 
   test('can be gone through with keys alone', async () => {
     const { page, go, leave } = await bed.visit({ viewport: { width: 1280, height: 900 } })

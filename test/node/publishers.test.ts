@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
+import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { toHex } from '../../src/core/bytes.ts'
 import { mayRegisterUnder } from '../../src/node/node-publishers.ts'
@@ -43,6 +44,32 @@ describe('the examples of docs/publishers.md', () => {
     const { status, body } = await publisher.ask('POST', path, block('json', 'dry-run'))
     expect(status).toBe(200)
     expect(body['events']).toMatchObject(JSON.parse(block('json', 'tried')))
+  })
+
+  test('hold an event, release it, and are answered what the page shows', async () => {
+    const publisher = bed.as(publisherCalled('who has something held'))
+    const { feed, secret } = await publisher.register()
+    const body = JSON.stringify({ events: [JSON.parse(block('json', 'held'))] })
+    const at = new Date()
+    const sent = await fetch(bed.node.url + String(feed['post']), {
+      method: 'POST',
+      body,
+      headers: {
+        'content-type': 'application/json',
+        'webhook-id': 'held-1',
+        'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+        'webhook-signature': new Webhook(secret).sign('held-1', at, body),
+      },
+    })
+    expect(await sent.json()).toMatchObject({ counts: { quarantined: 1 } })
+    const { items } = (await publisher.ask('GET', '/publishers/quarantine?state=held')).body
+    const [{ id, version }] = items as [{ id: string; version: string }]
+    const released = await publisher.ask('POST', `/publishers/quarantine/${id}/release`, {
+      ...JSON.parse(block('json', 'release')),
+      version,
+    })
+    const shown = block('json', 'released').replaceAll('your identity key', publisher.identityKey)
+    expect(released).toMatchObject({ status: 200, body: JSON.parse(shown) })
   })
 
   test('name every setting that there is of publishers, and every member that they may not say', async () => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -28,7 +28,16 @@ export type Visit = {
   go(place: string): Promise<void>
   /** Resolves once nothing on the page says that it is being fetched. */
   settled(): Promise<void>
+  /** How long the page took until it would have answered a key, from when its address was asked for. */
+  interactive(): Promise<Interactive>
   leave(): Promise<void>
+}
+
+export type Interactive = {
+  /** Until its heading was on the screen and whatever was at work then had made way. */
+  readonly ms: number
+  /** How long the key that was pressed then waited. */
+  readonly keyDelayMs: number
 }
 
 export const operatorToken = 'a-token-of-the-operator'
@@ -67,6 +76,7 @@ async function visit(
   context.setDefaultTimeout(120_000)
   const page = await context.newPage()
   const [troubles, asked]: [string[], string[]] = [[], []]
+  await page.addInitScript(noteInteractive)
   page.on('pageerror', error => void troubles.push(error.message))
   page.on('console', message => {
     if (message.type() === 'error' || message.type() === 'warning') troubles.push(message.text())
@@ -81,9 +91,32 @@ async function visit(
     async settled() {
       await until(async () => (await page.getByText('Loading…').count()) === 0)
     },
+    async interactive() {
+      await page.keyboard.press('Tab')
+      const ms = await until(() => page.evaluate<number | undefined>('globalThis.assayInteractiveMs'))
+      const keyDelayMs = await until(() => page.evaluate<number | undefined>('globalThis.assayKeyDelayMs'))
+      return { ms, keyDelayMs }
+    },
     leave: () => context.close(),
   }
 }
+
+/**
+ * Once the heading of a page is there, the next frame is painted, and then a task of its own has had its turn: so long a key would have
+ * waited. As text: the types of a page's own globals are not those of this file.
+ */
+const noteInteractive = `(() => {
+  const seen = new MutationObserver(() => {
+    if (document.querySelector('main h1') === null) return
+    seen.disconnect()
+    requestAnimationFrame(() => setTimeout(() => { globalThis.assayInteractiveMs = performance.now() }))
+  })
+  seen.observe(document, { childList: true, subtree: true })
+  new PerformanceObserver(list => {
+    const [first] = list.getEntries()
+    globalThis.assayKeyDelayMs ??= first.processingStart - first.startTime
+  }).observe({ type: 'first-input', buffered: true })
+})()`
 
 const axe = readFileSync(
   fileURLToPath(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url)),
@@ -112,6 +145,16 @@ export async function barriers(page: Page): Promise<string[]> {
 /** How far a page is wider than its window. */
 export function overflow(page: Page): Promise<number> {
   return page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
+}
+
+/** The same for figures, which are printed in any case. */
+export function figures(name: string, lines: readonly string[]): void {
+  const text = `${lines.join('\n')}\n`
+  process.stdout.write(text)
+  const folder = process.env['ASSAY_SCREENSHOTS']
+  if (folder === undefined) return
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(path.join(folder, `${name}.txt`), text)
 }
 
 /** Left for people to look at, where ASSAY_SCREENSHOTS names a folder. */

@@ -1,5 +1,6 @@
 import { ConflictList } from './conflict-list.tsx'
 import { HeldByStream } from './held-by-stream.tsx'
+import { OwnDesk } from './own-desk.tsx'
 import { QuarantineDesk } from './quarantine-desk.tsx'
 
 /** Where agents did not all say the same, and what waits for somebody's decision. */
@@ -11,6 +12,7 @@ export function ConflictsPage() {
       </div>
       <ConflictList />
       <HeldByStream />
+      <OwnDesk />
       <QuarantineDesk />
     </>
   )

@@ -3,20 +3,22 @@ import type { Answer } from '../ask/ask.ts'
 import { Json } from '../parts/json.tsx'
 import { NoAnswer, Notice } from '../parts/notice.tsx'
 import { When } from '../parts/time.tsx'
-import { decidedShape, type HeldItem, itemShape } from './held-shape.ts'
+import type { HeldItem } from './held-shape.ts'
+import type { Holdings } from './holdings.ts'
 import { mergePatchOf } from './merge-patch-of.ts'
-import { askAsOperator } from './operator-call.ts'
 
 /** One item: what was sent, why it is held, and what may be done with it. */
-export function HeldItemCard({ id, decided }: { readonly id: string; decided(): void }) {
+export function HeldItemCard(props: { readonly id: string; readonly holdings: Holdings; decided(): void }) {
+  const { id, holdings, decided } = props
   const [item, setItem] = useState<HeldItem>()
   const [refused, setRefused] = useState<Answer<unknown>>()
+  const [stays, setStays] = useState<Answer<unknown>>()
   const look = async () => {
-    const answer = await askAsOperator(`/admin/quarantine/${id}`, itemShape)
-    if (answer.kind === 'there') setItem(answer.value.data)
+    const answer = await holdings.look(id)
+    if (answer.kind === 'there') setItem(answer.value)
     else setRefused(answer)
   }
-  useEffect(() => void look(), [id])
+  useEffect(() => void look(), [id, holdings])
   if (refused !== undefined) return <NoAnswer answer={refused} what="This item" />
   if (item === undefined) return <p class="quiet">Loading…</p>
   return (
@@ -26,14 +28,25 @@ export function HeldItemCard({ id, decided }: { readonly id: string; decided(): 
         <Decide
           key={item.id}
           item={item}
-          done={() => {
-            void look()
-            decided()
+          decide={async (action, said) => {
+            const answer = await holdings.decide(item, action, said)
+            setStays(answer.kind === 'there' ? undefined : answer)
+            // Also where somebody else was quicker: then it is shown as it is now.
+            if (answer.kind !== 'unreachable') void look()
+            if (answer.kind === 'there') decided()
           }}
         />
       ) : (
         <Json value={item.held} label="What was sent" />
       )}
+      {stays !== undefined &&
+        (stays.kind === 'refused' ? (
+          <Notice title="It was not decided" kind="warn">
+            {stays.why}
+          </Notice>
+        ) : (
+          <NoAnswer answer={stays} what="The decision" />
+        ))}
       {item.eventId !== null && (
         <p>
           It became <a href={`#/events/${item.eventId}`}>this event</a>.
@@ -51,37 +64,38 @@ export function HeldItemCard({ id, decided }: { readonly id: string; decided(): 
   )
 }
 
-function Decide({ item, done }: { readonly item: HeldItem; done(): void }) {
+function Decide(props: {
+  readonly item: HeldItem
+  decide(action: 'release' | 'waive', said: object): Promise<void>
+}) {
+  const { item, decide } = props
   const before = JSON.stringify(item.held, undefined, 2)
   const [text, setText] = useState(before)
   const [streamId, setStream] = useState('')
   const [override, setOverride] = useState(false)
   const [why, setWhy] = useState('')
-  const [refused, setRefused] = useState<Answer<unknown>>()
   const [isBusy, setBusy] = useState(false)
   const edit = text === before ? { edit: undefined } : mergePatchOf(item.held, text)
   const isWrong = 'wrong' in edit
 
-  const send = async (action: 'release' | 'waive', body: object) => {
+  const send = async (action: 'release' | 'waive', said: object) => {
     setBusy(true)
-    const answer = await askAsOperator(`/admin/quarantine/${item.id}/${action}`, decidedShape, {
-      method: 'POST',
-      body,
-    })
+    await decide(action, said)
     setBusy(false)
-    if (answer.kind === 'there') done()
-    else setRefused(answer)
   }
   return (
     <div class="fields">
       <div>
         <label class="field-label" for={`held-${item.id}`}>
-          What was sent; change it where it has to be changed
+          {item.may.edit
+            ? 'What was sent; change it where it has to be changed'
+            : 'What was sent, by the feed of another publisher, who alone may change it'}
         </label>
         <textarea
           id={`held-${item.id}`}
           rows={Math.min(18, before.split('\n').length + 1)}
           spellcheck={false}
+          readOnly={!item.may.edit}
           value={text}
           aria-invalid={isWrong}
           onInput={({ currentTarget }) => setText(currentTarget.value)}
@@ -106,14 +120,16 @@ function Decide({ item, done }: { readonly item: HeldItem; done(): void }) {
           onInput={({ currentTarget }) => setStream(currentTarget.value)}
         />
       </div>
-      <label class="check">
-        <input
-          type="checkbox"
-          checked={override}
-          onChange={({ currentTarget }) => setOverride(currentTarget.checked)}
-        />
-        <span>Let its time pass, flagged</span>
-      </label>
+      {item.may.override && (
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={override}
+            onChange={({ currentTarget }) => setOverride(currentTarget.checked)}
+          />
+          <span>Let its time pass, flagged</span>
+        </label>
+      )}
       <div class="row">
         <button
           type="button"
@@ -151,14 +167,6 @@ function Decide({ item, done }: { readonly item: HeldItem; done(): void }) {
           </button>
         </div>
       </div>
-      {refused !== undefined &&
-        (refused.kind === 'refused' ? (
-          <Notice title="It stays where it is" kind="warn">
-            {refused.why}
-          </Notice>
-        ) : (
-          <NoAnswer answer={refused} what="The decision" />
-        ))}
     </div>
   )
 }

@@ -3,9 +3,9 @@ import { type Answer, nodeUrl } from '../ask/ask.ts'
 import { Command, CopyButton } from '../parts/copy.tsx'
 import { NoAnswer, Notice } from '../parts/notice.tsx'
 import { When } from '../parts/time.tsx'
-import { Wide } from '../parts/wide.tsx'
 import { askSigned } from '../sign-in/ask-signed.ts'
 import type { Signer } from '../sign-in/identity.ts'
+import { LastHeard } from './last-heard.tsx'
 import { postCommand } from './post-command.ts'
 import { changedFeed, type Feed, revoked, rotated } from './shapes.ts'
 import { Usage } from './usage.tsx'
@@ -59,11 +59,7 @@ export function FeedCard(props: {
         <dd>{authentication === 'none' ? 'not at all' : authentication}</dd>
         <dt>Last heard of</dt>
         <dd>
-          {feed.lastActivityAt === null ? (
-            <span class="unknown">nothing has come yet</span>
-          ) : (
-            <When ms={Date.parse(feed.lastActivityAt)} />
-          )}
+          <LastHeard feed={feed} signer={signer} />
         </dd>
       </dl>
       {secret !== undefined && (
@@ -144,52 +140,31 @@ function Keys({
   return (
     <div class="fields">
       <h3>Keys</h3>
-      <Wide label={`Keys of ${feed.name}`}>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Number</th>
-              <th scope="col">Holds</th>
-              <th scope="col">Since</th>
-              <th scope="col">Until</th>
-              <th scope="col">Revoke</th>
-            </tr>
-          </thead>
-          <tbody>
-            {keys.map(({ number, status, createdAt, endsAt, revokedAt }) => (
-              <tr key={number}>
-                <th scope="row">{number}</th>
-                <td>
-                  <span class={`state ${status === 'active' ? 'good' : status === 'ending' ? 'warn' : ''}`}>
-                    {status}
-                  </span>
-                </td>
-                <td>
-                  <When ms={Date.parse(createdAt)} />
-                </td>
-                <td>
-                  {(revokedAt ?? endsAt) === null ? (
-                    'it is replaced'
-                  ) : (
-                    <When ms={Date.parse(revokedAt ?? endsAt ?? '')} />
-                  )}
-                </td>
-                <td>
-                  {(status === 'active' || status === 'ending') && (
-                    <button
-                      type="button"
-                      onClick={() => void revoke(number)}
-                      aria-label={`Revoke key ${number}`}
-                    >
-                      Revoke
-                    </button>
-                  )}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Wide>
+      <ul class="versions numbered" aria-label={`Keys of ${feed.name}`}>
+        {keys.map(({ number, status, createdAt, endsAt, revokedAt }) => (
+          <li key={number}>
+            <span>
+              Key {number}{' '}
+              <span class={`state ${status === 'active' ? 'good' : status === 'ending' ? 'warn' : ''}`}>
+                {status}
+              </span>
+            </span>
+            <span class="quiet">
+              since <When ms={Date.parse(createdAt)} />, until{' '}
+              {(revokedAt ?? endsAt) === null ? (
+                'it is replaced'
+              ) : (
+                <When ms={Date.parse(revokedAt ?? endsAt ?? '')} />
+              )}
+            </span>
+            {(status === 'active' || status === 'ending') && (
+              <button type="button" onClick={() => void revoke(number)} aria-label={`Revoke key ${number}`}>
+                Revoke
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
       <div class="row">
         <button type="button" onClick={rotate}>
           Make a new key

@@ -24,6 +24,8 @@ export const feed = object({
   keys: list(key),
   post: text,
 })
+/** Of a feed that is known otherwise. */
+export const lastHeard = object({ lastActivityAt: orNull(text) })
 export const feeds = object({
   feeds: list(feed),
   nextAfter: orNull(text),
@@ -39,6 +41,7 @@ export const stream = object({
   audience: text,
   level: text,
   topics: list(text),
+  readers: list(text),
   policyNumber: number,
   policyDigest: text,
   policyByDefault: flag,

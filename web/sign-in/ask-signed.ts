@@ -1,5 +1,5 @@
-import { useCallback, useEffect, useState } from 'preact/hooks'
-import { type Answer, nodeUrl, readAnswer } from '../ask/ask.ts'
+import { useCallback, useEffect, useMemo, useState } from 'preact/hooks'
+import { type Answer, type Asks, nodeUrl, readAnswer } from '../ask/ask.ts'
 import type { Reads } from '../ask/shapes.ts'
 import type { Signer } from './identity.ts'
 
@@ -24,6 +24,11 @@ export async function askSigned<T>(
   } catch (error) {
     return { kind: 'unreachable', why: error instanceof Error ? error.message : String(error) }
   }
+}
+
+/** The same, as pages ask that ask again and again. */
+export function useAskAs(signer: Signer): Asks {
+  return useMemo(() => (path, reads) => askSigned(signer, path, reads), [signer])
 }
 
 export type SignedAsking<T> = { readonly answer: Answer<T> | undefined; again(): void }

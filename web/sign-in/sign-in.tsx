@@ -8,10 +8,17 @@ import { type Identity, type Signer, signedIn, useIdentity } from './identity.ts
 import { isKey, keepKey, keptKey, newKey } from './local-key.ts'
 
 /** What only somebody who has signed in can see; before that, how to. */
-export function SignedIn({ children }: { children(signer: Signer): ComponentChildren }) {
+export function SignedIn({
+  children,
+  why,
+}: {
+  children(signer: Signer): ComponentChildren
+  /** What for, where the page does not say it. */
+  readonly why?: string
+}) {
   const identity = useIdentity()
   return identity === undefined ? (
-    <SignIn />
+    <SignIn why={why} />
   ) : (
     <>
       <Who identity={identity} />
@@ -20,7 +27,7 @@ export function SignedIn({ children }: { children(signer: Signer): ComponentChil
   )
 }
 
-function SignIn() {
+function SignIn({ why }: { readonly why: string | undefined }) {
   const pulse = usePulse()
   const network = pulse.kind === 'asking' ? undefined : pulse.node?.network
   const [said, setSaid] = useState<string>()
@@ -45,7 +52,7 @@ function SignIn() {
       <h2 id="sign-in">Sign in</h2>
       <p class="quiet">
         Who you are is a key, and every request is signed with it (BRC-104). There is no account, and no
-        password.
+        password.{why !== undefined && ` ${why}`}
       </p>
       <div class="row">
         <button

@@ -9,6 +9,7 @@ import type { Signer } from '../sign-in/identity.ts'
 import { SignedIn } from '../sign-in/sign-in.tsx'
 import { Changes } from './changes.tsx'
 import { PolicyDesk } from './policy-desk.tsx'
+import { Readers } from './readers.tsx'
 
 /** What is published, to whom, and by which rules: of whoever has signed in. */
 export function StreamsPage() {
@@ -67,6 +68,7 @@ function StreamCard(props: { readonly stream: Stream; readonly signer: Signer; c
     )
     setRefused(answer.kind === 'there' ? undefined : answer)
     changed()
+    return answer.kind === 'there'
   }
   return (
     <section class="card" aria-labelledby={heading}>
@@ -113,6 +115,9 @@ function StreamCard(props: { readonly stream: Stream; readonly signer: Signer; c
             </label>
           </div>
           {refused !== undefined && <NoAnswer answer={refused} what="It was not changed" />}
+          {stream.audience === 'restricted' && (
+            <Readers stream={stream} signer={signer} change={readers => change({ readers })} />
+          )}
           {isOpen && <PolicyDesk stream={stream} signer={signer} changed={changed} />}
         </>
       ) : (

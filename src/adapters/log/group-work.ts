@@ -114,7 +114,7 @@ export function released({ member, items, outcome }: Work) {
   return items.flatMap(({ index, letGo, answer }) => {
     const release = member.offer.releases?.[index]
     if (release === undefined || letGo?.kind !== 'released') return []
-    return [{ ...release, eventId: eventIdIn(answer) }]
+    return [{ ...release, streamId: member.offer.stream.streamId, eventId: eventIdIn(answer) }]
   })
 }
 

@@ -2,6 +2,8 @@ import { canonicalJson } from '../../core/canonical-json.ts'
 import type { OfferedItem } from '../../ingest/append.ts'
 import type { Release } from '../../ingest/arrived.ts'
 import { bytea, byteas, hexOf, type Queryable } from '../postgres/sql.ts'
+import { noteStep } from '../quarantine/note-step.ts'
+import { recordDecision } from '../quarantine/record-decision.ts'
 
 export type Holding = {
   readonly partitionId: number
@@ -128,13 +130,30 @@ export async function letGo(
 
 export async function noteReleases(
   db: Queryable,
-  releases: readonly (Release & { readonly eventId: string | null })[],
+  releases: readonly Released[],
   nowMs: number,
 ): Promise<void> {
-  for (const { quarantineId, who, detail, eventId } of releases)
-    await db.query(
-      `with put as (update quarantine set event_id = $2 where id = $1)
-      insert into quarantine_steps (quarantine_id, at_ms, action, who, detail) values ($1, $3, 'released', $4, $5)`,
-      [quarantineId, eventId === null ? null : bytea(eventId), nowMs, who, sayable(detail)],
-    )
+  for (const release of releases) await noteRelease(db, release, nowMs)
+}
+
+export type Released = Release & { readonly streamId: string; readonly eventId: string | null }
+
+/** What is done with it, step by step and in the record of changes. */
+async function noteRelease(db: Queryable, release: Released, nowMs: number): Promise<void> {
+  const { quarantineId, who, byPublisher = false, override = false, edit, streamId, eventId } = release
+  await db.query('update quarantine set event_id = $2 where id = $1', [
+    quarantineId,
+    eventId === null ? null : bytea(eventId),
+  ])
+  const step = { who, byPublisher, atMs: nowMs }
+  if (edit !== undefined)
+    await noteStep(db, Number(quarantineId), { ...step, action: 'edited', detail: edit })
+  const where = { streamId, ...(override && { override }) }
+  await noteStep(db, Number(quarantineId), { ...step, action: 'released', detail: canonicalJson(where) })
+  await recordDecision(db, {
+    quarantineId,
+    what: 'released',
+    ...step,
+    became: { ...where, eventId, ...(edit !== undefined && { edit }) },
+  })
 }

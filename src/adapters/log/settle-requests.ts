@@ -43,7 +43,7 @@ export async function settleReleases(db: Queryable, works: readonly Work[], nowM
       const { eventId } = item.letGo
       item.countsAs = undefined
       item.answer =
-        eventId === null
+        eventId === null || release.once === true
           ? {
               status: 'rejected',
               code: 'not-held',

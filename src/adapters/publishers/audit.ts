@@ -6,7 +6,7 @@ export type RecordedChange = {
   readonly id: string
   readonly atMs: number
   readonly who: string
-  readonly kind: 'source' | 'stream' | 'secret' | 'publisher'
+  readonly kind: 'source' | 'stream' | 'secret' | 'publisher' | 'quarantine'
   readonly subject: string
   readonly what: string
   readonly was: Json
@@ -29,8 +29,8 @@ const SIDES_CHARS_MAX = 1_000_000
 export type AuditPage = { readonly changes: readonly RecordedChange[]; readonly isMore: boolean }
 
 /**
- * What became of a publisher's feeds, of their keys, of its streams and of what it says of itself, the newest first: of one
- * feed or stream where one is named. What is somebody else's by now is not among it, and what was before it was the publisher's is.
+ * What became of a publisher's feeds, of their keys, of what was held of them, of its streams and of what it says of itself, the newest
+ * first: of one feed or stream where one is named. What is somebody else's by now is not among it, and what was before it was the publisher's is.
  */
 export async function readAudit(
   db: Queryable,
@@ -39,7 +39,7 @@ export async function readAudit(
   const { rows } = await db.query<RecordedChange & { found: number }>({
     name: 'publisher-audit',
     text: `with subjects (kind, subject) as (
-        select each.kind, source_id from overlay_event_sources cross join (values ('source'), ('secret')) as each (kind)
+        select each.kind, source_id from overlay_event_sources cross join (values ('source'), ('secret'), ('quarantine')) as each (kind)
           where identity_key = $1 and ($2::text is null or source_id = $2) and $3::text is null
         union all select 'stream', stream_id from streams
           where owner_key = $1 and ($3::text is null or stream_id = $3) and $2::text is null
@@ -50,7 +50,13 @@ export async function readAudit(
             where its.kind = subjects.kind and its.subject = subjects.subject
               and ($4::bigint is null or its.id < $4)
             order by its.id desc limit $5::int + 1) as change
-        order by change.id desc limit $5::int + 1
+        -- Decisions over what feeds of others have sent into a stream of the publisher's.
+        union select decision.id from streams cross join lateral (
+          select id from registry_changes as its
+            where its.stream_id = streams.stream_id and ($4::bigint is null or its.id < $4)
+            order by its.id desc limit $5::int + 1) as decision
+          where owner_key = $1 and ($3::text is null or streams.stream_id = $3) and $2::text is null
+        order by id desc limit $5::int + 1
       ), measured as (
         select change.*, count(*) over () as found, row_number() over downwards as place,
             sum(coalesce(length(was::text), 0) + coalesce(length(became::text), 0)) over downwards as chars

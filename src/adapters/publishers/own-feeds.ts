@@ -9,7 +9,6 @@ import type { Changing } from '../registry/changing.ts'
 import { putSourceIn } from '../registry/put-source.ts'
 import { newSecretIn, type ShownSecret, shownSecrets } from '../registry/secrets.ts'
 import { registeredSource, type SourceRow, sourceRows, sourceRowsOf } from '../registry/source-rows.ts'
-import { limitsByOperator } from './operators-word.ts'
 import { makeStreamIn, offByOperator, ownedStreamIds, type StreamDeps } from './own-streams.ts'
 import { grownTooHeavy, policyWeights } from './policy-weights.ts'
 import { done, type Edit, notFound, overtaken, publisherChange } from './publisher-change.ts'
@@ -120,9 +119,8 @@ export async function changeFeed(
     const now = (await versionsOf(db, 'source', [feedId])).get(feedId) ?? '0'
     if (now !== version) return overtaken(now)
     const before = registeredSource(row)
-    const subject = { kind: 'source', subject: feedId } as const
     const source = editFeed(before, sent, kind, {
-      ceiling: { ...deps.ceiling, ...(await limitsByOperator(db, subject)) },
+      ceiling: { ...deps.ceiling, ...row.limitsByOperator },
       ownStreams: await ownedStreamIds(db, identityKey),
     })
     if (!source.ok) return source

@@ -18,7 +18,6 @@ import {
   streamRows,
   streamRowsOf,
 } from '../registry/stream-rows.ts'
-import { limitsByOperator } from './operators-word.ts'
 import { othersTopic } from './others-topic.ts'
 import { grownTooHeavy, policyWeights } from './policy-weights.ts'
 import {
@@ -160,8 +159,7 @@ export function changeOwnStream(
 ): Promise<Outcome<Edit<string>>> {
   return withOwnStream(deps, identityKey, { streamId, version }, async (change, row) => {
     const { db } = change
-    const subject = { kind: 'stream', subject: streamId } as const
-    const ceiling = { ...deps.ceiling, ...(await limitsByOperator(db, subject)) }
+    const ceiling = { ...deps.ceiling, ...row.limitsByOperator }
     const before = settingsOf(row)
     const stream = editStream(before, sent, 'patch', ceiling)
     if (!stream.ok) return stream

@@ -40,7 +40,9 @@ export function publisherChange<T>(
 async function changesSince(db: Queryable, who: string, sinceMs: number): Promise<number> {
   const { rows } = await db.query<{ count: number }>({
     name: 'publisher-changes',
-    text: 'select count(*)::int as count from registry_changes where who = $1 and at_ms > $2',
+    // Decisions over what was held are as many as that was.
+    text: `select count(*)::int as count from registry_changes
+      where who = $1 and at_ms > $2 and kind <> 'quarantine'`,
     values: [who, sinceMs],
   })
   return rows[0]?.count ?? 0

@@ -8,15 +8,16 @@ const DETAIL_CHARS_MAX = 16_384
 export async function noteStep(
   db: Queryable,
   id: number,
-  { atMs, action, who, detail }: Step,
+  { atMs, action, who, byPublisher = false, detail }: Step,
 ): Promise<void> {
   await db.query(
-    `insert into quarantine_steps (quarantine_id, at_ms, action, who, detail) values ($1, $2, $3, $4, $5)`,
-    [id, atMs, action, who, sayable(detail).slice(0, DETAIL_CHARS_MAX)],
+    `insert into quarantine_steps (quarantine_id, at_ms, action, who, by_publisher, detail)
+      values ($1, $2, $3, $4, $5, $6)`,
+    [id, atMs, action, who, byPublisher, stepDetail(detail)],
   )
 }
 
-/** Text columns cannot hold the character NUL. */
-function sayable(text: string): string {
-  return text.replaceAll('\0', '\uFFFD')
+/** As it can be kept: text columns cannot hold the character NUL. */
+export function stepDetail(text: string): string {
+  return text.replaceAll('\0', '\uFFFD').slice(0, DETAIL_CHARS_MAX).toWellFormed()
 }

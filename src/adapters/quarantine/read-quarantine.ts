@@ -41,6 +41,16 @@ export async function listQuarantine(
   return rows.map(asListed)
 }
 
+/** Those with these ids, the newest first. */
+export async function readListed(db: Queryable, ids: readonly number[]): Promise<readonly ListedItem[]> {
+  const { rows } = await db.query<Row>(
+    `select ${columns} from quarantine as item join partitions as opened on opened.id = item.partition_id
+      where item.id = any($1::bigint[]) order by item.id desc`,
+    [ids],
+  )
+  return rows.map(asListed)
+}
+
 const wanted = {
   sourceId: 'item.source_id = ?',
   streamId: 'item.stream_id = ?',
@@ -66,7 +76,7 @@ const STEPS_SHOWN_MAX = 200
 /** What was done with it, the oldest first. */
 export async function readSteps(db: Queryable, id: number): Promise<readonly Step[]> {
   const { rows } = await db.query<Step>(
-    `select at_ms as "atMs", action, who, detail from quarantine_steps where quarantine_id = $1 order by id limit $2`,
+    `select at_ms as "atMs", action, who, by_publisher as "byPublisher", detail from quarantine_steps where quarantine_id = $1 order by id limit $2`,
     [id, STEPS_SHOWN_MAX],
   )
   return rows
@@ -75,7 +85,9 @@ export async function readSteps(db: Queryable, id: number): Promise<readonly Ste
 const columns = `item.id, item.stream_id as "streamId", item.source_id as "sourceId", item.tenant_id as "tenantId",
   item.reason, item.detail, item.native_id as "nativeId", item.authenticated, item.received_ms as "receivedMs",
   item.state, item.decided_ms as "decidedMs", item.event_id as "eventId", item.partition_id as "partitionId",
-  opened.level, opened.partition`
+  opened.level, opened.partition,
+  (select max(step.id) from quarantine_steps as step
+    where step.quarantine_id = item.id and step.action <> 'refused')::text as version`
 
 type Row = Omit<ListedItem, 'eventId' | 'level'> & {
   readonly eventId: Uint8Array | null

@@ -3,7 +3,7 @@ import { accepted, type Outcome, orThrow } from '../../core/fault.ts'
 import type { SourceInput } from '../../core/registry/read-source.ts'
 import { readStream } from '../../core/registry/read-stream.ts'
 import { type ChangeDeps, type Changing, changing, type Put } from './changing.ts'
-import { noteSwitch } from './operators-switch.ts'
+import { noteOperatorsWord } from './operators-word.ts'
 import { ensureStreamIn, followSources } from './put-stream.ts'
 import { recordChange } from './record-change.ts'
 import { registeredSource, sourceRows, writeSource } from './source-rows.ts'
@@ -38,8 +38,9 @@ export async function putSourceIn(change: Changing, source: SourceInput): Promis
     const followed = await followSources(change, streamId, isGone ? [sourceId] : [])
     if (!followed.ok) return followed
   }
-  const off = await noteSwitch(change, 'source', sourceId, source.enabled)
-  if (isSame && off === undefined) return accepted({ did: 'nothing', value: source })
+  const { enabled: isOn, limits } = source
+  const word = await noteOperatorsWord(change, 'source', sourceId, { isOn, limits })
+  if (isSame && word === undefined) return accepted({ did: 'nothing', value: source })
 
   const did = before === undefined ? 'created' : 'changed'
   await recordChange(
@@ -48,7 +49,7 @@ export async function putSourceIn(change: Changing, source: SourceInput): Promis
       kind: 'source',
       subject: sourceId,
       what: did,
-      became: { ...source, ...off },
+      became: { ...source, ...word },
       ...(before !== undefined && { was: before }),
     },
     by,

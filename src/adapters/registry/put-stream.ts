@@ -14,7 +14,7 @@ import {
 import { seal } from '../keys/seal.ts'
 import { bytea } from '../postgres/sql.ts'
 import { type ChangeDeps, type Changing, cannot, changing, type Put } from './changing.ts'
-import { noteSwitch } from './operators-switch.ts'
+import { noteOperatorsWord } from './operators-word.ts'
 import { putSearchFields } from './put-search-fields.ts'
 import { recordChange } from './record-change.ts'
 import { policyOf, type SourceRow, writerRows } from './source-rows.ts'
@@ -145,7 +145,7 @@ type Next = {
   readonly policy: PolicySet
   /** What the policy was made from, where nobody has given it. */
   readonly defaults?: PolicyDefaults
-  /** Whoever changes it says whether it is published, too. */
+  /** Whoever changes it says whether it is published, and how much it takes, too. */
   readonly isPut?: boolean
 }
 
@@ -166,11 +166,12 @@ async function store(
     await writeStream(change, settings, policyDigest(policy))
   }
   await markDefault(change, streamId, defaults)
-  const off = isPut ? await noteSwitch(change, 'stream', streamId, settings.published) : undefined
-  const isNothing = isSame && off === undefined
+  const { published: isOn, limits } = settings
+  const word = isPut ? await noteOperatorsWord(change, 'stream', streamId, { isOn, limits }) : undefined
+  const isNothing = isSame && word === undefined
   const did = before === undefined ? 'created' : 'changed'
   if (!isNothing) {
-    const sides = { became: { ...became, ...off }, ...(was !== undefined && { was }) }
+    const sides = { became: { ...became, ...word }, ...(was !== undefined && { was }) }
     await recordChange(db, { kind: 'stream', subject: streamId, what: did, ...sides }, by)
   }
   const [after] = await streamRows(db, [streamId])

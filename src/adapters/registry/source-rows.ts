@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from '../../core/canonical-json.ts'
+import type { Limits } from '../../core/registry/limits.ts'
 import { readSource, type SourceInput } from '../../core/registry/read-source.ts'
 import type { Source } from '../../core/registry/source.ts'
 import type { Queryable } from '../postgres/sql.ts'
@@ -18,6 +19,7 @@ export type SourceRow = {
   readonly identityKey: string | null
   readonly enabled: boolean
   readonly offByOperator: boolean
+  readonly limitsByOperator: Limits
   readonly trustScore: number
   readonly trustWeight: number
   readonly tenantId: string | null
@@ -27,7 +29,7 @@ export type SourceRow = {
 
 const columns = `source_id as "sourceId", name, source_type as type, configuration, mapping_policy as mapping,
   validation_rules as rules, overlay_topics as "overlayTopics", identity_key as "identityKey", enabled,
-  off_by_operator as "offByOperator", trust_score as "trustScore", trust_weight as "trustWeight", tenant_id as "tenantId",
+  off_by_operator as "offByOperator", limits_by_operator as "limitsByOperator", trust_score as "trustScore", trust_weight as "trustWeight", tenant_id as "tenantId",
   floor(extract(epoch from last_activity_at) * 1000)::bigint as "lastActivityMs", xmin::text as version`
 
 export async function sourceRows(db: Queryable, sourceIds: readonly string[]): Promise<SourceRow[]> {

@@ -3,6 +3,7 @@ import { canonicalJson, parseJson } from '../../core/canonical-json.ts'
 import { type Outcome, orThrow } from '../../core/fault.ts'
 import { type PolicySet, policyDigest } from '../../core/policy/policy-set.ts'
 import { readPolicySet } from '../../core/policy/read-policy-set.ts'
+import type { Limits } from '../../core/registry/limits.ts'
 import { readStream, type StreamInput } from '../../core/registry/read-stream.ts'
 import type { Stream } from '../../core/registry/stream.ts'
 import { unseal } from '../keys/seal.ts'
@@ -26,6 +27,7 @@ export type StreamRow = {
   readonly latenessMs: number
   readonly published: boolean
   readonly offByOperator: boolean
+  readonly limitsByOperator: Limits
   readonly limits: JsonObject
   readonly readers: readonly string[]
   readonly aggregate: JsonObject | null
@@ -38,7 +40,8 @@ export type StreamRow = {
 
 const columns = `stream_id as "streamId", audience, level, shards_by as "shardsBy", shards_count as "shardsCount",
   domain, partition_key as "partitionKey", policy_digest as "policyDigest", policy_no as "policyNo", operators, topics,
-  tenant_id as "tenantId", owner_key as "ownerKey", open_tags as "openTags", lateness_ms as "latenessMs", published, off_by_operator as "offByOperator", limits, readers, aggregate, search,
+  tenant_id as "tenantId", owner_key as "ownerKey", open_tags as "openTags", lateness_ms as "latenessMs", published, off_by_operator as "offByOperator",
+  limits_by_operator as "limitsByOperator", limits, readers, aggregate, search,
   blind_key as "blindKey", (select settings from default_policies as d where d.stream_id = streams.stream_id) as defaults,
   xmin::text as version`
 

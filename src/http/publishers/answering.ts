@@ -113,13 +113,16 @@ export function againstEdit<T>(
 
 function problemOfNothing(why: NotChanged): Problem {
   if (why.did === 'not-found') return nothingOfYours
-  if (why.did === 'overtaken')
-    return {
-      code: 'changed-meanwhile',
-      detail: `somebody else has changed it since you have read it; it is at version ${why.version} by now`,
-      more: { current: why.version },
-    }
+  if (why.did === 'overtaken') return changedMeanwhile(why.version)
   return { code: 'quota-exceeded', ...fullness[why.why](why.max), retryAfterSeconds: 3_600 }
+}
+
+export function changedMeanwhile(version: string): Problem {
+  return {
+    code: 'changed-meanwhile',
+    detail: `somebody else has changed it since you have read it; it is at version ${version} by now`,
+    more: { current: version },
+  }
 }
 
 const fullness: Record<

@@ -5,12 +5,14 @@ import type { ProducerDeps } from '../../adapters/publishers/producers.ts'
 import type { Outcome } from '../../core/fault.ts'
 import type { DryOutcome, DryRun } from '../../ingest/dry-run.ts'
 import type { Authentication } from '../authentication.ts'
+import type { OwnQuarantine } from './own-quarantine.ts'
 
 export type PublisherRouteDeps = {
   readonly authentication: Authentication
   readonly pool: Pool
   readonly feeds: FeedDeps
   readonly producers: ProducerDeps
+  readonly quarantine: OwnQuarantine
   /** Whether this identity may register what is not there yet. What is its own already, its publisher changes in any case. */
   mayRegister(identityKey: string): boolean
   readonly tryPolicy: TryPolicy
@@ -20,7 +22,7 @@ export type PublisherRouteDeps = {
   onFailure(error: unknown, request: Request): void
 }
 
-export type AskedChange = 'feed' | 'stream' | 'policy' | 'dry-run' | 'key' | 'identity'
+export type AskedChange = 'feed' | 'stream' | 'policy' | 'dry-run' | 'key' | 'identity' | 'quarantine'
 
 /**
  * Lets an identity try a policy where that keeps nobody waiting: one of an identity at a time, and so many of all. Whatever has to be

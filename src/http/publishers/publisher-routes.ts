@@ -5,6 +5,7 @@ import { feedRoutes } from './feed-routes.ts'
 import { keyRoutes } from './key-routes.ts'
 import { policyRoutes } from './policy-routes.ts'
 import type { PublisherRouteDeps } from './publisher-ports.ts'
+import { quarantineRoutes } from './quarantine-routes.ts'
 import { streamRoutes } from './stream-routes.ts'
 
 /** What publishers do by themselves, each with what is their own. */
@@ -14,6 +15,7 @@ export function publisherRoutes(deps: PublisherRouteDeps): Router {
   routes.use(policyRoutes(deps))
   routes.use(streamRoutes(deps))
   routes.use(keyRoutes(deps))
+  routes.use(quarantineRoutes(deps))
   routes.use(auditRoutes(deps))
   routes.use(overlayFailures(deps.onFailure))
   return routes

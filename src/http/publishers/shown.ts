@@ -4,9 +4,11 @@ import type { OwnStream } from '../../adapters/publishers/own-streams.ts'
 import type { PolicyVersion } from '../../adapters/publishers/policy-versions.ts'
 import type { Producer } from '../../adapters/publishers/producers.ts'
 import type { WindowUsage } from '../../adapters/publishers/usage.ts'
+import type { ListedItem } from '../../adapters/quarantine/read-quarantine.ts'
 import type { ShownSecret } from '../../adapters/registry/secrets.ts'
 import { isObject, type Json } from '../../core/canonical-json.ts'
 import type { Limits } from '../../core/registry/limits.ts'
+import type { OwnItem } from './own-quarantine.ts'
 
 /* As publishers are shown what is theirs: never with a secret, a tenant, or the name of an operator. */
 
@@ -78,7 +80,13 @@ export function shownUsage(limits: Limits, windows: readonly WindowUsage[]) {
   }
 }
 
-const kinds = { source: 'feed', stream: 'stream', secret: 'key', publisher: 'publisher' } as const
+const kinds = {
+  source: 'feed',
+  stream: 'stream',
+  secret: 'key',
+  publisher: 'publisher',
+  quarantine: 'quarantine',
+} as const
 
 export function shownChange({ id, atMs, who, kind, subject, what, was, became }: RecordedChange) {
   const sides = { was: withoutOperators(was), became: withoutOperators(became) }
@@ -91,6 +99,39 @@ const operatorsOwn: ReadonlySet<string> = new Set(['tenantId', 'trustScore', 'tr
 function withoutOperators(recorded: Json): Json {
   if (!isObject(recorded)) return recorded
   return Object.fromEntries(Object.entries(recorded).filter(([name]) => !operatorsOwn.has(name)))
+}
+
+/** An item of quarantine: all but what was sent, as lists are long, and that may be. */
+export function shownHeld({ id, version, streamId, sourceId, level, reason, detail, ...item }: ListedItem) {
+  const { nativeId, authenticated, receivedMs, state, decidedMs, eventId } = item
+  return {
+    ...{
+      id: String(id),
+      version,
+      streamId,
+      feedId: sourceId,
+      level,
+      reason,
+      detail,
+      nativeId,
+      authenticated,
+    },
+    ...{ receivedAt: iso(receivedMs), state, decidedAt: iso(decidedMs), eventId },
+  }
+}
+
+/** With what was sent, what became of it, and what the publisher who asks may do. */
+export function shownHeldWhole({ item, authority: { edit, override }, steps }: OwnItem) {
+  return {
+    ...shownHeld(item),
+    ...{ held: item.held, may: { edit, override } },
+    steps: steps.map(({ atMs, action, who, byPublisher, detail }) => ({
+      at: iso(atMs),
+      action,
+      by: byPublisher === true ? who : action === 'held' ? 'node' : 'operator',
+      detail,
+    })),
+  }
 }
 
 export function shownProducer({ identityKey, name, website, registeredMs, updatedMs }: Producer) {

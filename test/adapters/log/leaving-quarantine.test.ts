@@ -18,7 +18,7 @@ const held = async (items: readonly Json[]): Promise<string[]> => {
   const answers = await bed.send(items)
   return answers.map(answer => (answer.status === 'quarantined' ? answer.quarantineId : answer.status))
 }
-const releasing = (quarantineId = '') => ({ releases: [{ quarantineId, who: 'owner', detail: '' }] })
+const releasing = (quarantineId = '') => ({ releases: [{ quarantineId, who: 'owner' }] })
 const states = async () =>
   (await bed.database.pool.query<{ state: string }>('select state from quarantine order by id')).rows.map(
     ({ state }) => state,

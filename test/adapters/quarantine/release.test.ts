@@ -198,7 +198,7 @@ describe('a held event that is released', () => {
 describe('a held event that is waived', () => {
   test('is counted as such, with the reason, and not let in any more', async () => {
     const id = await heldId(secret(bed.clock.ms))
-    expect(await waived(id, 'sent by mistake')).toMatchObject({ id, state: 'waived' })
+    expect(await waived(id, 'sent by mistake')).toMatchObject({ isNow: true, item: { id, state: 'waived' } })
     expect(await totals()).toEqual([
       { accepted: 0, received: 1, duplicate: 0, rejected: 0, quarantined: 0, waived: 1 },
     ])
@@ -216,7 +216,7 @@ describe('a held event that is waived', () => {
     ]
     await Promise.all([waived(first), waived(first), waived(first)])
     await release({ id: second, override: true })
-    expect(await waived(second)).toMatchObject({ state: 'released' })
+    expect(await waived(second)).toMatchObject({ isNow: false, item: { state: 'released' } })
     expect(await waived(99)).toBeUndefined()
     expect(await totals()).toMatchObject([{ accepted: 1, received: 2, quarantined: 0, waived: 1 }])
   })

@@ -125,6 +125,58 @@ describe('what an operator has decided', () => {
   })
 })
 
+describe('limits that an operator gives', () => {
+  const tooHigh = { ok: false, fault: { pointer: '/limits/eventsPerSecond' } }
+  const became = async (subject: string) => {
+    const { rows } = await bed.database.pool.query<{ who: string; limits: unknown }>(
+      `select who, became -> 'limitsByOperator' as limits from registry_changes
+        where subject = $1 and kind <> 'secret' order by id desc limit 1`,
+      [subject],
+    )
+    return rows[0]
+  }
+
+  test('are the ceiling of a feed, also where its publisher had set the same before', async () => {
+    const document = { sourceId: 'same-limits', identityKey: publisher, authentication: 'brc104' }
+    await bed.putSource(document)
+    const change = async (limits: { eventsPerSecond: number }) => {
+      const feed = await findOwnFeed(bed.database.pool, 'same-limits', publisher)
+      const asked = { feedId: 'same-limits', version: feed?.version ?? '', sent: { limits } }
+      return changeFeed(deps, publisher, { ...asked, kind: 'patch' })
+    }
+    expect(await change({ eventsPerSecond: 4 })).toMatchObject({ ok: true })
+    const given = { ...document, limits: { eventsPerSecond: 4 } }
+    expect(await bed.putSource(given)).toMatchObject({ did: 'changed' })
+    expect(await became('same-limits')).toEqual({ who: 'test', limits: { eventsPerSecond: 4 } })
+    expect(await bed.putSource(given)).toMatchObject({ did: 'nothing' })
+    expect(await change({ eventsPerSecond: 5 })).toMatchObject(tooHigh)
+    expect(await change({ eventsPerSecond: 3 })).toMatchObject({ ok: true })
+    expect(await change({ eventsPerSecond: 5 })).toMatchObject(tooHigh)
+    await bed.putSource(document)
+    expect(await change({ eventsPerSecond: 5 })).toMatchObject({ ok: true })
+  })
+
+  test('are the ceiling of a stream, and no change of its feeds makes another one', async () => {
+    const document = { streamId: 'same-stream-limits', ownerKey: publisher }
+    await bed.putStream(document)
+    const change = async (eventsPerSecond: number) => {
+      const stream = await findOwnStream(bed.database.pool, 'same-stream-limits', publisher)
+      const asked = { streamId: 'same-stream-limits', version: stream?.version ?? '' }
+      return changeOwnStream(deps, publisher, { ...asked, sent: { limits: { eventsPerSecond } } })
+    }
+    expect(await change(4)).toMatchObject({ ok: true })
+    await bed.putSource({
+      ...{ sourceId: 'its-other-feed', streams: ['same-stream-limits'], policy: { required: ['a'] } },
+    })
+    expect(await change(5)).toMatchObject({ ok: true })
+    expect(await bed.putStream({ ...document, limits: { eventsPerSecond: 5 } })).toMatchObject({
+      did: 'changed',
+    })
+    expect(await became('same-stream-limits')).toEqual({ who: 'test', limits: { eventsPerSecond: 5 } })
+    expect(await change(6)).toMatchObject(tooHigh)
+  })
+})
+
 describe('what an operator has switched off', () => {
   const off = { ok: false, fault: { detail: expect.stringContaining('an operator of this node') } }
   const changesOf = async (subject: string) => {

@@ -4,7 +4,7 @@ import { nodeApp } from '../../../src/http/app.ts'
 import { publisherRoutes } from '../../../src/http/publishers/publisher-routes.ts'
 import { httpLimits, listen } from '../../../src/http/server.ts'
 import { openDryRuns } from '../../../src/node/dry-runs.ts'
-import { type RegistryBed, registryBed } from '../../adapters/registry/registry-bed.ts'
+import { type HeldBed, openHeldBed } from '../../support/held-bed.ts'
 import { party } from '../../support/pipeline.ts'
 import { testOnlyAuthentication, testOnlyIdentityHeader } from '../../support/test-only-authentication.ts'
 import { compareAnswers, routesOf } from '../openapi-checks.ts'
@@ -17,12 +17,12 @@ const notHere = ['408', '500', '503']
 const [owner, full, shut] = [party('an owner'), party('who has enough'), party('who may not')].map(
   ({ identityKey }) => identityKey,
 )
-let bed: RegistryBed
+let bed: HeldBed
 let client: HttpClient
 let end: () => Promise<void>
 let routes: ReturnType<typeof publisherRoutes>
 beforeAll(async () => {
-  bed = await registryBed()
+  bed = await openHeldBed()
   const dryRuns = openDryRuns({ msMax: 60_000, waitingMax: 8 })
   const common = { changes: bed.changes, changesPerDayMax: 40 }
   routes = publisherRoutes({
@@ -31,10 +31,11 @@ beforeAll(async () => {
     feeds: {
       ...common,
       ceiling: { eventsPerDay: 1_000 },
-      ...{ streamsPerIdentityMax: 3, streamsMax: 100, feedsPerIdentityMax: 3, feedsMax: 100 },
+      ...{ streamsPerIdentityMax: 4, streamsMax: 100, feedsPerIdentityMax: 3, feedsMax: 100 },
       random: bytes => crypto.getRandomValues(new Uint8Array(bytes)),
     },
     producers: { ...common, producersMax: 1 },
+    quarantine: bed.quarantine.own,
     mayRegister: identityKey => identityKey !== shut,
     // How they come about, test/node/dry-runs.test.ts shows.
     async tryPolicy(identityKey, work) {
@@ -224,6 +225,15 @@ async function examplesFor(): Promise<Record<string, Sent[]>> {
     ],
     feedAllowlist: [get(`/ingest/keys/${feedId}/allowlist`), get('/ingest/keys/none/allowlist')],
     putFeedAllowlist: changes(`/ingest/keys/${feedId}/allowlist`, '@feed', { allowlist: ['192.0.2.1'] }),
+    ownQuarantine: [
+      ...['', '?limit=1', `?feedId=${feedId}&state=held`, '?streamId=none', '?reason=none', '?limit=0'].map(
+        query => get(`/publishers/quarantine${query}`),
+      ),
+      get('/publishers/quarantine?feedId=a&streamId=b'),
+    ],
+    ownHeldItem: [...[await bed.hold(feedId), 'x', '0'].map(id => get(`/publishers/quarantine/${id}`))],
+    releaseOwn: await decisions(feedId, 'release', { edit: { carried: { policyTags: null } } }),
+    waiveOwn: await decisions(feedId, 'waive', { why: 'a test' }),
     publisherAudit: [
       get('/publishers/audit?limit=1'),
       get('/publishers/audit?before=x'),
@@ -237,6 +247,38 @@ async function examplesFor(): Promise<Record<string, Sent[]>> {
       json('/overlay/producers/register-identity', { name: 'Another', identityKey: full }, full),
     ],
   }
+}
+
+/** What decides over held items, and what does not. */
+async function decisions(feedId: string, action: 'release' | 'waive', right: object): Promise<Sent[]> {
+  const at = (id: number | string) => `/publishers/quarantine/${id}/${action}`
+  const [id, taken] = [await bed.hold(feedId), await bed.hold(await othersFeed())]
+  const versionOf = async (held: number) =>
+    String((await send('GET', get(`/publishers/quarantine/${held}`)))['version'])
+  const version = await versionOf(id)
+  const decided = await bed.hold(feedId)
+  await send(
+    'POST',
+    json(`/publishers/quarantine/${decided}/waive`, { version: await versionOf(decided), why: 'a test' }),
+  )
+  return [
+    json(at(id), { version: '0', ...right }),
+    json(at(id), right),
+    json(at(id), { version, colour: 'red' }),
+    json(at('x'), { version, ...right }),
+    json(at(id), { version, ...right }, full),
+    json(at(decided), { version: await versionOf(decided), ...right }),
+    json(at(taken), { version: await versionOf(taken), edit: { payload: 1 } }),
+    { ...json(at(id), { version, ...right }), ...{ body: Buffer.alloc(3_000_000, 0x20) } },
+    json(at(id), { version, ...right }),
+  ]
+}
+
+/** What it sends is held for a stream of the owner's, as an operator has arranged it. */
+async function othersFeed(): Promise<string> {
+  await bed.putStream({ streamId: 'fed-by-others', ownerKey: owner ?? '' })
+  await bed.putSource({ sourceId: 'of-another', identityKey: full ?? '', streams: ['fed-by-others'] })
+  return 'of-another'
 }
 
 /** A body says @feed or @stream where it means the version that it has when the request is sent. */

@@ -221,7 +221,8 @@ describe('the policy of a stream', () => {
     })
     const { version } = Object(put.body['stream'])
     const back = await publisher.ask('POST', `${path}/rollback`, { version, to: 2 })
-    expect(back).toMatchObject({ status: 200, body: { stream: { policyNumber: 4 } } })
+    // Version 2 was by default; put back, it is the owner's word.
+    expect(back).toMatchObject({ status: 200, body: { stream: { policyNumber: 4, policyByDefault: false } } })
     const { versions } = (await publisher.ask('GET', path)).body
     expect(versions).toMatchObject([
       { number: 4, isInForce: true, by: publisher.identityKey },
