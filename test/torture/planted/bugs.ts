@@ -83,14 +83,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     foundBy: ['streams are dense'],
   },
   {
-    name: 'drops what is to be told before it is told',
-    file: 'adapters/overlay/outbox.js',
-    find: 'await deps.deliver(delivery, stop);',
-    replace: 'if (delivery.id % 2 === 0) await deps.deliver(delivery, stop);',
-    only: ['kills'],
-    foundBy: ['in the end'],
-  },
-  {
     name: 'spends coins that are spent',
     file: 'adapters/fuel/coins.js',
     find: `const free = 'spent_by is null and mined_height`,
