@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { PrivateKey, ProtoWallet } from '@bsv/sdk'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as z from 'zod'
@@ -305,6 +306,36 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
     expect(troubles).toEqual([])
     await leave()
     await reader.leave()
+  }, 240_000)
+
+  test('takes the word of a wallet that its owner has on this machine (BRC-100)', async () => {
+    const wallet = new ProtoWallet(PrivateKey.fromRandom())
+    const { publicKey } = await wallet.getPublicKey({ identityKey: true })
+    const { page, go, troubles, leave } = await bed.visit()
+    const asked = new Set<string>()
+    // The stock wallet, where a browser's extension would put it.
+    await page.exposeFunction('askWallet', (name: string, args: never) => {
+      asked.add(name)
+      if (name === 'getVersion') return { version: 'stock-1.0.0' }
+      const method: unknown = Reflect.get(wallet, name)
+      if (typeof method !== 'function') throw new Error(`this wallet has no ${name}`)
+      return Reflect.apply(method, wallet, [args])
+    })
+    await page.addInitScript(
+      'globalThis.CWI = new Proxy({}, { get: (_, name) => args => globalThis.askWallet(name, args ?? {}) })',
+    )
+    await go('feeds')
+    await page.getByRole('button', { name: 'With a wallet (BRC-100)' }).click()
+    await page.getByText('by a wallet').waitFor()
+    expect(await page.locator('.who').innerHTML()).toContain(publicKey)
+    await page.getByLabel('Name').fill('Wallet Farm')
+    await page.getByRole('button', { name: 'Register' }).click()
+    const commands = (await page.locator('.feed .command code').textContent()) ?? ''
+    expect(send(commands, 'wallet-1')).toMatchObject({ counts: { accepted: 1 } })
+    expect([...asked]).toEqual(expect.arrayContaining(['getPublicKey', 'createSignature', 'verifySignature']))
+    // It was looked for at the other places of wallets, too.
+    expect(troubles.filter(each => !each.includes('ERR_CONNECTION_REFUSED'))).toEqual([])
+    await leave()
   }, 240_000)
 
   test('lets a publisher register, send with the shown commands, change keys meanwhile, and change a policy once it was tried', async () => {

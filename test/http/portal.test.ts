@@ -64,7 +64,7 @@ describe('a portal', () => {
     expect(headers['x-content-type-options']).toBe('nosniff')
     expect(String(headers['content-security-policy']).split('; ').sort()).toEqual([
       "base-uri 'none'",
-      "connect-src 'self' http://localhost:3321 http://localhost:3301",
+      "connect-src 'self' https://localhost:2121 http://localhost:3321 http://localhost:3301",
       "default-src 'none'",
       "form-action 'none'",
       "frame-ancestors 'none'",

@@ -3,7 +3,7 @@ import { type RequestHandler, type Response, Router } from 'express'
 import type { Portal, PortalFile } from './read-portal.ts'
 
 /** Where a wallet of the reader's own listens, on the reader's own machine (BRC-100). */
-const WALLETS = ['http://localhost:3321', 'http://localhost:3301']
+const WALLETS = ['https://localhost:2121', 'http://localhost:3321', 'http://localhost:3301']
 
 /** Nothing but what this node serves; what was sent by strangers can neither run nor call anybody. */
 const CONTENT_SECURITY_POLICY = [
