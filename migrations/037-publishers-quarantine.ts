@@ -22,6 +22,8 @@ export const publishersQuarantine = {
         -- Of a decision, whose subject is the source: the stream whose owner could have made it, too.
         add stream_id text;
       create index registry_changes_of_stream on registry_changes (stream_id, id) where stream_id is not null;
+      -- Decisions are as many as what was held, and no changes of a day.
+      create index registry_changes_of_day on registry_changes (who, at_ms) where kind <> 'quarantine';
       -- A release is recorded in the transaction that lets the event in.
       do $$
         begin
@@ -40,7 +42,7 @@ export const publishersQuarantine = {
             revoke insert on registry_changes from assay_log;
           end if;
         end $$;
-      drop index registry_changes_of_stream;
+      drop index registry_changes_of_stream, registry_changes_of_day;
       alter table registry_changes disable trigger append_only;
       delete from registry_changes where kind = 'quarantine';
       alter table registry_changes enable trigger append_only;

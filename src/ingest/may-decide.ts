@@ -22,17 +22,21 @@ export type Authority = {
 export type Holder = {
   readonly source: Source | undefined
   readonly stream: Stream | undefined
+  readonly tenantId: string | null
   readonly reason: string
 }
 
 /** The one place that knows who may do what with the items that were held of a source. */
-export function mayDecide(decider: Decider, { source, stream, reason }: Holder): Authority {
+export function mayDecide(decider: Decider, { source, stream, tenantId, reason }: Holder): Authority {
   if (decider.role === 'admin') return { decide: true, edit: true, override: true, reach: 'all' }
   const { identityKey } = decider
   if (source?.identityKey === identityKey)
     return { decide: true, edit: true, override: true, reach: 'of-source' }
-  const ownsStream = stream?.ownerKey === identityKey && reasonsOfStreams.includes(reason)
+  const ownsStream =
+    stream?.ownerKey === identityKey &&
+    (stream.tenantId ?? null) === tenantId &&
+    reasonsOfStreams.includes(reason)
   // What another publisher has sent stays their word: who owns the stream takes it as it is, or not at all.
-  const edit = ownsStream && source?.identityKey === undefined
+  const edit = ownsStream && source !== undefined && source.identityKey === undefined
   return { decide: ownsStream, edit, override: false, reach: 'own' }
 }

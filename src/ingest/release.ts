@@ -1,6 +1,6 @@
 import { canonicalize, type Json, type JsonObject } from '../core/canonical-json.ts'
 import type { Submission } from '../core/event/submission.ts'
-import { accepted, type Fault, type Outcome } from '../core/fault.ts'
+import { accepted, type Fault } from '../core/fault.ts'
 import type { Level } from '../core/level.ts'
 import type { PacketSource } from '../core/log/packet-header.ts'
 import type { Source } from '../core/registry/source.ts'
@@ -92,7 +92,12 @@ export async function releaseHeld(request: ReleaseRequest, deps: ReleaseDeps): P
   if (item === undefined) return { kind: 'unknown' }
   const source = await deps.findSource(item.sourceId)
   const home = await deps.findStream(item.streamId)
-  const authority = mayDecide(request.by, { source, stream: home, reason: item.reason })
+  const authority = mayDecide(request.by, {
+    source,
+    stream: home,
+    tenantId: item.tenantId,
+    reason: item.reason,
+  })
   const beyond = beyondAuthority(request, authority)
   if (beyond !== undefined) return beyond
   const { seen } = request
@@ -109,11 +114,18 @@ export async function releaseHeld(request: ReleaseRequest, deps: ReleaseDeps): P
   if (item.state === 'waived') return stays('it was waived, and what is waived is not taken up again')
   if (source === undefined)
     return stays(`its source "${item.sourceId}" is registered no longer; register it again`)
+  if (request.by.role === 'publisher' && !source.enabled)
+    return stays('its feed takes nothing in, because it is switched off; switch it on first, or waive this')
   const against = againstTrying(item, request)
   if (against !== undefined) return stays(against)
   const edit = request.edit && canonicalize(request.edit)
   if (edit?.ok === false) return stays(`what is to be changed of it cannot be read: ${inWords(edit.fault)}`)
-  const submission = edited(item.held, request.edit)
+  const merged = request.edit === undefined ? item.held : mergePatch(item.held, request.edit)
+  if (request.by.role === 'publisher' && growthOf(item.held, merged) > EDIT_GROWTH_CHARS_MAX)
+    return stays(
+      `an edit makes it at most ${EDIT_GROWTH_CHARS_MAX} characters longer; send it anew, and waive this`,
+    )
+  const submission = readHeld(merged)
   if (!submission.ok) return stays(`what is held cannot be read as an event: ${inWords(submission.fault)}`)
   const streamId = request.streamId ?? item.streamId
   const stream = await findGoal(streamId, source, request.by, authority, deps)
@@ -200,18 +212,25 @@ async function letIn(
 }
 
 /** What no release can make good without something more being said. */
-function againstTrying({ reason }: HeldItem, { edit, streamId }: ReleaseRequest): string | undefined {
+function againstTrying({ reason }: HeldItem, { by, edit, streamId }: ReleaseRequest): string | undefined {
   if (reason === 'batch-unreadable' || reason === 'source-unverified')
     return 'it stands for a whole batch, which is not an event; have it submitted again, and waive this'
   if (reason === 'unknown-stream' && streamId === undefined)
     return 'its source may not write to the stream that it named; name the stream that it shall go to'
+  // Each try may leave another item behind, and publishers are many.
+  if (reason === 'identity-undecided' && by.role === 'publisher')
+    return 'nobody can tell whether it is new; send it anew with another nativeId or eventTime, and waive this'
   if (reason === 'identity-undecided' && edit === undefined)
     return 'nobody can tell whether it is new; edit its nativeId or its eventTime, or waive it'
   return undefined
 }
 
-function edited(held: Json, edit: JsonObject | undefined): Outcome<Submission> {
-  return readHeld(edit === undefined ? held : mergePatch(held, edit))
+/** What leaves quarantine was counted when it came, as long as it was then. */
+const EDIT_GROWTH_CHARS_MAX = 4096
+
+function growthOf(held: Json, merged: Json): number {
+  const [before, after] = [canonicalize(held), canonicalize(merged)]
+  return before.ok && after.ok ? after.value.length - before.value.length : 0
 }
 
 /** Override turns what the source's time policy would hold into a flag. No other reason can be overridden. */

@@ -95,7 +95,11 @@ export async function openNodeIngest(settings: Settings, deps: NodeIngestDeps): 
     registry: registered,
     accept,
     pushBack: pressure.pushBack,
-    quarantine: openNodeQuarantine({ pool, registry, accept, now }),
+    quarantine: openNodeQuarantine({
+      ...{ pool, registry, accept, now },
+      pushBack: pressure.pushBack,
+      enabled: settings.EVENT_INGESTION_ENABLED,
+    }),
     findEvent: projections.findEvent,
     checks: projections.checks,
     followers: followers.metrics,

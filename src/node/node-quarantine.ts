@@ -1,19 +1,27 @@
 import type { Pool } from 'pg'
 import { listOwnQuarantine } from '../adapters/publishers/own-quarantine.ts'
 import { noteStep } from '../adapters/quarantine/note-step.ts'
-import { findHeld, listQuarantine, readSteps } from '../adapters/quarantine/read-quarantine.ts'
+import {
+  findHeld,
+  type ListedItem,
+  listQuarantine,
+  readSteps,
+} from '../adapters/quarantine/read-quarantine.ts'
 import { waive } from '../adapters/quarantine/waive.ts'
 import type { Registry } from '../adapters/registry/registry.ts'
 import type { OwnQuarantine } from '../http/publishers/own-quarantine.ts'
 import type { Quarantine } from '../http/quarantine-routes.ts'
-import { type Accept, quarantineReasons } from '../ingest/arrived.ts'
+import { type Accept, type PushBack, quarantineReasons } from '../ingest/arrived.ts'
 import { type Decider, mayDecide } from '../ingest/may-decide.ts'
-import { type HeldItem, releaseHeld } from '../ingest/release.ts'
+import { releaseHeld } from '../ingest/release.ts'
 
 export type NodeQuarantineDeps = {
   readonly pool: Pool
   readonly registry: Pick<Registry, 'source' | 'stream'>
   readonly accept: Accept
+  readonly pushBack: PushBack
+  /** Whether this node takes anything in at all. */
+  readonly enabled: boolean
   now(): number
 }
 
@@ -23,7 +31,14 @@ export type NodeQuarantine = Quarantine & {
 }
 
 /** What was set aside, and how it is let in again or given up. */
-export function openNodeQuarantine({ pool, registry, accept, now }: NodeQuarantineDeps): NodeQuarantine {
+export function openNodeQuarantine({
+  pool,
+  registry,
+  accept,
+  pushBack,
+  enabled,
+  now,
+}: NodeQuarantineDeps): NodeQuarantine {
   const find = (id: number) => findHeld(pool, id)
   const release: Quarantine['release'] = request =>
     releaseHeld(request, {
@@ -34,10 +49,11 @@ export function openNodeQuarantine({ pool, registry, accept, now }: NodeQuaranti
       note: (id, step) => noteStep(pool, id, step),
       now,
     })
-  const authorityOver = async ({ sourceId, streamId, reason }: HeldItem, by: Decider) =>
+  const authorityOver = async ({ sourceId, streamId, tenantId, reason }: ListedItem, by: Decider) =>
     mayDecide(by, {
       source: await registry.source(sourceId),
       stream: await registry.stream(streamId),
+      tenantId,
       reason,
     })
   return {
@@ -53,14 +69,30 @@ export function openNodeQuarantine({ pool, registry, accept, now }: NodeQuaranti
       return (await waive(pool, { id, who: by.who, why, nowMs: now() }))?.item
     },
     own: {
-      list: question => listOwnQuarantine(pool, { reasons: quarantineReasons, ...question }),
+      async list(question) {
+        const { identityKey, limit } = question
+        const found: ListedItem[] = []
+        for (let { before } = question; ; ) {
+          const page = await listOwnQuarantine(pool, { reasons: quarantineReasons, ...question, before })
+          // A stream may have gone to another tenant since: what came before is none of its new owner's business.
+          for (const item of page)
+            if ((await authorityOver(item, publisher(identityKey))).decide) found.push(item)
+          before = page.at(-1)?.id
+          if (page.length < limit || found.length >= limit) return found.slice(0, limit)
+        }
+      },
       async inspect(id, identityKey) {
         const item = await find(id)
         if (item === undefined) return undefined
         const authority = await authorityOver(item, publisher(identityKey))
         return authority.decide ? { item, authority, steps: await readSteps(pool, id) } : undefined
       },
-      release: ({ identityKey, ...request }) => release({ ...request, by: publisher(identityKey) }),
+      async release({ identityKey, ...request }) {
+        if (!enabled) return { kind: 'stays', detail: 'this node takes no events in' }
+        const full = pushBack()
+        if (full !== undefined) return { kind: 'turned-away', refusal: full }
+        return release({ ...request, by: publisher(identityKey) })
+      },
       async waive({ id, identityKey, seen, why }) {
         const item = await find(id)
         if (item === undefined || !(await authorityOver(item, publisher(identityKey))).decide)

@@ -57,6 +57,8 @@ function routes(accept: Accept) {
       pool: bed.database.pool,
       registry: { source: async () => sampleSource, stream: async id => bed.streams.get(id) },
       accept,
+      pushBack: () => undefined,
+      enabled: true,
       now: () => bed.clock.ms,
     }),
     log: openLog('info', { write: line => void logged.push(line) }),

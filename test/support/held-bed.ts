@@ -51,7 +51,7 @@ export async function openHeldBed(): Promise<HeldBed> {
   return {
     ...bed,
     ...{ registry, accept, send },
-    quarantine: openNodeQuarantine({ pool, registry, accept, now }),
+    quarantine: openNodeQuarantine({ pool, registry, accept, now, pushBack: () => undefined, enabled: true }),
     async hold(sourceId, item = tagged(++sent), how) {
       const [answer] = await send(sourceId, [item], how)
       if (answer?.status !== 'quarantined') throw new Error(`not held: ${JSON.stringify(answer)}`)

@@ -19,7 +19,12 @@ export function auditRoutes(deps: PublisherRouteDeps): Router {
       if ('code' in query) return query
       const { changes, isMore } = await readAudit(pool, { identityKey, ...query.read })
       const last = isMore ? changes.at(-1) : undefined
-      return { body: { changes: changes.map(shownChange), nextBefore: last?.id ?? null } }
+      return {
+        body: {
+          changes: changes.map(change => shownChange(change, identityKey)),
+          nextBefore: last?.id ?? null,
+        },
+      }
     }),
   )
   routes.post(

@@ -100,7 +100,9 @@ async function itemAnswer(
 ): Promise<Answered> {
   const id = quarantineId.safeParse(request.params['id'])
   const found = id.success ? await quarantine.inspect(id.data, identityKey) : undefined
-  return found === undefined ? nothingHeld : { body: shownHeldWhole(found), version: found.item.version }
+  return found === undefined
+    ? nothingHeld
+    : { body: shownHeldWhole(found, identityKey), version: found.item.version }
 }
 
 /** Why an item is not let in; undefined where it is. */

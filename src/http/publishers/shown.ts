@@ -88,17 +88,31 @@ const kinds = {
   quarantine: 'quarantine',
 } as const
 
-export function shownChange({ id, atMs, who, kind, subject, what, was, became }: RecordedChange) {
-  const sides = { was: withoutOperators(was), became: withoutOperators(became) }
+export function shownChange(
+  { id, atMs, who, kind, subject, what, was, became }: RecordedChange,
+  reader: string,
+) {
+  const isOthersDecision = kind === 'quarantine' && who !== reader
+  const sides = {
+    was: withoutOperators(was),
+    became: without(isOthersDecision ? decidersOwn : operatorsOwn, became),
+  }
   return { id, at: iso(atMs), by: shownWho(who), kind: kinds[kind], subject, what, ...sides }
 }
 
 /** What is an operator's word of a source or stream, and no publisher's. */
 const operatorsOwn: ReadonlySet<string> = new Set(['tenantId', 'trustScore', 'trustWeight', 'operators'])
 
+/** Where it was let in and how it was changed is for who decided: two publishers may read of one item. */
+const decidersOwn: ReadonlySet<string> = new Set(['streamId', 'edit'])
+
 function withoutOperators(recorded: Json): Json {
+  return without(operatorsOwn, recorded)
+}
+
+function without(names: ReadonlySet<string>, recorded: Json): Json {
   if (!isObject(recorded)) return recorded
-  return Object.fromEntries(Object.entries(recorded).filter(([name]) => !operatorsOwn.has(name)))
+  return Object.fromEntries(Object.entries(recorded).filter(([name]) => !names.has(name)))
 }
 
 /** An item of quarantine: all but what was sent, as lists are long, and that may be. */
@@ -121,7 +135,7 @@ export function shownHeld({ id, version, streamId, sourceId, level, reason, deta
 }
 
 /** With what was sent, what became of it, and what the publisher who asks may do. */
-export function shownHeldWhole({ item, authority: { edit, override }, steps }: OwnItem) {
+export function shownHeldWhole({ item, authority: { edit, override }, steps }: OwnItem, reader: string) {
   return {
     ...shownHeld(item),
     ...{ held: item.held, may: { edit, override } },
@@ -129,7 +143,8 @@ export function shownHeldWhole({ item, authority: { edit, override }, steps }: O
       at: iso(atMs),
       action,
       by: byPublisher === true ? who : action === 'held' ? 'node' : 'operator',
-      detail,
+      // What others have said of it may name streams that the reader knows nothing of.
+      detail: action === 'held' || (byPublisher === true && who === reader) ? detail : '',
     })),
   }
 }
