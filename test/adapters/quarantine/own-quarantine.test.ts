@@ -143,6 +143,25 @@ describe('a decision', () => {
     expect(await bed.quarantine.inspect(id)).toEqual(before)
   })
 
+  test('lets nothing in that grows by its edit, so that what was counted when it came is what it has', async () => {
+    const id = await bed.hold('theirs')
+    const grown = { ...untagged, payload: { note: 'x'.repeat(5_000) } }
+    expect(await release(id, sender, { edit: grown })).toMatchObject({
+      kind: 'stays',
+      detail: expect.stringContaining('characters longer'),
+    })
+    expect(await release(id, sender, { edit: untagged })).toMatchObject({ kind: 'released' })
+  })
+
+  test('over whether it is new is to give it up: who sends it anew says so', async () => {
+    const id = await bed.hold('theirs')
+    await bed.database.pool.query(`update quarantine set reason = 'identity-undecided' where id = $1`, [id])
+    expect(await release(id, sender, { edit: untagged })).toMatchObject({
+      kind: 'stays',
+      detail: expect.stringContaining('send it anew'),
+    })
+  })
+
   test('is none of the changes that a publisher may make in a day', async () => {
     const ids = [await bed.hold('theirs'), await bed.hold('theirs')]
     for (const id of ids)
