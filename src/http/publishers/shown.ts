@@ -134,6 +134,9 @@ export function shownHeld({ id, version, streamId, sourceId, level, reason, deta
   }
 }
 
+/** Why it was held, and why it was given up. */
+const toldToAll: ReadonlySet<string> = new Set(['held', 'waived'])
+
 /** With what was sent, what became of it, and what the publisher who asks may do. */
 export function shownHeldWhole({ item, authority: { edit, override }, steps }: OwnItem, reader: string) {
   return {
@@ -144,7 +147,7 @@ export function shownHeldWhole({ item, authority: { edit, override }, steps }: O
       action,
       by: byPublisher === true ? who : action === 'held' ? 'node' : 'operator',
       // What others have said of it may name streams that the reader knows nothing of.
-      detail: action === 'held' || (byPublisher === true && who === reader) ? detail : '',
+      detail: toldToAll.has(action) || (byPublisher === true && who === reader) ? detail : '',
     })),
   }
 }
