@@ -89,6 +89,14 @@ async function carryOut({ plan, troubles, say }: RunOptions, cluster: Cluster): 
   const beganMs = Date.now()
   const until = (atMs: number) => pause(Math.max(0, beganMs + atMs - Date.now()))
   const failures: Violation[] = []
+  /** Of what is touched: the last trouble that it was in. One that takes longer than planned is waited for by whatever comes next there. */
+  const lastAt = new Map<string, Promise<void>>()
+  const inTurn = (planned: Planned) => {
+    const before = planned.touches.map(what => lastAt.get(what))
+    const own = Promise.all(before).then(() => happen(planned))
+    for (const what of planned.touches) lastAt.set(what, own)
+    return own
+  }
   const happen = async (planned: Planned) => {
     const trouble = troubles.find(({ name }) => name === planned.trouble)
     if (trouble === undefined) throw new Error(`there is no trouble called ${planned.trouble}`)
@@ -96,9 +104,10 @@ async function carryOut({ plan, troubles, say }: RunOptions, cluster: Cluster): 
     const missing = trouble.missing?.(cluster)
     if (missing !== undefined) return say(`${inWords(planned)} is left out: ${missing}`)
     say(inTime(planned))
+    const lateMs = Date.now() - beganMs - planned.atMs
     try {
       const undo = await trouble.begin(cluster, planned.how)
-      await until(planned.atMs + planned.forMs)
+      await until(planned.atMs + lateMs + planned.forMs)
       await undo()
     } catch (error) {
       failures.push({
@@ -107,7 +116,7 @@ async function carryOut({ plan, troubles, say }: RunOptions, cluster: Cluster): 
       })
     }
   }
-  await Promise.all([...plan.troubles.map(happen), until(plan.seconds * 1_000)])
+  await Promise.all([...plan.troubles.map(inTurn), until(plan.seconds * 1_000)])
   return failures
 }
 
