@@ -6,7 +6,7 @@ import type { PacketSource } from '../core/log/packet-header.ts'
 import type { Source } from '../core/registry/source.ts'
 import type { Stream } from '../core/registry/stream.ts'
 import { admitItem } from './admit-item.ts'
-import type { Accept, AcceptRefusal } from './arrived.ts'
+import type { Accept, AcceptRefusal, QuarantineReason } from './arrived.ts'
 import { readHeld } from './held-submission.ts'
 import { type Authority, type Decider, mayDecide } from './may-decide.ts'
 import { mergePatch } from './merge-patch.ts'
@@ -75,8 +75,8 @@ export type ReleaseDeps = {
   findSource(sourceId: string): Promise<Source | undefined>
   findStream(streamId: string): Promise<Stream | undefined>
   readonly accept: Accept
-  /** Resolves once the step is on record. */
-  note(id: number, step: Step): Promise<void>
+  /** Resolves once it is on record that nothing came of it, or was as often as is kept. */
+  noteRefusal(id: number, refusal: Pick<Step, 'atMs' | 'who' | 'detail'>): Promise<void>
   now(): number
 }
 
@@ -106,7 +106,7 @@ export async function releaseHeld(request: ReleaseRequest, deps: ReleaseDeps): P
   const stays = async (detail: string): Promise<ReleaseOutcome> => {
     // Publishers are many, and try as often as they like: of them is kept what came of it.
     if (request.by.role === 'admin')
-      await deps.note(item.id, { action: 'refused', who: request.by.who, detail, atMs: deps.now() })
+      await deps.noteRefusal(item.id, { who: request.by.who, detail, atMs: deps.now() })
     return { kind: 'stays', detail }
   }
   if (item.state === 'released')
@@ -135,7 +135,9 @@ export async function releaseHeld(request: ReleaseRequest, deps: ReleaseDeps): P
   const sender = senderOf(source, streamId, request.override)
   const again = admitAgain(submission.value, { source: sender, stream, receivedMs: deps.now() })
   if (again !== undefined) return stays(again)
-  return letIn(item, submission.value, { ...request, sender, streamId, editText: edit?.value }, deps)
+  const goal = { ...request, sender, streamId, editText: edit?.value }
+  const outcome = await letIn(item, submission.value, goal, deps)
+  return outcome.kind === 'stays' ? stays(outcome.detail) : outcome
 }
 
 function beyondAuthority(
@@ -205,23 +207,19 @@ async function letIn(
   )
     return { kind: 'overtaken', version: after.version }
   if (after?.state === 'released' && after.eventId !== null) return { kind: 'released', item: after }
-  if (answer?.status === 'quarantined')
-    return { kind: 'stays', detail: `it is held again, as ${answer.quarantineId}: ${answer.detail}` }
+  if (answer?.status === 'quarantined') return { kind: 'stays', detail: againHeld(answer) }
   const detail = answer?.status === 'rejected' ? answer.detail : 'it was decided over meanwhile'
   return { kind: 'stays', detail }
 }
 
 /** What no release can make good without something more being said. */
-function againstTrying({ reason }: HeldItem, { by, edit, streamId }: ReleaseRequest): string | undefined {
+function againstTrying({ reason }: HeldItem, { edit, streamId }: ReleaseRequest): string | undefined {
   if (reason === 'batch-unreadable' || reason === 'source-unverified')
     return 'it stands for a whole batch, which is not an event; have it submitted again, and waive this'
   if (reason === 'unknown-stream' && streamId === undefined)
     return 'its source may not write to the stream that it named; name the stream that it shall go to'
-  // Each try may leave another item behind, and publishers are many.
-  if (reason === 'identity-undecided' && by.role === 'publisher')
-    return 'nobody can tell whether it is new; send it anew with another nativeId or eventTime, and waive this'
   if (reason === 'identity-undecided' && edit === undefined)
-    return 'nobody can tell whether it is new; edit its nativeId or its eventTime, or waive it'
+    return `nobody can tell whether it is new; ${moveAgainst(reason)}`
   return undefined
 }
 
@@ -249,11 +247,18 @@ function admitAgain(
   if (item.kind === 'event') return undefined
   if (item.kind === 'rejected')
     return `it would be refused: ${item.detail}${item.pointer === undefined ? '' : ` (at ${item.pointer || '/'})`}`
-  const move =
-    item.reason === 'audience-mismatch'
-      ? 'edit what asks for less, or send it to a restricted stream; this cannot be overridden'
-      : 'edit it, or override the time policy'
-  return `it would be held again (${item.reason}): ${item.detail}; ${move}`
+  return againHeld(item)
+}
+
+function againHeld({ reason, detail }: { readonly reason: QuarantineReason; readonly detail: string }) {
+  return `it would be held again (${reason}): ${detail}; ${moveAgainst(reason)}`
+}
+
+function moveAgainst(reason: QuarantineReason): string {
+  if (reason === 'audience-mismatch')
+    return 'edit what asks for less, or send it to a restricted stream; this cannot be overridden'
+  if (reason === 'identity-undecided') return 'edit its nativeId or its eventTime, or waive it'
+  return 'edit it, or override the time policy'
 }
 
 function inWords({ detail, pointer }: Fault): string {

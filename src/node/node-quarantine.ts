@@ -1,19 +1,14 @@
 import type { Pool } from 'pg'
 import { listOwnQuarantine } from '../adapters/publishers/own-quarantine.ts'
-import { noteStep } from '../adapters/quarantine/note-step.ts'
-import {
-  findHeld,
-  type ListedItem,
-  listQuarantine,
-  readSteps,
-} from '../adapters/quarantine/read-quarantine.ts'
+import { noteRefusal } from '../adapters/quarantine/note-step.ts'
+import { findHeld, listQuarantine, readSteps } from '../adapters/quarantine/read-quarantine.ts'
 import { waive } from '../adapters/quarantine/waive.ts'
 import type { Registry } from '../adapters/registry/registry.ts'
 import type { OwnQuarantine } from '../http/publishers/own-quarantine.ts'
 import type { Quarantine } from '../http/quarantine-routes.ts'
 import { type Accept, type PushBack, quarantineReasons } from '../ingest/arrived.ts'
 import { type Decider, mayDecide } from '../ingest/may-decide.ts'
-import { releaseHeld } from '../ingest/release.ts'
+import { type HeldItem, releaseHeld } from '../ingest/release.ts'
 
 export type NodeQuarantineDeps = {
   readonly pool: Pool
@@ -46,10 +41,10 @@ export function openNodeQuarantine({
       findSource: registry.source,
       findStream: registry.stream,
       accept,
-      note: (id, step) => noteStep(pool, id, step),
+      noteRefusal: (id, refusal) => noteRefusal(pool, id, refusal),
       now,
     })
-  const authorityOver = async ({ sourceId, streamId, tenantId, reason }: ListedItem, by: Decider) =>
+  const authorityOver = async ({ sourceId, streamId, tenantId, reason }: HeldItem, by: Decider) =>
     mayDecide(by, {
       source: await registry.source(sourceId),
       stream: await registry.stream(streamId),
@@ -69,18 +64,7 @@ export function openNodeQuarantine({
       return (await waive(pool, { id, who: by.who, why, nowMs: now() }))?.item
     },
     own: {
-      async list(question) {
-        const { identityKey, limit } = question
-        const found: ListedItem[] = []
-        for (let { before } = question; ; ) {
-          const page = await listOwnQuarantine(pool, { reasons: quarantineReasons, ...question, before })
-          // A stream may have gone to another tenant since: what came before is none of its new owner's business.
-          for (const item of page)
-            if ((await authorityOver(item, publisher(identityKey))).decide) found.push(item)
-          before = page.at(-1)?.id
-          if (page.length < limit || found.length >= limit) return found.slice(0, limit)
-        }
-      },
+      list: question => listOwnQuarantine(pool, { reasons: quarantineReasons, ...question }),
       async inspect(id, identityKey) {
         const item = await find(id)
         if (item === undefined) return undefined
@@ -88,7 +72,7 @@ export function openNodeQuarantine({
         return authority.decide ? { item, authority, steps: await readSteps(pool, id) } : undefined
       },
       async release({ identityKey, ...request }) {
-        if (!enabled) return { kind: 'stays', detail: 'this node takes no events in' }
+        if (!enabled) return { kind: 'closed' }
         const full = pushBack()
         if (full !== undefined) return { kind: 'turned-away', refusal: full }
         return release({ ...request, by: publisher(identityKey) })

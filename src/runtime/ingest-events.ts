@@ -22,8 +22,10 @@ export function ingestEvents(metrics: Metrics, now: () => number): IngestEvents 
     for (const [i, answer] of answers.entries()) {
       if (answer.status === 'duplicate') duplicates++
       else if (answer.status === 'rejected') ingest.rejected.inc({ code: bounded('code', answer.code) })
-      else if (answer.status === 'quarantined') ingest.quarantined.inc({ reason: answer.reason })
-      else {
+      else if (answer.status === 'quarantined') {
+        // What was to be released, and stays, was counted when it came.
+        if (offer.releases === undefined) ingest.quarantined.inc({ reason: answer.reason })
+      } else {
         const item = offer.items[i]
         if (item?.kind !== 'event') continue
         taken.set(item.payloadType, (taken.get(item.payloadType) ?? 0) + 1)

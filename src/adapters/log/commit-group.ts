@@ -16,7 +16,7 @@ import { noteReleases } from './holdings.ts'
 import { keepAnswers } from './idempotency.ts'
 import { place } from './lay-out.ts'
 import { type IdsTaken, settleEventIds, settleNativeIds } from './settle-identities.ts'
-import { settleHeld, settleKeys, settleReleases, settleShares } from './settle-requests.ts'
+import { settleHeld, settleKeys, settleLeaving, settleReleases, settleShares } from './settle-requests.ts'
 
 export type GroupOutcome =
   | {
@@ -44,10 +44,11 @@ export async function commitGroup(
     async db => {
       const works = group.map(workOn)
       await settleKeys(db, works, nowMs)
-      await settleReleases(db, works, nowMs)
+      await settleReleases(db, works)
       await settleShares(db, works, nowMs)
       if ((await orRepeats(settleNativeIds(db, works, ids, nowMs), isRepeat)) === 'repeats')
         return { kind: 'repeats' }
+      await settleLeaving(db, works, nowMs)
       await settleHeld(db, works)
       const heads = new Map((await lockHeads(db, partitionsOf(works))).map(head => [head.partitionId, head]))
       const stale = works.flatMap((work, i) => (isStale(work, heads) ? [i] : []))

@@ -26,7 +26,7 @@ export type ItemWork = {
   held: Holding['item'] | undefined
   answer: ItemAnswer | undefined
   countsAs: 'duplicate' | 'rejected' | 'quarantined' | undefined
-  /** It left quarantine now, or had left it before. */
+  /** Of a release: whether it leaves quarantine. */
   letGo: LetGo | undefined
 }
 
@@ -118,9 +118,10 @@ export function released({ member, items, outcome }: Work) {
   })
 }
 
-function eventIdIn(answer: ItemAnswer | undefined): string | null {
+function eventIdIn(answer: ItemAnswer | undefined): string {
   if (answer?.status === 'accepted' || answer?.status === 'revision') return answer.eventId
-  return answer?.status === 'duplicate' ? answer.of : null
+  if (answer?.status === 'duplicate') return answer.of
+  throw new Error(`an item leaves quarantine and became no event, but ${answer?.status ?? 'nothing'}`)
 }
 
 export function answeredUnderKey({ member, items, outcome }: Work) {

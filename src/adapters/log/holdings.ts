@@ -95,37 +95,47 @@ function sayable(text: string): string {
 }
 
 export type LetGo =
-  /** Out of quarantine with this transaction. */
+  /** It leaves quarantine with this transaction. */
   | { readonly kind: 'released'; readonly partitionId: number }
   /** It had left before: as this event, or waived. */
   | { readonly kind: 'gone'; readonly eventId: string | null }
-  /** Still in it: what was made of it is no event. */
+  /** It stays there: what was made of it is no event, or would be held again. */
   | { readonly kind: 'kept' }
 
-/** Takes events out of quarantine; what a second release finds is what the first one did. */
-export async function letGo(
+/** Locks what shall leave quarantine, as long as the transaction lasts; what a second release finds is what the first one did. */
+export async function claimReleases(
   db: Queryable,
   releases: readonly Release[],
-  nowMs: number,
 ): Promise<Map<string, LetGo>> {
-  const outcomes = new Map<string, LetGo>()
-  if (releases.length === 0) return outcomes
-  const ids = releases.map(({ quarantineId }) => quarantineId).sort()
-  await db.query('select 1 from quarantine where id = any($1::bigint[]) order by id for update', [ids])
-  const { rows: released } = await db.query<{ id: number; partitionId: number }>(
-    `update quarantine set state = 'released', decided_ms = $2
-      where id = any($1::bigint[]) and state = 'held' returning id, partition_id as "partitionId"`,
-    [ids, nowMs],
+  if (releases.length === 0) return new Map()
+  const { rows } = await db.query<Claimed>(
+    `select id, partition_id as "partitionId", state, event_id as "eventId" from quarantine
+      where id = any($1::bigint[]) order by id for update`,
+    [releases.map(({ quarantineId }) => quarantineId)],
   )
-  for (const { id, partitionId } of released) outcomes.set(String(id), { kind: 'released', partitionId })
-  const { rows: others } = await db.query<{ id: number; eventId: Uint8Array | null }>(
-    `select id, event_id as "eventId" from quarantine where id = any($1::bigint[])`,
-    [ids],
-  )
-  for (const { id, eventId } of others)
-    if (!outcomes.has(String(id)))
-      outcomes.set(String(id), { kind: 'gone', eventId: eventId === null ? null : hexOf(eventId) })
-  return outcomes
+  return new Map(rows.map(row => [String(row.id), letGoOf(row)]))
+}
+
+type Claimed = {
+  readonly id: number
+  readonly partitionId: number
+  readonly state: 'held' | 'released' | 'waived'
+  readonly eventId: Uint8Array | null
+}
+
+function letGoOf({ partitionId, state, eventId }: Claimed): LetGo {
+  return state === 'held'
+    ? { kind: 'released', partitionId }
+    : { kind: 'gone', eventId: eventId === null ? null : hexOf(eventId) }
+}
+
+/** Takes out what was claimed, once it is known that it does not stay. */
+export async function takeOut(db: Queryable, ids: readonly string[], nowMs: number): Promise<void> {
+  if (ids.length === 0) return
+  await db.query(`update quarantine set state = 'released', decided_ms = $2 where id = any($1::bigint[])`, [
+    ids,
+    nowMs,
+  ])
 }
 
 export async function noteReleases(
@@ -136,15 +146,12 @@ export async function noteReleases(
   for (const release of releases) await noteRelease(db, release, nowMs)
 }
 
-export type Released = Release & { readonly streamId: string; readonly eventId: string | null }
+export type Released = Release & { readonly streamId: string; readonly eventId: string }
 
 /** What is done with it, step by step and in the record of changes. */
 async function noteRelease(db: Queryable, release: Released, nowMs: number): Promise<void> {
   const { quarantineId, who, byPublisher = false, override = false, edit, streamId, eventId } = release
-  await db.query('update quarantine set event_id = $2 where id = $1', [
-    quarantineId,
-    eventId === null ? null : bytea(eventId),
-  ])
+  await db.query('update quarantine set event_id = $2 where id = $1', [quarantineId, bytea(eventId)])
   const step = { who, byPublisher, atMs: nowMs }
   if (edit !== undefined)
     await noteStep(db, Number(quarantineId), { ...step, action: 'edited', detail: edit })

@@ -1,6 +1,7 @@
+import type { ItemAnswer } from '../../ingest/arrived.ts'
 import type { Queryable } from '../postgres/sql.ts'
 import { isOpen, partitionFor, type Work } from './group-work.ts'
-import { type Holding, holdEvents, letGo } from './holdings.ts'
+import { claimReleases, type Holding, holdEvents, takeOut } from './holdings.ts'
 import { claimKeys, giveKeyBack } from './idempotency.ts'
 import { takeShares } from './meters.ts'
 
@@ -22,16 +23,15 @@ export async function settleKeys(db: Queryable, works: readonly Work[], nowMs: n
   }
 }
 
-export async function settleReleases(db: Queryable, works: readonly Work[], nowMs: number): Promise<void> {
+export async function settleReleases(db: Queryable, works: readonly Work[]): Promise<void> {
   const open = works.filter(isOpen)
-  const outcomes = await letGo(
+  const outcomes = await claimReleases(
     db,
     open.flatMap(({ member, items }) =>
       items.flatMap(item =>
         item.countsAs === 'rejected' ? [] : (member.offer.releases?.[item.index] ?? []),
       ),
     ),
-    nowMs,
   )
   for (const { member, items } of open)
     for (const item of items) {
@@ -69,6 +69,25 @@ export async function settleShares(db: Queryable, works: readonly Work[], nowMs:
   }
 }
 
+/** Takes out of quarantine what leaves it. What would be held again stays as it is, so that no try leaves another one behind. */
+export async function settleLeaving(db: Queryable, works: readonly Work[], nowMs: number): Promise<void> {
+  const leaving: string[] = []
+  for (const { member, items } of works.filter(isOpen)) {
+    const { releases } = member.offer
+    if (releases === undefined) continue
+    for (const item of items) {
+      const release = releases[item.index]
+      if (release === undefined || item.letGo?.kind !== 'released') continue
+      if (item.held === undefined) leaving.push(release.quarantineId)
+      else {
+        item.letGo = { kind: 'kept' }
+        item.answer = heldAnswer(release.quarantineId, item.held)
+      }
+    }
+  }
+  await takeOut(db, leaving, nowMs)
+}
+
 export async function settleHeld(db: Queryable, works: readonly Work[]): Promise<void> {
   const held = works.filter(isOpen).flatMap(({ member, items }) =>
     items.flatMap(item => {
@@ -92,14 +111,15 @@ export async function settleHeld(db: Queryable, works: readonly Work[]): Promise
   )
   for (const [i, { item, holding }] of held.entries()) {
     const { quarantineId = '', again = false } = heldAs[i] ?? {}
-    const { reason, detail, nativeId } = holding.item
-    item.answer = {
-      status: 'quarantined',
-      quarantineId,
-      reason,
-      detail,
-      ...(nativeId !== undefined && { nativeId }),
-    }
+    item.answer = heldAnswer(quarantineId, holding.item)
     item.countsAs = again ? 'duplicate' : 'quarantined'
+  }
+}
+
+function heldAnswer(quarantineId: string, { reason, detail, nativeId }: Holding['item']): ItemAnswer {
+  return {
+    status: 'quarantined',
+    ...{ quarantineId, reason, detail },
+    ...(nativeId !== undefined && { nativeId }),
   }
 }

@@ -34,19 +34,22 @@ export async function listOwnQuarantine(
 }
 
 /** Rows are compared with a whole index, and put in its order: no statistics lead past it. */
-const heldOf = (index: 'source_id' | 'stream_id', whose: string) => `cross join lateral (
+const heldOf = (index: 'source_id' | 'stream_id', whose: string, and = 'true') => `cross join lateral (
   select item.id from quarantine as item
     where (item.${index}, item.state, item.reason, item.id) >= (${whose}, wanted.state, wanted.reason, 0)
       and (item.${index}, item.state, item.reason, item.id)
-        < (${whose}, wanted.state, wanted.reason, coalesce($7::bigint, 9223372036854775807))
+        < (${whose}, wanted.state, wanted.reason, coalesce($7::bigint, 9223372036854775807)) and ${and}
     order by item.${index} desc, item.state desc, item.reason desc, item.id desc limit $8) as held`
+
+/** A stream may have gone to another tenant since: what came before is none of its new owner's business. */
+const ofItsTenant = 'item.tenant_id is not distinct from stream.tenant_id'
 
 export const ownQuarantineSql = `with wanted as (
     select state, reason from unnest($4::text[]) as state cross join unnest($5::text[]) as reason)
   select held.id from overlay_event_sources as feed cross join wanted ${heldOf('source_id', 'feed.source_id')}
     where feed.identity_key = $1 and ($2::text is null or feed.source_id = $2) and $3::text is null
   union
-  select held.id from streams as stream cross join wanted ${heldOf('stream_id', 'stream.stream_id')}
+  select held.id from streams as stream cross join wanted ${heldOf('stream_id', 'stream.stream_id', ofItsTenant)}
     where stream.owner_key = $1 and ($3::text is null or stream.stream_id = $3) and $2::text is null
       and wanted.reason = any($6)
   order by id desc limit $8`

@@ -17,6 +17,22 @@ export async function noteStep(
   )
 }
 
+/** So few that a history which is shown has room for what is decided after them. */
+export const REFUSALS_MAX = 100
+
+/** Resolves once it is on record that an operator's try came to nothing, or so many are that one more says nothing new. */
+export async function noteRefusal(
+  db: Queryable,
+  id: number,
+  { atMs, who, detail }: Pick<Step, 'atMs' | 'who' | 'detail'>,
+): Promise<void> {
+  await db.query(
+    `insert into quarantine_steps (quarantine_id, at_ms, action, who, detail) select $1, $2, 'refused', $3, $4
+      where (select count(*) from quarantine_steps where quarantine_id = $1 and action = 'refused') < $5`,
+    [id, atMs, who, stepDetail(detail), REFUSALS_MAX],
+  )
+}
+
 /** As it can be kept: text columns cannot hold the character NUL. */
 export function stepDetail(text: string): string {
   return text.replaceAll('\0', '\uFFFD').slice(0, DETAIL_CHARS_MAX).toWellFormed()

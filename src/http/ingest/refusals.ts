@@ -3,6 +3,12 @@ import type { AcceptRefusal } from '../../ingest/arrived.ts'
 import type { Problem } from '../problem.ts'
 import { answered, type Taken } from './taken.ts'
 
+export const ingestionDisabled: Problem = {
+  code: 'ingestion-disabled',
+  detail: 'EVENT_INGESTION_ENABLED is false',
+  retryAfterSeconds: 60,
+}
+
 /** How it is told why no more was taken. */
 export function refusalProblem(refusal: AcceptRefusal): Problem {
   switch (refusal.why) {

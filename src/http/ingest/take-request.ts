@@ -6,7 +6,7 @@ import { readAsked } from './asked.ts'
 import { clientAddress } from './client-address.ts'
 import type { Exchange } from './exchange.ts'
 import type { TakenRequest, TakeRequestDeps } from './opened-request.ts'
-import { refusalProblem } from './refusals.ts'
+import { ingestionDisabled, refusalProblem } from './refusals.ts'
 import { isStreamed, takeStreamed } from './take-streamed.ts'
 import { takeWhole } from './take-whole.ts'
 
@@ -17,8 +17,7 @@ export async function takeRequest(
   deps: TakeRequestDeps,
 ): Promise<TakenRequest | Problem | undefined> {
   const { headers } = exchange.request
-  if (!deps.enabled)
-    return { code: 'ingestion-disabled', detail: 'EVENT_INGESTION_ENABLED is false', retryAfterSeconds: 60 }
+  if (!deps.enabled) return ingestionDisabled
   const address = clientAddress(exchange.request, deps.isProxy)
   if (address === undefined || !deps.isAllowed(address))
     return {

@@ -12,7 +12,7 @@ export type OwnQuarantine = {
     question: Omit<OwnQuarantineQuestion, 'reasons'> & { readonly reasons?: readonly string[] },
   ): Promise<readonly ListedItem[]>
   inspect(id: number, identityKey: string): Promise<OwnItem | undefined>
-  release(request: Asking & Pick<ReleaseRequest, 'edit' | 'streamId' | 'override'>): Promise<ReleaseOutcome>
+  release(request: Asking & Pick<ReleaseRequest, 'edit' | 'streamId' | 'override'>): Promise<OwnRelease>
   waive(request: Asking & { readonly why: string }): Promise<OwnWaive>
 }
 
@@ -21,6 +21,9 @@ export type OwnItem = {
   readonly authority: Authority
   readonly steps: readonly Step[]
 }
+
+/** `closed`: the node takes nothing in at all. */
+export type OwnRelease = ReleaseOutcome | { readonly kind: 'closed' }
 
 export type OwnWaive =
   | { readonly kind: 'waived'; readonly item: HeldItem }

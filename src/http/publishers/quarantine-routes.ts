@@ -3,13 +3,13 @@ import type * as z from 'zod'
 import type { JsonObject } from '../../core/canonical-json.ts'
 import { bySchema } from '../../core/schema.ts'
 import type { AcceptRefusal } from '../../ingest/arrived.ts'
-import type { ReleaseOutcome } from '../../ingest/release.ts'
+import { ingestionDisabled, refusalProblem } from '../ingest/refusals.ts'
 import type { Problem } from '../problem.ts'
 import { quarantineId } from '../quarantine-requests.ts'
 import { readQuery } from '../read/query-members.ts'
 import { type Answered, changedMeanwhile, isProblem, problemOf, proven, readSeen } from './answering.ts'
 import { counted } from './feed-routes.ts'
-import type { OwnWaive } from './own-quarantine.ts'
+import type { OwnRelease, OwnWaive } from './own-quarantine.ts'
 import type { PublisherRouteDeps } from './publisher-ports.ts'
 import { heldStates, ownQuarantineQuery, ownReleaseRequest, ownWaiveRequest } from './publisher-requests.ts'
 import { shownHeld, shownHeldWhole } from './shown.ts'
@@ -106,7 +106,7 @@ async function itemAnswer(
 }
 
 /** Why an item is not let in; undefined where it is. */
-function againstRelease(outcome: ReleaseOutcome): Problem | undefined {
+function againstRelease(outcome: OwnRelease): Problem | undefined {
   switch (outcome.kind) {
     case 'released':
       return undefined
@@ -120,6 +120,8 @@ function againstRelease(outcome: ReleaseOutcome): Problem | undefined {
       return stays(outcome.detail)
     case 'turned-away':
       return turnedAway(outcome.refusal)
+    case 'closed':
+      return ingestionDisabled
   }
 }
 
@@ -174,13 +176,7 @@ function turnedAway(refusal: AcceptRefusal): Problem {
       )
     case 'key-reused':
       return stays('its key was used for something else')
-    case 'disk':
-      return later('storage-full', 'a disk of this node is nearly full', refusal.retryAfterS)
     default:
-      return later('backlog', 'more waits than this node allows', refusal.retryAfterS)
+      return refusalProblem(refusal)
   }
-}
-
-function later(code: 'backlog' | 'storage-full', detail: string, retryAfterSeconds: number): Problem {
-  return { code, detail: `nothing can be let in now: ${detail}`, retryAfterSeconds }
 }

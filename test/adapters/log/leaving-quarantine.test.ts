@@ -61,6 +61,20 @@ describe('a held event', () => {
     expect(released).toMatchObject({ status: 'accepted' })
   })
 
+  test('stays there under its id where it would be held again, and nothing else is held for it', async () => {
+    const [id] = await held([secret])
+    for (let tries = 0; tries < 2; tries++)
+      expect(await bed.send([secret], releasing(id))).toMatchObject([
+        { status: 'quarantined', quarantineId: id, reason: 'audience-mismatch' },
+      ])
+    expect(await states()).toEqual(['held'])
+    const { rows } = await bed.database.pool.query(
+      'select (select count(*) from registry_changes)::int as decisions, count(*)::int as steps from quarantine_steps',
+    )
+    expect(rows).toEqual([{ decisions: 0, steps: 1 }])
+    expect((await bed.send([plain], releasing(id)))[0]).toMatchObject({ status: 'accepted' })
+  })
+
   test('stays there where what was made of it cannot be an event', async () => {
     const constants = policyOf({ v: 1, constants: ['type'] })
     const [id] = await held([secret])

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { recount } from '../../../src/adapters/log/recount.ts'
-import { noteStep } from '../../../src/adapters/quarantine/note-step.ts'
+import { noteRefusal, REFUSALS_MAX } from '../../../src/adapters/quarantine/note-step.ts'
 import { findHeld, listQuarantine, readSteps } from '../../../src/adapters/quarantine/read-quarantine.ts'
 import { waive } from '../../../src/adapters/quarantine/waive.ts'
 import type { Json } from '../../../src/core/canonical-json.ts'
+import { EARLIER_PAYLOADS_MAX } from '../../../src/core/event/identity.ts'
 import { namesOf } from '../../../src/core/event/quality-flags.ts'
 import type { Source } from '../../../src/core/registry/source.ts'
 import type { Decider } from '../../../src/ingest/may-decide.ts'
@@ -54,7 +55,7 @@ function release(request: Omit<ReleaseRequest, 'by' | 'override'> & Partial<Rele
       findSource: async () => strict,
       findStream: async streamId => bed.streams.get(streamId),
       accept: bed.accept,
-      note: (id, step) => noteStep(pool, id, step),
+      noteRefusal: (id, refusal) => noteRefusal(pool, id, refusal),
       now: () => bed.clock.ms,
     },
   )
@@ -254,13 +255,62 @@ describe('the list of what is held', () => {
 })
 
 describe('an item that cannot be told to be new', () => {
-  test('stays held until it is edited', async () => {
-    const { pool } = bed.database
-    const id = await heldId(secret(bed.clock.ms))
-    await pool.query(`update quarantine set reason = 'identity-undecided' where id = $1`, [id])
-    expect(await release({ id })).toMatchObject({
-      kind: 'stays',
-      detail: expect.stringContaining('nativeId'),
+  const named = (timestamp: number, value: number, more: { readonly [key: string]: Json } = {}): Json => ({
+    ...{ eventType: 'reading', externalId: 'a', timestamp, data: { value } },
+    ...more,
+  })
+  /** So many payloads of one id that some are forgotten. */
+  async function forget() {
+    const payloads = Array.from({ length: EARLIER_PAYLOADS_MAX + 2 }, (_, i) => named(bed.clock.ms + i, i))
+    await bed.send(payloads, { source: strict })
+  }
+  const later = () => ({ eventTime: { ms: bed.clock.ms + 900 } })
+  const items = async () =>
+    (await bed.database.pool.query('select id, state, reason from quarantine order by id')).rows
+
+  test('stays held until what it is told by is edited, and no try leaves another one behind', async () => {
+    await forget()
+    const id = await heldId(named(bed.clock.ms - 1, -1))
+    for (const edit of [undefined, { payload: { value: -2 } }, { payload: { value: -3 } }])
+      expect(await release({ id, ...(edit && { edit }) })).toEqual({
+        kind: 'stays',
+        detail: expect.stringContaining('edit its nativeId or its eventTime, or waive it'),
+      })
+    expect(await items()).toEqual([{ id, state: 'held', reason: 'identity-undecided' }])
+    expect(await actionsOf(id)).toEqual([
+      'held by ingest',
+      ...['refused by bearer', 'refused by bearer', 'refused by bearer'],
+    ])
+    expect(await release({ id, edit: later() })).toMatchObject({
+      kind: 'released',
+      item: { eventId: expect.any(String) },
     })
+  })
+
+  test('stays held as what it was, where that shows only once the log is asked', async () => {
+    await forget()
+    const id = await heldId(named(bed.clock.ms - 1, -1, { policyTags: ['PII'] }))
+    const untagged = { carried: { policyTags: null } }
+    for (let tries = 0; tries < 2; tries++)
+      expect(await release({ id, edit: untagged })).toEqual({
+        kind: 'stays',
+        detail: expect.stringMatching(/would be held again \(identity-undecided\).*edit its nativeId/),
+      })
+    expect(await items()).toEqual([{ id, state: 'held', reason: 'audience-mismatch' }])
+    expect(await actionsOf(id)).toEqual(['held by ingest', 'refused by bearer', 'refused by bearer'])
+    const { rows: decisions } = await bed.database.pool.query('select what from registry_changes')
+    expect(decisions).toEqual([])
+    expect(await release({ id, edit: { ...untagged, ...later() } })).toMatchObject({ kind: 'released' })
+  })
+})
+
+describe('what comes to nothing', () => {
+  test('is on record so often that what is decided at last is still shown', async () => {
+    const id = await heldId(event(bed.clock.ms - 100_000, 1))
+    for (let tries = 0; tries < REFUSALS_MAX + 2; tries++)
+      expect(await release({ id })).toMatchObject({ kind: 'stays' })
+    await waived(id)
+    const actions = (await readSteps(bed.database.pool, id)).map(({ action }) => action)
+    expect(actions).toEqual(['held', ...Array.from({ length: REFUSALS_MAX }, () => 'refused'), 'waived'])
   })
 })
