@@ -1,15 +1,11 @@
-import { Registry } from 'prom-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { nodeApp } from '../../../src/http/app.ts'
-import { publisherRoutes } from '../../../src/http/publishers/publisher-routes.ts'
-import { httpLimits, listen } from '../../../src/http/server.ts'
-import { openDryRuns } from '../../../src/node/dry-runs.ts'
 import { type HeldBed, openHeldBed } from '../../support/held-bed.ts'
 import { party } from '../../support/pipeline.ts'
-import { testOnlyAuthentication, testOnlyIdentityHeader } from '../../support/test-only-authentication.ts'
+import { type ServedPublisherRoutes, servePublisherRoutes } from '../../support/publisher-routes.ts'
+import { testOnlyIdentityHeader } from '../../support/test-only-authentication.ts'
 import { compareAnswers, routesOf } from '../openapi-checks.ts'
 import { openObjects, readApiDocument } from '../openapi-document.ts'
-import { HttpClient, type Sent } from '../raw-http.ts'
+import type { HttpClient, Sent } from '../raw-http.ts'
 
 const operations = readApiDocument().operations.filter(({ tag }) => tag === 'publishers')
 /** Documented, and not to be had here: it takes a broken node, or a full one. */
@@ -18,29 +14,17 @@ const [owner, full, shut] = [party('an owner'), party('who has enough'), party('
   ({ identityKey }) => identityKey,
 )
 let bed: HeldBed
+let served: ServedPublisherRoutes
 let client: HttpClient
-let end: () => Promise<void>
-let routes: ReturnType<typeof publisherRoutes>
 beforeAll(async () => {
   bed = await openHeldBed()
-  const dryRuns = openDryRuns({ msMax: 60_000, waitingMax: 8 })
-  const common = { changes: bed.changes, changesPerDayMax: 40 }
-  routes = publisherRoutes({
-    authentication: testOnlyAuthentication(),
-    pool: bed.database.pool,
-    feeds: {
-      ...common,
-      ceiling: { eventsPerDay: 1_000 },
-      ...{ streamsPerIdentityMax: 4, streamsMax: 100, feedsPerIdentityMax: 3, feedsMax: 100 },
-      random: bytes => crypto.getRandomValues(new Uint8Array(bytes)),
-    },
-    producers: { ...common, producersMax: 1 },
-    quarantine: bed.quarantine.own,
+  served = await servePublisherRoutes(bed, {
+    changesPerDayMax: 40,
     mayRegister: identityKey => identityKey !== shut,
     // How they come about, test/node/dry-runs.test.ts shows.
-    async tryPolicy(identityKey, work) {
+    tryPolicy: of => async (identityKey, work) => {
       let isSecond = false
-      const first = await dryRuns.tryPolicy(identityKey, run =>
+      const first = await of(identityKey, run =>
         work(async asked => {
           const text = JSON.stringify(asked.policy)
           isSecond = text.includes('at the same time')
@@ -49,27 +33,13 @@ beforeAll(async () => {
       )
       return isSecond ? 'one-at-a-time' : first
     },
-    now: () => bed.clock.nowMs,
-    onAsked: () => undefined,
-    onFailure: error => void failures.push(error),
   })
-  const app = nodeApp({
-    routes: [routes],
-    metrics: new Registry(),
-    network: 'local',
-    onFailure: () => undefined,
-  })
-  const http = await listen(app, 0, '127.0.0.1', { ...httpLimits, drainMsMax: 2_000 })
-  client = new HttpClient(http.port)
-  end = async () => {
-    client.close()
-    await http.stop()
-    await dryRuns.stop()
-    await bed.end()
-  }
+  client = served.client
 }, 60_000)
-afterAll(() => end())
-const failures: unknown[] = []
+afterAll(async () => {
+  await served.end()
+  await bed.end()
+})
 
 const asking = (identityKey = owner ?? '') => ({ [testOnlyIdentityHeader]: identityKey })
 const get = (path: string): Sent => ({ path, headers: asking() })
@@ -89,7 +59,9 @@ const common = (path: string): Sent[] => [
 
 describe('docs/openapi.yaml, on publishers', () => {
   test('lists their routes, and no other', () => {
-    expect(routesOf(routes).sort()).toEqual(operations.map(({ method, path }) => `${method} ${path}`).sort())
+    expect(routesOf(served.routes).sort()).toEqual(
+      operations.map(({ method, path }) => `${method} ${path}`).sort(),
+    )
   })
 
   test('closes every object that an answer holds', () => {
@@ -116,7 +88,7 @@ describe('docs/openapi.yaml, on publishers', () => {
         [],
       ])
     }
-    expect(failures).toEqual([])
+    expect(served.failures).toEqual([])
   })
 })
 
