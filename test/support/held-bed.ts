@@ -68,6 +68,6 @@ export async function openHeldBed(): Promise<HeldBed> {
 }
 
 /** With a tag that no public stream takes. */
-export function tagged(n: number): Json {
-  return { eventType: 'reading', externalId: `tagged-${n}`, data: { value: n }, policyTags: ['PII'] }
+export function tagged(n: number, more: { readonly [name: string]: Json } = {}): Json {
+  return { eventType: 'reading', externalId: `tagged-${n}`, data: { value: n }, policyTags: ['PII'], ...more }
 }

@@ -50,10 +50,12 @@ export async function readAudit(
             where its.kind = subjects.kind and its.subject = subjects.subject
               and ($4::bigint is null or its.id < $4)
             order by its.id desc limit $5::int + 1) as change
-        -- Decisions over what feeds of others have sent into a stream of the publisher's.
+        -- Decisions over what feeds of others have sent into a stream of the publisher's, as it is of that tenant.
         union select decision.id from streams cross join lateral (
           select id from registry_changes as its
             where its.stream_id = streams.stream_id and ($4::bigint is null or its.id < $4)
+              and exists (select from quarantine as item where item.id = (its.was ->> 'quarantineId')::bigint
+                and item.tenant_id is not distinct from streams.tenant_id)
             order by its.id desc limit $5::int + 1) as decision
           where owner_key = $1 and ($3::text is null or streams.stream_id = $3) and $2::text is null
         order by id desc limit $5::int + 1

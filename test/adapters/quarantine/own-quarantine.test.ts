@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readAudit } from '../../../src/adapters/publishers/audit.ts'
 import { ownQuarantineSql, ownQuarantineValues } from '../../../src/adapters/publishers/own-quarantine.ts'
 import { makeOwnStream } from '../../../src/adapters/publishers/own-streams.ts'
+import { EARLIER_PAYLOADS_MAX } from '../../../src/core/event/identity.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { quarantineReasons } from '../../../src/ingest/arrived.ts'
 import { type HeldBed, openHeldBed, tagged } from '../../support/held-bed.ts'
@@ -11,6 +12,8 @@ import { publisherDeps } from '../registry/publisher-deps.ts'
 const [owner, sender, stranger] = ['who has the stream', 'who has the feed', 'who has neither'].map(
   name => party(name).identityKey,
 ) as [string, string, string]
+const strict = { unknownStream: 'quarantine', time: { staleMsMax: 60_000, onStale: 'quarantine' } } as const
+const theirs = { sourceId: 'theirs', identityKey: sender, streams: ['shared', 'of-sender'], ...strict }
 const untagged = { carried: { policyTags: null } }
 
 let bed: HeldBed
@@ -20,10 +23,7 @@ beforeAll(async () => {
   await bed.putStream({ streamId: 'shared', ownerKey: owner })
   await bed.putStream({ streamId: 'owners-other', ownerKey: owner })
   await bed.putStream({ streamId: 'of-sender', ownerKey: sender })
-  const strict = { unknownStream: 'quarantine', time: { staleMsMax: 60_000, onStale: 'quarantine' } } as const
-  await bed.putSource({
-    ...{ sourceId: 'theirs', identityKey: sender, streams: ['shared', 'of-sender'], ...strict },
-  })
+  await bed.putSource(theirs)
   await bed.putSource({ sourceId: 'nobodys', streams: ['shared', 'owners-other'], ...strict })
 }, 60_000)
 afterAll(() => bed.end())
@@ -38,6 +38,9 @@ const listed = async (identityKey: string, more: object = {}) =>
       ...{ identityKey, states: ['held', 'released', 'waived'], limit: 100, ...more },
     })
   ).map(({ id }) => id)
+
+const toldOf = async (identityKey: string, streamId: string) =>
+  JSON.stringify(await readAudit(bed.database.pool, { identityKey, streamId, limit: 100 }))
 
 describe('what another publisher has sent for a stream', () => {
   test('is seen by both, and by nobody else', async () => {
@@ -104,6 +107,33 @@ describe('what another publisher has sent for a stream', () => {
   })
 })
 
+describe('what was sent for a stream while it was of another tenant', () => {
+  test('is nothing to its new owner: neither listed, nor decided, nor told of', async () => {
+    await bed.putStream({ streamId: 'moves', tenantId: 'a', ownerKey: owner })
+    await bed.putStream({ streamId: 'stays', tenantId: 'a' })
+    const tenants = { sourceId: 'of-tenant', tenantId: 'a', identityKey: sender }
+    await bed.putSource({ ...tenants, streams: ['moves'] })
+    const [kept, waived] = [await bed.hold('of-tenant'), await bed.hold('of-tenant')]
+    const seen = await versionOf(waived)
+    await own().waive({ id: waived, identityKey: owner, seen, why: 'a secret of the tenant' })
+    expect(await listed(owner, { streamId: 'moves' })).toEqual([waived, kept])
+    expect(await toldOf(owner, 'moves')).toContain('a secret of the tenant')
+
+    await bed.putSource({ ...tenants, streams: ['stays'] })
+    await bed.putStream({ streamId: 'moves', ownerKey: stranger })
+    await bed.putSource({ sourceId: 'comes', streams: ['moves'] })
+    const fresh = await bed.hold('comes')
+    expect(await listed(stranger)).toEqual([fresh])
+    expect(await listed(stranger, { streamId: 'moves', limit: 1, before: fresh })).toEqual([])
+    expect(await own().inspect(kept, stranger)).toBeUndefined()
+    expect(await release(kept, stranger, { edit: untagged })).toEqual({ kind: 'forbidden' })
+    const asked = { id: kept, identityKey: stranger, seen: await versionOf(kept), why: 'not mine' }
+    expect(await own().waive(asked)).toEqual({ kind: 'unknown' })
+    expect(await toldOf(stranger, 'moves')).not.toContain('a secret of the tenant')
+    expect(await listed(sender, { feedId: 'of-tenant' })).toEqual([waived, kept])
+  })
+})
+
 describe('what a feed without a publisher has sent for a stream', () => {
   test('is changed and let in by the owner of the stream, into streams of theirs', async () => {
     const [here, there] = [await bed.hold('nobodys'), await bed.hold('nobodys')]
@@ -153,12 +183,45 @@ describe('a decision', () => {
     expect(await release(id, sender, { edit: untagged })).toMatchObject({ kind: 'released' })
   })
 
-  test('over whether it is new is to give it up: who sends it anew says so', async () => {
-    const id = await bed.hold('theirs')
-    await bed.database.pool.query(`update quarantine set reason = 'identity-undecided' where id = $1`, [id])
-    expect(await release(id, sender, { edit: untagged })).toMatchObject({
-      kind: 'stays',
-      detail: expect.stringContaining('send it anew'),
+  test('lets nothing in while the feed is switched off, whoever makes it, and gives up all the same', async () => {
+    const [first, second] = [await bed.hold('theirs'), await bed.hold('theirs')]
+    await bed.putSource({ ...theirs, enabled: false })
+    bed.registry.forget()
+    for (const [who, more] of [
+      [sender, { edit: untagged }],
+      [owner, {}],
+    ] as const)
+      expect(await release(first, who, more)).toEqual({
+        kind: 'stays',
+        detail: expect.stringContaining('its feed takes nothing in, because it is switched off'),
+      })
+    expect(
+      await own().waive({ id: second, identityKey: sender, seen: await versionOf(second), why: 'a test' }),
+    ).toMatchObject({ kind: 'waived' })
+    await bed.putSource(theirs)
+    bed.registry.forget()
+    expect(await release(first, sender, { edit: untagged })).toMatchObject({ kind: 'released' })
+  })
+
+  test('over what nobody can tell to be new says by what it is told, and no try leaves anything behind', async () => {
+    const named = (timestamp: number, value: number) =>
+      tagged(value, { externalId: 'one id', timestamp, policyTags: [] })
+    const { nowMs } = bed.clock
+    const payloads = Array.from({ length: EARLIER_PAYLOADS_MAX + 2 }, (_, i) => named(nowMs + i, i))
+    await bed.send('theirs', payloads)
+    const id = await bed.hold('theirs', named(nowMs - 1, -1))
+    const before = await bed.quarantine.inspect(id)
+    expect(before?.item).toMatchObject({ reason: 'identity-undecided' })
+    const all = await listed(sender)
+    for (const edit of [undefined, { payload: { value: -2 } }])
+      expect(await release(id, sender, edit && { edit })).toEqual({
+        kind: 'stays',
+        detail: expect.stringContaining('edit its nativeId or its eventTime, or waive it'),
+      })
+    expect(await bed.quarantine.inspect(id)).toEqual(before)
+    expect(await listed(sender)).toEqual(all)
+    expect(await release(id, sender, { edit: { nativeId: 'another id' } })).toMatchObject({
+      kind: 'released',
     })
   })
 
