@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
@@ -8,24 +11,31 @@ import {
   publisherCalled,
   type Registered,
 } from '../../support/publisher-bed.ts'
+import { until } from '../../support/until.ts'
 
 const token = 'a-token-of-the-operator'
 
+let objects: string
 let bed: PublisherBed
 let publisher: Publisher
 let stranger: Publisher
 let registered: Registered
 beforeAll(async () => {
-  bed = await openPublisherBed({ ADMIN_TOKEN: token })
+  // Nodes of one database have their objects in one place.
+  objects = await mkdtemp(path.join(tmpdir(), 'assay-objects-'))
+  bed = await openPublisherBed({ ADMIN_TOKEN: token, UHRP_DIR: objects })
   publisher = bed.as(publisherCalled('whose events are held'))
   stranger = bed.as(publisherCalled('whose events are not'))
   registered = await publisher.register()
 }, 60_000)
-afterAll(() => bed.end())
+afterAll(async () => {
+  await bed.end()
+  await rm(objects, { recursive: true, force: true })
+})
 
 let sent = 0
-/** Sends an event with a tag that no public stream takes; resolves with the id that it is held under. */
-async function hold({ feed, secret }: Registered = registered): Promise<string> {
+/** Sends an event with a tag that no public stream takes. */
+async function post({ feed, secret } = registered, to = bed) {
   const item = {
     eventType: 'reading',
     externalId: `held-${++sent}`,
@@ -34,7 +44,7 @@ async function hold({ feed, secret }: Registered = registered): Promise<string> 
   }
   const body = JSON.stringify({ events: [item] })
   const [id, at] = [randomUUID(), new Date()]
-  const answer = await fetch(bed.node.url + String(feed['post']), {
+  const answer = await fetch(to.node.url + String(feed['post']), {
     method: 'POST',
     body,
     headers: {
@@ -44,7 +54,11 @@ async function hold({ feed, secret }: Registered = registered): Promise<string> 
       'webhook-signature': new Webhook(secret).sign(id, at, body),
     },
   })
-  return String(Object(await answer.json()).items[0].quarantineId)
+  return { status: answer.status, body: Object(await answer.json()) }
+}
+/** Resolves with the id that it is held under. */
+async function hold(of = registered): Promise<string> {
+  return String((await post(of)).body.items[0].quarantineId)
 }
 const at = (id: string, action = '') => `/publishers/quarantine/${id}${action}`
 const itemOf = async (id: string) => (await publisher.ask('GET', at(id))).body
@@ -225,6 +239,61 @@ describe('what is held of a publisher', () => {
       status: 412,
     })
   })
+})
+
+describe('a release', () => {
+  test('lets nothing in while its feed is switched off, and does once that is on again', async () => {
+    const own = await publisher.register({ name: 'Weather, off' })
+    const id = await hold(own)
+    const release = { version: await versionOf(id), ...untagged }
+    const feed = `/publishers/feeds/${own.feed.feedId}`
+    const put = async (enabled: boolean) => {
+      const { version } = (await publisher.ask('GET', feed)).body
+      expect(await publisher.ask('PATCH', feed, { version, enabled })).toMatchObject({ status: 200 })
+    }
+    await put(false)
+    // A node may be a second behind with what it knows of feeds.
+    await until(async () => (await post(own)).status !== 200)
+    expect(await publisher.ask('POST', at(id, '/release'), release)).toMatchObject({
+      status: 409,
+      body: { code: 'quarantine-stays', detail: expect.stringContaining('switch it on first') },
+    })
+    await put(true)
+    await until(async () => (await publisher.ask('POST', at(id, '/release'), release)).status === 200)
+    expect(await itemOf(id)).toMatchObject({ state: 'released' })
+  })
+
+  test.each([
+    ['with hardly any room on its disk', 'storage-full', { INGEST_FREE_BYTES_MIN: '999999999999999' }],
+    ['that takes no events', 'ingestion-disabled', { EVENT_INGESTION_ENABLED: 'false' }],
+  ])(
+    'is answered by a node %s as ingest is, and leaves the item to be waived',
+    { timeout: 60_000 },
+    async (_, code, env) => {
+      const id = await hold()
+      const version = await versionOf(id)
+      const other = await openPublisherBed({
+        ...{
+          DATABASE_URL: bed.node.databaseUrl,
+          UHRP_DIR: objects,
+          BRC22_JOB_ORCHESTRATION_ENABLED: 'false',
+        },
+        ...env,
+      })
+      try {
+        const there = other.as(publisherCalled('whose events are held'))
+        const posted = await post(registered, other)
+        expect(posted).toMatchObject({ status: 503, body: { code } })
+        const released = await there.ask('POST', at(id, '/release'), { version, ...untagged })
+        expect(released).toEqual(posted)
+        expect((await there.ask('GET', at(id))).body).toMatchObject({ state: 'held', version })
+        const waive = await there.ask('POST', at(id, '/waive'), { version, why: 'sent anew' })
+        expect(waive).toMatchObject({ status: 200, body: { state: 'waived' } })
+      } finally {
+        await other.end()
+      }
+    },
+  )
 })
 
 describe('the record of changes', () => {
