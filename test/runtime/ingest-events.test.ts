@@ -29,6 +29,7 @@ afterAll(async () => {
 
 const lineOf = async (name: string) =>
   (await metrics.registry.metrics()).split('\n').filter(line => line.startsWith(name))
+const heldId = async () => String((await bed.database.pool.query('select id from quarantine')).rows[0]?.id)
 
 describe('what was answered', () => {
   test('is counted by the names that publishers know', async () => {
@@ -70,5 +71,11 @@ describe('what was answered', () => {
     ])
     expect(await lineOf('assay_ingest_ack_seconds_count')).toEqual(['assay_ingest_ack_seconds_count 1'])
     expect(events.eventsPerSecond()).toBe(0.2)
+
+    const releases = [{ quarantineId: await heldId(), who: 'an operator' }]
+    await accept(arrivedWith([event('c', receivedMs + 3_600_000)], { receivedMs, source, releases }))
+    expect(await lineOf('events_quarantined_total')).toEqual([
+      'events_quarantined_total{reason="future-event-time"} 1',
+    ])
   })
 })
