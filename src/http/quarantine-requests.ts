@@ -1,12 +1,13 @@
 import * as z from 'zod'
 import type { JsonObject } from '../core/canonical-json.ts'
 import { quarantineReasons } from '../ingest/arrived.ts'
+import { heldStates } from '../ingest/release.ts'
 import { PAGE_LIMIT_MAX } from './admin-requests.ts'
 
 /* What the routes of quarantine are asked, read strictly. */
 
 const NAME_CHARS_MAX = 256
-const WHY_CHARS_MAX = 1000
+export const WHY_CHARS_MAX = 1000
 
 const digits = (max: number) =>
   z
@@ -24,7 +25,7 @@ export const listRequest = z
     stream: name.optional(),
     tenant: name.optional(),
     reason: z.enum(quarantineReasons).optional(),
-    state: z.enum(['held', 'released', 'waived']).optional(),
+    state: z.enum(heldStates).optional(),
     fromMs: timeMs.optional(),
     untilMs: timeMs.optional(),
     below: quarantineId.optional(),

@@ -1,15 +1,18 @@
 import { canonicalize, type Json, type JsonObject } from '../core/canonical-json.ts'
 import type { Submission } from '../core/event/submission.ts'
-import { accepted, type Fault } from '../core/fault.ts'
+import { accepted } from '../core/fault.ts'
 import type { Level } from '../core/level.ts'
 import type { PacketSource } from '../core/log/packet-header.ts'
 import type { Source } from '../core/registry/source.ts'
 import type { Stream } from '../core/registry/stream.ts'
-import { admitItem } from './admit-item.ts'
-import type { Accept, AcceptRefusal, QuarantineReason } from './arrived.ts'
+import { againstAdmitting, againstGrowing, againstTrying, heldAgain, inWords } from './against-release.ts'
+import type { Accept, AcceptRefusal } from './arrived.ts'
 import { readHeld } from './held-submission.ts'
 import { type Authority, type Decider, mayDecide } from './may-decide.ts'
 import { mergePatch } from './merge-patch.ts'
+
+export const heldStates = ['held', 'released', 'waived'] as const
+export type HeldState = (typeof heldStates)[number]
 
 /** An item that is or was in quarantine. */
 export type HeldItem = {
@@ -25,7 +28,7 @@ export type HeldItem = {
   readonly nativeId: string | null
   readonly authenticated: PacketSource['authenticated']
   readonly receivedMs: number
-  readonly state: 'held' | 'released' | 'waived'
+  readonly state: HeldState
   readonly decidedMs: number | null
   /** The event that it became, or that says the same. */
   readonly eventId: string | null
@@ -121,10 +124,8 @@ export async function releaseHeld(request: ReleaseRequest, deps: ReleaseDeps): P
   const edit = request.edit && canonicalize(request.edit)
   if (edit?.ok === false) return stays(`what is to be changed of it cannot be read: ${inWords(edit.fault)}`)
   const merged = request.edit === undefined ? item.held : mergePatch(item.held, request.edit)
-  if (request.by.role === 'publisher' && growthOf(item.held, merged) > EDIT_GROWTH_CHARS_MAX)
-    return stays(
-      `an edit makes it at most ${EDIT_GROWTH_CHARS_MAX} characters longer; send it anew, and waive this`,
-    )
+  const grown = request.by.role === 'publisher' ? againstGrowing(item.held, merged) : undefined
+  if (grown !== undefined) return stays(grown)
   const submission = readHeld(merged)
   if (!submission.ok) return stays(`what is held cannot be read as an event: ${inWords(submission.fault)}`)
   const streamId = request.streamId ?? item.streamId
@@ -133,7 +134,7 @@ export async function releaseHeld(request: ReleaseRequest, deps: ReleaseDeps): P
     return stays(`there is no stream "${streamId}" that it could go to; name another one`)
 
   const sender = senderOf(source, streamId, request.override)
-  const again = admitAgain(submission.value, { source: sender, stream, receivedMs: deps.now() })
+  const again = againstAdmitting(submission.value, { source: sender, stream, receivedMs: deps.now() })
   if (again !== undefined) return stays(again)
   const goal = { ...request, sender, streamId, editText: edit?.value }
   const outcome = await letIn(item, submission.value, goal, deps)
@@ -207,28 +208,9 @@ async function letIn(
   )
     return { kind: 'overtaken', version: after.version }
   if (after?.state === 'released' && after.eventId !== null) return { kind: 'released', item: after }
-  if (answer?.status === 'quarantined') return { kind: 'stays', detail: againHeld(answer) }
+  if (answer?.status === 'quarantined') return { kind: 'stays', detail: heldAgain(answer) }
   const detail = answer?.status === 'rejected' ? answer.detail : 'it was decided over meanwhile'
   return { kind: 'stays', detail }
-}
-
-/** What no release can make good without something more being said. */
-function againstTrying({ reason }: HeldItem, { edit, streamId }: ReleaseRequest): string | undefined {
-  if (reason === 'batch-unreadable' || reason === 'source-unverified')
-    return 'it stands for a whole batch, which is not an event; have it submitted again, and waive this'
-  if (reason === 'unknown-stream' && streamId === undefined)
-    return 'its source may not write to the stream that it named; name the stream that it shall go to'
-  if (reason === 'identity-undecided' && edit === undefined)
-    return `nobody can tell whether it is new; ${moveAgainst(reason)}`
-  return undefined
-}
-
-/** What leaves quarantine was counted when it came, as long as it was then. */
-const EDIT_GROWTH_CHARS_MAX = 4096
-
-function growthOf(held: Json, merged: Json): number {
-  const [before, after] = [canonicalize(held), canonicalize(merged)]
-  return before.ok && after.ok ? after.value.length - before.value.length : 0
 }
 
 /** Override turns what the source's time policy would hold into a flag. No other reason can be overridden. */
@@ -236,31 +218,4 @@ function senderOf(source: Source, streamId: string, override: boolean): Source {
   const streams = [streamId, ...source.streams.filter(each => each !== streamId)] as const
   const time = override ? ({ ...source.time, onFuture: 'flag', onStale: 'flag' } as const) : source.time
   return { ...source, streams, time }
-}
-
-/** Why it would be set aside or refused again, as far as that can be known before the log is asked. */
-function admitAgain(
-  submission: Submission,
-  admission: { readonly source: Source; readonly stream: Stream; readonly receivedMs: number },
-): string | undefined {
-  const item = admitItem({ submission: accepted(submission), flags: 0 }, admission)
-  if (item.kind === 'event') return undefined
-  if (item.kind === 'rejected')
-    return `it would be refused: ${item.detail}${item.pointer === undefined ? '' : ` (at ${item.pointer || '/'})`}`
-  return againHeld(item)
-}
-
-function againHeld({ reason, detail }: { readonly reason: QuarantineReason; readonly detail: string }) {
-  return `it would be held again (${reason}): ${detail}; ${moveAgainst(reason)}`
-}
-
-function moveAgainst(reason: QuarantineReason): string {
-  if (reason === 'audience-mismatch')
-    return 'edit what asks for less, or send it to a restricted stream; this cannot be overridden'
-  if (reason === 'identity-undecided') return 'edit its nativeId or its eventTime, or waive it'
-  return 'edit it, or override the time policy'
-}
-
-function inWords({ detail, pointer }: Fault): string {
-  return pointer === undefined ? detail : `${detail} (at ${pointer || '/'})`
 }

@@ -1,6 +1,7 @@
 import { canonicalJson } from '../../core/canonical-json.ts'
 import type { OfferedItem } from '../../ingest/append.ts'
 import type { Release } from '../../ingest/arrived.ts'
+import type { HeldState } from '../../ingest/release.ts'
 import { bytea, byteas, hexOf, type Queryable } from '../postgres/sql.ts'
 import { noteStep } from '../quarantine/note-step.ts'
 import { recordDecision } from '../quarantine/record-decision.ts'
@@ -119,7 +120,7 @@ export async function claimReleases(
 type Claimed = {
   readonly id: number
   readonly partitionId: number
-  readonly state: 'held' | 'released' | 'waived'
+  readonly state: HeldState
   readonly eventId: Uint8Array | null
 }
 

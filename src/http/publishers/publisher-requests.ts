@@ -6,6 +6,8 @@ import { distinct, plainText } from '../../core/registry/members.ts'
 import { ALLOWLIST_MAX } from '../../core/registry/read-source.ts'
 import { anyJson, closed, identityKey } from '../../core/schema.ts'
 import { quarantineReasons } from '../../ingest/arrived.ts'
+import { heldStates } from '../../ingest/release.ts'
+import { WHY_CHARS_MAX } from '../quarantine-requests.ts'
 import { digits, givenName, PAGE_LIMIT_MAX, pageLimit } from '../read/query-members.ts'
 
 /* What the routes of publishers are asked, read strictly. What a feed or a stream may be, its own reader says. */
@@ -15,8 +17,6 @@ const URL_CHARS_MAX = 2_048
 /** Of one dry run. */
 const SAMPLES_MAX = 100
 const RECENT_MAX = 50
-const WHY_CHARS_MAX = 1_000
-export const heldStates = ['held', 'released', 'waived'] as const
 
 const number = z.int().min(1).max(2_147_483_647)
 

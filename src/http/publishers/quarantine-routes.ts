@@ -3,6 +3,7 @@ import type * as z from 'zod'
 import type { JsonObject } from '../../core/canonical-json.ts'
 import { bySchema } from '../../core/schema.ts'
 import type { AcceptRefusal } from '../../ingest/arrived.ts'
+import { heldStates } from '../../ingest/release.ts'
 import { ingestionDisabled, refusalProblem } from '../ingest/refusals.ts'
 import type { Problem } from '../problem.ts'
 import { quarantineId } from '../quarantine-requests.ts'
@@ -11,7 +12,7 @@ import { type Answered, changedMeanwhile, isProblem, problemOf, proven, readSeen
 import { counted } from './feed-routes.ts'
 import type { OwnRelease, OwnWaive } from './own-quarantine.ts'
 import type { PublisherRouteDeps } from './publisher-ports.ts'
-import { heldStates, ownQuarantineQuery, ownReleaseRequest, ownWaiveRequest } from './publisher-requests.ts'
+import { ownQuarantineQuery, ownReleaseRequest, ownWaiveRequest } from './publisher-requests.ts'
 import { shownHeld, shownHeldWhole } from './shown.ts'
 
 /** An edit may replace a whole payload. */
