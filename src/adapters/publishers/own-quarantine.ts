@@ -17,7 +17,7 @@ export type OwnQuarantineQuestion = {
 
 /**
  * What is or was held of a publisher's feeds, whatever for, and what was held for its streams, the newest first. Each of its feeds and
- * streams is asked for as many as a page holds, state by state and reason by reason, so that nothing is read that is filtered out.
+ * streams is asked for as many as a page holds, state by state and reason by reason, so that nothing is read that is filtered out by them.
  */
 export async function listOwnQuarantine(
   db: Queryable,

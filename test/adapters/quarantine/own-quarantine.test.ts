@@ -183,8 +183,12 @@ describe('a decision', () => {
     expect(await release(id, sender, { edit: untagged })).toMatchObject({ kind: 'released' })
   })
 
-  test('lets nothing in while the feed is switched off, whoever makes it, and gives up all the same', async () => {
-    const [first, second] = [await bed.hold('theirs'), await bed.hold('theirs')]
+  test('lets nothing in while the feed is switched off, unless an operator makes it, and gives up all the same', async () => {
+    const [first, second, third] = [
+      await bed.hold('theirs'),
+      await bed.hold('theirs'),
+      await bed.hold('theirs'),
+    ]
     await bed.putSource({ ...theirs, enabled: false })
     bed.registry.forget()
     for (const [who, more] of [
@@ -198,6 +202,10 @@ describe('a decision', () => {
     expect(
       await own().waive({ id: second, identityKey: sender, seen: await versionOf(second), why: 'a test' }),
     ).toMatchObject({ kind: 'waived' })
+    const operator = { role: 'admin', who: 'an operator' } as const
+    expect(
+      await bed.quarantine.release({ id: third, by: operator, edit: untagged, override: false }),
+    ).toMatchObject({ kind: 'released' })
     await bed.putSource(theirs)
     bed.registry.forget()
     expect(await release(first, sender, { edit: untagged })).toMatchObject({ kind: 'released' })
