@@ -114,6 +114,7 @@ async function start(
       launch: more => startChild(['node'], { ...nodeSettings, PORT: String(port), ...more }, program),
       ready: child =>
         within(READY_MS_MAX, async () => child.hasExited() || (await isReady(url)), `${name} to be ready`),
+      notYet: /the node does not start: .*(database|postmaster)/i,
       onUnasked,
     })
     stops.push(() => node.kill())

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Child, ChildSettings } from '../node/child-node.ts'
 
 /** A process of ours that is killed, paused and started again. */
@@ -18,32 +19,46 @@ export type MemberOptions = {
   launch(more: ChildSettings): Child
   /** Resolves once it works, or the process has ended. */
   ready(child: Child): Promise<void>
+  /** What it says that cannot start just now, as where its database is away: whoever looks after it starts it again after a while. */
+  readonly notYet?: RegExp
   /** It has ended, and nobody has killed it. */
   onUnasked(why: string): void
 }
 
-export function openMember({ name, launch, ready, onUnasked }: MemberOptions): Member {
+const AGAIN_MS = 1_000
+const AGAIN_MAX = 60
+
+export function openMember({ name, launch, ready, notYet, onUnasked }: MemberOptions): Member {
   let child: Child | undefined
   const killed = new WeakSet<Child>()
   const earlier: string[] = []
+  const remember = (ended: Child) => {
+    earlier.push(ended.said())
+    earlier.splice(0, earlier.length - SAID_BEFORE_MAX)
+  }
   return {
     name,
     pid: () => (child?.hasExited() === false ? child.pid : undefined),
     async start(more = {}) {
-      const own = launch(more)
-      child = own
-      void own.exited.then(({ code, signal }) => {
-        if (!killed.has(own))
-          onUnasked(`${name} ended by itself, with ${signal ?? code}: ${last(own.said())}`)
-      })
-      await ready(own)
+      for (let again = 0; ; again++) {
+        const own = launch(more)
+        child = own
+        const isTriedAgain = () => again < AGAIN_MAX && notYet?.test(last(own.said())) === true
+        void own.exited.then(({ code, signal }) => {
+          if (!killed.has(own) && !isTriedAgain())
+            onUnasked(`${name} ended by itself, with ${signal ?? code}: ${last(own.said())}`)
+        })
+        await ready(own)
+        if (!own.hasExited() || killed.has(own) || !isTriedAgain()) return
+        remember(own)
+        await pause(AGAIN_MS)
+      }
     },
     async kill() {
       if (child === undefined) return
       killed.add(child)
       await child.kill()
-      earlier.push(child.said())
-      earlier.splice(0, earlier.length - SAID_BEFORE_MAX)
+      remember(child)
       child = undefined
     },
     pause: () => child?.signal('SIGSTOP'),

@@ -13,6 +13,9 @@ export type Plan = {
 
 export type Planned = Drawn & {
   readonly trouble: string
+  /** Of a lane one happens after the other. */
+  readonly lane: number
+  /** Where those before it take no longer than they are meant to; later where they do. */
   readonly atMs: number
   readonly forMs: number
 }
@@ -38,7 +41,7 @@ export function makePlan(options: {
   for (let lane = 0; lane < LANES; lane++) {
     let atMs = FIRST_MS + choices.pick(LULL_MS.max)
     while (atMs < seconds * 1_000) {
-      const drawn = draw(atMs, troubles, planned, choices)
+      const drawn = draw({ lane, atMs }, troubles, planned, choices)
       if (drawn !== undefined) planned.push(drawn)
       atMs += (drawn?.forMs ?? 0) + LULL_MS.min + choices.pick(LULL_MS.max - LULL_MS.min)
     }
@@ -48,7 +51,7 @@ export function makePlan(options: {
 
 /** One that leaves alone whatever something else is being done to. */
 function draw(
-  atMs: number,
+  { lane, atMs }: Pick<Planned, 'lane' | 'atMs'>,
   troubles: readonly Trouble[],
   planned: readonly Planned[],
   choices: Choices,
@@ -64,7 +67,7 @@ function draw(
         other.atMs + other.forMs + REST_MS < atMs ||
         !other.touches.some(what => drawn.touches.includes(what)),
     )
-    if (isFree) return { trouble: trouble.name, atMs, forMs, ...drawn }
+    if (isFree) return { trouble: trouble.name, lane, atMs, forMs, ...drawn }
   }
   return undefined
 }

@@ -5,9 +5,9 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describeRounds, isAtRest, readProgress } from '../support/agents-bed/progress.ts'
 import { auditAtRest } from '../support/audit-certified.ts'
-import { againstLog } from './checks/acknowledged.ts'
+import { againstLog, type Logged } from './checks/acknowledged.ts'
 import { askPrograms } from './checks/by-programs.ts'
-import { readLogged } from './checks/read-logged.ts'
+import { readLogged, readPackets } from './checks/read-logged.ts'
 import { readTransactions, spentTwice } from './checks/spent-once.ts'
 import { followStream } from './checks/streams.ts'
 import { adminToken, type Cluster, nodeNames, startCluster } from './cluster.ts'
@@ -77,47 +77,74 @@ async function runOn(
   const reading = startHelper('reader-process.ts', { ports: portsOf('readers'), folder })
   ending.push(() => reading.kill())
 
-  const notBegun = await carryOut(options, cluster)
-  say(`quiet after ${plan.troubles.length} troubles`)
+  const { violations: notBegun, happened } = await carryOut(options, cluster)
+  const { events, proven } = await readProgress(cluster.pool)
+  say(`quiet after ${happened} troubles, with ${proven} of ${events} events certified in a block meanwhile`)
   const unsettled = await settle(options, cluster, publishing)
   const violations = [...notBegun, ...unsettled, ...(await lookAt(options, cluster, memory.violations()))]
-  return { violations, figures: await figuresOf(cluster, folder, memory.most(), plan) }
+  return {
+    violations,
+    figures: await figuresOf(cluster, folder, {
+      troubles: happened,
+      certifiedMeanwhile: proven,
+      ...memory.most(),
+    }),
+  }
 }
 
-/** Each at its time, all of them undone. What goes wrong in a trouble itself is a violation too. */
-async function carryOut({ plan, troubles, say }: RunOptions, cluster: Cluster): Promise<Violation[]> {
+/**
+ * Each in its turn, all of them undone. What takes longer to begin and undo than was planned puts off what follows in its lane, so that
+ * what was met has time to recover; what would begin after the end is left out. What goes wrong in a trouble itself is a violation too.
+ */
+async function carryOut(
+  { plan, troubles, say }: RunOptions,
+  cluster: Cluster,
+): Promise<{ readonly violations: Violation[]; readonly happened: number }> {
   const beganMs = Date.now()
-  const until = (atMs: number) => pause(Math.max(0, beganMs + atMs - Date.now()))
-  const failures: Violation[] = []
-  /** Of what is touched: the last trouble that it was in. One that takes longer than planned is waited for by whatever comes next there. */
+  const nowMs = () => Date.now() - beganMs
+  const until = (atMs: number) => pause(Math.max(0, atMs - nowMs()))
+  const violations: Violation[] = []
+  let happened = 0
+  /** Of what is touched: the last trouble that it was in. */
   const lastAt = new Map<string, Promise<void>>()
-  const inTurn = (planned: Planned) => {
-    const before = planned.touches.map(what => lastAt.get(what))
-    const own = Promise.all(before).then(() => happen(planned))
-    for (const what of planned.touches) lastAt.set(what, own)
-    return own
+
+  const follow = async (lane: readonly Planned[]) => {
+    let lateMs = 0
+    for (const planned of lane) {
+      await until(planned.atMs + lateMs)
+      const others = planned.touches.map(what => lastAt.get(what))
+      const own = Promise.all(others).then(() => happen(planned))
+      for (const what of planned.touches) lastAt.set(what, own)
+      await own
+      lateMs = Math.max(0, nowMs() - planned.atMs - planned.forMs)
+    }
   }
   const happen = async (planned: Planned) => {
+    if (nowMs() > plan.seconds * 1_000) return
     const trouble = troubles.find(({ name }) => name === planned.trouble)
     if (trouble === undefined) throw new Error(`there is no trouble called ${planned.trouble}`)
-    await until(planned.atMs)
     const missing = trouble.missing?.(cluster)
     if (missing !== undefined) return say(`${inWords(planned)} is left out: ${missing}`)
-    say(inTime(planned))
-    const lateMs = Date.now() - beganMs - planned.atMs
+    const atMs = nowMs()
+    say(inTime({ ...planned, atMs }))
+    happened += 1
     try {
       const undo = await trouble.begin(cluster, planned.how)
-      await until(planned.atMs + lateMs + planned.forMs)
+      await until(atMs + planned.forMs)
       await undo()
     } catch (error) {
-      failures.push({
+      violations.push({
         check: 'troubles',
         what: `${inWords(planned)}: ${error instanceof Error ? error.message : error}`,
       })
     }
   }
-  await Promise.all([...plan.troubles.map(inTurn), until(plan.seconds * 1_000)])
-  return failures
+  const lanes = [...new Set(plan.troubles.map(({ lane }) => lane))]
+  await Promise.all([
+    ...lanes.map(lane => follow(plan.troubles.filter(planned => planned.lane === lane))),
+    until(plan.seconds * 1_000),
+  ])
+  return { violations, happened }
 }
 
 export function inTime(planned: Planned): string {
@@ -187,10 +214,16 @@ async function isHeardOf({ pool }: Cluster, folder: string): Promise<boolean> {
   const logged = await readLogged(pool)
   const ends = new Map<string, number>()
   for (const { streamId } of logged) ends.set(streamId, (ends.get(streamId) ?? 0) + 1)
+  const packets = await readPackets(pool)
   return readers.every(({ name }) => {
-    const { eventIds, nexts } = followStream(name, readTold(path.join(folder, `${name}.reader`)))
+    const { eventIds, filled, nexts } = followStream(name, readTold(path.join(folder, `${name}.reader`)))
+    // Events of a packet that was passed by, and filled later, are read by its name.
+    const isFilled = ({ streamId, seq }: Logged) =>
+      packets.some(
+        each => each.stream === streamId && each.first <= seq && seq < each.end && filled.has(each.packetId),
+      )
     return name.startsWith('events')
-      ? logged.every(({ eventId }) => eventIds.has(eventId))
+      ? logged.every(event => eventIds.has(event.eventId) || isFilled(event))
       : [...ends].every(([stream, end]) => (nexts.get(`${stream}/0 validated`) ?? 0) >= end)
   })
 }
@@ -233,8 +266,7 @@ const SAID_MAX = 10
 async function figuresOf(
   { pool }: Cluster,
   folder: string,
-  most: Readonly<Record<string, number>>,
-  { troubles }: Plan,
+  more: Readonly<Record<string, number>>,
 ): Promise<Record<string, number>> {
   const { events, proven } = await readProgress(pool)
   // A reorganisation that is refused, because the chain is too short or somebody is busy with it, leaves nothing here.
@@ -242,13 +274,12 @@ async function figuresOf(
     'select count(*)::int as count from chain_blocks where not best',
   )
   return {
-    troubles: troubles.length,
     blocksReplaced: rows[0]?.count ?? 0,
     answers: linesOf(path.join(folder, 'published')).length,
     events,
     certified: proven,
     messages: readers.reduce((sum, { name }) => sum + linesOf(path.join(folder, `${name}.reader`)).length, 0),
-    ...most,
+    ...more,
   }
 }
 

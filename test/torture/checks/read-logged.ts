@@ -27,3 +27,15 @@ type SegmentRow = { stream: string; first: string; lines: Buffer | null; constan
 
 const commonShape = z.looseObject({})
 const lineShape = z.looseObject({ eventId: z.string(), sourceId: z.string() })
+
+/** Where each packet lies in its stream, which has one partition. */
+export async function readPackets(
+  pool: Pool,
+): Promise<readonly { stream: string; packetId: string; first: number; end: number }[]> {
+  const { rows } = await pool.query<{ stream: string; packetId: string; first: number; end: number }>(
+    `select stream_id as stream, encode(packet_id, 'hex') as "packetId", (header::json ->> 'firstSeq')::int as first,
+        (header::json ->> 'firstSeq')::int + (header::json ->> 'count')::int as end
+      from packets join partitions on id = partition_id`,
+  )
+  return rows
+}

@@ -10,6 +10,7 @@ const placedShape = z.looseObject({
   firstSeq: z.number().nullish(),
   lastSeq: z.number().nullish(),
   packetNo: z.number().nullish(),
+  packetId: z.string().nullish(),
   line: z.number().nullish(),
   eventId: z.string().nullish(),
   reason: z.string().nullish(),
@@ -22,6 +23,8 @@ export type Stream = {
   readonly gaps: number
   /** Of each event that it was told of by itself. */
   readonly eventIds: ReadonlySet<string>
+  /** Of each packet that was passed by, in a gap, and told of later. */
+  readonly filled: ReadonlySet<string>
   /** By `stream/partition stage`, the sequence that comes next. */
   readonly nexts: ReadonlyMap<string, number>
 }
@@ -32,10 +35,13 @@ export function followStream(name: string, told: readonly Told[]): Stream {
   const nexts = new Map<string, number>()
   const lines = new Map<string, { packetNo: number; line: number }>()
   const eventIds = new Set<string>()
+  const filled = new Set<string>()
   let gaps = 0
   for (const { told: message } of told) {
+    const placed = placedShape.parse(message)
     const { type, streamId, partition, stage, firstSeq, lastSeq, packetNo, line, eventId, reason, from, to } =
-      placedShape.parse(message)
+      placed
+    if (type === 'filled' && typeof placed.packetId === 'string') filled.add(placed.packetId)
     if (type === 'gap') {
       gaps += 1
       if (typeof streamId !== 'string') {
@@ -73,7 +79,7 @@ export function followStream(name: string, told: readonly Told[]): Stream {
     if (eventIds.has(eventId)) faults.push(`${name}: ${eventId} was told twice`)
     eventIds.add(eventId)
   }
-  return { faults, gaps, eventIds, nexts }
+  return { faults, gaps, eventIds, filled, nexts }
 }
 
 function isBySequence(stage: string | null | undefined): boolean {

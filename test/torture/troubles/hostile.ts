@@ -85,6 +85,11 @@ const attacks: Readonly<Record<string, (n: number) => Attack>> = {
     headers: { 'Idempotency-Key': `hostile-${n >> 2}` },
     isRefused: false,
   }),
+  // The last of its values wins, and the event says so.
+  'a key that repeats': () => ({
+    body: '{"eventType":"reading","data":{"a":1,"a":2}}\n',
+    isRefused: false,
+  }),
   'other content under one id': n => ({ body: event(`one-id-${n >> 3}`, n), isRefused: false }),
   'what bursts': () => ({ body: bomb, headers: { 'content-encoding': 'gzip' }, isRefused: true }),
 }
@@ -95,6 +100,5 @@ const malformed: readonly (string | Uint8Array)[] = [
   '\u0000\u0000\u0000\n',
   new Uint8Array([0xff, 0xfe, 0xc3, 0x28, 0x0a]),
   `${'['.repeat(20_000)}\n`,
-  '{"eventType":"reading","data":{"a":1,"a":2}}\n',
   '{"eventType":"reading","data":1e999}\n',
 ]
