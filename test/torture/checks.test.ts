@@ -59,6 +59,16 @@ describe('what a reader was told', () => {
       ...{ type: 'gap', stage: 'received', streamId: 'shared', partition: 0, reason: 'unreadable' },
       ...{ from: { at: from, line: 0 }, to: { at: to, line: 0 } },
     })
+  const split = (packetNo: number) =>
+    told({
+      ...{ type: 'gap', stage: 'certified', streamId: 'shared', partition: 0, reason: 'split', packetNo },
+      ...{ from: { at: packetNo, line: 0 }, to: { at: packetNo + 1, line: 0 } },
+    })
+  const filled = (packetNo: number) =>
+    told({
+      ...{ type: 'filled', stage: 'certified', streamId: 'shared', partition: 0, packetNo },
+      packetId: `packet ${packetNo}`,
+    })
   const faultsOf = (...all: Told[]) => followStream('a reader', all).faults
 
   test('is sound where it is dense, or says where it is not', () => {
@@ -67,7 +77,14 @@ describe('what a reader was told', () => {
     ).toEqual([])
   })
 
+  test('has what was passed by in a gap, and filled later', () => {
+    const stream = followStream('a reader', [event(0, 0), split(1), event(2, 0), filled(1)])
+    expect(stream.faults).toEqual([])
+    expect([...stream.filled]).toEqual(['packet 1'])
+  })
+
   test.each<[string, Told[], RegExp]>([
+    ['a packet that is filled where no gap was', [event(0, 0), filled(1)], /no gap has said/],
     ['a hole', [received(0, 4), received(6, 7)], /goes on with 6, where 5 comes next/],
     ['a repetition', [received(0, 4), received(4, 7)], /goes on with 4, where 5/],
     ['a gap in the wrong place', [received(0, 4), gap(6, 9)], /from 6, where 5/],

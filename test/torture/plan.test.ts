@@ -27,6 +27,15 @@ describe('a plan', () => {
     expect(clashes).toEqual([])
   })
 
+  test('has lanes in which one trouble begins after the other', () => {
+    const { troubles: planned } = planOf(7)
+    const overlaps = planned.filter((one, n) =>
+      planned.slice(n + 1).some(other => other.lane === one.lane && other.atMs < one.atMs + one.forMs),
+    )
+    expect(new Set(planned.map(({ lane }) => lane)).size).toBe(2)
+    expect(overlaps).toEqual([])
+  })
+
   test('is a value that JSON carries, as it is written down', () => {
     expect(JSON.parse(JSON.stringify(planOf(7)))).toEqual(planOf(7))
   })

@@ -36,12 +36,18 @@ export function followStream(name: string, told: readonly Told[]): Stream {
   const lines = new Map<string, { packetNo: number; line: number }>()
   const eventIds = new Set<string>()
   const filled = new Set<string>()
+  const passed = new Set<string>()
   let gaps = 0
   for (const { told: message } of told) {
     const placed = placedShape.parse(message)
     const { type, streamId, partition, stage, firstSeq, lastSeq, packetNo, line, eventId, reason, from, to } =
       placed
-    if (type === 'filled' && typeof placed.packetId === 'string') filled.add(placed.packetId)
+    if (type === 'filled' && stage === 'certified' && typeof placed.packetId === 'string') {
+      const where = `${streamId}/${partition ?? 0}:${packetNo}`
+      if (!passed.has(where))
+        faults.push(`${name}: ${where} is filled, and no gap has said that it was passed by`)
+      filled.add(placed.packetId)
+    }
     if (type === 'gap') {
       gaps += 1
       if (typeof streamId !== 'string') {
@@ -53,6 +59,9 @@ export function followStream(name: string, told: readonly Told[]): Stream {
       if (from !== null && from !== undefined && isBySequence(stage) && from.at !== next)
         faults.push(`${name}: ${track} has a gap (${reason}) from ${from.at}, where ${next} comes next`)
       if (to !== null && to !== undefined && isBySequence(stage)) nexts.set(track, to.at)
+      if (from !== null && from !== undefined && stage === 'certified')
+        for (let at = from.at; at < (to?.at ?? from.at + 1); at++)
+          passed.add(`${streamId}/${partition ?? 0}:${at}`)
       continue
     }
     if (typeof firstSeq === 'number' && typeof lastSeq === 'number' && isBySequence(type)) {
