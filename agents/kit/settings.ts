@@ -1,5 +1,12 @@
 import * as z from 'zod'
-import { httpUrl, list, MAX_BYTES, wholeNumber, yesOrNo } from '../../src/runtime/settings/kinds.ts'
+import {
+  httpUrl,
+  list,
+  listeningPort,
+  MAX_BYTES,
+  wholeNumber,
+  yesOrNo,
+} from '../../src/runtime/settings/kinds.ts'
 import { type Entry, optional, setting } from '../../src/runtime/settings/setting.ts'
 
 const identityKey = z
@@ -8,7 +15,7 @@ const identityKey = z
 
 /** Every setting of an agent, read from the environment once; docs/agents.md lists the same. */
 const settings = {
-  AGENT_PORT: setting(wholeNumber(0, 65_535), '0', 'where it listens; 0 for any port that is free'),
+  AGENT_PORT: setting(listeningPort(), '0', 'where it listens; 0 for any port that is free'),
   AGENT_HOST: setting(z.string().min(1), '127.0.0.1', 'the address that it listens at'),
   AGENT_PUBLIC_URL: optional(
     httpUrl(),

@@ -132,20 +132,32 @@ async function writeFiles(base: string, operator: Uint8Array): Promise<{ key: st
 }
 
 async function untilReady(url: string, child: ChildProcess): Promise<void> {
+  const givenUpMs = performance.now() + READY_MS_MAX
   for (;;) {
     if (child.exitCode !== null) throw new Error(`${url}: the process ended with ${child.exitCode}`)
-    try {
-      const response = await fetch(url)
-      await response.arrayBuffer()
-      if (response.ok) return
-    } catch {
-      // Not listening yet.
-    }
+    const said = await ask(url)
+    if (said === 'ready') return
+    if (performance.now() > givenUpMs)
+      throw new Error(`${url} is not ready after ${READY_MS_MAX} ms; it says: ${said}`)
     await sleep(LOOK_EVERY_MS)
   }
 }
 
 const LOOK_EVERY_MS = 100
+const READY_MS_MAX = 120_000
+
+/** `ready`, or why it is not. */
+async function ask(url: string): Promise<string> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(LOOK_MS_MAX) })
+    const text = await response.text()
+    return response.ok ? 'ready' : text
+  } catch (error) {
+    return String((error instanceof Error && error.cause) || error)
+  }
+}
+
+const LOOK_MS_MAX = 10_000
 
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return

@@ -4,6 +4,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { envExample, envExampleFile } from '../../scripts/env-example.ts'
+import { blockedPorts } from '../../src/runtime/addresses/blocked-ports.ts'
 import { readSettings, SettingsError, settingList } from '../../src/runtime/settings.ts'
 
 describe('the settings', () => {
@@ -31,6 +32,17 @@ describe('the settings', () => {
       'ASSAY_PEERS',
     ])
     expect(complaints[0]).toContain('not a whole number from 0 to 65535')
+  })
+
+  test('refuse ports that nobody who uses fetch could reach', async () => {
+    for (const port of blockedPorts)
+      await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toMatchObject({
+        cause: { message: 'bad port' },
+      })
+    const complaints = complaintsAbout({ PORT: '10080', ASSAY_PUBLIC_URL: 'https://a.example:6000' })
+    expect(complaints).toHaveLength(2)
+    for (const complaint of complaints) expect(complaint).toContain('take another one')
+    expect(readSettings({ PORT: '10081', ASSAY_PUBLIC_URL: 'https://a.example' }).PORT).toBe(10_081)
   })
 
   test('never show the value of a secret', () => {

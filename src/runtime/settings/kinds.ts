@@ -1,11 +1,21 @@
 import * as z from 'zod'
+import { isBlockedPort } from '../addresses/blocked-ports.ts'
 
 /** What a number holds exactly. */
 export const MAX_BYTES = 999_999_999_999_999
 
 export function httpUrl() {
-  return z.url({ protocol: /^https?$/ })
+  return z
+    .url({ protocol: /^https?$/, abort: true })
+    .refine(url => !isBlockedPort(Number(new URL(url).port)), `an address at a port that ${NOBODY_REACHES}`)
 }
+
+/** Where to listen; 0 for any port that is free. */
+export function listeningPort() {
+  return wholeNumber(0, 65_535).refine(port => !isBlockedPort(port), `a port that ${NOBODY_REACHES}`)
+}
+
+const NOBODY_REACHES = 'browsers and fetch refuse to connect to, whoever listens there; take another one'
 
 export function wholeNumber(min: number, max: number) {
   return z

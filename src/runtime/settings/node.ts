@@ -1,11 +1,11 @@
 import * as z from 'zod'
 import { networks } from '../../core/network.ts'
-import { httpUrl, wholeNumber, yesOrNo } from './kinds.ts'
+import { httpUrl, listeningPort, yesOrNo } from './kinds.ts'
 import { optional, secret, setting } from './setting.ts'
 
 /** Where a node listens, what it is called, and on which network it works. */
 export const nodeSettings = {
-  PORT: setting(wholeNumber(0, 65_535), '8080', 'port of the HTTP server; 0 takes a free one'),
+  PORT: setting(listeningPort(), '8080', 'port of the HTTP server; 0 takes a free one'),
   ASSAY_HOST: setting(z.string().min(1), '127.0.0.1', 'address to listen on; 0.0.0.0 for every one'),
   ASSAY_NETWORK: setting(
     z.enum(networks, `none of ${networks.join(', ')}`),
