@@ -12,7 +12,8 @@ import { checkUp } from '../../src/node/check-up.ts'
 import type { Finding } from '../../src/node/finding.ts'
 import { readSettings } from '../../src/runtime/settings.ts'
 import { startChild } from '../node/child-node.ts'
-import { type TemporaryDatabase, temporaryDatabase } from '../support/database.ts'
+import { emptyDatabase } from '../support/database.ts'
+import type { TemporaryDatabase } from '../support/new-database.ts'
 import { runningNode, type TestNode } from '../support/running-node.ts'
 import { silentLog } from '../support/silent-log.ts'
 import { smallServer } from '../support/small-server.ts'
@@ -129,7 +130,7 @@ describe('a check-up', () => {
   let temporary: TemporaryDatabase
   let database: Database
   beforeAll(async () => {
-    temporary = await temporaryDatabase()
+    temporary = await emptyDatabase()
     database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
   })
   afterAll(async () => {

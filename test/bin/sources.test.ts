@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { readGivenSources } from '../../src/core/registry/given-sources.ts'
 import { startChild } from '../node/child-node.ts'
-import { type TemporaryDatabase, temporaryDatabase } from '../support/database.ts'
+import { temporaryDatabase } from '../support/database.ts'
+import type { TemporaryDatabase } from '../support/new-database.ts'
 
 /** A dozen processes, one after the other, on a busy machine. */
 const STARTS_MS_MAX = 240_000

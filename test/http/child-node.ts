@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { assayProgram } from '../support/assay-program.ts'
-import { type TemporaryDatabase, temporaryDatabase } from '../support/database.ts'
+import { temporaryDatabase } from '../support/database.ts'
+import type { TemporaryDatabase } from '../support/new-database.ts'
 
 /** A node in a process of its own, as `assay node` starts it: its memory is its own, and it can die. */
 export type ChildNode = {

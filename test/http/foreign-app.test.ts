@@ -7,7 +7,8 @@ import * as z from 'zod'
 import { baseLookupServices, baseTopics } from '../../src/contract/names.ts'
 import { type Program, runProgram } from '../adapters/postgres/program.ts'
 import { auditLog, countUnsealed } from '../support/audit-log.ts'
-import { type TemporaryDatabase, temporaryDatabase } from '../support/database.ts'
+import { emptyDatabase } from '../support/database.ts'
+import type { TemporaryDatabase } from '../support/new-database.ts'
 import { party } from '../support/pipeline.ts'
 import { faucetMoney, stockBatch } from '../support/stock-wallet.ts'
 import { until } from '../support/until.ts'
@@ -22,7 +23,7 @@ describe('an express app of somebody else with our routes in it', () => {
   let folder: string
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'assay-foreign-'))
-    database = await temporaryDatabase()
+    database = await emptyDatabase()
     program = runProgram(new URL('foreign-host-process.ts', import.meta.url), [], [], {
       DATABASE_URL: database.url,
       ASSAY_MASTER_KEY: '11'.repeat(32),

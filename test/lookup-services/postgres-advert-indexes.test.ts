@@ -15,7 +15,8 @@ import { collectIndexWrites, type IndexWrite } from '../../src/adapters/overlay/
 import { runIndexWrites } from '../../src/adapters/overlay/run-index-writes.ts'
 import { type Database, openDatabase } from '../../src/adapters/postgres/database.ts'
 import { sha256Hex } from '../../src/core/sha256.node.ts'
-import { type TemporaryDatabase, temporaryDatabase } from '../support/database.ts'
+import { emptyDatabase } from '../support/database.ts'
+import type { TemporaryDatabase } from '../support/new-database.ts'
 import { party } from '../support/pipeline.ts'
 import { silentLog } from '../support/silent-log.ts'
 import {
@@ -34,7 +35,7 @@ let temporary: TemporaryDatabase
 let database: Database
 
 beforeAll(async () => {
-  temporary = await temporaryDatabase()
+  temporary = await emptyDatabase()
   database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
   await bans.up(database.knex)
   await discoveryIndexes.up(database.knex)

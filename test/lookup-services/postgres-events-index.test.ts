@@ -10,7 +10,8 @@ import {
 import { type Database, openDatabase } from '../../src/adapters/postgres/database.ts'
 import { carriedBy } from '../../src/contract/event-batch.ts'
 import { sha256Hex } from '../../src/core/sha256.node.ts'
-import { type TemporaryDatabase, temporaryDatabase } from '../support/database.ts'
+import { emptyDatabase } from '../support/database.ts'
+import type { TemporaryDatabase } from '../support/new-database.ts'
 import { party } from '../support/pipeline.ts'
 import { silentLog } from '../support/silent-log.ts'
 import { inMemoryEventsIndex } from './in-memory-events-index.ts'
@@ -44,7 +45,7 @@ describe('the index of event batches in PostgreSQL', () => {
     })
 
   beforeAll(async () => {
-    temporary = await temporaryDatabase()
+    temporary = await emptyDatabase()
     database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
     await eventsIndex.up(database.knex)
     index = postgresEventsIndex(database.pool)

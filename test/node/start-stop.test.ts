@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { Transaction } from '@bsv/sdk'
 import { afterEach, describe, expect, test } from 'vitest'
 import { baseTopics } from '../../src/contract/names.ts'
-import { temporaryDatabase } from '../support/database.ts'
+import { emptyDatabase } from '../support/database.ts'
 import { freePort } from '../support/free-port.ts'
 import { party } from '../support/pipeline.ts'
 import { faucetMoney, stockBatch } from '../support/stock-wallet.ts'
@@ -44,7 +44,7 @@ describe('two nodes that start at the same moment', () => {
   })
 
   test('on one empty database of a server both come up', async () => {
-    const database = await temporaryDatabase()
+    const database = await emptyDatabase()
     undo.push(database.drop)
     const { start } = await home({ DATABASE_URL: database.url })
     const both = [start(), start({ PORT: String(await freePort()) })] as const

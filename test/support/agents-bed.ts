@@ -8,8 +8,9 @@ import { type AgentProcess, startAgentProcess } from './agents-bed/agent-process
 import { type AgentName, agentNames, operatorNames, operatorOf } from './agents-bed/operators.ts'
 import { describeRounds, type Progress, readProgress } from './agents-bed/progress.ts'
 import { publish } from './agents-bed/publish.ts'
-import { databaseOn, temporaryDatabase } from './database.ts'
+import { temporaryDatabase } from './database.ts'
 import { freePort } from './free-port.ts'
+import { newDatabase } from './new-database.ts'
 import { until } from './until.ts'
 
 /** A node and the agents of three operators, each a process of its own, on a local chain of their own. */
@@ -60,7 +61,7 @@ export async function agentsBed(options: AgentsBedOptions = {}): Promise<AgentsB
   const { settings = {}, agentSettings = {}, agentOptions = [], absent = [], sources = [] } = options
   const folder = await mkdtemp(path.join(tmpdir(), 'assay-agents-'))
   const { server } = options
-  const database = server === undefined ? await temporaryDatabase() : await databaseOn(server)
+  const database = server === undefined ? await temporaryDatabase() : await newDatabase(server)
   const pool = openPool(database.url)
   const nodeSettings = {
     DATABASE_URL: database.url,

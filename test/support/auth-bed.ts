@@ -1,8 +1,6 @@
 import { type Request, Router } from 'express'
 import { Registry } from 'prom-client'
-import { migrations } from '../../migrations/index.ts'
 import { type Database, openDatabase } from '../../src/adapters/postgres/database.ts'
-import { migrate } from '../../src/adapters/postgres/migrate.ts'
 import { nodeApp } from '../../src/http/app.ts'
 import {
   type Authentication,
@@ -45,7 +43,6 @@ export async function authBed(): Promise<AuthBed> {
   const temporary = await temporaryDatabase()
   const connect = () => openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
   const database = await connect()
-  await migrate(database, migrations)
   const identity = party('a node that knows its callers')
   const opened = new Set<AuthApp>()
   return {

@@ -3,8 +3,13 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
+import { migrations } from '../../migrations/index.ts'
+import { openDatabase } from '../../src/adapters/postgres/database.ts'
 import { findPostmaster, isAlive } from '../../src/adapters/postgres/embedded/postmaster.ts'
-import { type EmbeddedServer, startEmbeddedServer } from '../../src/adapters/postgres/embedded-server.ts'
+import { startEmbeddedServer } from '../../src/adapters/postgres/embedded-server.ts'
+import { migrate } from '../../src/adapters/postgres/migrate.ts'
+import type { SharedServer } from './database.ts'
+import { newDatabase, type TemporaryDatabase } from './new-database.ts'
 import { silentLog } from './silent-log.ts'
 
 declare module 'vitest' {
@@ -16,22 +21,18 @@ declare module 'vitest' {
 
 /**
  * One PostgreSQL for a whole run of vitest: this process starts it when the first test file asks (by connecting to
- * a port; the answer is its address), and never where none does. With ASSAY_TEST_DATABASE_URL it is one of yours,
- * in which the tests make databases of their own.
+ * a port; the answer is its address, and a database to copy, so that migrations run once), and never where none does.
+ * With ASSAY_TEST_DATABASE_URL it is one of yours, in which the tests make databases of their own.
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  let server: Promise<EmbeddedServer> | undefined
-  const given = process.env['ASSAY_TEST_DATABASE_URL']
-  const url = async () => {
-    if (given !== undefined) return given
-    server ??= start()
-    return (await server).url
-  }
+  let server: Promise<TestServer> | undefined
   const door = createServer(socket => {
     socket.on('error', () => socket.destroy())
-    url().then(
-      answer => socket.end(answer),
-      error => socket.end(`error: ${error}`),
+    server ??= start(process.env['ASSAY_TEST_DATABASE_URL'])
+    const answer = (said: SharedServer | { error: string }) => socket.end(JSON.stringify(said))
+    server.then(
+      ({ shared }) => answer(shared),
+      error => answer({ error: String(error) }),
     )
   })
   await new Promise<void>(resolve => door.listen(0, '127.0.0.1', resolve))
@@ -41,10 +42,42 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 
   return async () => {
     door.close()
-    if (server === undefined) return
-    await (await server).stop({ evenIfInUse: true })
-    rmSync(ownFolder(), { recursive: true, force: true })
+    await (await server)?.stop()
   }
+}
+
+type TestServer = { readonly shared: SharedServer; stop(): Promise<void> }
+
+async function start(given: string | undefined): Promise<TestServer> {
+  if (given !== undefined) {
+    const database = await migratedOn(given)
+    return { shared: { url: given, migrated: nameOf(database) }, stop: database.drop }
+  }
+  removeLeftovers()
+  const server = await startEmbeddedServer({
+    dataDir: ownFolder(),
+    log: silentLog,
+    settings: carelessSettings,
+  })
+  return {
+    shared: { url: server.url, migrated: nameOf(await migratedOn(server.url)) },
+    async stop() {
+      await server.stop({ evenIfInUse: true })
+      rmSync(ownFolder(), { recursive: true, force: true })
+    },
+  }
+}
+
+async function migratedOn(server: string): Promise<TemporaryDatabase> {
+  const temporary = await newDatabase(server)
+  const database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
+  await migrate(database, migrations)
+  await database.close()
+  return temporary
+}
+
+function nameOf({ url }: TemporaryDatabase): string {
+  return new URL(url).pathname.slice(1)
 }
 
 const folderPrefix = 'assay-test-database-'
@@ -55,11 +88,6 @@ const carelessSettings = {
   synchronous_commit: 'off',
   full_page_writes: 'off',
   max_connections: '200',
-}
-
-function start(): Promise<EmbeddedServer> {
-  removeLeftovers()
-  return startEmbeddedServer({ dataDir: ownFolder(), log: silentLog, settings: carelessSettings })
 }
 
 function ownFolder(): string {

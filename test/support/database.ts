@@ -1,41 +1,40 @@
-import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
-import pg from 'pg'
 import { inject } from 'vitest'
+import * as z from 'zod'
+import { newDatabase, run, type TemporaryDatabase } from './new-database.ts'
 
-export type TemporaryDatabase = {
-  readonly url: string
-  /** Also under whatever is still connected. */
-  drop(): Promise<void>
-}
-
-/** An empty database of the caller's own, on the server that all test files of a run share. */
+/** A database of the caller's own as a node has it, every migration applied, on the server that all test files share. */
 export async function temporaryDatabase(): Promise<TemporaryDatabase> {
-  return databaseOn(await sharedServer())
+  const { url, migrated } = await sharedServer()
+  const database = await newDatabase(url, migrated)
+  await run(database.url, drawnAtMigration)
+  return database
 }
 
-/** The same on a server of the caller's choice; `url` is of any database there whose user may create others. */
-export async function databaseOn(server: string): Promise<TemporaryDatabase> {
-  const name = `t_${randomBytes(8).toString('hex')}`
-  await run(server, `create database ${name} template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'`)
-  const url = new URL(server)
-  url.pathname = `/${name}`
-  return { url: url.href, drop: () => run(server, `drop database if exists ${name} with (force)`) }
+/** The same without anything in it. */
+export async function emptyDatabase(): Promise<TemporaryDatabase> {
+  return newDatabase((await sharedServer()).url)
 }
 
-async function sharedServer(): Promise<string> {
-  const answer = await text(connect(inject('databaseServerPort'), '127.0.0.1'))
-  if (!answer.startsWith('postgres')) throw new Error(`There is no database server for tests: ${answer}`)
+/** What migrations draw by lot, so that no two databases have the same: a copy draws again. */
+const drawnAtMigration = `
+  update uhrp_store set id = replace(gen_random_uuid()::text, '-', '');
+  update sync_feed set name = gen_random_uuid()`
+
+export type SharedServer = {
+  readonly url: string
+  /** The name of a database there, to be copied. */
+  readonly migrated: string
+}
+
+async function sharedServer(): Promise<SharedServer> {
+  const answer = answers.parse(JSON.parse(await text(connect(inject('databaseServerPort'), '127.0.0.1'))))
+  if ('error' in answer) throw new Error(`There is no database server for tests: ${answer.error}`)
   return answer
 }
 
-async function run(server: string, sql: string): Promise<void> {
-  const client = new pg.Client(server)
-  await client.connect()
-  try {
-    await client.query(sql)
-  } finally {
-    await client.end()
-  }
-}
+const answers = z.union([
+  z.object({ url: z.string(), migrated: z.string() }),
+  z.object({ error: z.string() }),
+])

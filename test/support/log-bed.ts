@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { migrations } from '../../migrations/index.ts'
 import { type EventLog, type EventLogLimits, openEventLog } from '../../src/adapters/log/event-log.ts'
 import { beginAs } from '../../src/adapters/log/log-role.ts'
 import { type Database, openDatabase } from '../../src/adapters/postgres/database.ts'
-import { migrate } from '../../src/adapters/postgres/migrate.ts'
 import { bytea } from '../../src/adapters/postgres/sql.ts'
 import type { Json } from '../../src/core/canonical-json.ts'
 import { canonicalJson } from '../../src/core/canonical-json.ts'
@@ -39,7 +37,6 @@ export const LOG_KEY = `02${'11'.repeat(32)}`
 export async function openLogBed(limits: Partial<EventLogLimits> = {}): Promise<LogBed> {
   const temporary = await temporaryDatabase()
   const database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'log-bed' })
-  await migrate(database, migrations)
   const { pool } = database
   const clock = { ms: 1_800_000_000_000 }
   const streams = new Map<string, Stream>()

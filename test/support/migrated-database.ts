@@ -1,6 +1,4 @@
-import { migrations } from '../../migrations/index.ts'
 import { type Database, openDatabase } from '../../src/adapters/postgres/database.ts'
-import { migrate } from '../../src/adapters/postgres/migrate.ts'
 import { temporaryDatabase } from './database.ts'
 import { silentLog } from './silent-log.ts'
 
@@ -8,7 +6,6 @@ import { silentLog } from './silent-log.ts'
 export async function migratedDatabase(): Promise<Database> {
   const temporary = await temporaryDatabase()
   const database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
-  await migrate(database, migrations)
   return {
     ...database,
     async close() {

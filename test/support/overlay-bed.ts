@@ -1,10 +1,8 @@
-import { migrations } from '../../migrations/index.ts'
 import { spendHolds } from '../../src/adapters/bsv/judge-spend.ts'
 import { type LocalChain, openLocalChain } from '../../src/adapters/chain/local-chain.ts'
 import { type Overlay, type OverlayDeps, openOverlay } from '../../src/adapters/overlay/overlay.ts'
 import type { Submission } from '../../src/adapters/overlay/submission.ts'
 import { type Database, openDatabase } from '../../src/adapters/postgres/database.ts'
-import { migrate } from '../../src/adapters/postgres/migrate.ts'
 import { type Beef, type BeefTransaction, readBeef, writeBeef } from '../../src/contract/beef.ts'
 import { baseTopics } from '../../src/contract/names.ts'
 import { p2pkhLock } from '../../src/contract/script.ts'
@@ -109,7 +107,6 @@ export async function overlayBed(
 async function ownDatabase(): Promise<{ database: Database; remove(): Promise<void> }> {
   const temporary = await temporaryDatabase()
   const database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
-  await migrate(database, migrations)
   return {
     database,
     async remove() {

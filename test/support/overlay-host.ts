@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import express from 'express'
-import { migrations } from '../../migrations/index.ts'
 import type { Chain } from '../../src/adapters/chain/chain.ts'
 import { type HostsOf, openPeers, type Peers } from '../../src/adapters/discovery/peers.ts'
 import { readSyncPage } from '../../src/adapters/discovery/sync-feed.ts'
@@ -13,7 +12,6 @@ import { openOutgoing } from '../../src/adapters/outgoing/outgoing.ts'
 import { type Overlay, openOverlay } from '../../src/adapters/overlay/overlay.ts'
 import { postToPeer } from '../../src/adapters/overlay/post-to-peer.ts'
 import { type Database, openDatabase } from '../../src/adapters/postgres/database.ts'
-import { migrate } from '../../src/adapters/postgres/migrate.ts'
 import type { Network } from '../../src/core/network.ts'
 import { overlayRoutes } from '../../src/http/overlay-routes.ts'
 import { syncRoutes } from '../../src/http/sync-routes.ts'
@@ -47,7 +45,6 @@ export async function overlayHost(options: {
   const { identityKey = '02'.padEnd(66, '0') } = options
   const temporary = await temporaryDatabase()
   const database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test host' })
-  await migrate(database, migrations)
   const { pool } = database
   const hosted = hostedTopics(database)
   const topics = Object.keys(hosted.managers)

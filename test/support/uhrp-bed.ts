@@ -2,9 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { migrations } from '../../migrations/index.ts'
 import { type Database, openDatabase } from '../../src/adapters/postgres/database.ts'
-import { migrate } from '../../src/adapters/postgres/migrate.ts'
 import {
   type ContentStore,
   type ContentStoreBounds,
@@ -39,7 +37,6 @@ export async function uhrpBed(bounds: Partial<ContentStoreBounds> = {}): Promise
   const directory = await mkdtemp(path.join(os.tmpdir(), 'assay-uhrp-'))
   const temporary = await temporaryDatabase()
   const database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
-  await migrate(database, migrations)
   let passedMs = 0
   const now = () => Date.now() + passedMs
   const troubles: string[] = []

@@ -1,7 +1,8 @@
 import knex from 'knex'
 import type pg from 'pg'
 import { localChain } from '../../../migrations/002-local-chain.ts'
-import { type TemporaryDatabase, temporaryDatabase } from '../../support/database.ts'
+import { emptyDatabase } from '../../support/database.ts'
+import type { TemporaryDatabase } from '../../support/new-database.ts'
 import { openPool } from './open-pool.ts'
 
 /** Databases with the chain's tables, for one file of tests. */
@@ -16,7 +17,7 @@ export function chainDatabases(): ChainDatabases {
   const made: { database: TemporaryDatabase; pool: pg.Pool }[] = []
   return {
     async database() {
-      const database = await temporaryDatabase()
+      const database = await emptyDatabase()
       const migrating = knex({ client: 'pg', connection: database.url })
       await localChain.up(migrating)
       await migrating.destroy()

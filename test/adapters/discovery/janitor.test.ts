@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { migrations } from '../../../migrations/index.ts'
 import { checkHosts } from '../../../src/adapters/discovery/janitor.ts'
 import {
   HOST_FAILURES_MAX,
@@ -7,10 +6,10 @@ import {
 } from '../../../src/adapters/indexes/host-adverts-index.ts'
 import { openOutgoing } from '../../../src/adapters/outgoing/outgoing.ts'
 import { type Database, openDatabase } from '../../../src/adapters/postgres/database.ts'
-import { migrate } from '../../../src/adapters/postgres/migrate.ts'
 import type { Network } from '../../../src/core/network.ts'
 import { sha256Hex } from '../../../src/core/sha256.node.ts'
-import { type TemporaryDatabase, temporaryDatabase } from '../../support/database.ts'
+import { temporaryDatabase } from '../../support/database.ts'
+import type { TemporaryDatabase } from '../../support/new-database.ts'
 import { party } from '../../support/pipeline.ts'
 import { silentLog } from '../../support/silent-log.ts'
 import { type SmallServer, smallServer } from '../../support/small-server.ts'
@@ -27,7 +26,6 @@ beforeEach(async () => {
   status = 200
   temporary = await temporaryDatabase()
   database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
-  await migrate(database, migrations)
   host = await smallServer(({ url }) => {
     asked.push(url)
     return { status, body: '{}' }

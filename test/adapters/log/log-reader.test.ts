@@ -1,11 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { migrations } from '../../../migrations/index.ts'
 import { forgetLines } from '../../../src/adapters/log/forget-lines.ts'
 import { openKeptLines } from '../../../src/adapters/log/kept-lines.ts'
 import { logCopyIn, packetIdIn } from '../../../src/adapters/log/log-copy.ts'
 import { envelopeAt, openLogReader } from '../../../src/adapters/log/log-reader.ts'
 import { type Database, openDatabase } from '../../../src/adapters/postgres/database.ts'
-import { migrate } from '../../../src/adapters/postgres/migrate.ts'
 import type { Json } from '../../../src/core/canonical-json.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { paceBounds } from '../../../src/packets/pace.ts'
@@ -90,7 +88,6 @@ describe('the log', () => {
     await fill()
     const temporary = await temporaryDatabase()
     const copy = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'copy' })
-    await migrate(copy, migrations)
     await copyLog(bed.database, copy)
     const again: string[] = []
     for await (const { packet } of resealLog(logCopyIn(copy.pool))) again.push(orThrow(packet).packetId)

@@ -13,8 +13,8 @@ import {
 } from '../../../src/adapters/postgres/database.ts'
 import { type EmbeddedServer, startEmbeddedServer } from '../../../src/adapters/postgres/embedded-server.ts'
 import { inTransaction } from '../../../src/adapters/postgres/sql.ts'
-import { databaseOn } from '../../support/database.ts'
 import { movableAddress } from '../../support/movable-address.ts'
+import { newDatabase } from '../../support/new-database.ts'
 import { silentLog } from '../../support/silent-log.ts'
 import { describeOnEveryServer } from './every-server.ts'
 
@@ -255,7 +255,7 @@ describe('a database that cannot be opened', () => {
   })
 
   test('because the password is wrong, missing, or the user unknown, names the user', async () => {
-    const { url, drop } = await databaseOn(server.url)
+    const { url, drop } = await newDatabase(server.url)
     const { host, pathname } = new URL(url)
     for (const user of ['assay', 'kim'])
       expect(await whyNot(`postgres://${user}:${secret}@${host}${pathname}`)).toBe(
@@ -268,7 +268,7 @@ describe('a database that cannot be opened', () => {
   })
 
   test('because it does not exist, names it', async () => {
-    const { url, drop } = await databaseOn(server.url)
+    const { url, drop } = await newDatabase(server.url)
     await drop()
     const { host, pathname } = new URL(url)
     const name = pathname.slice(1)
@@ -288,7 +288,7 @@ describe('a database that cannot be opened', () => {
   })
 
   test('because TLS is asked for and not spoken, says which of the two to change', async () => {
-    const { url, drop } = await databaseOn(server.url)
+    const { url, drop } = await newDatabase(server.url)
     const asking = new URL(url)
     asking.searchParams.set('sslmode', 'verify-full')
     expect(await whyNot(asking.href)).toMatch(/does not speak TLS, which DATABASE_URL asks for/)
@@ -296,7 +296,7 @@ describe('a database that cannot be opened', () => {
   })
 
   test('because the server is older than version 14, names both versions', async () => {
-    const { url, drop } = await databaseOn(server.url)
+    const { url, drop } = await newDatabase(server.url)
     const { port } = new URL(url)
     const older = new URL(url)
     older.port = String(await listen(answeringAsVersion13(Number(port))))

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe } from 'vitest'
 import { type EmbeddedServer, startEmbeddedServer } from '../../../src/adapters/postgres/embedded-server.ts'
-import { databaseOn, type TemporaryDatabase, temporaryDatabase } from '../../support/database.ts'
+import { emptyDatabase } from '../../support/database.ts'
+import { newDatabase, type TemporaryDatabase } from '../../support/new-database.ts'
 import { describeWith } from '../../support/real-component.ts'
 import { silentLog } from '../../support/silent-log.ts'
 import { debianPostgres } from './debian-postgres.ts'
@@ -17,7 +18,7 @@ type Given = {
 
 /** The same tests on the PostgreSQL that npm brings and on one that this machine has. */
 export function describeOnEveryServer(title: string, body: (given: Given) => void): void {
-  describe(title, () => body(given(temporaryDatabase)))
+  describe(title, () => body(given(emptyDatabase)))
   describeWith(debianPostgres, `${title}, on this machine's own PostgreSQL`, () => {
     let dataDir: string
     let server: EmbeddedServer
@@ -30,7 +31,7 @@ export function describeOnEveryServer(title: string, body: (given: Given) => voi
       await server.stop({ evenIfInUse: true })
       rmSync(dataDir, { recursive: true, force: true })
     }, 60_000)
-    body(given(() => databaseOn(server.url)))
+    body(given(() => newDatabase(server.url)))
   })
 }
 

@@ -1,6 +1,4 @@
-import { migrations } from '../../../migrations/index.ts'
 import { type Database, openDatabase } from '../../../src/adapters/postgres/database.ts'
-import { migrate } from '../../../src/adapters/postgres/migrate.ts'
 import type { ChangeDeps } from '../../../src/adapters/registry/changing.ts'
 import { openRegistry, type RegistryDeps } from '../../../src/adapters/registry/open-registry.ts'
 import { putSource } from '../../../src/adapters/registry/put-source.ts'
@@ -30,7 +28,6 @@ export type RegistryBed = {
 export async function registryBed(): Promise<RegistryBed> {
   const temporary = await temporaryDatabase()
   const database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
-  await migrate(database, migrations)
   const clock = { nowMs: 1_800_000_000_000 }
   const now = () => clock.nowMs
   const changes: ChangeDeps = { pool: database.pool, masterKey, now, defaults: {} }

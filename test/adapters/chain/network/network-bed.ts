@@ -1,4 +1,3 @@
-import { migrations } from '../../../../migrations/index.ts'
 import { openArc } from '../../../../src/adapters/chain/network/arc-client.ts'
 import { openHeadersService } from '../../../../src/adapters/chain/network/headers-service.ts'
 import {
@@ -7,7 +6,6 @@ import {
   openNetworkChain,
 } from '../../../../src/adapters/chain/network/network-chain.ts'
 import { type Database, openDatabase } from '../../../../src/adapters/postgres/database.ts'
-import { migrate } from '../../../../src/adapters/postgres/migrate.ts'
 import type { Transaction } from '../../../../src/contract/transaction.ts'
 import { type ArcServer, arcServer } from '../../../support/arc-server.ts'
 import { temporaryDatabase } from '../../../support/database.ts'
@@ -35,7 +33,6 @@ export type SharedDatabase = { readonly database: Database; drop(): Promise<void
 export async function sharedDatabase(): Promise<SharedDatabase> {
   const temporary = await temporaryDatabase()
   const database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
-  await migrate(database, migrations)
   return {
     database,
     async drop() {

@@ -1,7 +1,8 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openTellNodes, RECEIVED_CHANNEL } from '../../../../src/adapters/reading/live/tell-nodes.ts'
-import { type TemporaryDatabase, temporaryDatabase } from '../../../support/database.ts'
+import { emptyDatabase } from '../../../support/database.ts'
+import type { TemporaryDatabase } from '../../../support/new-database.ts'
 import { until } from '../../../support/until.ts'
 
 describe('what is appended', () => {
@@ -10,7 +11,7 @@ describe('what is appended', () => {
   let heard: string[]
   let listener: pg.Client
   beforeAll(async () => {
-    database = await temporaryDatabase()
+    database = await emptyDatabase()
     pool = new pg.Pool({ connectionString: database.url, max: 1 })
     listener = new pg.Client({ connectionString: database.url })
     await listener.connect()
