@@ -18,6 +18,13 @@ export type UnsealedHead = {
   readonly policyDigest: string | null
 }
 
+export type Circumstances = {
+  readonly latenessMs: number
+  readonly window: WindowReach | undefined
+  /** Agents have an earlier packet of the partition, and are not at the last stage of their work on it. */
+  readonly isBehind: boolean
+}
+
 export type SealBecause = 'time' | 'size' | 'watermark' | 'window'
 
 export type SealDecision =
@@ -28,11 +35,12 @@ export type SealDecision =
 
 /**
  * Whether a packet ends here and now. What waits is sealed once it is large, once it is old, and, while a node has
- * time, as soon as nothing follows it, or as soon as it closes a window that somebody waits for.
+ * time, as soon as nothing follows it, or as soon as it closes a window that somebody waits for. Behind a packet that
+ * agents work on it waits until they are nearly done: it could not go on before, and rounds cost by the packet.
  */
 export function decideSeal(
   head: UnsealedHead,
-  { latenessMs, window }: { readonly latenessMs: number; readonly window: WindowReach | undefined },
+  { latenessMs, window, isBehind }: Circumstances,
   pace: Pace,
   nowMs: number,
 ): SealDecision {
@@ -42,23 +50,20 @@ export function decideSeal(
 
   if (head.nextSeq - head.sealedSeq >= pace.eventsMax || head.unsealedBytes >= pace.bytesMax)
     return seal('size')
-  const dueMs = Math.min(...dueTimes(head, head.unsealedSinceMs, pace))
+  const patienceMs = isBehind ? pace.behindMs : pace.lingerMs
+  const oldMs = head.unsealedSinceMs + patienceMs
   // A clock was set back, or another node's is ahead: nobody can tell how old it is, and it must not wait for that clock.
-  const isFromAhead = head.unsealedSinceMs > nowMs + pace.lingerMs
-  if (nowMs >= dueMs || isFromAhead) return seal('time')
+  const isFromAhead = head.unsealedSinceMs > nowMs + patienceMs
+  if (nowMs >= oldMs || isFromAhead) return seal('time')
+  if (isBehind) return { kind: 'wait', untilMs: oldMs }
+  const { lastAppendedMs, unsealedSinceMs } = head
+  const aloneMs = (lastAppendedMs ?? unsealedSinceMs) + (pace.aloneMs ?? Number.POSITIVE_INFINITY)
+  const dueMs = Math.min(oldMs, aloneMs)
+  if (nowMs >= dueMs) return seal('time')
   if (pace.watermarkAfterMs === undefined || window === undefined) return { kind: 'wait', untilMs: dueMs }
   if (!closesWindow(window, head.watermarkMs, watermarkMs)) return { kind: 'wait', untilMs: dueMs }
   const ripeMs = head.unsealedSinceMs + pace.watermarkAfterMs
   return nowMs >= ripeMs ? seal('watermark') : { kind: 'wait', untilMs: Math.min(dueMs, ripeMs) }
-}
-
-function dueTimes(
-  { lastAppendedMs }: UnsealedHead,
-  unsealedSinceMs: number,
-  { lingerMs, aloneMs }: Pace,
-): number[] {
-  const oldMs = unsealedSinceMs + lingerMs
-  return aloneMs === undefined ? [oldMs] : [oldMs, (lastAppendedMs ?? unsealedSinceMs) + aloneMs]
 }
 
 /** Windows end at multiples of their length, and close when the watermark is so far beyond that. */

@@ -1,7 +1,7 @@
 import { decideSeal, type UnsealedHead } from './decide-seal.ts'
 import { decideWindow, type IdleHead } from './decide-window.ts'
 import type { Pace } from './pace.ts'
-import type { Lease, SealedStream, SealingLog, SealWish } from './ports.ts'
+import type { Lease, OpenHead, SealedStream, SealingLog, SealWish } from './ports.ts'
 
 /** A partition that something can be done for now. */
 export type Work = {
@@ -19,18 +19,14 @@ export type FindWorkDeps = {
 }
 
 /** Packets that can end now, and when the next of the others can. */
-export async function findOpen(
-  heads: readonly UnsealedHead[],
-  pace: Pace,
-  deps: FindWorkDeps,
-): Promise<Found> {
+export async function findOpen(heads: readonly OpenHead[], pace: Pace, deps: FindWorkDeps): Promise<Found> {
   const due: Work[] = []
   let nextMs = Number.POSITIVE_INFINITY
   for (const head of heads) {
     const stream = await deps.streamOf(head.streamId)
     const window = await windowOf(head, stream)
     const decide = (seen: UnsealedHead) =>
-      decideSeal(seen, { latenessMs: stream.latenessMs, window }, pace, deps.now())
+      decideSeal(seen, { latenessMs: stream.latenessMs, window, isBehind: head.isBehind }, pace, deps.now())
     const decision = decide(head)
     if (decision.kind === 'wait') nextMs = Math.min(nextMs, decision.untilMs)
     if (decision.kind !== 'seal') continue

@@ -5,6 +5,8 @@ export type Pace = {
   readonly mode: PublishMode
   /** So old the first event of a packet gets. */
   readonly lingerMs: number
+  /** The same while agents work on an earlier packet of its partition, so that it could not go on before anyhow. */
+  readonly behindMs: number
   /** So long nothing has to follow an event for its packet to end; undefined where there is no time for small ones. */
   readonly aloneMs: number | undefined
   /** So old it has to be to end because a window closes; undefined where windows wait for the packet's end. */
@@ -17,7 +19,7 @@ export type PaceBounds = {
   readonly mode: PublishMode
   readonly bufferMs: number
   readonly batchMs: number
-  /** Sealing follows the load until packets are this many times as old as they are meant to be. */
+  /** Sealing follows the load, and the rounds, until packets are this many times as old as they are meant to be. */
   readonly stretchMax: number
   /** With so few events behind, and so few partitions that have any, a node is idle; with so many, it is busy. */
   readonly idle: Load
@@ -60,19 +62,23 @@ const ALONE_FRACTION = 5
 
 /** `before`: the mode so far. Between its two bounds it stays what it was, so that it does not flicker. */
 export function paceOf(load: Load, before: PublishMode, bounds: PaceBounds): Pace {
-  if (modeOf(load, before, bounds) === 'batch')
+  if (modeOf(load, before, bounds) === 'batch') {
+    const lingerMs = Math.max(bounds.batchMs, bounds.bufferMs)
     return {
       mode: 'batch',
-      lingerMs: Math.max(bounds.batchMs, bounds.bufferMs),
+      lingerMs,
+      behindMs: lingerMs,
       aloneMs: undefined,
       watermarkAfterMs: undefined,
       ...bounds.batch,
     }
+  }
   const busyness = busynessOf(load, bounds)
   const lingerMs = Math.round(bounds.bufferMs * (1 + busyness * (bounds.stretchMax - 1)))
   return {
     mode: 'live',
     lingerMs,
+    behindMs: bounds.bufferMs * bounds.stretchMax,
     aloneMs: busyness === 0 ? Math.ceil(bounds.bufferMs / ALONE_FRACTION) : undefined,
     watermarkAfterMs: Math.ceil(lingerMs / 2),
     ...bounds.live,

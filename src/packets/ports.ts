@@ -2,7 +2,7 @@ import type { Audience } from '../core/audience.ts'
 import type { PartitionRecord, SealMark, Segment } from '../core/log/entries.ts'
 import type { SealedPacket } from '../core/log/packet.ts'
 import type { PacketHeader } from '../core/log/packet-header.ts'
-import type { SealBecause, UnsealedHead } from './decide-seal.ts'
+import type { Circumstances, SealBecause, UnsealedHead } from './decide-seal.ts'
 import type { IdleHead } from './decide-window.ts'
 import type { SequenceSeen } from './source-sequences.ts'
 import type { WindowReach } from './window-reach.ts'
@@ -10,11 +10,13 @@ import type { WindowReach } from './window-reach.ts'
 /** Leave to seal a partition. Whoever takes it next gets a greater token, and nothing is written under an older one. */
 export type Lease = { readonly partitionId: number; readonly token: number }
 
+export type OpenHead = UnsealedHead & Pick<Circumstances, 'isBehind'>
+
 /** What sealing asks of the log. */
 export type SealingLog = {
   /** Partitions with events in no packet that nobody else is sealing, those that wait longest first; and how much there is in all. */
   readUnsealed(): Promise<{
-    readonly heads: readonly UnsealedHead[]
+    readonly heads: readonly OpenHead[]
     readonly events: number
     readonly partitions: number
   }>

@@ -7,7 +7,7 @@ import { type Pace, paceBounds, paceOf } from '../../src/packets/pace.ts'
 const idle = paceOf({ events: 0, partitions: 1 }, 'live', paceBounds)
 const busy = paceOf(paceBounds.busy, 'live', paceBounds)
 const batch = paceOf({ events: paceBounds.batchFromEvents, partitions: 1 }, 'live', paceBounds)
-const plain = { latenessMs: 2_000, window: undefined }
+const plain = { latenessMs: 2_000, window: undefined, isBehind: false }
 
 const head = (change: Partial<UnsealedHead> = {}): UnsealedHead => ({
   ...{ partitionId: 1, streamId: 'readings', policyDigest: null },
@@ -46,6 +46,22 @@ describe('where a packet ends', () => {
     expect(decideSeal(head(), plain, busy, 12_999)).toEqual({ kind: 'wait', untilMs: 13_000 })
   })
 
+  test('is later behind a packet that agents work on, and soon after that, but not beyond its size or its time', () => {
+    const behind = { ...plain, isBehind: true }
+    const longAlone = head({ lastAppendedMs: 10_100 })
+    expect(decideSeal(longAlone, behind, idle, 12_999)).toEqual({ kind: 'wait', untilMs: 13_000 })
+    expect(decideSeal(longAlone, plain, idle, 12_999)).toMatchObject({ kind: 'seal', because: 'time' })
+    expect(decideSeal(longAlone, behind, idle, 13_000)).toMatchObject({ kind: 'seal', because: 'time' })
+    expect(decideSeal(head({ nextSeq: 8_000 }), behind, idle, 10_000)).toMatchObject({ because: 'size' })
+    const window = { windowMs: 1_000, latenessMs: 0 }
+    const across = head({ watermarkMs: 8_000, eventMsMax: 9_000 })
+    expect(decideSeal(across, { ...behind, latenessMs: 0, window }, idle, 10_700)).toMatchObject({
+      kind: 'wait',
+    })
+    expect(decideSeal(head(), behind, batch, 19_999)).toEqual({ kind: 'wait', untilMs: 20_000 })
+    expect(decideSeal(head(), behind, idle, 6_999)).toMatchObject({ kind: 'seal' })
+  })
+
   test('is at its size, however young it is', () => {
     const seal = { kind: 'seal', because: 'size' }
     expect(decideSeal(head({ nextSeq: 8_000 }), plain, idle, 10_000)).toMatchObject(seal)
@@ -55,7 +71,7 @@ describe('where a packet ends', () => {
   })
 
   test('is where the watermark closes a window, once the packet is worth it', () => {
-    const fused = { latenessMs: 0, window: { windowMs: 1_000, latenessMs: 0 } }
+    const fused = { ...plain, latenessMs: 0, window: { windowMs: 1_000, latenessMs: 0 } }
     const inside = head({ lastAppendedMs: 10_300, watermarkMs: 8_000, eventMsMax: 8_999 })
     expect(decideSeal(inside, fused, idle, 10_400)).toEqual({ kind: 'wait', untilMs: 10_450 })
     const across = { ...inside, eventMsMax: 9_000 }

@@ -1,5 +1,6 @@
 import type { UnsealedHead } from '../../packets/decide-seal.ts'
 import type { IdleHead } from '../../packets/decide-window.ts'
+import type { OpenHead } from '../../packets/ports.ts'
 import type { WindowReach } from '../../packets/window-reach.ts'
 import { byteas, type Queryable } from '../postgres/sql.ts'
 import { serverMs } from './leases.ts'
@@ -11,10 +12,11 @@ const PARTITIONS_AT_ONCE = 512
 export async function readUnsealed(
   db: Queryable,
   sealer: string,
-): Promise<{ heads: UnsealedHead[]; events: number; partitions: number }> {
-  const { rows } = await db.query<UnsealedHead & { events: number; partitions: number; free: boolean }>({
+): Promise<{ heads: OpenHead[]; events: number; partitions: number }> {
+  const { rows } = await db.query<OpenHead & { events: number; partitions: number; free: boolean }>({
     name: 'read-unsealed',
-    text: `select ${columns}, (sealer is null or sealer = $1 or sealer_until_ms <= ${serverMs}) as free,
+    text: `select ${columns}, head.partition_id in (${workedOn}) as "isBehind",
+        (sealer is null or sealer = $1 or sealer_until_ms <= ${serverMs}) as free,
         (sum(next_seq - sealed_seq) over ())::bigint as events, count(*) over () as partitions
       from partition_heads as head join partitions as opened on opened.id = head.partition_id
       where unsealed_since_ms is not null
@@ -28,6 +30,11 @@ export async function readUnsealed(
     partitions: first?.partitions ?? 0,
   }
 }
+
+// Rounds that are over are many, those at work few.
+const workedOn = `select standing.partition_id from rounds as round join round_jobs as job on job.txid = round.job_tx
+  join packet_standings as standing on standing.round_id = round.round_id
+  where round.state <> 'over' and job.stage <> 'certify'`
 
 /**
  * Partitions whose events are all sealed while windows of theirs may be open. How long a partition has been idle is

@@ -8,7 +8,7 @@ export const packetsSettings = {
   EVENT_BUFFER_MS: setting(
     wholeNumber(10, 60_000),
     '750',
-    'how long events wait for others before they become a packet; an event that comes alone waits less, and all of them longer under load',
+    'how long events wait for others before they become a packet; an event that comes alone waits less, and all of them longer under load, and, up to four times as long, while agents work on an earlier packet of theirs',
   ),
   PUBLISH_MODE: setting(
     z.enum(publishModes, `neither ${publishModes.join(' nor ')}`),

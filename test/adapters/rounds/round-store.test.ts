@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { readUnsealed } from '../../../src/adapters/log/unsealed.ts'
 import { bytea } from '../../../src/adapters/postgres/sql.ts'
 import { writeTerms } from '../../../src/adapters/rounds/conduct.ts'
 import { explainPacket } from '../../../src/adapters/rounds/read-jobs.ts'
@@ -66,6 +67,28 @@ describe('a round', () => {
       { state: 'completed', conduct: 'agreed' },
     ])
     expect(await store.take(10)).toEqual([])
+  })
+})
+
+describe('sealing', () => {
+  test('is told of partitions that rounds work on, until their last stage', async () => {
+    await bed.query(`insert into partition_heads (partition_id, next_packet, next_seq, unsealed_since_ms)
+      select partition_id, max(packet_no) + 1, max(first_seq + count) + 1, 1 from packets group by partition_id
+      on conflict (partition_id) do update set unsealed_since_ms = 1`)
+    const behind = async () => {
+      const { heads } = await readUnsealed(bed.fuelBed.bed.database.pool, 'a sealer')
+      return heads.map(({ isBehind }) => isBehind)
+    }
+    expect(await behind()).toEqual([false])
+    let round = await openOne()
+    for (const _ of ['normalize', 'validate']) {
+      expect(await behind()).toEqual([true])
+      round = await answered(round)
+      const decided = decidedAs('advance', round, bed.decide(round, newsLike(round)))
+      await store.advance(round.lease, decided, bed.next(round, decided.decision))
+      round = await takenOver(round)
+    }
+    expect(await behind()).toEqual([false])
   })
 })
 
