@@ -4,6 +4,7 @@ import {
   list,
   listeningPort,
   MAX_BYTES,
+  reachableUrl,
   wholeNumber,
   yesOrNo,
 } from '../../src/runtime/settings/kinds.ts'
@@ -18,7 +19,7 @@ const settings = {
   AGENT_PORT: setting(listeningPort(), '0', 'where it listens; 0 for any port that is free'),
   AGENT_HOST: setting(z.string().min(1), '127.0.0.1', 'the address that it listens at'),
   AGENT_PUBLIC_URL: optional(
-    httpUrl(),
+    reachableUrl(),
     'where nodes reach it, and what it advertises; without it, where it listens',
   ),
   AGENT_NODES: setting(

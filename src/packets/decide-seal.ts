@@ -50,10 +50,9 @@ export function decideSeal(
 
   if (head.nextSeq - head.sealedSeq >= pace.eventsMax || head.unsealedBytes >= pace.bytesMax)
     return seal('size')
-  const patienceMs = isBehind ? pace.behindMs : pace.lingerMs
-  const oldMs = head.unsealedSinceMs + patienceMs
+  const oldMs = head.unsealedSinceMs + (isBehind ? pace.behindMs : pace.lingerMs)
   // A clock was set back, or another node's is ahead: nobody can tell how old it is, and it must not wait for that clock.
-  const isFromAhead = head.unsealedSinceMs > nowMs + patienceMs
+  const isFromAhead = head.unsealedSinceMs > nowMs + pace.lingerMs
   if (nowMs >= oldMs || isFromAhead) return seal('time')
   if (isBehind) return { kind: 'wait', untilMs: oldMs }
   const { lastAppendedMs, unsealedSinceMs } = head

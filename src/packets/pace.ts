@@ -37,7 +37,7 @@ type PacketSize = { readonly eventsMax: number; readonly bytesMax: number }
 export type Load = {
   /** Accepted and not certified. */
   readonly events: number
-  /** With events that are in no packet. */
+  /** With events that are in no packet, and nothing that they wait for. */
   readonly partitions: number
 }
 

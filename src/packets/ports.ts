@@ -14,7 +14,10 @@ export type OpenHead = UnsealedHead & Pick<Circumstances, 'isBehind'>
 
 /** What sealing asks of the log. */
 export type SealingLog = {
-  /** Partitions with events in no packet that nobody else is sealing, those that wait longest first; and how much there is in all. */
+  /**
+   * Partitions with events in no packet that nobody else is sealing, those that nothing holds up first, and of them those
+   * that wait longest; and how much there is in all, of partitions those that nothing holds up.
+   */
   readUnsealed(): Promise<{
     readonly heads: readonly OpenHead[]
     readonly events: number

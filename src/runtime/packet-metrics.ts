@@ -44,7 +44,7 @@ export function openPacketMetrics(registry: Registry, readings: PacketReadings) 
   )
   reading(
     'assay_unsealed_partitions',
-    'partitions with events that are in no packet yet',
+    'partitions with events that are in no packet yet, without those whose last packet agents work on',
     () => readings.unsealed().partitions,
   )
   for (const { name, help, read } of watermarkGauges)

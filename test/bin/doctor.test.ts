@@ -142,7 +142,7 @@ describe('a check-up', () => {
     env: Readonly<Record<string, string>> = {},
     now = Date.now,
   ): Promise<Map<string, Finding>> {
-    const settings = readSettings({ DATABASE_URL: temporary.url, ASSAY_DATA_DIR: folder, PORT: '1', ...env })
+    const settings = readSettings({ DATABASE_URL: temporary.url, ASSAY_DATA_DIR: folder, PORT: '2', ...env })
     const found = new Map<string, Finding>()
     for await (const finding of checkUp(settings, async () => database, { deep: false, now }))
       found.set(finding.name, finding)
@@ -238,7 +238,7 @@ describe('a check-up', () => {
   })
 
   test('goes on where the database cannot be reached', async () => {
-    const settings = readSettings({ DATABASE_URL: temporary.url, ASSAY_DATA_DIR: folder, PORT: '1' })
+    const settings = readSettings({ DATABASE_URL: temporary.url, ASSAY_DATA_DIR: folder, PORT: '2' })
     const refuse = async () => {
       throw new Error('The database at 10.0.0.7:5432 refuses connections')
     }

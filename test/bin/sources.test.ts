@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { readGivenSources } from '../../src/core/registry/given-sources.ts'
 import { startChild } from '../node/child-node.ts'
-import { temporaryDatabase } from '../support/database.ts'
+import { emptyDatabase } from '../support/database.ts'
 import type { TemporaryDatabase } from '../support/new-database.ts'
 
 /** A dozen processes, one after the other, on a busy machine. */
@@ -14,7 +14,7 @@ const STARTS_MS_MAX = 240_000
 let database: TemporaryDatabase
 let folder: string
 beforeAll(async () => {
-  database = await temporaryDatabase()
+  database = await emptyDatabase()
   folder = mkdtempSync(join(tmpdir(), 'assay-sources-'))
 })
 afterAll(async () => {

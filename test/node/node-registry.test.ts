@@ -22,8 +22,8 @@ async function opened(env: Record<string, string> = {}) {
 const publicNetwork = {
   ASSAY_NETWORK: 'testnet',
   WALLET_KEY: '01'.repeat(32),
-  ARC_URL: 'http://127.0.0.1:1',
-  HEADERS_URL: 'http://127.0.0.1:1',
+  ARC_URL: 'http://127.0.0.1:2',
+  HEADERS_URL: 'http://127.0.0.1:2',
   ASSAY_DATA_DIR: '.assay-never-made',
 }
 

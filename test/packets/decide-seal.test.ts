@@ -59,7 +59,7 @@ describe('where a packet ends', () => {
       kind: 'wait',
     })
     expect(decideSeal(head(), behind, batch, 19_999)).toEqual({ kind: 'wait', untilMs: 20_000 })
-    expect(decideSeal(head(), behind, idle, 6_999)).toMatchObject({ kind: 'seal' })
+    expect(decideSeal(head(), behind, idle, 9_000)).toMatchObject({ kind: 'seal' })
   })
 
   test('is at its size, however young it is', () => {

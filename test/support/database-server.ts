@@ -9,7 +9,7 @@ import { findPostmaster, isAlive } from '../../src/adapters/postgres/embedded/po
 import { startEmbeddedServer } from '../../src/adapters/postgres/embedded-server.ts'
 import { migrate } from '../../src/adapters/postgres/migrate.ts'
 import type { SharedServer } from './database.ts'
-import { newDatabase, type TemporaryDatabase } from './new-database.ts'
+import { newDatabase } from './new-database.ts'
 import { silentLog } from './silent-log.ts'
 
 declare module 'vitest' {
@@ -49,35 +49,33 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 type TestServer = { readonly shared: SharedServer; stop(): Promise<void> }
 
 async function start(given: string | undefined): Promise<TestServer> {
-  if (given !== undefined) {
-    const database = await migratedOn(given)
-    return { shared: { url: given, migrated: nameOf(database) }, stop: database.drop }
-  }
+  if (given !== undefined) return withMigrated(given, async () => undefined)
   removeLeftovers()
   const server = await startEmbeddedServer({
     dataDir: ownFolder(),
     log: silentLog,
     settings: carelessSettings,
   })
-  return {
-    shared: { url: server.url, migrated: nameOf(await migratedOn(server.url)) },
-    async stop() {
-      await server.stop({ evenIfInUse: true })
-      rmSync(ownFolder(), { recursive: true, force: true })
-    },
+  return withMigrated(server.url, async () => {
+    await server.stop({ evenIfInUse: true })
+    rmSync(ownFolder(), { recursive: true, force: true })
+  })
+}
+
+async function withMigrated(url: string, stopServer: () => Promise<void>): Promise<TestServer> {
+  const temporary = await newDatabase(url)
+  const stop = async () => {
+    await temporary.drop()
+    await stopServer()
   }
-}
-
-async function migratedOn(server: string): Promise<TemporaryDatabase> {
-  const temporary = await newDatabase(server)
-  const database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
-  await migrate(database, migrations)
-  await database.close()
-  return temporary
-}
-
-function nameOf({ url }: TemporaryDatabase): string {
-  return new URL(url).pathname.slice(1)
+  try {
+    const database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
+    await migrate(database, migrations).finally(() => database.close())
+    return { shared: { url, migrated: new URL(temporary.url).pathname.slice(1) }, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
 }
 
 const folderPrefix = 'assay-test-database-'

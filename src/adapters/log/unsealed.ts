@@ -15,12 +15,14 @@ export async function readUnsealed(
 ): Promise<{ heads: OpenHead[]; events: number; partitions: number }> {
   const { rows } = await db.query<OpenHead & { events: number; partitions: number; free: boolean }>({
     name: 'read-unsealed',
-    text: `select ${columns}, head.partition_id in (${workedOn}) as "isBehind",
+    text: `select ${columns}, is_behind as "isBehind",
         (sealer is null or sealer = $1 or sealer_until_ms <= ${serverMs}) as free,
-        (sum(next_seq - sealed_seq) over ())::bigint as events, count(*) over () as partitions
+        (sum(next_seq - sealed_seq) over ())::bigint as events,
+        count(*) filter (where not is_behind) over () as partitions
       from partition_heads as head join partitions as opened on opened.id = head.partition_id
+        cross join lateral (select head.partition_id in (${workedOn})) as rounds (is_behind)
       where unsealed_since_ms is not null
-      order by free desc, unsealed_since_ms limit $2`,
+      order by free desc, is_behind, unsealed_since_ms limit $2`,
     values: [sealer, PARTITIONS_AT_ONCE],
   })
   const [first] = rows
@@ -31,10 +33,13 @@ export async function readUnsealed(
   }
 }
 
-// Rounds that are over are many, those at work few.
+// Where planning takes nothing more of a partition for now: what is rebuilt, or made up for behind, holds nothing up.
 const workedOn = `select standing.partition_id from rounds as round join round_jobs as job on job.txid = round.job_tx
   join packet_standings as standing on standing.round_id = round.round_id
-  where round.state <> 'over' and job.stage <> 'certify'`
+  where round.state <> 'over' and job.stage <> 'certify' and standing.status = 'open'
+    and standing.packet_no > coalesce((select last.packet_no from packet_standings as last
+      where last.partition_id = standing.partition_id and last.version_id is not null
+      order by last.packet_no desc limit 1), -1)`
 
 /**
  * Partitions whose events are all sealed while windows of theirs may be open. How long a partition has been idle is

@@ -5,14 +5,23 @@ import { isBlockedPort } from '../addresses/blocked-ports.ts'
 export const MAX_BYTES = 999_999_999_999_999
 
 export function httpUrl() {
-  return z
-    .url({ protocol: /^https?$/, abort: true })
-    .refine(url => !isBlockedPort(Number(new URL(url).port)), `an address at a port that ${NOBODY_REACHES}`)
+  return z.url({ protocol: /^https?$/, abort: true })
+}
+
+/** What we call with `fetch`, or tell others of, who may. */
+export function reachableUrl() {
+  return httpUrl().refine(
+    url => !isBlockedPort(new URL(url).port),
+    `an address at a port that ${NOBODY_REACHES}`,
+  )
 }
 
 /** Where to listen; 0 for any port that is free. */
 export function listeningPort() {
-  return wholeNumber(0, 65_535).refine(port => !isBlockedPort(port), `a port that ${NOBODY_REACHES}`)
+  return wholeNumber(0, 65_535).refine(
+    port => port === 0 || !isBlockedPort(port),
+    `a port that ${NOBODY_REACHES}`,
+  )
 }
 
 const NOBODY_REACHES = 'browsers and fetch refuse to connect to, whoever listens there; take another one'

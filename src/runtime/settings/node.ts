@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { networks } from '../../core/network.ts'
-import { httpUrl, listeningPort, yesOrNo } from './kinds.ts'
+import { listeningPort, reachableUrl, yesOrNo } from './kinds.ts'
 import { optional, secret, setting } from './setting.ts'
 
 /** Where a node listens, what it is called, and on which network it works. */
@@ -22,7 +22,7 @@ export const nodeSettings = {
     'what the keys in the database are sealed with; without it the file master.key in the data folder, made at the first start',
   ),
   ASSAY_PUBLIC_URL: optional(
-    httpUrl(),
+    reachableUrl(),
     'where others reach this node; without it, the local network is told the address that it listens on, and public ones are told nothing',
   ),
   ASSAY_NODE_NAME: setting(z.string().min(1).max(64), 'assay', 'name in health reports'),

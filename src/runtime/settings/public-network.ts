@@ -1,14 +1,17 @@
 import * as z from 'zod'
 import { type PrivateKeyText, readPrivateKey } from '../../contract/private-key.ts'
-import { httpUrl } from './kinds.ts'
+import { reachableUrl } from './kinds.ts'
 import { optional, secret } from './setting.ts'
 
 /** What testnet and mainnet need; network-settings.ts says which of it. */
 export const publicNetworkSettings = {
-  ARC_URL: optional(httpUrl(), 'transaction processor of the public network, without the /v1; needed there'),
+  ARC_URL: optional(
+    reachableUrl(),
+    'transaction processor of the public network, without the /v1; needed there',
+  ),
   ARC_API_KEY: secret(z.string().min(1), 'what it wants to see as a bearer token'),
   ARC_CALLBACK_URL: optional(
-    httpUrl(),
+    reachableUrl(),
     'where ARC reaches this node’s /arc-ingest; without it, proofs are asked for with each block',
   ),
   ARC_CALLBACK_TOKEN: secret(
@@ -16,7 +19,7 @@ export const publicNetworkSettings = {
     'bearer token that what is posted to /arc-ingest must carry',
   ),
   HEADERS_URL: optional(
-    httpUrl(),
+    reachableUrl(),
     'Block Headers Service of the public network, without the /api/v1; needed there, or HEADERS_FILE',
   ),
   HEADERS_TOKEN: secret(z.string().min(1), 'what that service wants to see as a bearer token'),

@@ -71,14 +71,13 @@ describe('a round', () => {
 })
 
 describe('sealing', () => {
-  test('is told of partitions that rounds work on, until their last stage', async () => {
+  beforeEach(async () => {
     await bed.query(`insert into partition_heads (partition_id, next_packet, next_seq, unsealed_since_ms)
       select partition_id, max(packet_no) + 1, max(first_seq + count) + 1, 1 from packets group by partition_id
       on conflict (partition_id) do update set unsealed_since_ms = 1`)
-    const behind = async () => {
-      const { heads } = await readUnsealed(bed.fuelBed.bed.database.pool, 'a sealer')
-      return heads.map(({ isBehind }) => isBehind)
-    }
+  })
+
+  test('is told of partitions that rounds work on, until their last stage', async () => {
     expect(await behind()).toEqual([false])
     let round = await openOne()
     for (const _ of ['normalize', 'validate']) {
@@ -90,6 +89,21 @@ describe('sealing', () => {
     }
     expect(await behind()).toEqual([false])
   })
+
+  test('is not told of those whose round makes up for something, or makes it anew', async () => {
+    await openOne()
+    expect(await behind()).toEqual([true])
+    const versioned = `version_id = sha256(packet_id)`
+    await bed.query(`update packet_standings set status = 'certified', ${versioned} where packet_no = 1`)
+    expect(await behind()).toEqual([false])
+    await bed.query(`update packet_standings set status = 'rebuilding', ${versioned}`)
+    expect(await behind()).toEqual([false])
+  })
+
+  async function behind(): Promise<boolean[]> {
+    const { heads } = await readUnsealed(bed.fuelBed.bed.database.pool, 'a sealer')
+    return heads.map(({ isBehind }) => isBehind)
+  }
 })
 
 describe('what is written about a round', () => {
