@@ -15,12 +15,13 @@ export async function readUnsealed(
 ): Promise<{ heads: OpenHead[]; events: number; partitions: number }> {
   const { rows } = await db.query<OpenHead & { events: number; partitions: number; free: boolean }>({
     name: 'read-unsealed',
-    text: `select ${columns}, is_behind as "isBehind",
+    text: `with ${workedOn}
+      select ${columns}, is_behind as "isBehind",
         (sealer is null or sealer = $1 or sealer_until_ms <= ${serverMs}) as free,
         (sum(next_seq - sealed_seq) over ())::bigint as events,
         count(*) filter (where not is_behind) over () as partitions
       from partition_heads as head join partitions as opened on opened.id = head.partition_id
-        cross join lateral (select head.partition_id in (${workedOn})) as rounds (is_behind)
+        cross join lateral (select head.partition_id in (table worked_on)) as rounds (is_behind)
       where unsealed_since_ms is not null
       order by free desc, is_behind, unsealed_since_ms limit $2`,
     values: [sealer, PARTITIONS_AT_ONCE],
@@ -33,13 +34,16 @@ export async function readUnsealed(
   }
 }
 
-// Where planning takes nothing more of a partition for now: what is rebuilt, or made up for behind, holds nothing up.
-const workedOn = `select standing.partition_id from rounds as round join round_jobs as job on job.txid = round.job_tx
-  join packet_standings as standing on standing.round_id = round.round_id
-  where round.state <> 'over' and job.stage <> 'certify' and standing.status = 'open'
-    and standing.packet_no > coalesce((select last.packet_no from packet_standings as last
-      where last.partition_id = standing.partition_id and last.version_id is not null
-      order by last.packet_no desc limit 1), -1)`
+// Where planning takes nothing more of a partition for now: what is rebuilt, or made up for behind, holds nothing up. From
+// the rounds on, which are few, and not from all packets that are unfinished.
+const workedOn = `worked_on as materialized (
+    select standing.partition_id from rounds as round join round_jobs as job on job.txid = round.job_tx
+      cross join lateral (select * from packet_standings where round_id = round.round_id offset 0) as standing
+      where round.state <> 'over' and job.stage <> 'certify' and standing.status = 'open'
+      group by standing.partition_id
+      having max(standing.packet_no) > coalesce((select last.packet_no from packet_standings as last
+        where last.partition_id = standing.partition_id and last.version_id is not null
+        order by last.packet_no desc limit 1), -1))`
 
 /**
  * Partitions whose events are all sealed while windows of theirs may be open. How long a partition has been idle is
