@@ -33,7 +33,8 @@ export async function preloadDedup(ledger: Ledger, rows: number, spread: Spread)
       [spread.sourceId, spread.fromMs, from, to - 1],
     )
   }
-  await ledger.query('analyze event_ids')
-  await ledger.query('analyze native_ids')
+  // They came long ago: what PostgreSQL does about so many new rows, by itself and a moment later, is long over.
+  await ledger.query('vacuum (analyze) event_ids')
+  await ledger.query('vacuum (analyze) native_ids')
   await ledger.query('checkpoint')
 }
