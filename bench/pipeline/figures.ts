@@ -17,6 +17,10 @@ export const figureList = {
     unit: 'µs/event',
     from: 'the same CPU from before the first scheduled event until all was certified, over all events: also where certifying came later',
   },
+  wholePerSecond: {
+    unit: 'events/s',
+    from: 'all events over the time that this CPU is of: what the machine has room for, where more was offered',
+  },
   systemCores: { unit: 'cores', from: 'the same CPU over the measured time' },
   othersCores: {
     unit: 'cores',

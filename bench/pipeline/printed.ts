@@ -47,15 +47,17 @@ function latencies({ latencies }: PipelineReport): Table {
 }
 
 function cpu(report: PipelineReport): Table {
-  const { figures, options } = report
+  const { figures, options, counts } = report
   const events = (figures.certifiedPerSecond ?? 0) * options.seconds
   return {
-    title: 'CPU in the measured time, over the events certified in it',
-    head: ['', 'µs/event', 'cores', ''],
-    rows: report.cpu.map(({ who, isPart, isCounted, cpuMs }) => [
+    title:
+      'CPU in the measured time, over the events certified in it; and until all was certified, over all events',
+    head: ['', 'µs/event', 'cores', 'whole, µs/event', ''],
+    rows: report.cpu.map(({ who, isPart, isCounted, cpuMs, wholeCpuMs }) => [
       `${isPart ? '· ' : ''}${who}`,
       shown(perEvent(cpuMs, events)),
       shown(cpuMs === null ? null : cpuMs / (1000 * options.seconds)),
+      shown(perEvent(wholeCpuMs, counts.accepted)),
       isCounted ? '' : 'not the system’s',
     ]),
   }

@@ -7,7 +7,7 @@ import type { Figures, LatencyName } from './figures.ts'
 import { latencyOf } from './histogram.ts'
 import type { Limits } from './limits.ts'
 import type { PipelineOptions } from './options.ts'
-import type { PipelineReport, Second } from './report.ts'
+import type { CpuRow, CpuRowBothTimes, PipelineReport, Second } from './report.ts'
 import { perEvent } from './report.ts'
 import { batchesOf, type Schedule } from './schedule.ts'
 import { whenDue } from './sent.ts'
@@ -83,7 +83,7 @@ export function putTogether(seen: Seen): PipelineReport {
       certified: latencyOf(entries.certified),
       verified: latencyOf(entries.verified),
     },
-    cpu: cpuRows(seen.ends),
+    cpu: besideWhole(cpuRows(seen.ends), cpuRows(seen.whole)),
     clients: {
       messages: told.messages,
       events: told.events,
@@ -92,6 +92,11 @@ export function putTogether(seen: Seen): PipelineReport {
     },
     packets: { count: packets.length },
   }
+}
+
+function besideWhole(rows: readonly CpuRow[], whole: readonly CpuRow[]): CpuRowBothTimes[] {
+  const wholeMs = new Map(whole.map(({ who, cpuMs }) => [who, cpuMs]))
+  return rows.map(row => ({ ...row, wholeCpuMs: wholeMs.get(row.who) ?? null }))
 }
 
 function figuresOf(seen: Seen, accepted: number): Figures {
@@ -131,6 +136,7 @@ function figuresOf(seen: Seen, accepted: number): Figures {
       systemCpuMs(seen.whole),
       sent.taken.reduce((sum, { events }) => sum + events, 0),
     ),
+    wholePerSecond: over(1000 * accepted, seen.whole.until.atMs - seen.whole.from.atMs),
     systemCores: over(system, tookMs),
     othersCores: machine && own !== null ? Math.max(0, machine.busyMs - own) / tookMs : null,
     stolenCores: machine && machine.stolenMs / tookMs,

@@ -10,7 +10,7 @@ export type PipelineReport = {
   readonly machine: Readonly<Record<string, string>>
   readonly figures: Figures
   readonly latencies: { readonly [Name in LatencyName]: Latency }
-  readonly cpu: readonly CpuRow[]
+  readonly cpu: readonly CpuRowBothTimes[]
   readonly counts: Counts
   readonly clients: {
     readonly messages: number
@@ -32,6 +32,11 @@ export type CpuRow = {
   /** Whether it is the system's; what sends, reads and measures is not. */
   readonly isCounted: boolean
   readonly cpuMs: number | null
+}
+
+export type CpuRowBothTimes = CpuRow & {
+  /** From before the first scheduled event until all was certified. */
+  readonly wholeCpuMs: number | null
 }
 
 export type Second = {
