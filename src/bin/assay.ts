@@ -1,5 +1,8 @@
 #!/usr/bin/env node
+import { letHeapGrow } from '../runtime/let-heap-grow.ts'
 import { commands } from './commands.ts'
+
+letHeapGrow()
 
 const [name = 'help', ...args] = process.argv.slice(2)
 const command = commands.get(name)

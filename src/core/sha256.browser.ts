@@ -15,6 +15,12 @@ export function sha256Hex(data: Uint8Array | string): string {
   return toHex(sha256(data))
 }
 
+export function sha256OfParts(parts: Iterable<Uint8Array>): Uint8Array {
+  const hashing = sha.create()
+  for (const part of parts) hashing.update(part)
+  return hashing.digest()
+}
+
 export function sha256Into(data: Uint8Array, target: Uint8Array, offset: number): void {
   target.set(sha(data), offset)
 }

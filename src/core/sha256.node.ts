@@ -11,6 +11,13 @@ export function sha256Hex(data: Uint8Array | string): string {
   return hash('sha256', data, 'hex')
 }
 
+/** Of one after the other, without a copy of them all. */
+export function sha256OfParts(parts: Iterable<Uint8Array>): Uint8Array {
+  const hashing = createHash('sha256')
+  for (const part of parts) hashing.update(part)
+  return new Uint8Array(hashing.digest())
+}
+
 /** Writes the 32 bytes of SHA-256(data) at `offset`, without allocating. */
 export function sha256Into(data: Uint8Array, target: Uint8Array, offset: number): void {
   writeLatin1.call(target, hashToLatin1('sha256', data, 'latin1'), offset, 32)
