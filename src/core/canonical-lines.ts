@@ -1,4 +1,4 @@
-import { readUtf8 } from '#sha256'
+import { indexOfByte, readUtf8 } from '#sha256'
 import { isExact, JSON_DEPTH_MAX } from './canonical-writer.ts'
 
 /**
@@ -11,7 +11,7 @@ export function canonicalLines(bytes: Uint8Array): () => boolean {
   return () => {
     const start = at
     const end = endOfCanonical(bytes, start)
-    at = 1 + (end < 0 ? bytes.indexOf(NEWLINE, start) : end)
+    at = 1 + (end < 0 ? indexOfByte(bytes, NEWLINE, start) : end)
     return end >= 0
   }
 }

@@ -37,6 +37,10 @@ export function writeUtf8(text: string, target: Uint8Array, offset: number): num
   return encoder.encodeInto(text, target.subarray(offset)).written
 }
 
+export function indexOfByte(bytes: Uint8Array, byte: number, from: number): number {
+  return bytes.indexOf(byte, from)
+}
+
 export function readUtf8(bytes: Uint8Array): string {
   return decoder.decode(bytes)
 }

@@ -36,16 +36,23 @@ export function writeUtf8(text: string, target: Uint8Array, offset: number): num
   return writeText.call(target, text, offset, target.length - offset)
 }
 
+/** Where this byte is next, from there on; negative where it is not. A typed array's own search looks at one byte at a time. */
+export function indexOfByte(bytes: Uint8Array, byte: number, from: number): number {
+  return findByte.call(bytes, byte, from)
+}
+
 /** The text of bytes that are known to be UTF-8. */
 export function readUtf8(bytes: Uint8Array): string {
   return readText.call(bytes, 0, bytes.length)
 }
 
-// All four can do what is asked of them here, which their declarations do not say.
+// All of them can do what is asked of them here, which their declarations do not say.
 type Write = (this: Uint8Array, text: string, offset: number, length: number) => number
 const writeLatin1: Write = Reflect.get(Buffer.prototype, 'latin1Write')
 const writeText: Write = Reflect.get(Buffer.prototype, 'utf8Write')
 type Read = (this: Uint8Array, start: number, end: number) => string
 const readText: Read = Reflect.get(Buffer.prototype, 'utf8Slice')
+type Find = (this: Uint8Array, byte: number, from: number) => number
+const findByte: Find = Reflect.get(Buffer.prototype, 'indexOf')
 type HashToLatin1 = (algorithm: 'sha256', data: Uint8Array | string, encoding: 'latin1') => string
 const hashToLatin1 = hash as unknown as HashToLatin1

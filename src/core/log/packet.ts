@@ -1,4 +1,4 @@
-import { sha256Hex, sha256Into } from '#sha256'
+import { indexOfByte, sha256Hex, sha256Into } from '#sha256'
 import { fromUtf8, toHex } from '../bytes.ts'
 import { canonicalJson } from '../canonical-json.ts'
 import { canonicalLines } from '../canonical-lines.ts'
@@ -133,7 +133,7 @@ export function* hashLinesInSteps(
   const leaves = new Uint8Array(32 * lines)
   let start = 0
   for (let at = 0; at < leaves.length; at += 32) {
-    const end = prefixed.indexOf(NEWLINE, start + 1)
+    const end = indexOfByte(prefixed, NEWLINE, start + 1)
     if (end === start + 1) return notLines(`line ${at / 32} is empty`)
     prefixed[end] = 0
     sha256Into(prefixed.subarray(start, end), leaves, at)
@@ -155,8 +155,8 @@ const NEWLINE = 0x0a
 /** Counts no further than one beyond `linesMax`. */
 function countLines(bytes: Uint8Array, linesMax: number): number {
   let lines = 0
-  for (let at = bytes.indexOf(NEWLINE); at >= 0 && lines <= linesMax; at = bytes.indexOf(NEWLINE, at + 1))
-    lines++
+  let at = indexOfByte(bytes, NEWLINE, 0)
+  for (; at >= 0 && lines <= linesMax; at = indexOfByte(bytes, NEWLINE, at + 1)) lines++
   return lines
 }
 
