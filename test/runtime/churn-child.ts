@@ -17,10 +17,10 @@ globalThis.gc?.()
 await sleep(20)
 collections = 0
 const living: object[] = []
-for (let i = 0; i < 1000; i++) {
+for (let i = 0; i < 300; i++) {
   living.push(Array.from({ length: 20_000 }, (_, k) => ({ i, k })))
   if (living.length > 8) living.shift()
   await sleep(0)
 }
 await sleep(20)
-console.log(collections)
+process.stdout.write(`${collections}`)

@@ -5,6 +5,7 @@ import { frameOf } from './message.ts'
 import type { Piece } from './piece.ts'
 import type { HubDeps } from './ports.ts'
 import { openTokenWriter } from './resume-token.ts'
+import { together } from './together.ts'
 
 export type CatchUpDeps = Pick<HubDeps, 'positions' | 'bounds' | 'events'> & {
   readonly history: History
@@ -66,7 +67,7 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
       writerOf(client).move(number, place)
       places.set(number, place)
     }
-    for (const piece of pieces) {
+    for (const piece of together(pieces, bounds.historyBytes)) {
       for (const { json, move, events: count } of route.say(piece, on, filter, { reduced: false })) {
         if (move !== null) stand(move)
         client.events += count
