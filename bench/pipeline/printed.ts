@@ -57,7 +57,7 @@ function cpu(report: PipelineReport): Table {
       `${isPart ? '· ' : ''}${who}`,
       shown(perEvent(cpuMs, events)),
       shown(cpuMs === null ? null : cpuMs / (1000 * options.seconds)),
-      shown(perEvent(wholeCpuMs, counts.accepted)),
+      isPart ? '' : shown(perEvent(wholeCpuMs, counts.accepted)),
       isCounted ? '' : 'not the system’s',
     ]),
   }

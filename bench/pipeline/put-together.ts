@@ -75,7 +75,7 @@ export function putTogether(seen: Seen): PipelineReport {
   })
   return {
     ...{ atMs: seen.atMs, options, machine: seen.machine, counts, losses, timeline },
-    figures: figuresOf(seen, accepted),
+    figures: figuresOf(seen, accepted, counts.certifiedInDatabase),
     latencies: {
       ack: latencyOf(entries.ack),
       feed: latencyOf(entries.feed),
@@ -96,10 +96,11 @@ export function putTogether(seen: Seen): PipelineReport {
 
 function besideWhole(rows: readonly CpuRow[], whole: readonly CpuRow[]): CpuRowBothTimes[] {
   const wholeMs = new Map(whole.map(({ who, cpuMs }) => [who, cpuMs]))
-  return rows.map(row => ({ ...row, wholeCpuMs: wholeMs.get(row.who) ?? null }))
+  // Parts are told apart by how busy they were: at another time others may go by the same names.
+  return rows.map(row => ({ ...row, wholeCpuMs: row.isPart ? null : (wholeMs.get(row.who) ?? null) }))
 }
 
-function figuresOf(seen: Seen, accepted: number): Figures {
+function figuresOf(seen: Seen, accepted: number, certifiedInAll: number): Figures {
   const { schedule, sent, ends, limits, told, moments, storedBefore, storedAfter } = seen
   const seconds = (schedule.untilMs - schedule.fromMs) / 1000
   const [fromSecond, untilSecond] = [schedule.fromMs, schedule.untilMs].map(ms => secondOf(schedule, ms))
@@ -132,11 +133,12 @@ function figuresOf(seen: Seen, accepted: number): Figures {
     acceptedPerSecond: acceptedMeanwhile / seconds,
     certifiedPerSecond: certified / seconds,
     systemCpuMicroseconds: cpu,
-    wholeCpuMicroseconds: perEvent(
-      systemCpuMs(seen.whole),
-      sent.taken.reduce((sum, { events }) => sum + events, 0),
-    ),
-    wholePerSecond: over(1000 * accepted, seen.whole.until.atMs - seen.whole.from.atMs),
+    wholeCpuMicroseconds: perEvent(systemCpuMs(seen.whole), accepted),
+    // Of a run that was given up before all was certified it would say nothing.
+    wholePerSecond:
+      certifiedInAll === accepted
+        ? over(1000 * accepted, seen.whole.until.atMs - seen.whole.from.atMs)
+        : null,
     systemCores: over(system, tookMs),
     othersCores: machine && own !== null ? Math.max(0, machine.busyMs - own) / tookMs : null,
     stolenCores: machine && machine.stolenMs / tookMs,

@@ -35,7 +35,7 @@ export type CpuRow = {
 }
 
 export type CpuRowBothTimes = CpuRow & {
-  /** From before the first scheduled event until all was certified. */
+  /** From before the first scheduled event until all was certified; null of a part. */
   readonly wholeCpuMs: number | null
 }
 

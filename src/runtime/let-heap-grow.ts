@@ -1,30 +1,12 @@
-import { constants, type NodeGCPerformanceDetail, PerformanceObserver } from 'node:perf_hooks'
-import { getHeapStatistics, setFlagsFromString } from 'node:v8'
+import { setFlagsFromString } from 'node:v8'
 
 /**
- * V8 collects the whole heap once it has grown by a share of what lives, and counts buffers outside it as growth. Little
- * lives here and packets are megabytes, so that a process that works hard would mark everything several times a second, for
- * a sixth of all its time. Here a small heap may grow by this much first; a large one is left to V8.
+ * V8 lets a heap grow to between 1.1 and 4 times what lives before it collects all of it, by how fast it sees it grow; and it
+ * does not see buffers and long texts come and go, though it counts them. Here packets of a megabyte do, beside a small heap:
+ * left to itself it marked everything several times a second, for a sixth of all CPU time. So it is always 4 times.
  */
-const GROWTH_BYTES = 128 * 1024 * 1024
+const GROWTH_PERCENT = 300
 
 export function letHeapGrow(): void {
-  setGrowth()
-  new PerformanceObserver(list => {
-    if (list.getEntries().some(isMajor)) setGrowth()
-  }).observe({ entryTypes: ['gc'] })
-}
-
-function setGrowth(): void {
-  const living = getHeapStatistics().used_heap_size
-  const percent = living < GROWTH_BYTES ? Math.round((100 * GROWTH_BYTES) / living) : LEFT_TO_V8
-  setFlagsFromString(`--heap-growing-percent=${percent}`)
-}
-
-const LEFT_TO_V8 = 0
-
-/** What Node's type of an entry does not say: which collection it was of. */
-function isMajor(entry: object): boolean {
-  const { kind } = Reflect.get(entry, 'detail') as NodeGCPerformanceDetail
-  return kind === constants.NODE_PERFORMANCE_GC_MAJOR
+  setFlagsFromString(`--heap-growing-percent=${GROWTH_PERCENT}`)
 }

@@ -49,7 +49,23 @@ describe('hashing in a browser', () => {
 describe.each([
   ['Node', node],
   ['a browser', browser],
-])('in %s', (_, { sha256Into, sha256, writeUtf8, readUtf8 }) => {
+])('in %s', (_, { indexOfByte, sha256Into, sha256, sha256OfParts, writeUtf8, readUtf8 }) => {
+  test('parts are hashed as what they are together, in their order', () => {
+    fc.assert(
+      fc.property(fc.array(bytes, { maxLength: 5 }), parts => {
+        expect(sha256OfParts(parts)).toEqual(sha256(Buffer.concat(parts)))
+      }),
+    )
+  })
+
+  test('a byte is found where it is next', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40, max: 3 }), fc.nat({ max: 50 }), (data, from) => {
+        expect(indexOfByte(data, 2, from)).toBe([...data].findIndex((byte, at) => at >= from && byte === 2))
+      }),
+    )
+  })
+
   test('a digest is written where it was asked for and nowhere else', () => {
     fc.assert(
       fc.property(bytes, fc.nat({ max: 64 }), (data, offset) => {

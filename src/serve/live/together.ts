@@ -4,46 +4,29 @@ import type { Piece } from './piece.ts'
 const MESSAGE_EVENTS_MAX = 1_000
 
 /**
- * The same, with neighbours of what was received in one, as long as they take no more than this to keep. A message is written, sealed with its place and sent for each that is
- * behind, and what many small requests brought would be many messages.
+ * The same, with neighbours of what was received in one, as long as that takes no more than this to keep. Each message that
+ * somebody behind is told is sealed with a place of its own, and what many small requests have brought would be many.
  */
 export function together(pieces: readonly Piece[], bytesMax: number): readonly Piece[] {
   const joined: Piece[] = []
-  let run: Piece[] = []
-  let [count, bytes] = [0, 0]
-  const end = () => {
-    if (run.length > 0) joined.push(oneOf(run))
-    run = []
-    count = 0
-    bytes = 0
-  }
   for (const piece of pieces) {
-    const events = receivedIn(piece)
-    if (events === undefined) {
-      end()
-      joined.push(piece)
-      continue
-    }
-    if (count + events.length > MESSAGE_EVENTS_MAX || bytes + piece.bytes > bytesMax) end()
-    run.push(piece)
-    count += events.length
-    bytes += piece.bytes
+    const before = joined.at(-1)
+    const both = before && bothOf(before, piece, bytesMax)
+    if (both === undefined) joined.push(piece)
+    else joined[joined.length - 1] = both
   }
-  end()
   return joined
+}
+
+function bothOf(first: Piece, second: Piece, bytesMax: number): Piece | undefined {
+  const [before, after] = [receivedIn(first), receivedIn(second)]
+  if (before === undefined || after === undefined) return undefined
+  const bytes = first.bytes + second.bytes
+  if (before.length + after.length > MESSAGE_EVENTS_MAX || bytes > bytesMax) return undefined
+  const said = { kind: 'events', events: [...before, ...after], packet: null } as const
+  return { from: first.from, to: second.to, said, bytes, sinceMs: first.sinceMs }
 }
 
 function receivedIn({ said }: Piece) {
   return said.kind === 'events' && said.packet === null ? said.events : undefined
-}
-
-function oneOf(run: readonly Piece[]): Piece {
-  const [first, last] = [run[0], run.at(-1)]
-  if (first === undefined || last === undefined) throw new RangeError('a run has at least one piece')
-  if (first === last) return first
-  return {
-    ...{ from: first.from, to: last.to, sinceMs: first.sinceMs },
-    said: { kind: 'events', events: run.flatMap(piece => receivedIn(piece) ?? []), packet: null },
-    bytes: run.reduce((sum, { bytes }) => sum + bytes, 0),
-  }
 }
