@@ -1,5 +1,7 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
+import { orThrow } from '../../../src/core/fault.ts'
 import { trackNumber } from '../../../src/core/live/track.ts'
 import { anybody } from '../../../src/core/registry/may-read.ts'
 import { openHub } from '../../../src/serve/live/hub.ts'
@@ -41,8 +43,8 @@ function openBed(bounds: Partial<HubBounds> = {}) {
     readPieces: async wanted => {
       there.tracksRead += wanted.length
       return wanted.map(({ track: { partitionId, stage }, from, until }) => ({
-        pieces: of(partitionId).filter(
-          piece => stage === 'received' && piece.from.at >= from.at && piece.to.at <= (until?.at ?? Infinity),
+        pieces: of(partitionId).flatMap(piece =>
+          stage === 'received' && piece.to.at <= (until?.at ?? Infinity) ? restOf(piece, from.at) : [],
         ),
         more: false,
       }))
@@ -89,9 +91,9 @@ function openBed(bounds: Partial<HubBounds> = {}) {
       expect(await ask(question, start, client)).toMatchObject({ ok: true })
       return client
     },
-    async tell(count: number, partitionId = 1, change: Partial<LiveEvent> = {}) {
+    async tell(count: number, partitionId = 1, change: (i: number) => Partial<LiveEvent> = () => ({})) {
       const { at } = endOf(partitionId)
-      const events = Array.from({ length: count }, (_, i) => ({ ...eventAt(at + i), ...change }))
+      const events = Array.from({ length: count }, (_, i) => ({ ...eventAt(at + i), ...change(i) }))
       const piece: Piece = {
         ...{
           from: { at, line: 0 },
@@ -162,6 +164,15 @@ function openClient(): TestClient {
     },
   }
   return client
+}
+
+/** What of it is behind a place, which may be in its middle. */
+function restOf(piece: Piece, at: number): Piece[] {
+  const { said } = piece
+  if (piece.to.at <= at || said.kind !== 'events') return []
+  if (piece.from.at >= at) return [piece]
+  const events = said.events.filter(({ position }) => position >= at)
+  return [{ ...piece, from: { at, line: 0 }, said: { ...said, events } }]
 }
 
 function eventAt(position: number): LiveEvent {
@@ -239,6 +250,47 @@ describe('one who catches up', () => {
   })
 })
 
+describe('one who comes back after any message', () => {
+  const sources = fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 6 })
+  const asked = fc.constantFrom<readonly string[]>(['a', 'b', 'c'], ['a'], ['a', 'c'])
+
+  test('is told of each event once that it asks for, in order, however it came and is joined', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(sources, { minLength: 1, maxLength: 12 }), asked, async (segments, from) => {
+        const bed = openBed({ historyBytes: 1_000 })
+        for (const segment of segments)
+          await bed.tell(segment.length, 1, i => ({ sourceId: segment[i] ?? '' }))
+        const wanted = segments.flat().flatMap((sourceId, n) => (from.includes(sourceId) ? [`e-${n}`] : []))
+        const question = from.length === 3 ? 'status=received' : `status=received&sourceIds=${from}`
+        const toldFrom = async (start: Start) => {
+          const client = openClient()
+          const told: { readonly ids: readonly string[]; readonly cursor: string }[] = []
+          client.write = bytes => {
+            for (const [, cursor, json] of Buffer.from(bytes)
+              .toString()
+              .matchAll(/^id: (.*)\ndata: (.*)$/gm)) {
+              const { type, eventIds } = message.parse(JSON.parse(json ?? ''))
+              if (type === 'received') told.push({ ids: eventIds ?? [], cursor: cursor ?? '' })
+            }
+          }
+          const asking = await bed.ask(question, start, client)
+          for (let n = 0; n < 3; n++) await bed.lookAgain()
+          if (asking !== 'too-many-filters' && asking.ok) asking.value.leave()
+          return told
+        }
+        const told = await toldFrom('earliest')
+        expect(told.flatMap(({ ids }) => ids)).toEqual(wanted)
+        for (const [n, { cursor }] of told.entries()) {
+          const before = told.slice(0, n + 1).flatMap(({ ids }) => ids)
+          const behind = await toldFrom(orThrow(readResumeToken(cursor, { unseal: sealed => sealed })))
+          expect([...before, ...behind.flatMap(({ ids }) => ids)]).toEqual(wanted)
+        }
+      }),
+      { numRuns: 30 },
+    )
+  })
+})
+
 describe('what is kept for those who are a little behind', () => {
   test('is so much for all tracks together', async () => {
     const bed = openBed({ tailsBytesMax: 10 * EVENT_BYTES })
@@ -267,12 +319,12 @@ describe('filters', () => {
     bed.there.partitions = [{ ...partitionOf(1), isKeyed: true }]
     await bed.lookAgain()
     let asked = 0
-    await bed.tell(1, 1, {
+    await bed.tell(1, 1, () => ({
       partitionKey() {
         asked += 1
         return 'k'
       },
-    })
+    }))
     expect(asked).toBe(1)
   })
 })
@@ -310,7 +362,7 @@ describe('what fails at one client', () => {
     const asking = await bed.follow('status=received&where={"field":"/a","op":"=","value":1}')
     const other = await bed.follow()
     await bed.tell(1)
-    await bed.tell(1, 1, { payload: broken })
+    await bed.tell(1, 1, () => ({ payload: broken }))
     expect(other.said.map(({ firstSeq }) => firstSeq)).toEqual([undefined, 0, 1])
     expect([asking.ended, asking.said.at(-1)?.type]).toEqual(['failed', 'bye'])
     expect(bed.placeOf(asking)).toEqual({ at: 1, line: 0 })
