@@ -124,8 +124,7 @@ describe('no other packet waits for', () => {
 const long = { fanOut: 'all', timeoutMs: 10_000, satsPerKb: 100, outputBytesMax: 1e9 } as const
 const quick = {
   job: { ...long, timeoutMs: 2_500 },
-  // One more than halving takes: on a busy machine an honest answer can be late once.
-  leave: { triesMax: 3, rebuildsMax: 5, decideMs: 600_000 },
+  leave: { triesMax: 2, rebuildsMax: 5, decideMs: 600_000 },
 }
 
 /** These are answered so, and all others honestly. */

@@ -18,7 +18,7 @@ import { adminToken, notProvoked, provocationOf, redriveAll } from './provocatio
 import { pause } from './submit-load.ts'
 
 // By hand, the full count: ASSAY_KILLS=50 ASSAY_SERVER_KILLS=20 npx vitest run test/node/certify-kill.test.ts
-const slice = 2
+const slice = 4
 const kills = Number(process.env['ASSAY_KILLS'] ?? slice)
 const serverKills = Number(process.env['ASSAY_SERVER_KILLS'] ?? 2)
 const seed = Number(process.env['ASSAY_SEED'] ?? 20261120)
