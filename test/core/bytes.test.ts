@@ -12,6 +12,7 @@ import {
   u64be,
   utf8,
 } from '../../src/core/bytes.ts'
+import { clearUpMemory } from '../support/clear-up-memory.ts'
 
 const bytes = fc.uint8Array({ maxLength: 40 })
 
@@ -32,6 +33,16 @@ describe('hex', () => {
       expect(() => knownHex(text)).toThrow('is not lower-case hex of even length')
     },
   )
+
+  test('takes as much memory as it has digits, however long it is kept', async () => {
+    await clearUpMemory()
+    const before = process.memoryUsage().heapUsed
+    const kept = Array.from({ length: 20_000 }, (_, i) => toHex(new Uint8Array(32).fill(i)))
+    await clearUpMemory()
+    const each = (process.memoryUsage().heapUsed - before) / kept.length
+    expect(each).toBeGreaterThan(64)
+    expect(each).toBeLessThan(300)
+  })
 
   test('that was checked before comes as bytes', () => {
     expect(knownHex('00ff')).toEqual(Uint8Array.of(0, 255))

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFailed, test } from 'vitest'
 import { leaveLimits } from '../../src/core/rounds/coordinating/leave.ts'
 import { noLeaf } from '../../src/core/rounds/pipeline.ts'
 import { until } from '../support/until.ts'
@@ -133,8 +133,13 @@ function unless(packets: readonly string[], play: Play): Play {
 }
 
 async function ends(packets: readonly string[], how: (id: string) => 'decided' | 'split') {
+  let standings: Awaited<ReturnType<typeof node.standings>> = new Map()
+  onTestFailed(() => {
+    const stand = packets.map(id => `${id} is to be ${how(id)}: ${JSON.stringify(standings.get(id) ?? null)}`)
+    process.stderr.write(`${stand.join('\n')}\n`)
+  })
   await until(async () => {
-    const standings = await node.standings()
+    standings = await node.standings()
     return packets.every(id => {
       const standing = standings.get(id)
       return how(id) === 'split' ? standing?.status === 'split' : standing?.inCertificate === true

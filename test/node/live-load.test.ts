@@ -19,6 +19,9 @@ const slice = { clients: 40, seconds: 6, rate: 1_000 }
 const clients = Number(process.env['ASSAY_LIVE_CLIENTS'] ?? slice.clients)
 const seconds = Number(process.env['ASSAY_LIVE_SECONDS'] ?? slice.seconds)
 const rate = Number(process.env['ASSAY_LIVE_RATE'] ?? slice.rate)
+const stages = (process.env['ASSAY_LIVE_STAGES'] ?? 'received,normalized,validated').split(',')
+/** The others ask for a hundredth of it, or less. */
+const oneInFollowsAll = Number(process.env['ASSAY_LIVE_ONE_IN_FOLLOWS_ALL'] ?? 2)
 const seed = Number(process.env['ASSAY_SEED'] ?? 20261120)
 /** Messages that are timed, about, of all that steady clients are told. */
 const timedEvery = Math.max(1, Math.round((clients * seconds) / 500))
@@ -48,7 +51,7 @@ test(`${clients} clients that go and come back are told of ${rate} events a seco
   const followers = followersProcess()
   processes.push(followers)
   const port = Number(new URL(node.url).port)
-  await followers.ask({ what: 'follow', port, seed, clients, timedEvery }, begun)
+  await followers.ask({ what: 'follow', port, seed, clients, stages, oneInFollowsAll, timedEvery }, begun)
 
   stage = 'under load'
   const rssBefore = memoryOf(node.pid)
@@ -106,11 +109,11 @@ function totalOf({ events }: Published): number {
   return [...events.values()].reduce((sum, each) => sum + each, 0)
 }
 
-/** Every stage that a node reaches by itself. */
+/** Of every stage that is followed; a node reaches them by itself. */
 function endsOf({ events }: Published): Record<string, number> {
   return Object.fromEntries(
     [...events].flatMap(([streamId, count]) =>
-      ['received', 'normalized', 'validated'].map(stage => [trackOf(streamId, 0, stage), count] as const),
+      stages.map(stage => [trackOf(streamId, 0, stage), count] as const),
     ),
   )
 }

@@ -6,7 +6,7 @@ import { type Follower, follow } from './follower.ts'
 import { questions } from './questions.ts'
 import { openPicked, openSequence } from './told.ts'
 
-/* Half of the clients by SSE and half by WebSocket; half of each ask for everything, and half for some of it. */
+/* Half of the clients by SSE and half by WebSocket; of each, one in so many asks for everything, and the others for some of it. */
 
 type Unfiltered = { readonly follower: Follower; readonly account: ReturnType<typeof openSequence> }
 type Filtered = {
@@ -43,17 +43,21 @@ async function obey(asked: ClientsCommand): Promise<object> {
   }
 }
 
-/** Of twenty neighbours four only read; the first two of all read nothing once they are told to. */
-function begin(n: number, { port, seed, timedEvery }: Extract<ClientsCommand, { what: 'follow' }>): void {
+/** Of those that ask for everything two in five only read; the first two of all read nothing once they are told to. */
+function begin(
+  n: number,
+  { port, seed, timedEvery, stages, oneInFollowsAll }: Extract<ClientsCommand, { what: 'follow' }>,
+): void {
   const transport = n % 2 === 0 ? 'sse' : 'websocket'
   const of = { port, transport, choices: choicesFrom(seed + n) } as const
-  if (n % 4 < 2) {
+  const pair = Math.floor(n / 2)
+  if (pair % oneInFollowsAll === 0) {
     const account = openSequence()
-    const manner = n < 2 ? 'stuck' : n % 20 < 6 ? 'steady' : 'restless'
+    const manner = n < 2 ? 'stuck' : (pair / oneInFollowsAll) % 5 < 2 ? 'steady' : 'restless'
     let told = 0
     const follower = follow({
       ...of,
-      ...{ path: '/watch?status=received,normalized,validated', account, manner },
+      ...{ path: `/watch?status=${stages.join(',')}`, account, manner },
       onTold({ type, streamId, lastSeq }) {
         if (manner !== 'steady' || type !== 'received' || told++ % timedEvery > 0) return
         if (typeof streamId === 'string' && typeof lastSeq === 'number')
@@ -64,7 +68,7 @@ function begin(n: number, { port, seed, timedEvery }: Extract<ClientsCommand, { 
     return
   }
   const account = openPicked()
-  const question = Math.floor(n / 4) % questions.length
+  const question = pair % questions.length
   const path = `/watch?${questions[question]?.live}`
   filtered.push({ follower: follow({ ...of, path, account, manner: 'restless' }), account, question })
 }

@@ -7,6 +7,8 @@ export const clientsCommand = z.discriminatedUnion('what', [
     port: z.number(),
     seed: z.number(),
     clients: z.number(),
+    stages: z.array(z.string()),
+    oneInFollowsAll: z.number(),
     /** One of so many messages is timed, at those clients that do nothing but read. */
     timedEvery: z.number(),
   }),
