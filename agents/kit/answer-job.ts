@@ -7,6 +7,7 @@ import { accepted, type Fault, type Outcome } from '../../src/core/fault.ts'
 import { backOff } from '../../src/runtime/back-off.ts'
 import { crashPoint } from '../../src/runtime/crash-point.ts'
 import { pause } from '../../src/runtime/pause.ts'
+import { withAnyOf } from '../../src/runtime/with-any-of.ts'
 import type { AnswerAggregate } from './aggregate-task.ts'
 import { fetchAggregate, workOnAggregate } from './aggregate-work.ts'
 import type { Call, CallAnswer, CallRequest } from './call.ts'
@@ -60,7 +61,7 @@ export async function answerJob(job: AgentJob, agent: AnswerDeps): Promise<Answe
 /** One step makes many calls, to whoever the job names, and none of them may keep the place that the job takes. */
 function callUntilDeadline({ facts }: AgentJob, { call, stop, now }: AnswerDeps): Call {
   const late = AbortSignal.timeout(Math.max(facts.deadlineMs - now(), 0))
-  return (url, request) => call(url, { ...request, stop: AbortSignal.any([late, stop]) })
+  return (url, request) => withAnyOf([late, stop], any => call(url, { ...request, stop: any }))
 }
 
 async function onPackets(job: AgentJob, deps: AnswerDeps): Promise<Outcome<Worked>> {

@@ -5,6 +5,7 @@ import { concatAll } from '../../src/core/bytes.ts'
 import { judgedLookup } from '../../src/runtime/addresses/judged-lookup.ts'
 import { isLoopback, whyNotPublic } from '../../src/runtime/addresses/public-address.ts'
 import { resolveByDns } from '../../src/runtime/addresses/resolve-host.ts'
+import { withAnyOf } from '../../src/runtime/with-any-of.ts'
 
 /** One HTTP request, over connections that are kept. Resolves whatever the status; rejects where there is no whole answer. */
 export type Call = (url: string, request?: CallRequest) => Promise<CallAnswer>
@@ -79,19 +80,20 @@ async function exchange(
   const { method = 'GET', headers = {}, body, answerBytesMax = ANSWER_BYTES_MAX, stop } = request
   const { answerMsMax = ANSWER_MS_MAX } = request
   const late = AbortSignal.timeout(answerMsMax)
-  const signal = stop === undefined ? late : AbortSignal.any([late, stop])
   const length = body === undefined ? {} : { 'content-length': String(body.length) }
   try {
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const sent = over.request(url, { method, agent, signal, headers: { ...headers, ...length } })
-      sent.once('response', resolve).once('error', reject)
-      sent.end(body)
+    return await withAnyOf(stop === undefined ? [late] : [late, stop], async signal => {
+      const response = await new Promise<IncomingMessage>((resolve, reject) => {
+        const sent = over.request(url, { method, agent, signal, headers: { ...headers, ...length } })
+        sent.once('response', resolve).once('error', reject)
+        sent.end(body)
+      })
+      return {
+        status: response.statusCode ?? 0,
+        headers: response.headers,
+        body: await bounded(response, answerBytesMax),
+      }
     })
-    return {
-      status: response.statusCode ?? 0,
-      headers: response.headers,
-      body: await bounded(response, answerBytesMax),
-    }
   } catch (error) {
     const why = late.aborted ? `no whole answer within ${answerMsMax} ms` : reasonOf(error)
     throw new Error(`${method} ${url.origin}${url.pathname}: ${why}`, { cause: error })

@@ -30,21 +30,21 @@ const BACK_OFF_MS_MAX = 10_000
 
 /** Sends what is due until it is stopped; any number of processes may do so side by side. */
 export function startSender(deps: SenderDeps): Sender {
-  const stopped = new AbortController()
+  let isStopped = false
   let pauseMs = IDLE_MS
   let interrupt = new AbortController()
   // One that the network takes long to answer about holds up no other. Where it takes longer than its lease, it is leased
   // again here, and not sent beside itself.
   const places = openPlaces(AT_ONCE, () => interrupt.abort())
   async function run() {
-    while (!stopped.signal.aborted) {
+    while (!isStopped) {
       // Made before looking: what is written meanwhile must not wait out the pause.
       interrupt = new AbortController()
       const room = places.free()
       const due = await lease(deps, room)
       for (const each of due) places.begin(each.txid, () => sendOne(each, deps))
       if (due.length < room || room === 0) {
-        await pause(pauseMs, AbortSignal.any([interrupt.signal, stopped.signal]))
+        await pause(pauseMs, interrupt.signal)
         pauseMs = Math.min(2 * pauseMs, IDLE_MS)
       }
     }
@@ -56,7 +56,8 @@ export function startSender(deps: SenderDeps): Sender {
       interrupt.abort()
     },
     async stop() {
-      stopped.abort()
+      isStopped = true
+      interrupt.abort()
       await running
       await places.done()
     },

@@ -1,5 +1,6 @@
 import { fromUtf8 } from '../../../core/bytes.ts'
 import { readBounded } from '../../../runtime/read-bounded.ts'
+import { withAnyOf } from '../../../runtime/with-any-of.ts'
 
 export type Question = {
   readonly method?: 'GET' | 'POST'
@@ -16,18 +17,19 @@ export type Answer = { readonly status: number; readonly text: string }
 export async function ask(url: URL, question: Question): Promise<Answer> {
   const { method = 'GET', headers = {}, body, timeoutMs, answerBytesMax, signal } = question
   const timeout = AbortSignal.timeout(timeoutMs)
-  const stop = signal === undefined ? timeout : AbortSignal.any([timeout, signal])
   try {
-    const response = await fetch(url, {
-      method,
-      headers,
-      redirect: 'error',
-      signal: stop,
-      ...(body !== undefined && { body }),
+    return await withAnyOf(signal === undefined ? [timeout] : [timeout, signal], async stop => {
+      const response = await fetch(url, {
+        method,
+        headers,
+        redirect: 'error',
+        signal: stop,
+        ...(body !== undefined && { body }),
+      })
+      const text = fromUtf8(await readBounded(response, answerBytesMax, stop))
+      if (text === undefined) throw new Error('the answer is not UTF-8')
+      return { status: response.status, text }
     })
-    const text = fromUtf8(await readBounded(response, answerBytesMax, stop))
-    if (text === undefined) throw new Error('the answer is not UTF-8')
-    return { status: response.status, text }
   } catch (error) {
     const why = timeout.aborted ? `no answer within ${timeoutMs} ms` : reasonOf(error)
     throw new Error(`${placeOf(url)}: ${why}`, { cause: error })
