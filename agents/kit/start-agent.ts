@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { createRequire } from 'node:module'
 import { signer } from '#curve'
 import type { AgentHealth } from '../../src/contract/messages.ts'
@@ -61,6 +62,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   let isLocal = false
   const { call, close } = openCalls({ nodes: settings.AGENT_NODES, isLocal: () => isLocal })
   const ended = new AbortController()
+  // Each call listens to it while it lasts.
+  setMaxListeners(0, ended.signal)
   const counts = { completed: 0, failed: 0, rejected: 0 }
   let coordinators: ReadonlySet<string> = new Set(settings.AGENT_LOGS)
   let stopped: Promise<void> | undefined

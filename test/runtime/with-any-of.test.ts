@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events'
+import { types } from 'node:util'
 import { expect, test } from 'vitest'
 import { withAnyOf } from '../../src/runtime/with-any-of.ts'
 
@@ -35,6 +36,6 @@ test.each([
     expect(getEventListeners(signal, 'abort')).toEqual([])
     // Nor among what `AbortSignal.any` would have kept there.
     const kept = Object.getOwnPropertySymbols(signal).map(symbol => Reflect.get(signal, symbol))
-    expect(kept.filter(each => each instanceof Set && each.size > 0)).toEqual([])
+    expect(kept.filter(each => types.isSet(each) && each.size > 0)).toEqual([])
   }
 })

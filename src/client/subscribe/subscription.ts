@@ -107,14 +107,21 @@ function opened<Message>(
   options: CommonOptions,
   followed: (begins: Position, signal: AbortSignal) => Followed<Message>,
 ): Subscription<Message> {
+  const { signal: given } = options
   const closing = new AbortController()
-  const signal =
-    options.signal === undefined ? closing.signal : AbortSignal.any([options.signal, closing.signal])
+  const { signal } = closing
+  const close = () => closing.abort(given?.reason)
   const items = (async function* () {
-    const kept = await options.positions?.load()
-    yield* follow(options, followed(begins(kept ?? options.from ?? 'latest'), signal), signal)
+    if (given?.aborted === true) close()
+    given?.addEventListener('abort', close)
+    try {
+      const kept = await options.positions?.load()
+      yield* follow(options, followed(begins(kept ?? options.from ?? 'latest'), signal), signal)
+    } finally {
+      given?.removeEventListener('abort', close)
+    }
   })()
-  return Object.assign(items, { close: () => closing.abort() })
+  return Object.assign(items, { close })
 }
 
 function begins(text: string): Position {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Request, type Response, Router } from 'express'
 import type { Pool } from 'pg'
@@ -71,6 +72,8 @@ export function openIngestDoor(deps: IngestDoorDeps): IngestDoor {
   const { events, settings } = deps
   const limits = { ...ingestLimits, ...deps.limits }
   const stopping = new AbortController()
+  // Whatever is slowed down sleeps on it.
+  setMaxListeners(0, stopping.signal)
   const nonces = openRequestNonces(deps.pool, deps.now)
   const requestDeps: TakeRequestDeps = {
     ...deps,

@@ -42,10 +42,10 @@ describe('the pool of a local node', () => {
       },
     })
     await fuel.start()
-    // It can pay, or has paid for fuel already, which waits for a block that does not come here.
+    // It can pay, or has been divided already into coins that wait for a block, which does not come here.
     await until(async () => {
       const { free, coming } = await fuel.holdings()
-      return free.treasury.coins > 0 || coming.fuel.coins > 0
+      return free.treasury.coins > 0 || coming.treasury.coins > 1
     })
   })
 })

@@ -68,7 +68,7 @@ function begin(
     return
   }
   const account = openPicked()
-  const question = pair % questions.length
+  const question = Math.floor(filtered.length / 2) % questions.length
   const path = `/watch?${questions[question]?.live}`
   filtered.push({ follower: follow({ ...of, path, account, manner: 'restless' }), account, question })
 }
