@@ -66,7 +66,7 @@ test(`${clients} clients that go and come back are told of ${rate} events a seco
   const cpuMs = (processCpuMs(node.pid) ?? Number.NaN) - (cpuBefore ?? Number.NaN)
   const rssLoaded = memoryOf(node.pid)
 
-  stage = 'asking what there is'
+  stage = `asking what there is of ${totalOf(published)} events, which took ${tookMs} ms to be taken in`
   const answers: string[][] = []
   for (const { search, isIn = () => true } of questions)
     answers.push((await foundBy(node.url, search)).filter(isIn))
