@@ -61,7 +61,7 @@ export async function answerJob(job: AgentJob, agent: AnswerDeps): Promise<Answe
 /** One step makes many calls, to whoever the job names, and none of them may keep the place that the job takes. */
 function callUntilDeadline({ facts }: AgentJob, { call, stop, now }: AnswerDeps): Call {
   const late = AbortSignal.timeout(Math.max(facts.deadlineMs - now(), 0))
-  return (url, request) => withAnyOf([late, stop], any => call(url, { ...request, stop: any }))
+  return (url, request) => withAnyOf([late, stop], signal => call(url, { ...request, stop: signal }))
 }
 
 async function onPackets(job: AgentJob, deps: AnswerDeps): Promise<Outcome<Worked>> {

@@ -82,7 +82,7 @@ async function exchange(
   const late = AbortSignal.timeout(answerMsMax)
   const length = body === undefined ? {} : { 'content-length': String(body.length) }
   try {
-    return await withAnyOf(stop === undefined ? [late] : [late, stop], async signal => {
+    return await withAnyOf([late, stop], async signal => {
       const response = await new Promise<IncomingMessage>((resolve, reject) => {
         const sent = over.request(url, { method, agent, signal, headers: { ...headers, ...length } })
         sent.once('response', resolve).once('error', reject)

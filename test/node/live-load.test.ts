@@ -15,7 +15,7 @@ import { type NodeHome, nodeHome } from './node-home.ts'
 import { pause } from './submit-load.ts'
 
 // By hand, the full count: ASSAY_LIVE_CLIENTS=1000 ASSAY_LIVE_SECONDS=60 ASSAY_LIVE_RATE=10000 npx vitest run test/node/live-load.test.ts
-// Fewer that follow everything, and fewer stages: ASSAY_LIVE_ONE_IN_FOLLOWS_ALL=10 ASSAY_LIVE_STAGES=received; the first stage is timed.
+// Fewer that follow everything, and fewer stages: ASSAY_LIVE_ONE_IN_FOLLOWS_ALL=10 ASSAY_LIVE_STAGES=received, the one that is timed.
 const slice = { clients: 40, seconds: 6, rate: 1_000 }
 const clients = Number(process.env['ASSAY_LIVE_CLIENTS'] ?? slice.clients)
 const seconds = Number(process.env['ASSAY_LIVE_SECONDS'] ?? slice.seconds)

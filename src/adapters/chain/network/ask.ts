@@ -18,7 +18,7 @@ export async function ask(url: URL, question: Question): Promise<Answer> {
   const { method = 'GET', headers = {}, body, timeoutMs, answerBytesMax, signal } = question
   const timeout = AbortSignal.timeout(timeoutMs)
   try {
-    return await withAnyOf(signal === undefined ? [timeout] : [timeout, signal], async stop => {
+    return await withAnyOf([timeout, signal], async stop => {
       const response = await fetch(url, {
         method,
         headers,
