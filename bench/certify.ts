@@ -29,9 +29,10 @@ const manyStreams = [1, 10, 200]
 const fanOuts = ['all', 'quorum-first'] as const
 type FanOut = (typeof fanOuts)[number]
 
-const full = { seconds: 20, streams: manyStreams, warmUpSeconds: 5 }
+// Processes run for days, and for their first minute mostly compile themselves.
+const full = { seconds: 20, streams: manyStreams, startSeconds: 60, warmUpSeconds: 5 }
 /** Enough to see that all of it runs; its figures mean little. */
-const quick = { seconds: 3, streams: [1, 10], warmUpSeconds: 2 }
+const quick = { seconds: 3, streams: [1, 10], startSeconds: 2, warmUpSeconds: 2 }
 
 /**
  * What it costs to have packets certified by the agents of three operators, with a process for everybody: the same load
@@ -53,7 +54,13 @@ export async function measureCertify({ isQuick, isProfiled = false }: BenchOptio
     ]
     const run = (name: string, fanOut: FanOut | undefined, some: readonly Load[]) =>
       measureLoads(some, {
-        ...{ server: server.url, postgres, fanOut, warmUpSeconds: scale.warmUpSeconds },
+        ...{
+          server: server.url,
+          postgres,
+          fanOut,
+          startSeconds: scale.startSeconds,
+          warmUpSeconds: scale.warmUpSeconds,
+        },
         folder: path.join(folder, name),
         streams: Math.max(...scale.streams),
         ...(isProfiled && fanOut === 'all' && { profilesIn }),
@@ -105,12 +112,14 @@ type RunOptions = {
   /** Undefined: without agents. */
   readonly fanOut: FanOut | undefined
   readonly streams: number
+  /** Before the first load, and before each of the others. */
+  readonly startSeconds: number
   readonly warmUpSeconds: number
   readonly profilesIn?: string
 }
 
 async function measureLoads(loads: readonly Load[], options: RunOptions): Promise<Sample[]> {
-  const { folder, server, fanOut, streams, warmUpSeconds, profilesIn } = options
+  const { folder, server, fanOut, streams, startSeconds, warmUpSeconds, profilesIn } = options
   const database = await benchDatabase(server)
   const hasAgents = fanOut !== undefined
   const policy = { ...Object(referencePolicy), identify: { nativeId: '/nonce' } }
@@ -133,9 +142,10 @@ async function measureLoads(loads: readonly Load[], options: RunOptions): Promis
   try {
     let next = 0
     const samples: Sample[] = []
-    for (const load of loads) {
+    for (const [i, load] of loads.entries()) {
       // Every stream has had an event by then, and every agent a job.
-      const warm = { ...load, seconds: Math.max(warmUpSeconds, Math.ceil(load.streams / 100)) }
+      const seconds = Math.max(i === 0 ? startSeconds : warmUpSeconds, Math.ceil(load.streams / 100))
+      const warm = { ...load, seconds }
       next += await post(cluster.url, next, warm)
       await account.atRest(hasAgents)
       const sample = await measureOne({ ...options, cluster, account }, load, next)

@@ -5,10 +5,12 @@ import { frameOf } from './message.ts'
 import type { Piece } from './piece.ts'
 import type { HubDeps } from './ports.ts'
 import { openTokenWriter } from './resume-token.ts'
+import type { Sayings } from './sayings.ts'
 import { together } from './together.ts'
 
 export type CatchUpDeps = Pick<HubDeps, 'positions' | 'bounds' | 'events'> & {
   readonly history: History
+  readonly sayings: Sayings
   /** Resolves once tails may have moved on. */
   nextLook(): Promise<void>
   /** It is up to date on all tracks, at this moment. */
@@ -21,7 +23,7 @@ export type CatchUpDeps = Pick<HubDeps, 'positions' | 'bounds' | 'events'> & {
  * together with the others. Both come from the same reader, so nothing is missing or told twice in between.
  */
 export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void> {
-  const { bounds, events, history, nextLook, join, fail } = deps
+  const { bounds, events, history, sayings, nextLook, join, fail } = deps
 
   const catchUp = async (client: Client) => {
     for (;;) {
@@ -49,17 +51,15 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
   const tell = async (
     client: Client,
     number: number,
-    { tail, partition }: Followed,
+    followed: Followed,
     pieces: readonly Piece[],
   ): Promise<boolean> => {
     const { group, sink, places } = client
-    const { route, filter } = group
-    const on = { track: tail.track, partition }
     let [frames, bytes]: [Buffer[], number] = [[], 0]
     const send = () => {
       if (frames.length === 0) return
       sink.write(Buffer.concat(frames))
-      events.onDelivered(route.name, frames.length, bytes)
+      events.onDelivered(group.route.name, frames.length, bytes)
       frames = []
       bytes = 0
     }
@@ -68,7 +68,7 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
       places.set(number, place)
     }
     for (const piece of together(pieces, bounds.historyBytes)) {
-      for (const { json, move, events: count } of route.say(piece, on, filter, { reduced: false })) {
+      for (const { json, move, events: count } of sayings.of(group, followed, piece)) {
         if (move !== null) stand(move)
         client.events += count
         if (json === '') continue
@@ -79,7 +79,7 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
         // A page can be many times what it is made of, with a place in each message; no more waits than is read.
         send()
         if (!(await hasRoom(client))) return false
-        if (group.followed.get(number)?.tail !== tail) return true
+        if (group.followed.get(number)?.tail !== followed.tail) return true
       }
       stand(piece.to)
     }

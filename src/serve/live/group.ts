@@ -5,11 +5,14 @@ import { frameOf, type Message, type Transport } from './message.ts'
 import type { Piece } from './piece.ts'
 import type { HubDeps, LiveRoute, Sink } from './ports.ts'
 import { openTokenWriter, type TokenWriter } from './resume-token.ts'
+import type { Sayings } from './sayings.ts'
 import type { Tail } from './tail.ts'
 
 /** Everybody who wants the same and may read the same. Those of them that are up to date are told with the same bytes. */
 export type Group = {
   readonly key: string
+  /** Where it is the same, the same is said, whoever it is said to. */
+  readonly asks: string
   readonly route: LiveRoute
   readonly filter: LiveFilter
   reader: Reader
@@ -60,6 +63,7 @@ export function openGroup(
   let writer: TokenWriter | undefined
   const group: Group = {
     ...of,
+    asks: `${of.route.name} ${of.filter.key}`,
     followed: new Map(),
     partitionsUpTo: 0,
     known: new Map(),
@@ -88,6 +92,7 @@ export function openGroup(
 }
 
 export type TellGroupDeps = Pick<HubDeps, 'now' | 'events'> & {
+  readonly sayings: Sayings
   /** One that cannot be told; the others are. */
   onFailed(client: Client, error: unknown): void
 }
@@ -96,8 +101,9 @@ export type TellGroupDeps = Pick<HubDeps, 'now' | 'events'> & {
 export function tellGroup(
   group: Group,
   fresh: ReadonlyMap<Tail, readonly Piece[]>,
-  { now, events, onFailed }: TellGroupDeps,
+  deps: TellGroupDeps,
 ): void {
+  const { now, events, onFailed } = deps
   const its = [...group.followed].flatMap(([number, followed]) => {
     const pieces = fresh.get(followed.tail)
     return pieces === undefined ? [] : [{ number, followed, pieces }]
@@ -113,7 +119,12 @@ export function tellGroup(
   try {
     for (const { number, followed, pieces } of its)
       for (const piece of pieces) {
-        tellPiece(group, number, followed, piece, whole, isAnyReduced ? reduced : undefined)
+        tellPiece(
+          group,
+          { number, followed, piece },
+          { whole, reduced: isAnyReduced ? reduced : undefined },
+          deps,
+        )
         if (piece.sinceMs !== null) events.onLag(group.route.name, now() - piece.sinceMs)
       }
   } catch (error) {
@@ -125,19 +136,19 @@ export function tellGroup(
     group.follow(group.followed, group.partitionsUpTo, group.known)
     return
   }
-  const bytes = { whole: bytesOf(whole), reduced: bytesOf(reduced) }
+  const told = { whole: forMany(whole), reduced: forMany(reduced) }
   for (const client of group.live) {
-    const told = client.isReduced ? reduced : whole
-    if (told.length === 0) continue
-    const frames = bytes[client.isReduced ? 'reduced' : 'whole'](client.sink.transport)
+    const { messages, eventCount, framesFor } = told[client.isReduced ? 'reduced' : 'whole']
+    if (messages === 0) continue
+    const frames = framesFor(client.sink.transport)
     try {
       client.sink.write(frames)
     } catch (error) {
       onFailed(client, error)
       continue
     }
-    client.events += told.reduce((sum, { events }) => sum + events, 0)
-    events.onDelivered(group.route.name, told.length, frames.length)
+    client.events += eventCount
+    events.onDelivered(group.route.name, messages, frames.length)
   }
 }
 
@@ -145,18 +156,19 @@ type Told = { readonly json: string; readonly cursor: string; readonly events: n
 
 function tellPiece(
   group: Group,
-  number: number,
-  { tail, partition }: Followed,
-  piece: Piece,
-  whole: Told[],
-  reduced: Told[] | undefined,
+  {
+    number,
+    followed,
+    piece,
+  }: { readonly number: number; readonly followed: Followed; readonly piece: Piece },
+  { whole, reduced }: { readonly whole: Told[]; readonly reduced: Told[] | undefined },
+  { sayings }: Pick<TellGroupDeps, 'sayings'>,
 ): void {
   const { route, filter } = group
-  const on = { track: tail.track, partition }
-  const say = (isReduced: boolean) => route.say(piece, on, filter, { reduced: isReduced })
+  const on = { track: followed.tail.track, partition: followed.partition }
   const writer = group.writer()
-  const others = reduced === undefined ? [] : say(true)
-  for (const [i, message] of say(false).entries()) {
+  const others = reduced === undefined ? [] : route.say(piece, on, filter, { reduced: true })
+  for (const [i, message] of sayings.of(group, followed, piece).entries()) {
     if (message.move !== null) writer.move(number, message.move)
     if (message.json === '') continue
     const cursor = writer.token()
@@ -171,10 +183,14 @@ function told({ json, events }: Message, cursor: string): Told {
 }
 
 /** One buffer for each way to be told. */
-function bytesOf(messages: readonly Told[]): (transport: Transport) => Buffer {
+function forMany(messages: readonly Told[]) {
   const made: { [transport in Transport]?: Buffer } = {}
-  return transport => {
-    made[transport] ??= Buffer.concat(messages.map(({ json, cursor }) => frameOf(transport, json, cursor)))
-    return made[transport]
+  return {
+    messages: messages.length,
+    eventCount: messages.reduce((sum, { events }) => sum + events, 0),
+    framesFor(transport: Transport): Buffer {
+      made[transport] ??= Buffer.concat(messages.map(({ json, cursor }) => frameOf(transport, json, cursor)))
+      return made[transport]
+    },
   }
 }

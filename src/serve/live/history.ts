@@ -1,7 +1,7 @@
 import { type Place, trackNumber } from '../../core/live/track.ts'
 import type { Piece, ReadPieces } from './piece.ts'
 import type { HubBounds } from './ports.ts'
-import type { Tail } from './tail.ts'
+import { TAKEN_BYTES_MAX, type Tail } from './tail.ts'
 
 export type HistoryDeps = {
   readonly readPieces: ReadPieces
@@ -90,8 +90,6 @@ export function openHistory({ readPieces, bounds, now }: HistoryDeps): History {
   }
 }
 
-/** Given to one reader at once. */
-const TAKEN_BYTES_MAX = 1024 * 1024
 const GAP_BYTES = 300
 
 function nameOf({ track }: Tail, { at, line }: Place): string {

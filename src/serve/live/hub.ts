@@ -9,6 +9,7 @@ import { frameOf } from './message.ts'
 import type { Piece } from './piece.ts'
 import type { Attached, Attachment, EndReason, HubDeps, KnownPartition, LiveRoute } from './ports.ts'
 import { openTokenWriter } from './resume-token.ts'
+import { openSayings } from './sayings.ts'
 import { startingPlaces } from './starting-places.ts'
 import { keepWithin, keptBytes, openTail, type Tail } from './tail.ts'
 import { tracksFor } from './tracks-for.ts'
@@ -28,7 +29,7 @@ export type Hub = {
   clients(route: LiveRoute['name']): number
   /** Filters that differ, or whose readers do, each of which is asked about every event. */
   filters(): number
-  /** What is kept of the ends of tracks, and of what was read just now, for whoever is behind. */
+  /** What is kept of the ends of tracks, and of what was read and said just now, for whoever is behind. */
   keptBytes(): number
   /** Tells everybody, with where to go on, and lets them go. */
   stop(): void
@@ -55,10 +56,10 @@ export function openHub(deps: HubDeps): Hub {
   const wakeTrack = ({ partitionId, stage }: Track) =>
     woken[stage === 'received' ? 'received' : 'packets'].add(partitionId)
   const history = openHistory(deps)
+  const sayings = openSayings(bounds.saidBytesMax)
   const catchUp = openCatchUp({
     ...deps,
-    history,
-    nextLook,
+    ...{ history, sayings, nextLook },
     join: client => void client.group.live.add(client),
     fail: (client, error) => fail(client, error),
   })
@@ -323,7 +324,7 @@ export function openHub(deps: HubDeps): Hub {
     if (fresh.size > 0)
       for (const group of groups.values()) {
         cutOffSlow(group)
-        tellGroup(group, fresh, { ...deps, onFailed: fail })
+        tellGroup(group, fresh, { ...deps, sayings, onFailed: fail })
       }
     return more ? 'more' : 'all'
   }
@@ -384,7 +385,7 @@ export function openHub(deps: HubDeps): Hub {
     },
     clients: countOf,
     filters: () => groups.size,
-    keptBytes: () => keptBytes(tails) + history.keptBytes(),
+    keptBytes: () => keptBytes(tails) + history.keptBytes() + sayings.keptBytes(),
     stop() {
       stopping = true
       each(clients, client => end(client, 'shutdown'))

@@ -34,6 +34,8 @@ export type HubBounds = {
   /** What they have read is kept for others who are behind: no more than this, and no longer. */
   readonly historyKeptBytes: number
   readonly historyKeptMs: number
+  /** What was said of it is kept as well, for others who ask for the same. */
+  readonly saidBytesMax: number
   /** What the ends of all tracks that are followed take in memory, for whoever is a little behind. */
   readonly tailsBytesMax: number
   /** Filters of all clients together: each is asked about every event. */
@@ -54,6 +56,7 @@ export const hubBounds: HubBounds = {
   historyReadersMax: 4,
   historyKeptBytes: 64 * 1024 * 1024,
   historyKeptMs: 10_000,
+  saidBytesMax: 32 * 1024 * 1024,
   tailsBytesMax: 128 * 1024 * 1024,
   filtersMax: 256,
   // A place on each of their tracks has to go into a header.

@@ -1,5 +1,5 @@
 import { accepted, type Outcome, refused } from '../../core/fault.ts'
-import { hasLines, type Place, type Track, trackNumber, trackOf } from '../../core/live/track.ts'
+import { beginning, hasLines, type Place, type Track, trackNumber, trackOf } from '../../core/live/track.ts'
 
 /** Where a reader stands: on each track that it follows, what comes next. */
 export type Positions = {
@@ -32,24 +32,30 @@ export function openTokenWriter(
 ): TokenWriter {
   const tracks = [...places.keys()].sort((a, b) => a - b)
   const spots = new Map(tracks.map((track, i) => [track, i]))
-  const bytesAt = (track: number, place: Place) =>
-    Buffer.from([
-      ...varint(track - (tracks[(spots.get(track) ?? 0) - 1] ?? 0)),
+  const at = tracks.map(track => places.get(track) ?? beginning)
+  // Written where it is told: most places on the way are not.
+  const parts = tracks.map((): Buffer | undefined => undefined)
+  const partOf = (track: number, spot: number) => {
+    const place = at[spot] ?? beginning
+    parts[spot] ??= Buffer.from([
+      ...varint(track - (tracks[spot - 1] ?? 0)),
       ...varint(place.at),
       ...(withLine(track) ? varint(place.line) : []),
     ])
-  const parts = tracks.map(track => bytesAt(track, places.get(track) ?? { at: 0, line: 0 }))
+    return parts[spot]
+  }
   const head = Buffer.from([VERSION, ...varint(partitionsUpTo), ...varint(tracks.length)])
   let written: string | undefined
   return {
     move(track, place) {
       const spot = spots.get(track)
       if (spot === undefined) throw new Error(`track ${track} is not in this token`)
-      parts[spot] = bytesAt(track, place)
+      at[spot] = place
+      parts[spot] = undefined
       written = undefined
     },
     token() {
-      written ??= Buffer.from(seal(Buffer.concat([head, ...parts]))).toString('base64url')
+      written ??= Buffer.from(seal(Buffer.concat([head, ...tracks.map(partOf)]))).toString('base64url')
       return written
     },
   }

@@ -1,8 +1,13 @@
 import { comparePlaces, type Place, type Track } from '../../core/live/track.ts'
 import type { Piece } from './piece.ts'
 
-/** Of the newest pieces of one track, for whoever is about to catch up. */
-export const TAIL_BYTES_MAX = 2 * 1024 * 1024
+/**
+ * Of the newest pieces of one track, for whoever is about to catch up: some seconds of a busy one, since who has to read them
+ * from the log again takes much longer over it, and falls further behind.
+ */
+export const TAIL_BYTES_MAX = 16 * 1024 * 1024
+/** Given to one reader at once. */
+export const TAKEN_BYTES_MAX = 1024 * 1024
 
 /** All of them together keep no more than this; whoever needs what was let go reads it from the log again. */
 export function keepWithin(tails: ReadonlyMap<unknown, Tail>, bytesMax: number): void {
@@ -24,7 +29,10 @@ export type Tail = {
   readonly end: () => Place
   /** New ones, which begin where it ended. */
   take(pieces: readonly Piece[]): void
-  /** From this place towards the end; undefined where what comes next is not kept any more, or was a gap, which may be filled by now. */
+  /**
+   * From this place towards the end, as much as is taken at once; undefined where what comes next is not kept any more, or
+   * was a gap, which may be filled by now.
+   */
   from(place: Place): readonly Piece[] | undefined
   /** What it keeps takes, about. */
   keptBytes(): number
@@ -57,11 +65,28 @@ export function openTail(track: Track, withEvents: boolean, start: Place): Tail 
     keep,
     from(place) {
       if (comparePlaces(place, end) >= 0) return []
-      const first = kept.findIndex(({ from }) => comparePlaces(from, place) === 0)
-      if (first < 0) return undefined
-      const gap = kept.findIndex(({ said }, i) => i >= first && said.kind === 'gap')
-      return gap === first ? undefined : kept.slice(first, gap < 0 ? undefined : gap)
+      const first = firstAt(kept, place)
+      if (kept[first] === undefined || comparePlaces(kept[first].from, place) !== 0) return undefined
+      let [next, taken] = [first, 0]
+      for (let piece = kept[next]; piece !== undefined && taken < TAKEN_BYTES_MAX; piece = kept[next]) {
+        if (piece.said.kind === 'gap') break
+        taken += piece.bytes
+        next++
+      }
+      return next === first ? undefined : kept.slice(first, next)
     },
     followers: 0,
   }
+}
+
+/** Of the first piece that does not begin before this place. */
+function firstAt(pieces: readonly Piece[], place: Place): number {
+  let [low, high] = [0, pieces.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const piece = pieces[middle]
+    if (piece !== undefined && comparePlaces(piece.from, place) < 0) low = middle + 1
+    else high = middle
+  }
+  return low
 }

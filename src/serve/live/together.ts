@@ -6,25 +6,60 @@ const MESSAGE_EVENTS_MAX = 1_000
 /**
  * The same, with neighbours of what was received in one, as long as that takes no more than this to keep. Each message that
  * somebody behind is told is sealed with a place of its own, and what many small requests have brought would be many.
+ * What begins in another thousand of the sequence begins a message, so that readers who began elsewhere come to be told
+ * the same, which is made once for all of them.
  */
 export function together(pieces: readonly Piece[], bytesMax: number): readonly Piece[] {
   const joined: Piece[] = []
-  for (const piece of pieces) {
-    const before = joined.at(-1)
-    const both = before && bothOf(before, piece, bytesMax)
-    if (both === undefined) joined.push(piece)
-    else joined[joined.length - 1] = both
+  for (let i = 0; i < pieces.length; ) {
+    const row = rowFrom(pieces, i, bytesMax)
+    joined.push(inOne(row))
+    i += row.length
   }
   return joined
 }
 
-function bothOf(first: Piece, second: Piece, bytesMax: number): Piece | undefined {
-  const [before, after] = [receivedIn(first), receivedIn(second)]
-  if (before === undefined || after === undefined) return undefined
-  const bytes = first.bytes + second.bytes
-  if (before.length + after.length > MESSAGE_EVENTS_MAX || bytes > bytesMax) return undefined
-  const said = { kind: 'events', events: [...before, ...after], packet: null } as const
-  return { from: first.from, to: second.to, said, bytes, sinceMs: first.sinceMs }
+function rowFrom(pieces: readonly Piece[], start: number, bytesMax: number): readonly Piece[] {
+  const first = pieces[start]
+  let [next, bytes] = [start + 1, first?.bytes ?? 0]
+  for (let piece = pieces[next]; first !== undefined && piece !== undefined; piece = pieces[next]) {
+    bytes += piece.bytes
+    if (bytes > bytesMax || !isOfOneMessage(first, piece)) break
+    next++
+  }
+  return pieces.slice(start, next)
+}
+
+function isOfOneMessage(first: Piece, piece: Piece): boolean {
+  return (
+    receivedIn(first) !== undefined &&
+    receivedIn(piece) !== undefined &&
+    piece.to.at - first.from.at <= MESSAGE_EVENTS_MAX &&
+    thousandOf(first) === thousandOf(piece)
+  )
+}
+
+const rows = new WeakMap<Piece, Piece>()
+
+function inOne(row: readonly Piece[]): Piece {
+  const [first, last] = [row[0], row.at(-1)]
+  if (first === undefined || last === undefined) throw new Error('there is no piece in this row')
+  if (first === last) return first
+  const known = rows.get(first)
+  if (known?.to.at === last.to.at) return known
+  const bytes = row.reduce((sum, piece) => sum + piece.bytes, 0)
+  const said = {
+    kind: 'events',
+    events: row.flatMap(piece => receivedIn(piece) ?? []),
+    packet: null,
+  } as const
+  const whole = { from: first.from, to: last.to, said, bytes, sinceMs: first.sinceMs }
+  rows.set(first, whole)
+  return whole
+}
+
+function thousandOf({ from }: Piece): number {
+  return Math.floor(from.at / MESSAGE_EVENTS_MAX)
 }
 
 function receivedIn({ said }: Piece) {

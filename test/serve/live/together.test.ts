@@ -43,6 +43,24 @@ describe('neighbours of what was received', () => {
     expect(together(pieces, 100)).toEqual(pieces)
   })
 
+  test('are the same, made once, for readers who began elsewhere, from the next thousand on', () => {
+    const counts = fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 40, maxLength: 80 })
+    fc.assert(
+      fc.property(counts, fc.nat(30), fc.integer({ min: 100, max: 3_000 }), (list, began, bytesMax) => {
+        let seq = 0
+        const pieces = list.map(count => {
+          seq += count
+          return received(seq - count, count)
+        })
+        const [whole, later] = [together(pieces, bytesMax), together(pieces.slice(began), bytesMax)]
+        const thousand = Math.ceil((pieces[began]?.from.at ?? 0) / 1_000) * 1_000
+        const behind = (joined: readonly Piece[]) => joined.filter(({ from }) => from.at >= thousand)
+        expect(behind(later).length).toBe(behind(whole).length)
+        for (const [i, piece] of behind(later).entries()) expect(piece).toBe(behind(whole)[i])
+      }),
+    )
+  })
+
   test('are all told, in order, whatever they are, and at most a thousand and so many bytes at once', () => {
     const kinds = fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 1_000 })), { maxLength: 40 })
     fc.assert(
