@@ -47,6 +47,21 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
     }
   }
 
+  let [toldBytes, turn]: [number, Promise<void> | undefined] = [0, undefined]
+  /** Whoever is told from what is at hand waits for nothing; others than those who are behind have their turn in between. */
+  const giveWay = async (bytes: number) => {
+    toldBytes += bytes
+    if (toldBytes < TURN_BYTES) return
+    turn ??= new Promise(resolve =>
+      setImmediate(() => {
+        toldBytes = 0
+        turn = undefined
+        resolve()
+      }),
+    )
+    await turn
+  }
+
   /** False where it has gone. What it follows may have changed once this resolves. */
   const tell = async (
     client: Client,
@@ -58,7 +73,7 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
     let [frames, bytes]: [Buffer[], number] = [[], 0]
     const send = () => {
       if (frames.length === 0) return
-      sink.write(Buffer.concat(frames))
+      for (const some of inFew(frames)) sink.write(some)
       events.onDelivered(group.route.name, frames.length, bytes)
       frames = []
       bytes = 0
@@ -67,7 +82,7 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
       writerOf(client).move(number, place)
       places.set(number, place)
     }
-    for (const piece of together(pieces, bounds.historyBytes)) {
+    for (const piece of together(pieces, Math.floor(bounds.historyBytes / SAID_EVENT_BYTES))) {
       for (const { json, move, events: count } of sayings.of(group, followed, piece)) {
         if (move !== null) stand(move)
         client.events += count
@@ -84,6 +99,7 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
       stand(piece.to)
     }
     send()
+    await giveWay(pieces.reduce((sum, piece) => sum + piece.bytes, 0))
     return hasRoom(client)
   }
 
@@ -111,6 +127,30 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
 
 /** To somebody who is behind, before it is asked whether they are read. */
 const MESSAGES_AT_ONCE = 200
+/** Of what is kept: to so much is listened, about, until others have their turn. */
+const TURN_BYTES = 4 * 1024 * 1024
+/** What an event takes in a message that tells of many. */
+const SAID_EVENT_BYTES = 67
+
+/** Copying is cheaper than writing, but for what is large. */
+const COPIED_BYTES_MAX = 16 * 1024
+
+function inFew(frames: readonly Buffer[]): Buffer[] {
+  const few: Buffer[] = []
+  let small: Buffer[] = []
+  const copy = () => {
+    if (small.length > 0) few.push(Buffer.concat(small))
+    small = []
+  }
+  for (const frame of frames)
+    if (frame.length < COPIED_BYTES_MAX) small.push(frame)
+    else {
+      copy()
+      few.push(frame)
+    }
+  copy()
+  return few
+}
 
 function isBefore(place: Place | undefined, end: Place): boolean {
   return place !== undefined && comparePlaces(place, end) < 0

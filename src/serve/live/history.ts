@@ -1,6 +1,7 @@
 import { type Place, trackNumber } from '../../core/live/track.ts'
 import type { Piece, ReadPieces } from './piece.ts'
 import type { HubBounds } from './ports.ts'
+import { openSweep, type Sweep } from './sweep.ts'
 import { TAKEN_BYTES_MAX, type Tail } from './tail.ts'
 
 export type HistoryDeps = {
@@ -26,7 +27,7 @@ export type History = {
 export function openHistory({ readPieces, bounds, now }: HistoryDeps): History {
   const slots = openSlots(bounds.historyReadersMax)
   const kept = new Map<string, { readonly piece: Piece; readonly readMs: number }>()
-  const reading = new Map<string, Promise<void>>()
+  const sweeps = new Map<number, Sweep>()
   let bytes = 0
 
   const keep = (name: string, piece: Piece) => {
@@ -65,27 +66,30 @@ export function openHistory({ readPieces, bounds, now }: HistoryDeps): History {
     return [{ from, to: until, said, bytes: GAP_BYTES, sinceMs: null }]
   }
 
-  const readToKeep = async (name: string, tail: Tail, from: Place) => {
-    try {
-      for (const piece of await read(tail, from)) keep(nameOf(tail, piece.from), piece)
-    } finally {
-      reading.delete(name)
-    }
+  const readToKeep = async (tail: Tail, from: Place) => {
+    const pieces = await read(tail, from)
+    for (const piece of pieces) keep(nameOf(tail, piece.from), piece)
+    return pieces
+  }
+
+  const sweepOf = ({ track }: Tail) => {
+    const number = trackNumber(track)
+    const sweep = sweeps.get(number) ?? openSweep({ read: readToKeep, keptFrom, now })
+    sweeps.set(number, sweep)
+    return sweep
   }
 
   return {
     async from(tail, place) {
       if (tail.track.stage !== 'received') return await read(tail, place)
-      const name = nameOf(tail, place)
       forget()
-      if (!kept.has(name)) {
-        const underWay = reading.get(name) ?? readToKeep(name, tail, place)
-        reading.set(name, underWay)
-        await underWay
-      }
-      return keptFrom(tail, place)
+      const atHand = keptFrom(tail, place)
+      return atHand.length > 0 ? atHand : await sweepOf(tail).from(tail, place)
     },
-    forget,
+    forget() {
+      forget()
+      for (const [number, sweep] of sweeps) if (sweep.isIdle()) sweeps.delete(number)
+    },
     keptBytes: () => bytes,
   }
 }

@@ -4,27 +4,26 @@ import type { Piece } from './piece.ts'
 const MESSAGE_EVENTS_MAX = 1_000
 
 /**
- * The same, with neighbours of what was received in one, as long as that takes no more than this to keep. Each message that
+ * The same, with neighbours of what was received in one, as long as those are no more events than this. Each message that
  * somebody behind is told is sealed with a place of its own, and what many small requests have brought would be many.
  * What begins in another thousand of the sequence begins a message, so that readers who began elsewhere come to be told
  * the same, which is made once for all of them.
  */
-export function together(pieces: readonly Piece[], bytesMax: number): readonly Piece[] {
+export function together(pieces: readonly Piece[], eventsMax: number): readonly Piece[] {
   const joined: Piece[] = []
   for (let i = 0; i < pieces.length; ) {
-    const row = rowFrom(pieces, i, bytesMax)
+    const row = rowFrom(pieces, i, Math.min(eventsMax, MESSAGE_EVENTS_MAX))
     joined.push(inOne(row))
     i += row.length
   }
   return joined
 }
 
-function rowFrom(pieces: readonly Piece[], start: number, bytesMax: number): readonly Piece[] {
+function rowFrom(pieces: readonly Piece[], start: number, eventsMax: number): readonly Piece[] {
   const first = pieces[start]
-  let [next, bytes] = [start + 1, first?.bytes ?? 0]
+  let next = start + 1
   for (let piece = pieces[next]; first !== undefined && piece !== undefined; piece = pieces[next]) {
-    bytes += piece.bytes
-    if (bytes > bytesMax || !isOfOneMessage(first, piece)) break
+    if (piece.to.at - first.from.at > eventsMax || !isOfOneMessage(first, piece)) break
     next++
   }
   return pieces.slice(start, next)
@@ -34,7 +33,6 @@ function isOfOneMessage(first: Piece, piece: Piece): boolean {
   return (
     receivedIn(first) !== undefined &&
     receivedIn(piece) !== undefined &&
-    piece.to.at - first.from.at <= MESSAGE_EVENTS_MAX &&
     thousandOf(first) === thousandOf(piece)
   )
 }
