@@ -1,5 +1,5 @@
 import { comparePlaces, type Place } from '../../core/live/track.ts'
-import type { Client, Followed } from './group.ts'
+import { type Client, type Followed, write } from './group.ts'
 import type { History } from './history.ts'
 import { frameOf } from './message.ts'
 import type { Piece } from './piece.ts'
@@ -73,7 +73,7 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
     let [frames, bytes]: [Buffer[], number] = [[], 0]
     const send = () => {
       if (frames.length === 0) return
-      for (const some of inFew(frames)) sink.write(some)
+      for (const some of inFew(frames)) write(client, some)
       events.onDelivered(group.route.name, frames.length, bytes)
       frames = []
       bytes = 0
@@ -110,9 +110,13 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
 
   /** False where it has gone, or does not read. */
   const hasRoom = async (client: Client): Promise<boolean> => {
-    // What the kernel takes at once is gone by then.
-    if (client.sink.unread() > bounds.historyBytes) await new Promise(setImmediate)
-    while (!client.hasEnded && client.sink.unread() > bounds.historyBytes) await nextLook()
+    const { sink } = client
+    const isFull = () => !client.hasEnded && sink.unread() > bounds.historyBytes
+    while (isFull()) {
+      // What the kernel takes at once is gone by then.
+      await new Promise(setImmediate)
+      if (isFull()) await sink.drained()
+    }
     return !client.hasEnded
   }
 

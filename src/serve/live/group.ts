@@ -53,7 +53,14 @@ export type Client = {
   isReduced: boolean
   hasEnded: boolean
   beatMs: number
-  progress: { readonly unread: number; readonly sinceMs: number }
+  writtenBytes: number
+  /** How much of that had left at most, and since when. */
+  progress: { readonly leftBytes: number; readonly sinceMs: number }
+}
+
+export function write(client: Client, bytes: Uint8Array): void {
+  client.sink.write(bytes)
+  client.writtenBytes += bytes.length
 }
 
 export function openGroup(
@@ -142,7 +149,7 @@ export function tellGroup(
     if (messages === 0) continue
     const frames = framesFor(client.sink.transport)
     try {
-      client.sink.write(frames)
+      write(client, frames)
     } catch (error) {
       onFailed(client, error)
       continue

@@ -2,7 +2,7 @@ import { accepted, type Outcome, refused } from '../../core/fault.ts'
 import { beginning, type Track, trackNumber } from '../../core/live/track.ts'
 import type { Reader } from '../../core/registry/may-read.ts'
 import { openCatchUp } from './catch-up.ts'
-import { type Client, type Followed, type Group, openGroup, tellGroup } from './group.ts'
+import { type Client, type Followed, type Group, openGroup, tellGroup, write } from './group.ts'
 import { openHistory } from './history.ts'
 import { asksOfEvents, type LiveFilter } from './live-filter.ts'
 import { frameOf } from './message.ts'
@@ -218,14 +218,15 @@ export function openHub(deps: HubDeps): Hub {
       isReduced: false,
       hasEnded: false,
       beatMs: now(),
-      progress: { unread: 0, sinceMs: now() },
+      writtenBytes: 0,
+      progress: { leftBytes: 0, sinceMs: now() },
     }
     clients.add(client)
     group.members.add(client)
     const cursor = openTokenWriter({ partitionsUpTo: client.upTo, places }, deps.positions).token()
     const hello = route.hello(clientId, now())
     const said = [hello, ...gaps].map(each => frameOf(client.sink.transport, JSON.stringify(each), cursor))
-    client.sink.write(Buffer.concat(said))
+    write(client, Buffer.concat(said))
     void catchUp(client)
     return accepted({ leave: () => gone(client, 'left'), end: reason => end(client, reason) })
   }
@@ -343,15 +344,15 @@ export function openHub(deps: HubDeps): Hub {
   const beatFor = (client: Client) => {
     const { sink, progress, group } = client
     const unread = sink.unread()
+    const leftBytes = client.writtenBytes - unread
     // Whoever reads a little now and then is slow, and not stuck.
-    if (unread === 0 || unread < progress.unread) client.progress = { unread, sinceMs: now() }
+    if (unread === 0 || leftBytes > progress.leftBytes) client.progress = { leftBytes, sinceMs: now() }
     else if (now() - progress.sinceMs >= bounds.stalledMsMax) return end(client, 'stalled')
-    else client.progress = { unread, sinceMs: progress.sinceMs }
     if (now() - client.beatMs < bounds.heartbeatMs) return
     client.beatMs = now()
     const { route } = group
     const facts = { ts: now(), clients: countOf(route.name), events: client.events }
-    sink.write(frameOf(sink.transport, JSON.stringify(route.heartbeat(facts)), cursorOf(client)))
+    write(client, frameOf(sink.transport, JSON.stringify(route.heartbeat(facts)), cursorOf(client)))
   }
 
   const each = (some: ReadonlySet<Client>, act: (client: Client) => void) => {

@@ -99,6 +99,8 @@ export type Sink = {
   write(bytes: Uint8Array): void
   /** Bytes that were written and have not left this process. */
   unread(): number
+  /** Resolves once all of that has left, or never will. */
+  drained(): Promise<void>
   /** After these last bytes; what is not read then in a while is given up. */
   end(last: Uint8Array, reason: EndReason): void
 }

@@ -1,18 +1,18 @@
 import type { Piece } from './piece.ts'
 
-/** Of one message; nor does a reader put more in one piece. */
-const MESSAGE_EVENTS_MAX = 1_000
+/** Of the sequence: what begins in one of them is told together. */
+const ROW_EVENTS = 250
 
 /**
  * The same, with neighbours of what was received in one, as long as those are no more events than this. Each message that
  * somebody behind is told is sealed with a place of its own, and what many small requests have brought would be many.
- * What begins in another thousand of the sequence begins a message, so that readers who began elsewhere come to be told
- * the same, which is made once for all of them.
+ * What begins in another row of the sequence begins a message, so that readers who began elsewhere come to be told the
+ * same, which is made once for all of them.
  */
 export function together(pieces: readonly Piece[], eventsMax: number): readonly Piece[] {
   const joined: Piece[] = []
   for (let i = 0; i < pieces.length; ) {
-    const row = rowFrom(pieces, i, Math.min(eventsMax, MESSAGE_EVENTS_MAX))
+    const row = rowFrom(pieces, i, eventsMax)
     joined.push(inOne(row))
     i += row.length
   }
@@ -30,11 +30,7 @@ function rowFrom(pieces: readonly Piece[], start: number, eventsMax: number): re
 }
 
 function isOfOneMessage(first: Piece, piece: Piece): boolean {
-  return (
-    receivedIn(first) !== undefined &&
-    receivedIn(piece) !== undefined &&
-    thousandOf(first) === thousandOf(piece)
-  )
+  return receivedIn(first) !== undefined && receivedIn(piece) !== undefined && rowOf(first) === rowOf(piece)
 }
 
 const rows = new WeakMap<Piece, Piece>()
@@ -56,8 +52,8 @@ function inOne(row: readonly Piece[]): Piece {
   return whole
 }
 
-function thousandOf({ from }: Piece): number {
-  return Math.floor(from.at / MESSAGE_EVENTS_MAX)
+function rowOf({ from }: Piece): number {
+  return Math.floor(from.at / ROW_EVENTS)
 }
 
 function receivedIn({ said }: Piece) {

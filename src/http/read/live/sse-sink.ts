@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Sink } from '../../../serve/live/ports.ts'
+import { drained } from './drained.ts'
 import { WORDS_MS_MAX } from './last-words.ts'
 
 /** So long a client waits before it connects again. */
@@ -22,6 +23,7 @@ export function openSseSink(response: ServerResponse): Sink {
     transport: 'sse',
     write: bytes => void response.write(bytes),
     unread: () => response.writableLength,
+    drained: () => drained(response),
     end(last) {
       response.end(last)
       // Unreferenced: a process that has stopped must not wait for those who do not read.

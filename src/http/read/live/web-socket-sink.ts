@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { EndReason, Sink } from '../../../serve/live/ports.ts'
+import { drained } from './drained.ts'
 import { WORDS_MS_MAX } from './last-words.ts'
 
 /**
@@ -14,6 +15,7 @@ export function openWebSocketSink(webSocket: WebSocket, socket: Duplex): Sink {
       if (webSocket.readyState === webSocket.OPEN) socket.write(bytes)
     },
     unread: () => socket.writableLength,
+    drained: () => drained(socket),
     end(last, reason) {
       if (webSocket.readyState === webSocket.OPEN) socket.write(last)
       closeWith(webSocket, closes[reason], reason)
