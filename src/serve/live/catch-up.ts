@@ -2,13 +2,13 @@ import { comparePlaces, type Place } from '../../core/live/track.ts'
 import { type Client, type Followed, write } from './group.ts'
 import type { History } from './history.ts'
 import { frameOf } from './message.ts'
-import type { Piece } from './piece.ts'
 import type { HubDeps } from './ports.ts'
 import { openTokenWriter } from './resume-token.ts'
-import type { Sayings } from './sayings.ts'
+import type { Said, Sayings } from './sayings.ts'
+import type { Tail } from './tail.ts'
 import { together } from './together.ts'
 
-export type CatchUpDeps = Pick<HubDeps, 'positions' | 'bounds' | 'events'> & {
+export type CatchUpDeps = Pick<HubDeps, 'positions' | 'bounds' | 'events' | 'now'> & {
   readonly history: History
   readonly sayings: Sayings
   /** Resolves once tails may have moved on. */
@@ -23,7 +23,7 @@ export type CatchUpDeps = Pick<HubDeps, 'positions' | 'bounds' | 'events'> & {
  * together with the others. Both come from the same reader, so nothing is missing or told twice in between.
  */
 export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void> {
-  const { bounds, events, history, sayings, nextLook, join, fail } = deps
+  const { bounds, events, now, history, sayings, nextLook, join, fail } = deps
 
   const catchUp = async (client: Client) => {
     for (;;) {
@@ -35,45 +35,62 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
       // Ahead of a tail is who comes from another node that was told sooner.
       if (behind.length === 0) await nextLook()
       for (const [number, followed] of behind) {
+        await giveWay()
         // What it follows may have changed while it was told of the others.
         if (client.group.followed.get(number) !== followed) break
         const place = client.places.get(number)
         if (place === undefined || client.hasEnded) break
-        const pieces = followed.tail.from(place) ?? (await history.from(followed.tail, place))
+        const kept = sayings.from(client.group, followed, place)
+        const said = kept.length > 0 ? kept : await saidFrom(client, followed, place)
         if (client.hasEnded) return
         if (client.group.followed.get(number)?.tail !== followed.tail) break
-        if (!(await tell(client, number, followed, pieces))) return
+        if (!(await tell(client, number, followed.tail, said))) return
       }
     }
   }
 
-  let [toldBytes, turn]: [number, Promise<void> | undefined] = [0, undefined]
-  /** Whoever is told from what is at hand waits for nothing; others than those who are behind have their turn in between. */
-  const giveWay = async (bytes: number) => {
-    toldBytes += bytes
-    if (toldBytes < TURN_BYTES) return
-    turn ??= new Promise(resolve =>
-      setImmediate(() => {
-        toldBytes = 0
-        turn = undefined
-        resolve()
-      }),
-    )
-    await turn
+  const saidFrom = async (client: Client, followed: Followed, place: Place): Promise<readonly Said[]> => {
+    const { group } = client
+    const { tail, partition } = followed
+    const atHand = tail.from(place)
+    const pieces = together(atHand ?? (await history.from(tail, place, () => !client.hasEnded)))
+    // Whether a packet is there is looked at anew for each who comes to it later.
+    if (atHand === undefined && tail.track.stage !== 'received')
+      return pieces.map(piece => {
+        const on = { track: tail.track, partition }
+        return { to: piece.to, messages: group.route.say(piece, on, group.filter, { reduced: false }) }
+      })
+    return pieces.map(piece => sayings.say(group, followed, piece))
+  }
+
+  let [turnMs, turn]: [number | undefined, Promise<void> | undefined] = [undefined, undefined]
+  /** Whoever is told what is at hand waits for nothing: others than those who are behind have their turn in between. */
+  const giveWay = async () => {
+    while (turnMs !== undefined && now() - turnMs >= TURN_MS) {
+      turn ??= new Promise(resolve =>
+        setImmediate(() => {
+          turnMs = undefined
+          turn = undefined
+          resolve()
+        }),
+      )
+      await turn
+    }
+    turnMs ??= now()
   }
 
   /** False where it has gone. What it follows may have changed once this resolves. */
   const tell = async (
     client: Client,
     number: number,
-    followed: Followed,
-    pieces: readonly Piece[],
+    tail: Tail,
+    said: readonly Said[],
   ): Promise<boolean> => {
     const { group, sink, places } = client
     let [frames, bytes]: [Buffer[], number] = [[], 0]
     const send = () => {
       if (frames.length === 0) return
-      for (const some of inFew(frames)) write(client, some)
+      write(client, Buffer.concat(frames))
       events.onDelivered(group.route.name, frames.length, bytes)
       frames = []
       bytes = 0
@@ -82,8 +99,8 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
       writerOf(client).move(number, place)
       places.set(number, place)
     }
-    for (const piece of together(pieces, Math.floor(bounds.historyBytes / SAID_EVENT_BYTES))) {
-      for (const { json, move, events: count } of sayings.of(group, followed, piece)) {
+    for (const { messages, to } of said) {
+      for (const { json, move, events: count } of messages) {
         if (move !== null) stand(move)
         client.events += count
         if (json === '') continue
@@ -94,12 +111,11 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
         // A page can be many times what it is made of, with a place in each message; no more waits than is read.
         send()
         if (!(await hasRoom(client))) return false
-        if (group.followed.get(number)?.tail !== followed.tail) return true
+        if (group.followed.get(number)?.tail !== tail) return true
       }
-      stand(piece.to)
+      stand(to)
     }
     send()
-    await giveWay(pieces.reduce((sum, piece) => sum + piece.bytes, 0))
     return hasRoom(client)
   }
 
@@ -108,7 +124,7 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
     return client.writer
   }
 
-  /** False where it has gone, or does not read. */
+  /** False where it has gone. */
   const hasRoom = async (client: Client): Promise<boolean> => {
     const { sink } = client
     const isFull = () => !client.hasEnded && sink.unread() > bounds.historyBytes
@@ -131,30 +147,8 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
 
 /** To somebody who is behind, before it is asked whether they are read. */
 const MESSAGES_AT_ONCE = 200
-/** Of what is kept: to so much is listened, about, until others have their turn. */
-const TURN_BYTES = 4 * 1024 * 1024
-/** What an event takes in a message that tells of many. */
-const SAID_EVENT_BYTES = 67
-
-/** Copying is cheaper than writing, but for what is large. */
-const COPIED_BYTES_MAX = 16 * 1024
-
-function inFew(frames: readonly Buffer[]): Buffer[] {
-  const few: Buffer[] = []
-  let small: Buffer[] = []
-  const copy = () => {
-    if (small.length > 0) few.push(Buffer.concat(small))
-    small = []
-  }
-  for (const frame of frames)
-    if (frame.length < COPIED_BYTES_MAX) small.push(frame)
-    else {
-      copy()
-      few.push(frame)
-    }
-  copy()
-  return few
-}
+/** So long those who are behind are told of what is at hand, until others have their turn. */
+const TURN_MS = 10
 
 function isBefore(place: Place | undefined, end: Place): boolean {
   return place !== undefined && comparePlaces(place, end) < 0

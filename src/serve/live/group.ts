@@ -11,8 +11,6 @@ import type { Tail } from './tail.ts'
 /** Everybody who wants the same and may read the same. Those of them that are up to date are told with the same bytes. */
 export type Group = {
   readonly key: string
-  /** Where it is the same, the same is said, whoever it is said to. */
-  readonly asks: string
   readonly route: LiveRoute
   readonly filter: LiveFilter
   reader: Reader
@@ -70,7 +68,6 @@ export function openGroup(
   let writer: TokenWriter | undefined
   const group: Group = {
     ...of,
-    asks: `${of.route.name} ${of.filter.key}`,
     followed: new Map(),
     partitionsUpTo: 0,
     known: new Map(),
@@ -110,13 +107,21 @@ export function tellGroup(
   fresh: ReadonlyMap<Tail, readonly Piece[]>,
   deps: TellGroupDeps,
 ): void {
-  const { now, events, onFailed } = deps
+  const { now, events, sayings, onFailed } = deps
   const its = [...group.followed].flatMap(([number, followed]) => {
     const pieces = fresh.get(followed.tail)
     return pieces === undefined ? [] : [{ number, followed, pieces }]
   })
   if (its.length === 0) return
   if (group.live.size === 0) {
+    try {
+      // Those who are behind come to it.
+      if (group.members.size > 0)
+        for (const { followed, pieces } of its)
+          for (const piece of pieces) sayings.say(group, followed, piece)
+    } catch (error) {
+      events.onFailure(error)
+    }
     // Made anew where somebody stands there again.
     group.follow(group.followed, group.partitionsUpTo, group.known)
     return
@@ -175,7 +180,7 @@ function tellPiece(
   const on = { track: followed.tail.track, partition: followed.partition }
   const writer = group.writer()
   const others = reduced === undefined ? [] : route.say(piece, on, filter, { reduced: true })
-  for (const [i, message] of sayings.of(group, followed, piece).entries()) {
+  for (const [i, message] of sayings.say(group, followed, piece).messages.entries()) {
     if (message.move !== null) writer.move(number, message.move)
     if (message.json === '') continue
     const cursor = writer.token()

@@ -17,7 +17,7 @@ export type HistoryDeps = {
  */
 export type History = {
   /** What comes next below the end of a tail, and as much behind that as is at hand. */
-  from(tail: Tail, place: Place): Promise<readonly Piece[]>
+  from(tail: Tail, place: Place, isWanted?: () => boolean): Promise<readonly Piece[]>
   /** Lets go what was kept long enough. */
   forget(): void
   /** What is kept takes, about. */
@@ -74,17 +74,17 @@ export function openHistory({ readPieces, bounds, now }: HistoryDeps): History {
 
   const sweepOf = ({ track }: Tail) => {
     const number = trackNumber(track)
-    const sweep = sweeps.get(number) ?? openSweep({ read: readToKeep, keptFrom, now })
+    const sweep = sweeps.get(number) ?? openSweep({ read: readToKeep, now })
     sweeps.set(number, sweep)
     return sweep
   }
 
   return {
-    async from(tail, place) {
+    async from(tail, place, isWanted = () => true) {
       if (tail.track.stage !== 'received') return await read(tail, place)
       forget()
       const atHand = keptFrom(tail, place)
-      return atHand.length > 0 ? atHand : await sweepOf(tail).from(tail, place)
+      return atHand.length > 0 ? atHand : await sweepOf(tail).from({ tail, place, isWanted })
     },
     forget() {
       forget()

@@ -12,6 +12,7 @@ import { openTokenWriter } from './resume-token.ts'
 import { openSayings } from './sayings.ts'
 import { startingPlaces } from './starting-places.ts'
 import { keepWithin, keptBytes, openTail, type Tail } from './tail.ts'
+import { together } from './together.ts'
 import { tracksFor } from './tracks-for.ts'
 
 /**
@@ -284,12 +285,12 @@ export function openHub(deps: HubDeps): Hub {
       if (groups.size > 0) forgetIdle()
       return 'all'
     }
-    const isAnybodyBehind = waiting.length > 0
+    const isAnybodyWaiting = waiting.length > 0
     try {
       await refresh(bounds.accessMs)
       const rest = await readAndTell()
-      // Whoever is behind waits for the next look, which is not to be long.
-      return isAnybodyBehind ? 'more' : rest
+      // Whoever is ahead of a tail waits for the next look, which is not to be long.
+      return isAnybodyWaiting ? 'more' : rest
     } finally {
       beat()
       for (const resume of waiting.splice(0)) resume()
@@ -315,8 +316,9 @@ export function openHub(deps: HubDeps): Hub {
     for (const [i, tail] of due.entries()) {
       const its = read[i]
       if (its === undefined) continue
-      tail.take(its.pieces)
-      if (its.pieces.length > 0) fresh.set(tail, its.pieces)
+      const pieces = together(its.pieces)
+      tail.take(pieces)
+      if (pieces.length > 0) fresh.set(tail, pieces)
       if (!its.more) continue
       more = true
       wakeTrack(tail.track)

@@ -34,7 +34,7 @@ export type HubBounds = {
   /** What they have read is kept for others who are behind: no more than this, and no longer. */
   readonly historyKeptBytes: number
   readonly historyKeptMs: number
-  /** What was said of it is kept as well, for others who ask for the same. */
+  /** What was said lately is kept, for those who ask for the same and are behind. */
   readonly saidBytesMax: number
   /** What the ends of all tracks that are followed take in memory, for whoever is a little behind. */
   readonly tailsBytesMax: number
@@ -56,7 +56,7 @@ export const hubBounds: HubBounds = {
   historyReadersMax: 4,
   historyKeptBytes: 64 * 1024 * 1024,
   historyKeptMs: 10_000,
-  saidBytesMax: 32 * 1024 * 1024,
+  saidBytesMax: 64 * 1024 * 1024,
   tailsBytesMax: 128 * 1024 * 1024,
   filtersMax: 256,
   // A place on each of their tracks has to go into a header.
@@ -99,7 +99,7 @@ export type Sink = {
   write(bytes: Uint8Array): void
   /** Bytes that were written and have not left this process. */
   unread(): number
-  /** Resolves once all of that has left, or never will. */
+  /** Resolves once all of that has left, or the connection is gone; asked where it is more than any socket takes at once. */
   drained(): Promise<void>
   /** After these last bytes; what is not read then in a while is given up. */
   end(last: Uint8Array, reason: EndReason): void

@@ -1,61 +1,105 @@
+import { type Place, trackNumber } from '../../core/live/track.ts'
 import type { Followed, Group } from './group.ts'
 import type { Message } from './message.ts'
 import type { Piece } from './piece.ts'
 
+/** What a group is told of one piece. */
+export type Said = { readonly to: Place; readonly messages: readonly Message[] }
+
 /**
- * What was said of pieces just now, for whoever asks for the same and is a little behind: looking for what they want, and
- * writing it down, is done once for all of them, and only the place in each message is each one's own.
+ * What groups were told lately, for those of them who are behind. It takes a fraction of the events, so it reaches far
+ * back, and finding what somebody wants and writing it down is done once; only the position in each message is each one's
+ * own.
  */
 export type Sayings = {
-  of(group: Pick<Group, 'route' | 'filter' | 'asks'>, followed: Followed, piece: Piece): readonly Message[]
-  /** What is kept takes at most, about. */
+  /** Of this piece; kept, unless it is a gap, which may be filled when the next one comes to it. */
+  say(group: Asking, followed: Followed, piece: Piece): Said
+  /** From this place on, as much as is told at once; none where that is not kept. */
+  from(group: Asking, followed: Followed, place: Place): readonly Said[]
+  /** What is kept takes, about. */
   keptBytes(): number
 }
 
-type Said = {
-  readonly messages: readonly Message[]
+type Asking = Pick<Group, 'route' | 'filter'>
+
+type Kept = Said & {
+  readonly bytes: number
   readonly level: string
   readonly isKeyed: boolean
+  forget(): void
 }
-/** None of them keeps a piece that nobody else does. */
-type Kept = WeakMap<Piece, Map<string, Said>>
 
 export function openSayings(bytesMax: number): Sayings {
-  // Once the newer half is full, the older one is let go.
-  let [newer, older]: [Kept, Kept] = [new WeakMap(), new WeakMap()]
-  let [newerBytes, olderBytes] = [0, 0]
+  const ofGroups = new WeakMap<Asking, Map<string, Kept>>()
+  const all = new Set<Kept>()
+  let keptBytes = 0
 
-  const keep = (piece: Piece, asks: string, said: Said) => {
-    const bytes = bytesOf(said)
-    if (bytes > bytesMax / 2) return
-    if (newerBytes + bytes > bytesMax / 2) {
-      ;[older, olderBytes] = [newer, newerBytes]
-      ;[newer, newerBytes] = [new WeakMap(), 0]
+  const keep = (group: Asking, name: string, said: Omit<Kept, 'forget'>) => {
+    const its = ofGroups.get(group) ?? new Map<string, Kept>()
+    ofGroups.set(group, its)
+    its.get(name)?.forget()
+    const kept: Kept = {
+      ...said,
+      forget() {
+        its.delete(name)
+        all.delete(kept)
+        keptBytes -= kept.bytes
+      },
     }
-    const its = newer.get(piece) ?? new Map<string, Said>()
-    newer.set(piece, its)
-    its.set(asks, said)
-    newerBytes += bytes
+    its.set(name, kept)
+    all.add(kept)
+    keptBytes += kept.bytes
+    for (const oldest of all) {
+      if (keptBytes <= bytesMax) break
+      oldest.forget()
+    }
+  }
+
+  /** Its stream may have been changed since. */
+  const keptAt = (group: Asking, followed: Followed, place: Place): Kept | undefined => {
+    const kept = ofGroups.get(group)?.get(nameOf(followed, place))
+    const { level, isKeyed } = followed.partition
+    return kept?.level === level && kept.isKeyed === isKeyed ? kept : undefined
   }
 
   return {
-    of({ route, filter, asks }, { tail: { track }, partition }, piece) {
+    say(group, followed, piece) {
+      const { partition, tail } = followed
       const { level, isKeyed } = partition
-      const known = newer.get(piece)?.get(asks) ?? older.get(piece)?.get(asks)
-      // Its stream may have been changed since.
-      if (known !== undefined && known.level === level && known.isKeyed === isKeyed) return known.messages
-      const messages = route.say(piece, { track, partition }, filter, { reduced: false })
-      keep(piece, asks, { messages, level, isKeyed })
-      return messages
+      const messages = group.route.say(piece, { track: tail.track, partition }, group.filter, {
+        reduced: false,
+      })
+      const said = { to: piece.to, messages }
+      if (piece.said.kind !== 'gap')
+        keep(group, nameOf(followed, piece.from), { ...said, bytes: bytesOf(messages), level, isKeyed })
+      return said
     },
-    keptBytes: () => newerBytes + olderBytes,
+    from(group, followed, place) {
+      const row: Said[] = []
+      let [kept, bytes] = [keptAt(group, followed, place), 0]
+      while (kept !== undefined && bytes < TAKEN_BYTES_MAX) {
+        row.push(kept)
+        bytes += kept.bytes
+        kept = keptAt(group, followed, kept.to)
+      }
+      return row
+    },
+    keptBytes: () => keptBytes,
   }
 }
 
-const SAID_BYTES = 300
+/** Given to one reader at once. */
+const TAKEN_BYTES_MAX = 256 * 1024
+/** What each takes beside its text, about. */
+const SAID_BYTES = 400
+const MESSAGE_BYTES = 150
 
-function bytesOf({ messages }: Said): number {
+function bytesOf(messages: readonly Message[]): number {
   let bytes = SAID_BYTES
-  for (const { json } of messages) bytes += SAID_BYTES + json.length
+  for (const { json } of messages) bytes += MESSAGE_BYTES + json.length
   return bytes
+}
+
+function nameOf({ tail: { track } }: Followed, { at, line }: Place): string {
+  return `${trackNumber(track)} ${at} ${line}`
 }

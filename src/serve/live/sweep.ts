@@ -5,13 +5,16 @@ import type { Tail } from './tail.ts'
 export type SweepDeps = {
   /** What comes next below the end of a tail, read to be kept. */
   read(tail: Tail, place: Place): Promise<readonly Piece[]>
-  keptFrom(tail: Tail, place: Place): readonly Piece[]
   now(): number
 }
 
-type Waiting = {
+type Asked = {
   readonly tail: Tail
   readonly place: Place
+  /** False once whoever asked has gone. */
+  isWanted(): boolean
+}
+type Waiting = Asked & {
   resolve(pieces: readonly Piece[]): void
   reject(error: unknown): void
 }
@@ -23,18 +26,19 @@ type Waiting = {
  * again, so that one who reads all there ever was holds nobody up.
  */
 export type Sweep = {
-  from(tail: Tail, place: Place): Promise<readonly Piece[]>
+  from(asked: Asked): Promise<readonly Piece[]>
   isIdle(): boolean
 }
 
-export function openSweep({ read, keptFrom, now }: SweepDeps): Sweep {
+export function openSweep({ read, now }: SweepDeps): Sweep {
   const waiting = new Set<Waiting>()
   let swept = beginning
   let sinceMs = Number.NEGATIVE_INFINITY
   let isUnderWay = false
 
   const next = (): Waiting | undefined => {
-    const goesOn = now() - sinceMs < TOGETHER_MS_MAX
+    forgetUnwanted()
+    const goesOn = Math.abs(now() - sinceMs) < TOGETHER_MS_MAX
     const ahead = lowestOf(waiting, place => comparePlaces(place, swept) >= (goesOn ? 0 : 1))
     if (ahead === undefined || !goesOn) sinceMs = now()
     return ahead ?? lowestOf(waiting, () => true)
@@ -43,7 +47,12 @@ export function openSweep({ read, keptFrom, now }: SweepDeps): Sweep {
   const readFor = async ({ tail, place }: Waiting) => {
     try {
       const pieces = await read(tail, place)
-      serve(each => (comparePlaces(each.place, place) === 0 ? pieces : keptFrom(each.tail, each.place)))
+      for (const each of waiting) {
+        const rest = restFrom(pieces, each.place)
+        if (rest.length === 0) continue
+        waiting.delete(each)
+        each.resolve(rest)
+      }
       return pieces.at(-1)?.to ?? place
     } catch (error) {
       for (const each of waiting)
@@ -55,13 +64,12 @@ export function openSweep({ read, keptFrom, now }: SweepDeps): Sweep {
     }
   }
 
-  const serve = (piecesFor: (each: Waiting) => readonly Piece[]) => {
-    for (const each of waiting) {
-      const pieces = piecesFor(each)
-      if (pieces.length === 0) continue
-      waiting.delete(each)
-      each.resolve(pieces)
-    }
+  const forgetUnwanted = () => {
+    for (const each of waiting)
+      if (!each.isWanted()) {
+        waiting.delete(each)
+        each.resolve([])
+      }
   }
 
   const sweep = async () => {
@@ -75,9 +83,9 @@ export function openSweep({ read, keptFrom, now }: SweepDeps): Sweep {
   }
 
   return {
-    from: (tail, place) =>
+    from: asked =>
       new Promise((resolve, reject) => {
-        waiting.add({ tail, place, resolve, reject })
+        waiting.add({ ...asked, resolve, reject })
         if (!isUnderWay) void sweep()
       }),
     isIdle: () => !isUnderWay,
@@ -92,4 +100,23 @@ function lowestOf(waiting: ReadonlySet<Waiting>, isIn: (place: Place) => boolean
     if (isIn(each.place) && (lowest === undefined || comparePlaces(each.place, lowest.place) < 0))
       lowest = each
   return lowest
+}
+
+/** What of these lies behind a place, which may be within one of them. */
+function restFrom(pieces: readonly Piece[], place: Place): readonly Piece[] {
+  const first = pieces.findIndex(
+    ({ from, to }) => comparePlaces(from, place) <= 0 && comparePlaces(place, to) < 0,
+  )
+  const piece = pieces[first]
+  if (piece === undefined) return []
+  return [cutAt(piece, place), ...pieces.slice(first + 1)]
+}
+
+/** Of what was received, where each event has one place. */
+function cutAt(piece: Piece, place: Place): Piece {
+  const { from, said } = piece
+  const before = place.at - from.at
+  if (before === 0) return piece
+  if (said.kind !== 'events') return { ...piece, from: place }
+  return { ...piece, from: place, said: { ...said, events: said.events.slice(before) } }
 }

@@ -5,14 +5,15 @@ import type { Piece } from './piece.ts'
  * Of the newest pieces of one track, for whoever is about to catch up: some seconds of a busy one, since who has to read them
  * from the log again takes much longer over it, and falls further behind.
  */
-export const TAIL_BYTES_MAX = 16 * 1024 * 1024
+export const TAIL_BYTES_MAX = 4 * 1024 * 1024
 /** Given to one reader at once. */
 export const TAKEN_BYTES_MAX = 1024 * 1024
 
 /** All of them together keep no more than this; whoever needs what was let go reads it from the log again. */
 export function keepWithin(tails: ReadonlyMap<unknown, Tail>, bytesMax: number): void {
-  if (keptBytes(tails) <= bytesMax) return
-  for (const tail of tails.values()) tail.keep(Math.floor(bytesMax / tails.size))
+  const kept = keptBytes(tails)
+  if (kept <= bytesMax) return
+  for (const tail of tails.values()) tail.keep(Math.floor((tail.keptBytes() * bytesMax) / kept))
 }
 
 export function keptBytes(tails: ReadonlyMap<unknown, Tail>): number {
@@ -38,7 +39,6 @@ export type Tail = {
   keptBytes(): number
   /** Lets the oldest go that is more than this. */
   keep(bytesMax: number): void
-  followers: number
 }
 
 export function openTail(track: Track, withEvents: boolean, start: Place): Tail {
@@ -75,7 +75,6 @@ export function openTail(track: Track, withEvents: boolean, start: Place): Tail 
       }
       return next === first ? undefined : kept.slice(first, next)
     },
-    followers: 0,
   }
 }
 

@@ -4,26 +4,26 @@ import type { Piece } from './piece.ts'
 const ROW_EVENTS = 250
 
 /**
- * The same, with neighbours of what was received in one, as long as those are no more events than this. Each message that
+ * The same, with neighbours of what was received in one: what begins in the same row of the sequence. Each message that
  * somebody behind is told is sealed with a place of its own, and what many small requests have brought would be many.
  * What begins in another row of the sequence begins a message, so that readers who began elsewhere come to be told the
- * same, which is made once for all of them.
+ * same.
  */
-export function together(pieces: readonly Piece[], eventsMax: number): readonly Piece[] {
-  const joined: Piece[] = []
+export function together(pieces: readonly Piece[]): readonly Piece[] {
+  const rows: Piece[] = []
   for (let i = 0; i < pieces.length; ) {
-    const row = rowFrom(pieces, i, eventsMax)
-    joined.push(inOne(row))
+    const row = rowFrom(pieces, i)
+    rows.push(inOne(row))
     i += row.length
   }
-  return joined
+  return rows
 }
 
-function rowFrom(pieces: readonly Piece[], start: number, eventsMax: number): readonly Piece[] {
+function rowFrom(pieces: readonly Piece[], start: number): readonly Piece[] {
   const first = pieces[start]
   let next = start + 1
   for (let piece = pieces[next]; first !== undefined && piece !== undefined; piece = pieces[next]) {
-    if (piece.to.at - first.from.at > eventsMax || !isOfOneMessage(first, piece)) break
+    if (!isOfOneMessage(first, piece)) break
     next++
   }
   return pieces.slice(start, next)
@@ -33,23 +33,17 @@ function isOfOneMessage(first: Piece, piece: Piece): boolean {
   return receivedIn(first) !== undefined && receivedIn(piece) !== undefined && rowOf(first) === rowOf(piece)
 }
 
-const rows = new WeakMap<Piece, Piece>()
-
 function inOne(row: readonly Piece[]): Piece {
   const [first, last] = [row[0], row.at(-1)]
   if (first === undefined || last === undefined) throw new Error('there is no piece in this row')
   if (first === last) return first
-  const known = rows.get(first)
-  if (known?.to.at === last.to.at) return known
   const bytes = row.reduce((sum, piece) => sum + piece.bytes, 0)
   const said = {
     kind: 'events',
     events: row.flatMap(piece => receivedIn(piece) ?? []),
     packet: null,
   } as const
-  const whole = { from: first.from, to: last.to, said, bytes, sinceMs: first.sinceMs }
-  rows.set(first, whole)
-  return whole
+  return { from: first.from, to: last.to, said, bytes, sinceMs: first.sinceMs }
 }
 
 function rowOf({ from }: Piece): number {

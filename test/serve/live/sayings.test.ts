@@ -10,6 +10,7 @@ const partition: LivePartition = {
   ...{ partitionId: 1, streamId: 'readings', partition: 0, level: 'basic', topics: [], isKeyed: false },
 }
 const tail = openTail({ partitionId: 1, stage: 'received' }, false, { at: 0, line: 0 })
+const elsewhere = openTail({ partitionId: 2, stage: 'received' }, false, { at: 0, line: 0 })
 const followed = { tail, partition }
 
 function pieceAt(at: number): Piece {
@@ -17,7 +18,7 @@ function pieceAt(at: number): Piece {
   return { from: { at, line: 0 }, to, said: { kind: 'nothing' }, bytes: 1, sinceMs: null }
 }
 
-/** A route that says where a piece is and at what level, and how often it was asked. */
+/** A route that says where a piece is and at what level, and what it was asked to say. */
 function countingRoute(chars = 10) {
   const asked: number[] = []
   const route: LiveRoute = {
@@ -33,52 +34,63 @@ function countingRoute(chars = 10) {
   const asking = (question: string) => {
     const filter = readLiveFilter(new URLSearchParams(question))
     if (!filter.ok) throw new Error(filter.fault.detail)
-    return { route, filter: filter.value, asks: filter.value.key }
+    return { route, filter: filter.value }
   }
   return { asked, asking }
 }
 
-describe('what was said of a piece', () => {
-  test('is said again as it was to whoever asks for the same, and to nobody else', () => {
+describe('what a group was told', () => {
+  const endsOf = (said: readonly { readonly to: { readonly at: number } }[]) => said.map(({ to }) => to.at)
+
+  test('is told again as it was, from any place on where something began, to that group alone', () => {
     const { asked, asking } = countingRoute()
     const sayings = openSayings(10_000)
-    const piece = pieceAt(3)
-    const first = sayings.of(asking('types=a'), followed, piece)
-    expect(sayings.of(asking('types=a'), followed, piece)).toBe(first)
-    expect(asked).toEqual([3])
-    sayings.of(asking('types=b'), followed, piece)
-    sayings.of(asking('types=a'), followed, pieceAt(4))
-    expect(asked).toEqual([3, 3, 4])
+    const [group, other] = [asking('types=a'), asking('types=a')]
+    for (const at of [3, 4, 5, 7]) sayings.say(group, followed, pieceAt(at))
+    asked.length = 0
+    expect(endsOf(sayings.from(group, followed, { at: 3, line: 0 }))).toEqual([4, 5, 6])
+    expect(endsOf(sayings.from(group, followed, { at: 5, line: 0 }))).toEqual([6])
+    expect(sayings.from(group, followed, { at: 6, line: 0 })).toEqual([])
+    expect(sayings.from(other, followed, { at: 3, line: 0 })).toEqual([])
+    expect(sayings.from(group, { ...followed, tail: elsewhere }, { at: 3, line: 0 })).toEqual([])
+    expect(asked).toEqual([])
   })
 
-  test('is made anew once the stream is another', () => {
+  test('ends at a gap, which may be filled by the time that somebody comes to it', () => {
     const { asking } = countingRoute()
     const sayings = openSayings(10_000)
-    const piece = pieceAt(3)
-    const levelSaid = (level: LivePartition['level']) =>
-      sayings.of(asking('types=a'), { tail, partition: { ...partition, level } }, piece)[0]?.json.trim()
-    expect([levelSaid('basic'), levelSaid('critical'), levelSaid('critical')]).toEqual([
-      '3 basic',
-      '3 critical',
-      '3 critical',
-    ])
+    const group = asking('types=a')
+    const gap = { kind: 'gap', reason: 'split', packetNo: 4 } as const
+    for (const piece of [pieceAt(3), { ...pieceAt(4), said: gap }, pieceAt(5)])
+      sayings.say(group, followed, piece)
+    expect(endsOf(sayings.from(group, followed, { at: 3, line: 0 }))).toEqual([4])
   })
 
-  test('takes no more than it may, and what was said last is kept', () => {
-    const { asked, asking } = countingRoute(1_000)
-    const sayings = openSayings(20_000)
-    const pieces = Array.from({ length: 200 }, (_, at) => pieceAt(at))
-    for (const piece of pieces) {
-      sayings.of(asking('types=a'), followed, piece)
-      expect(sayings.keptBytes()).toBeLessThanOrEqual(20_000)
+  test('is not told of a stream that is another by now', () => {
+    const { asking } = countingRoute()
+    const sayings = openSayings(10_000)
+    const group = asking('types=a')
+    const changed = { tail, partition: { ...partition, level: 'critical' as const } }
+    sayings.say(group, followed, pieceAt(3))
+    expect(sayings.from(group, changed, { at: 3, line: 0 })).toEqual([])
+    sayings.say(group, changed, pieceAt(3))
+    const [said] = sayings.from(group, changed, { at: 3, line: 0 })
+    expect(said?.messages[0]?.json.trim()).toBe('3 critical')
+  })
+
+  test('takes no more than it may, the oldest let go first, and no more at once than somebody is told', () => {
+    const { asking } = countingRoute(1_000)
+    const [small, large, none] = [openSayings(20_000), openSayings(10_000_000), openSayings(0)]
+    const group = asking('types=a')
+    for (let at = 0; at < 1_000; at++) {
+      for (const sayings of [small, large, none]) sayings.say(group, followed, pieceAt(at))
+      expect(small.keptBytes()).toBeLessThanOrEqual(20_000)
+      expect(none.keptBytes()).toBe(0)
     }
-    asked.length = 0
-    for (const piece of pieces.slice(-5)) sayings.of(asking('types=a'), followed, piece)
-    expect(asked).toEqual([])
-    for (const piece of pieces.slice(0, 5)) sayings.of(asking('types=a'), followed, piece)
-    expect(asked).toEqual([0, 1, 2, 3, 4])
-    const none = openSayings(0)
-    none.of(asking('types=a'), followed, pieceAt(1))
-    expect(none.keptBytes()).toBe(0)
+    expect(small.from(group, followed, { at: 900, line: 0 })).toEqual([])
+    expect(endsOf(small.from(group, followed, { at: 995, line: 0 }))).toEqual([996, 997, 998, 999, 1_000])
+    const told = large.from(group, followed, { at: 0, line: 0 })
+    expect(told.length).toBeGreaterThan(100)
+    expect(told.length).toBeLessThan(300)
   })
 })

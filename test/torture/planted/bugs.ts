@@ -77,8 +77,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'leaves out a message to whoever catches up',
     file: 'serve/live/catch-up.js',
-    find: 'of together(pieces, bounds.historyBytes)',
-    replace: 'of together(pieces.slice(pieces.length > 1 ? 1 : 0), bounds.historyBytes)',
+    find: 'of said)',
+    replace: 'of said.slice(said.length > 1 ? 1 : 0))',
     only: ['cut-off-readers'],
     foundBy: ['streams are dense'],
   },

@@ -144,7 +144,7 @@ class ReceivedEvent implements LiveEvent {
   readonly position: number
   readonly #scanned: ScannedEvent
   readonly #segment: Segment
-  #read: Line | undefined
+  #read: { line: Line | undefined } | undefined
 
   constructor(scanned: ScannedEvent, seq: number, segment: Segment) {
     this.position = seq
@@ -195,11 +195,22 @@ class ReceivedEvent implements LiveEvent {
   #whole(): Line {
     const { lineAt, lineBytes } = this.#scanned
     const { lines } = this.#segment
-    this.#read ??= JSON.parse(
+    const known = this.#read?.line
+    if (known !== undefined) return known
+    const line = JSON.parse(
       Buffer.from(lines.slice(lineAt, lineAt + lineBytes), 'latin1').toString('utf8'),
     ) as Line
-    return this.#read
+    const oldest = readLately[readCount % READ_KEPT]
+    if (oldest !== undefined) oldest.line = undefined
+    this.#read = { line }
+    readLately[readCount++ % READ_KEPT] = this.#read
+    return line
   }
 }
+
+/** Several who follow ask what is in a line one after the other; for those who come later it is read again. */
+const READ_KEPT = 4_096
+const readLately: { line: Line | undefined }[] = []
+let readCount = 0
 
 const noIssues: readonly string[] = []

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream'
 
-/** Resolves once nothing waits to be written, or nothing can be. */
+/** Resolves once all that waits to be written has been, or the connection is gone. Only for more than its high water mark. */
 export function drained(to: Writable): Promise<void> {
   if (to.writableLength === 0 || to.destroyed) return Promise.resolve()
   return new Promise(resolve => {

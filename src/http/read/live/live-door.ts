@@ -191,9 +191,16 @@ function openPath(deps: PathDeps, webSockets: WebSocketServer) {
     if (request.method === 'HEAD') return void response.type('text/event-stream').end()
     const admitted = await admit(request, () => openSseSink(response))
     if ('problem' in admitted) return sendProblem(response, admitted.problem)
-    response.once('close', admitted.leave)
+    const { socket } = request
+    const leave = () => {
+      socket.off('close', leave)
+      admitted.leave()
+    }
+    // An answer that waits for its turn on a connection is not told that this has gone.
+    socket.once('close', leave)
+    response.once('close', leave)
     // It may have gone while it was asked about.
-    if (response.closed || request.socket.destroyed) admitted.leave()
+    if (response.closed || socket.destroyed) leave()
   }
 
   const take: Parameters<typeof serveUpgrades>[2] = (request, socket, head) => {

@@ -23,7 +23,8 @@ export function openSseSink(response: ServerResponse): Sink {
     transport: 'sse',
     write: bytes => void response.write(bytes),
     unread: () => response.writableLength,
-    drained: () => drained(response),
+    // Of the connection: what an answer says of itself is also said to whoever asks on it a second time.
+    drained: () => drained(response.socket ?? response),
     end(last) {
       response.end(last)
       // Unreferenced: a process that has stopped must not wait for those who do not read.
