@@ -38,7 +38,7 @@ export function liveMetrics(
   })
   new Gauge({
     name: 'assay_live_kept_bytes',
-    help: 'what is kept in memory of the newest events, and of what was just read, for those who are behind',
+    help: 'what is kept in memory of the newest events, of what was just read and of what was told lately, for those who are behind',
     registers,
     collect() {
       this.set(keptBytes())

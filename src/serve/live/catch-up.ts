@@ -1,11 +1,11 @@
 import { comparePlaces, type Place } from '../../core/live/track.ts'
-import { type Client, type Followed, write } from './group.ts'
+import { type Client, write } from './group.ts'
 import type { History } from './history.ts'
 import { frameOf } from './message.ts'
 import type { HubDeps } from './ports.ts'
 import { openTokenWriter } from './resume-token.ts'
 import type { Said, Sayings } from './sayings.ts'
-import type { Tail } from './tail.ts'
+import type { Followed, Tail } from './tail.ts'
 import { together } from './together.ts'
 
 export type CatchUpDeps = Pick<HubDeps, 'positions' | 'bounds' | 'events' | 'now'> & {

@@ -1,4 +1,4 @@
-import type { LivePartition, Place } from '../../core/live/track.ts'
+import type { Place } from '../../core/live/track.ts'
 import type { Reader } from '../../core/registry/may-read.ts'
 import type { LiveFilter } from './live-filter.ts'
 import { frameOf, type Message, type Transport } from './message.ts'
@@ -6,7 +6,7 @@ import type { Piece } from './piece.ts'
 import type { HubDeps, LiveRoute, Sink } from './ports.ts'
 import { openTokenWriter, type TokenWriter } from './resume-token.ts'
 import type { Sayings } from './sayings.ts'
-import type { Tail } from './tail.ts'
+import type { Followed, Tail } from './tail.ts'
 
 /** Everybody who wants the same and may read the same. Those of them that are up to date are told with the same bytes. */
 export type Group = {
@@ -33,8 +33,6 @@ export type Group = {
   /** The same, to be moved on as they are told. */
   writer(): TokenWriter
 }
-
-export type Followed = { readonly tail: Tail; readonly partition: LivePartition }
 
 export type Client = {
   readonly clientId: string

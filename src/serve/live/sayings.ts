@@ -1,7 +1,9 @@
 import { type Place, trackNumber } from '../../core/live/track.ts'
-import type { Followed, Group } from './group.ts'
+import type { LiveFilter } from './live-filter.ts'
 import type { Message } from './message.ts'
 import type { Piece } from './piece.ts'
+import type { LiveRoute } from './ports.ts'
+import type { Followed } from './tail.ts'
 
 /** What a group is told of one piece. */
 export type Said = { readonly to: Place; readonly messages: readonly Message[] }
@@ -20,7 +22,8 @@ export type Sayings = {
   keptBytes(): number
 }
 
-type Asking = Pick<Group, 'route' | 'filter'>
+/** Of a group. */
+type Asking = { readonly route: LiveRoute; readonly filter: LiveFilter }
 
 type Kept = Said & {
   readonly bytes: number

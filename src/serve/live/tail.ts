@@ -1,4 +1,4 @@
-import { comparePlaces, type Place, type Track } from '../../core/live/track.ts'
+import { comparePlaces, type LivePartition, type Place, type Track } from '../../core/live/track.ts'
 import type { Piece } from './piece.ts'
 
 /**
@@ -21,6 +21,8 @@ export function keptBytes(tails: ReadonlyMap<unknown, Tail>): number {
   for (const tail of tails.values()) bytes += tail.keptBytes()
   return bytes
 }
+
+export type Followed = { readonly tail: Tail; readonly partition: LivePartition }
 
 /** The end of a track that somebody follows: it is read once, for all of them. */
 export type Tail = {
