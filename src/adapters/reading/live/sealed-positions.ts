@@ -1,5 +1,4 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
-import { concat } from '../../../core/bytes.ts'
 import type { SealedPositions } from '../../../serve/live/resume-token.ts'
 
 const TAG_BYTES = 16
@@ -19,7 +18,7 @@ export function openSealedPositions(masterKey: Uint8Array): SealedPositions {
   return {
     seal(position) {
       const tag = tagOf(position)
-      return concat(tag, createCipheriv(CIPHER, cipherKey, tag).update(position))
+      return Buffer.concat([tag, createCipheriv(CIPHER, cipherKey, tag).update(position)])
     },
     unseal(sealed) {
       if (sealed.length < TAG_BYTES) return undefined
