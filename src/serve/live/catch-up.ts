@@ -35,7 +35,7 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
       // Ahead of a tail is who comes from another node that was told sooner.
       if (behind.length === 0) await nextLook()
       for (const [number, followed] of behind) {
-        await giveWay()
+        for (let turn = turnOfOthers(); turn !== undefined; turn = turnOfOthers()) await turn
         // What it follows may have changed while it was told of the others.
         if (client.group.followed.get(number) !== followed) break
         const place = client.places.get(number)
@@ -60,23 +60,25 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
         const on = { track: tail.track, partition }
         return { to: piece.to, messages: group.route.say(piece, on, group.filter, { reduced: false }) }
       })
-    return pieces.map(piece => sayings.say(group, followed, piece))
+    return pieces.map(piece => sayings.say(group, followed, piece, atHand === undefined ? 'history' : 'live'))
   }
 
   let [turnMs, turn]: [number | undefined, Promise<void> | undefined] = [undefined, undefined]
-  /** Whoever is told what is at hand waits for nothing: others than those who are behind have their turn in between. */
-  const giveWay = async () => {
-    while (turnMs !== undefined && now() - turnMs >= TURN_MS) {
-      turn ??= new Promise(resolve =>
-        setImmediate(() => {
-          turnMs = undefined
-          turn = undefined
-          resolve()
-        }),
-      )
-      await turn
-    }
+  /**
+   * What to wait for, if anything: whoever is told what is at hand waits for nothing else, and others than those who are
+   * behind have their turn in between. To be asked again once it resolves, as all who waited go on at once.
+   */
+  const turnOfOthers = (): Promise<void> | undefined => {
     turnMs ??= now()
+    if (Math.abs(now() - turnMs) < TURN_MS) return undefined
+    turn ??= new Promise(resolve =>
+      setImmediate(() => {
+        turnMs = undefined
+        turn = undefined
+        resolve()
+      }),
+    )
+    return turn
   }
 
   /** False where it has gone. What it follows may have changed once this resolves. */

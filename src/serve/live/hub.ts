@@ -57,7 +57,7 @@ export function openHub(deps: HubDeps): Hub {
   const wakeTrack = ({ partitionId, stage }: Track) =>
     woken[stage === 'received' ? 'received' : 'packets'].add(partitionId)
   const history = openHistory(deps)
-  const sayings = openSayings(bounds.saidBytesMax)
+  const sayings = openSayings(bounds, now)
   const catchUp = openCatchUp({
     ...deps,
     ...{ history, sayings, nextLook },
@@ -281,6 +281,7 @@ export function openHub(deps: HubDeps): Hub {
 
   const look = async (): Promise<'more' | 'all'> => {
     history.forget()
+    sayings.forget()
     if (clients.size === 0) {
       if (groups.size > 0) forgetIdle()
       return 'all'

@@ -36,6 +36,8 @@ export type HubBounds = {
   readonly historyKeptMs: number
   /** What was said lately is kept, for those who ask for the same and are behind. */
   readonly saidBytesMax: number
+  /** For so long at most; of packets, as long as history. */
+  readonly saidMs: number
   /** What the ends of all tracks that are followed take in memory, for whoever is a little behind. */
   readonly tailsBytesMax: number
   /** Filters of all clients together: each is asked about every event. */
@@ -57,6 +59,7 @@ export const hubBounds: HubBounds = {
   historyKeptBytes: 64 * 1024 * 1024,
   historyKeptMs: 10_000,
   saidBytesMax: 64 * 1024 * 1024,
+  saidMs: 120_000,
   tailsBytesMax: 128 * 1024 * 1024,
   filtersMax: 256,
   // A place on each of their tracks has to go into a header.

@@ -15,11 +15,24 @@ export type Said = { readonly to: Place; readonly messages: readonly Message[] }
  */
 export type Sayings = {
   /** Of this piece; kept, unless it is a gap, which may be filled when the next one comes to it. */
-  say(group: Asking, followed: Followed, piece: Piece): Said
+  say(group: Asking, followed: Followed, piece: Piece, of?: Lane): Said
   /** From this place on, as much as is told at once; none where that is not kept. */
   from(group: Asking, followed: Followed, place: Place): readonly Said[]
+  /** Lets go what was kept long enough. */
+  forget(): void
   /** What is kept takes, about. */
   keptBytes(): number
+}
+
+/** Whoever reads all there ever was is not to push out what those need who are a little behind. */
+type Lane = 'live' | 'history'
+const shares = { live: 0.75, history: 0.25 } as const
+
+export type SayingsBounds = {
+  readonly saidBytesMax: number
+  /** What was received stands as it is; what was said of packets, which may fall back, is kept for as long as history. */
+  readonly saidMs: number
+  readonly historyKeptMs: number
 }
 
 /** Of a group. */
@@ -27,54 +40,57 @@ type Asking = { readonly route: LiveRoute; readonly filter: LiveFilter }
 
 type Kept = Said & {
   readonly bytes: number
+  readonly untilMs: number
   readonly level: string
   readonly isKeyed: boolean
   forget(): void
 }
 
-export function openSayings(bytesMax: number): Sayings {
+export function openSayings(bounds: SayingsBounds, now: () => number): Sayings {
   const ofGroups = new WeakMap<Asking, Map<string, Kept>>()
-  const all = new Set<Kept>()
-  let keptBytes = 0
+  const lanes = { live: openLane(), history: openLane() }
 
-  const keep = (group: Asking, name: string, said: Omit<Kept, 'forget'>) => {
+  const keep = (group: Asking, name: string, said: Omit<Kept, 'forget'>, of: Lane) => {
+    const lane = lanes[of]
+    const bytesMax = bounds.saidBytesMax * shares[of]
     const its = ofGroups.get(group) ?? new Map<string, Kept>()
     ofGroups.set(group, its)
     its.get(name)?.forget()
+    if (said.bytes > bytesMax) return
     const kept: Kept = {
       ...said,
       forget() {
         its.delete(name)
-        all.delete(kept)
-        keptBytes -= kept.bytes
+        lane.all.delete(kept)
+        lane.bytes -= kept.bytes
       },
     }
     its.set(name, kept)
-    all.add(kept)
-    keptBytes += kept.bytes
-    for (const oldest of all) {
-      if (keptBytes <= bytesMax) break
-      oldest.forget()
-    }
+    lane.all.add(kept)
+    lane.bytes += kept.bytes
+    // Several at once: whoever begins at the oldest of so many passes over those that are gone.
+    if (lane.bytes > bytesMax) lane.shrinkTo(bytesMax * 0.9)
   }
 
   /** Its stream may have been changed since. */
   const keptAt = (group: Asking, followed: Followed, place: Place): Kept | undefined => {
     const kept = ofGroups.get(group)?.get(nameOf(followed, place))
     const { level, isKeyed } = followed.partition
-    return kept?.level === level && kept.isKeyed === isKeyed ? kept : undefined
+    return kept?.level === level && kept.isKeyed === isKeyed && now() < kept.untilMs ? kept : undefined
   }
 
   return {
-    say(group, followed, piece) {
+    say(group, followed, piece, of = 'live') {
       const { partition, tail } = followed
       const { level, isKeyed } = partition
       const messages = group.route.say(piece, { track: tail.track, partition }, group.filter, {
         reduced: false,
       })
       const said = { to: piece.to, messages }
-      if (piece.said.kind !== 'gap')
-        keep(group, nameOf(followed, piece.from), { ...said, bytes: bytesOf(messages), level, isKeyed })
+      if (piece.said.kind === 'gap') return said
+      const untilMs = now() + (tail.track.stage === 'received' ? bounds.saidMs : bounds.historyKeptMs)
+      const kept = { ...said, untilMs, bytes: bytesOf(messages), level, isKeyed }
+      keep(group, nameOf(followed, piece.from), kept, of)
       return said
     },
     from(group, followed, place) {
@@ -87,8 +103,31 @@ export function openSayings(bytesMax: number): Sayings {
       }
       return row
     },
-    keptBytes: () => keptBytes,
+    forget() {
+      for (const { all } of Object.values(lanes))
+        for (const oldest of all) {
+          if (now() < oldest.untilMs) break
+          oldest.forget()
+        }
+    },
+    keptBytes: () => lanes.live.bytes + lanes.history.bytes,
   }
+}
+
+/** In the order in which they were kept. */
+function openLane() {
+  const all = new Set<Kept>()
+  const lane = {
+    all,
+    bytes: 0,
+    shrinkTo(bytesMax: number) {
+      for (const oldest of all) {
+        if (lane.bytes <= bytesMax) break
+        oldest.forget()
+      }
+    },
+  }
+  return lane
 }
 
 /** Given to one reader at once. */

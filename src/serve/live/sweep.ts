@@ -1,5 +1,6 @@
 import { beginning, comparePlaces, type Place } from '../../core/live/track.ts'
 import type { Piece } from './piece.ts'
+import { cutAt, isWithin } from './rest-of-pieces.ts'
 import type { Tail } from './tail.ts'
 
 export type SweepDeps = {
@@ -48,7 +49,7 @@ export function openSweep({ read, now }: SweepDeps): Sweep {
     try {
       const pieces = await read(tail, place)
       for (const each of waiting) {
-        const rest = restFrom(pieces, each.place)
+        const rest = each.place === place ? pieces : restFrom(pieces, each.place)
         if (rest.length === 0) continue
         waiting.delete(each)
         each.resolve(rest)
@@ -104,19 +105,7 @@ function lowestOf(waiting: ReadonlySet<Waiting>, isIn: (place: Place) => boolean
 
 /** What of these lies behind a place, which may be within one of them. */
 function restFrom(pieces: readonly Piece[], place: Place): readonly Piece[] {
-  const first = pieces.findIndex(
-    ({ from, to }) => comparePlaces(from, place) <= 0 && comparePlaces(place, to) < 0,
-  )
+  const first = pieces.findIndex(piece => isWithin(piece, place))
   const piece = pieces[first]
-  if (piece === undefined) return []
-  return [cutAt(piece, place), ...pieces.slice(first + 1)]
-}
-
-/** Of what was received, where each event has one place. */
-function cutAt(piece: Piece, place: Place): Piece {
-  const { from, said } = piece
-  const before = place.at - from.at
-  if (before === 0) return piece
-  if (said.kind !== 'events') return { ...piece, from: place }
-  return { ...piece, from: place, said: { ...said, events: said.events.slice(before) } }
+  return piece === undefined ? [] : [cutAt(piece, place), ...pieces.slice(first + 1)]
 }

@@ -1,5 +1,6 @@
 import { comparePlaces, type LivePartition, type Place, type Track } from '../../core/live/track.ts'
 import type { Piece } from './piece.ts'
+import { cutAt, isWithin } from './rest-of-pieces.ts'
 
 /**
  * Of the newest pieces of one track, for whoever is about to catch up: some seconds of a busy one, since who has to read them
@@ -11,9 +12,14 @@ export const TAKEN_BYTES_MAX = 1024 * 1024
 
 /** All of them together keep no more than this; whoever needs what was let go reads it from the log again. */
 export function keepWithin(tails: ReadonlyMap<unknown, Tail>, bytesMax: number): void {
-  const kept = keptBytes(tails)
-  if (kept <= bytesMax) return
-  for (const tail of tails.values()) tail.keep(Math.floor((tail.keptBytes() * bytesMax) / kept))
+  if (keptBytes(tails) <= bytesMax) return
+  const ascending = [...tails.values()].sort((a, b) => a.keptBytes() - b.keptBytes())
+  let left = bytesMax
+  for (const [i, tail] of ascending.entries()) {
+    // What the smaller ones do not need is for the larger.
+    tail.keep(Math.floor(left / (ascending.length - i)))
+    left -= tail.keptBytes()
+  }
 }
 
 export function keptBytes(tails: ReadonlyMap<unknown, Tail>): number {
@@ -67,26 +73,31 @@ export function openTail(track: Track, withEvents: boolean, start: Place): Tail 
     keep,
     from(place) {
       if (comparePlaces(place, end) >= 0) return []
-      const first = firstAt(kept, place)
-      if (kept[first] === undefined || comparePlaces(kept[first].from, place) !== 0) return undefined
+      const first = firstWithin(kept, place)
+      const piece = kept[first]
+      // Within a packet, or another that tells of all its events at once, places are none of those events.
+      const isCut = track.stage === 'received' && piece !== undefined && isWithin(piece, place)
+      if (piece === undefined || !(isCut || comparePlaces(piece.from, place) === 0)) return undefined
       let [next, taken] = [first, 0]
-      for (let piece = kept[next]; piece !== undefined && taken < TAKEN_BYTES_MAX; piece = kept[next]) {
-        if (piece.said.kind === 'gap') break
-        taken += piece.bytes
+      for (let each = kept[next]; each !== undefined && taken < TAKEN_BYTES_MAX; each = kept[next]) {
+        if (each.said.kind === 'gap') break
+        taken += each.bytes
         next++
       }
-      return next === first ? undefined : kept.slice(first, next)
+      return next === first
+        ? undefined
+        : [isCut ? cutAt(piece, place) : piece, ...kept.slice(first + 1, next)]
     },
   }
 }
 
-/** Of the first piece that does not begin before this place. */
-function firstAt(pieces: readonly Piece[], place: Place): number {
+/** Of the piece that this place is within, if any is. */
+function firstWithin(pieces: readonly Piece[], place: Place): number {
   let [low, high] = [0, pieces.length]
   while (low < high) {
     const middle = (low + high) >>> 1
     const piece = pieces[middle]
-    if (piece !== undefined && comparePlaces(piece.from, place) < 0) low = middle + 1
+    if (piece !== undefined && comparePlaces(piece.to, place) <= 0) low = middle + 1
     else high = middle
   }
   return low

@@ -39,12 +39,17 @@ function countingRoute(chars = 10) {
   return { asked, asking }
 }
 
+let nowMs = 0
+/** Of which three quarters are for what is told live. */
+const sayingsOf = (liveBytes: number) =>
+  openSayings({ saidBytesMax: (liveBytes * 4) / 3, saidMs: 1_000, historyKeptMs: 100 }, () => nowMs)
+
 describe('what a group was told', () => {
   const endsOf = (said: readonly { readonly to: { readonly at: number } }[]) => said.map(({ to }) => to.at)
 
   test('is told again as it was, from any place on where something began, to that group alone', () => {
     const { asked, asking } = countingRoute()
-    const sayings = openSayings(10_000)
+    const sayings = sayingsOf(10_000)
     const [group, other] = [asking('types=a'), asking('types=a')]
     for (const at of [3, 4, 5, 7]) sayings.say(group, followed, pieceAt(at))
     asked.length = 0
@@ -58,7 +63,7 @@ describe('what a group was told', () => {
 
   test('ends at a gap, which may be filled by the time that somebody comes to it', () => {
     const { asking } = countingRoute()
-    const sayings = openSayings(10_000)
+    const sayings = sayingsOf(10_000)
     const group = asking('types=a')
     const gap = { kind: 'gap', reason: 'split', packetNo: 4 } as const
     for (const piece of [pieceAt(3), { ...pieceAt(4), said: gap }, pieceAt(5)])
@@ -68,7 +73,7 @@ describe('what a group was told', () => {
 
   test('is not told of a stream that is another by now', () => {
     const { asking } = countingRoute()
-    const sayings = openSayings(10_000)
+    const sayings = sayingsOf(10_000)
     const group = asking('types=a')
     const changed = { tail, partition: { ...partition, level: 'critical' as const } }
     sayings.say(group, followed, pieceAt(3))
@@ -80,7 +85,7 @@ describe('what a group was told', () => {
 
   test('takes no more than it may, the oldest let go first, and no more at once than somebody is told', () => {
     const { asking } = countingRoute(1_000)
-    const [small, large, none] = [openSayings(20_000), openSayings(10_000_000), openSayings(0)]
+    const [small, large, none] = [sayingsOf(20_000), sayingsOf(10_000_000), sayingsOf(0)]
     const group = asking('types=a')
     for (let at = 0; at < 1_000; at++) {
       for (const sayings of [small, large, none]) sayings.say(group, followed, pieceAt(at))
@@ -89,8 +94,36 @@ describe('what a group was told', () => {
     }
     expect(small.from(group, followed, { at: 900, line: 0 })).toEqual([])
     expect(endsOf(small.from(group, followed, { at: 995, line: 0 }))).toEqual([996, 997, 998, 999, 1_000])
+    // Somebody reads all there was.
+    for (let at = 2_000; at < 3_000; at++) small.say(group, followed, pieceAt(at), 'history')
+    expect(small.keptBytes()).toBeLessThanOrEqual(30_000)
+    expect(endsOf(small.from(group, followed, { at: 995, line: 0 }))).toHaveLength(5)
+    expect(endsOf(small.from(group, followed, { at: 2_999, line: 0 }))).toEqual([3_000])
     const told = large.from(group, followed, { at: 0, line: 0 })
     expect(told.length).toBeGreaterThan(100)
     expect(told.length).toBeLessThan(300)
+  })
+
+  test('is told for a while, and of packets, which may fall back, for less', () => {
+    const { asking } = countingRoute()
+    const sayings = sayingsOf(10_000)
+    const group = asking('types=a')
+    const packets = openTail({ partitionId: 1, stage: 'anchored' }, false, { at: 0, line: 0 })
+    const place = { at: 3, line: 0 }
+    const told = () => [
+      sayings.from(group, followed, place).length,
+      sayings.from(group, { ...followed, tail: packets }, place).length,
+    ]
+    sayings.say(group, { ...followed, tail: packets }, pieceAt(3))
+    sayings.say(group, followed, pieceAt(3))
+    nowMs += 99
+    expect(told()).toEqual([1, 1])
+    nowMs += 1
+    expect(told()).toEqual([1, 0])
+    nowMs += 900
+    expect(told()).toEqual([0, 0])
+    expect(sayings.keptBytes()).toBeGreaterThan(0)
+    sayings.forget()
+    expect(sayings.keptBytes()).toBe(0)
   })
 })
