@@ -2,6 +2,8 @@ import type { Piece } from './piece.ts'
 
 /** Of the sequence: what begins in one of them is told together. */
 const ROW_EVENTS = 250
+/** Of one message; nor does a reader put more in one piece. */
+const MESSAGE_EVENTS_MAX = 1_000
 
 /**
  * The same, with neighbours of what was received in one: what begins in the same row of the sequence. Each message that
@@ -30,7 +32,12 @@ function rowFrom(pieces: readonly Piece[], start: number): readonly Piece[] {
 }
 
 function isOfOneMessage(first: Piece, piece: Piece): boolean {
-  return receivedIn(first) !== undefined && receivedIn(piece) !== undefined && rowOf(first) === rowOf(piece)
+  return (
+    receivedIn(first) !== undefined &&
+    receivedIn(piece) !== undefined &&
+    rowOf(first) === rowOf(piece) &&
+    piece.to.at - first.from.at <= MESSAGE_EVENTS_MAX
+  )
 }
 
 function inOne(row: readonly Piece[]): Piece {
