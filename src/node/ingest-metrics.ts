@@ -1,6 +1,7 @@
 import { Gauge, type Registry } from 'prom-client'
 import type { Standing } from '../adapters/projections/standing.ts'
 import type { Kept } from '../runtime/kept-for.ts'
+import { SCRAPE_MS } from '../runtime/metrics.ts'
 
 export type IngestGaugeDeps = {
   readonly registry: Registry
@@ -31,7 +32,7 @@ export function ingestGauges(deps: IngestGaugeDeps): void {
     })
   const ofStanding = (name: string, help: string, read: (standing: Standing) => number) =>
     gauge(name, help, async self => {
-      const known = await lastWord(standing)
+      const known = await standing.readWithin(SCRAPE_MS)
       if (known !== undefined) self.set(read(known))
     })
   const ageS = (sinceMs: number | null) => (sinceMs === null ? 0 : Math.max(0, now() - sinceMs) / 1000)
@@ -60,20 +61,11 @@ export function ingestGauges(deps: IngestGaugeDeps): void {
     'assay_stream_bytes',
     'lines that the log holds of a stream; of the largest',
     async self => {
-      const streams = await lastWord(deps.streamBytes)
+      const streams = await deps.streamBytes.readWithin(SCRAPE_MS)
       if (streams === undefined) return
       self.reset()
       for (const { streamId, bytes } of streams) self.set({ stream: streamId }, bytes)
     },
     ['stream'],
   )
-}
-
-async function lastWord<T>(kept: Kept<T>): Promise<T | undefined> {
-  try {
-    return await kept.read()
-  } catch {
-    // A scrape must not fail over it: the health check of the database says that it does not answer.
-    return kept.last()
-  }
 }

@@ -1,6 +1,8 @@
 export type Kept<T> = {
   /** What was read at most so long ago; those who ask at once share one reading. */
   read(): Promise<T>
+  /** The same if it comes within so long, else what was read last, however long ago; undefined where nothing ever was. */
+  readWithin(milliseconds: number): Promise<T | undefined>
   /** What was read last, however long ago. */
   last(): T | undefined
 }
@@ -18,12 +20,27 @@ export function keptFor<T>(keepMs: number, ask: () => Promise<T>, nowMs = () => 
       asking = undefined
     }
   }
+  const read = async () => {
+    if (last !== undefined && nowMs() - last.atMs < keepMs) return last.value
+    asking ??= askNow()
+    return asking
+  }
   return {
+    read,
     last: () => last?.value,
-    async read() {
-      if (last !== undefined && nowMs() - last.atMs < keepMs) return last.value
-      asking ??= askNow()
-      return asking
+    async readWithin(milliseconds) {
+      let timer: NodeJS.Timeout | undefined
+      const late = new Promise<void>(resolve => {
+        timer = setTimeout(resolve, milliseconds)
+      })
+      // What comes of it is looked at in `last`; that it failed is for those who `read`.
+      const settled = read().then(
+        () => undefined,
+        () => undefined,
+      )
+      await Promise.race([settled, late])
+      clearTimeout(timer)
+      return last?.value
     },
   }
 }

@@ -1,4 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { keptFor } from './kept-for.ts'
+import { SCRAPE_MS } from './metrics.ts'
 
 /** Partitions and gaps that are shown one by one; the latest, where there are more. */
 export const SHOWN_MAX = 500
@@ -47,13 +49,18 @@ export function openPacketMetrics(registry: Registry, readings: PacketReadings) 
     'partitions with events that are in no packet yet, without those whose last packet agents work on',
     () => readings.unsealed().partitions,
   )
+  const [watermarks, missing] = [
+    keptFor(SCRAPE_MS, readings.watermarks),
+    keptFor(SCRAPE_MS, readings.missing),
+  ]
   for (const { name, help, read } of watermarkGauges)
     new Gauge({
       ...{ name, help, labelNames: ['stream', 'partition'], registers },
       async collect() {
-        const all = await orNothing(readings.watermarks)
+        const all = await watermarks.readWithin(SCRAPE_MS)
         this.reset()
-        for (const each of all) this.set({ stream: each.streamId, partition: each.partition }, read(each))
+        for (const each of all ?? [])
+          this.set({ stream: each.streamId, partition: each.partition }, read(each))
       },
     })
   new Gauge({
@@ -62,9 +69,9 @@ export function openPacketMetrics(registry: Registry, readings: PacketReadings) 
     labelNames: ['source', 'stream'],
     registers,
     async collect() {
-      const all = await orNothing(readings.missing)
+      const all = await missing.readWithin(SCRAPE_MS)
       this.reset()
-      for (const { sourceId, streamId, missing } of all)
+      for (const { sourceId, streamId, missing } of all ?? [])
         this.set({ source: sourceId, stream: streamId }, missing)
     },
   })
@@ -125,12 +132,3 @@ const watermarkGauges: readonly WatermarkGauge[] = [
   { name: 'watermark_event_time_ms', help: eventTime, read: ({ eventTimeMs }) => eventTimeMs },
   { name: 'watermark_ingest_time_ms', help: ingestTime, read: ({ ingestTimeMs }) => ingestTimeMs },
 ]
-
-async function orNothing<T>(read: () => Promise<readonly T[]>): Promise<readonly T[]> {
-  try {
-    return await read()
-  } catch {
-    // The database does not answer. Health says so; the other metrics are worth having all the same.
-    return []
-  }
-}
