@@ -34,11 +34,7 @@ export function keptFor<T>(keepMs: number, ask: () => Promise<T>, nowMs = () => 
         timer = setTimeout(resolve, milliseconds)
       })
       // What comes of it is looked at in `last`; that it failed is for those who `read`.
-      const settled = read().then(
-        () => undefined,
-        () => undefined,
-      )
-      await Promise.race([settled, late])
+      await Promise.race([read().catch(() => undefined), late])
       clearTimeout(timer)
       return last?.value
     },

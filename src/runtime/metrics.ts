@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
-/** So long a scrape waits for what has to be asked of the database; where that takes longer, it shows what was known last. */
+/** So long a scrape waits for what has to be asked of the database; where that takes longer, it
+ * shows what was known last. For so long one reading serves several gauges. */
 export const SCRAPE_MS = 1_000
 
 /** What a node counts. One registry per node, so that several can run in one process. */

@@ -4,7 +4,7 @@ import type { History } from './history.ts'
 import { frameOf } from './message.ts'
 import type { HubDeps } from './ports.ts'
 import { openTokenWriter } from './resume-token.ts'
-import type { Said, Sayings } from './sayings.ts'
+import { type Saying, type Sayings, sayingOf } from './sayings.ts'
 import type { Followed, Tail } from './tail.ts'
 import { together } from './together.ts'
 
@@ -49,17 +49,14 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
     }
   }
 
-  const saidFrom = async (client: Client, followed: Followed, place: Place): Promise<readonly Said[]> => {
+  const saidFrom = async (client: Client, followed: Followed, place: Place): Promise<readonly Saying[]> => {
     const { group } = client
-    const { tail, partition } = followed
+    const { tail } = followed
     const atHand = tail.from(place)
     const pieces = together(atHand ?? (await history.from(tail, place, () => !client.hasEnded)))
     // Whether a packet is there is looked at anew for each who comes to it later.
     if (atHand === undefined && tail.track.stage !== 'received')
-      return pieces.map(piece => {
-        const on = { track: tail.track, partition }
-        return { to: piece.to, messages: group.route.say(piece, on, group.filter, { reduced: false }) }
-      })
+      return pieces.map(piece => sayingOf(group, followed, piece))
     return pieces.map(piece => sayings.say(group, followed, piece, atHand === undefined ? 'history' : 'live'))
   }
 
@@ -86,7 +83,7 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
     client: Client,
     number: number,
     tail: Tail,
-    said: readonly Said[],
+    said: readonly Saying[],
   ): Promise<boolean> => {
     const { group, sink, places } = client
     let [frames, bytes]: [Buffer[], number] = [[], 0]

@@ -148,8 +148,8 @@ export function tellGroup(
   }
   const told = { whole: forMany(whole), reduced: forMany(reduced) }
   for (const client of group.live) {
-    const { messages, eventCount, framesFor } = told[client.isReduced ? 'reduced' : 'whole']
-    if (messages === 0) continue
+    const { messageCount, eventCount, framesFor } = told[client.isReduced ? 'reduced' : 'whole']
+    if (messageCount === 0) continue
     const frames = framesFor(client.sink.transport)
     try {
       write(client, frames)
@@ -158,7 +158,7 @@ export function tellGroup(
       continue
     }
     client.events += eventCount
-    events.onDelivered(group.route.name, messages, frames.length)
+    events.onDelivered(group.route.name, messageCount, frames.length)
   }
 }
 
@@ -196,7 +196,7 @@ function told({ json, events }: Message, cursor: string): Told {
 function forMany(messages: readonly Told[]) {
   const made: { [transport in Transport]?: Buffer } = {}
   return {
-    messages: messages.length,
+    messageCount: messages.length,
     eventCount: messages.reduce((sum, { events }) => sum + events, 0),
     framesFor(transport: Transport): Buffer {
       made[transport] ??= Buffer.concat(messages.map(({ json, cursor }) => frameOf(transport, json, cursor)))

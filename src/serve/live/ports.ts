@@ -36,7 +36,7 @@ export type HubBounds = {
   readonly historyKeptMs: number
   /** What was said lately is kept, for those who ask for the same and are behind. */
   readonly saidBytesMax: number
-  /** For so long at most; of packets, as long as history. */
+  /** For so long at most, also where lines are taken away meanwhile; of packets, which may fall back, as long as history. */
   readonly saidMs: number
   /** What the ends of all tracks that are followed take in memory, for whoever is a little behind. */
   readonly tailsBytesMax: number

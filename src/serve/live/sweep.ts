@@ -21,7 +21,7 @@ type Waiting = Asked & {
 }
 
 /**
- * Those who wait for history of one track stand at different places, and reading for each by itself is what keeps them
+ * Those who wait for history of what one partition received stand at different places, and reading for each by itself is what keeps them
  * behind. So it is read upwards, from whoever is furthest behind: those further on wait until that comes to them, and from
  * there on all go together. After a while of that it goes on with whoever waits further up, and then from the bottom
  * again, so that one who reads all there ever was holds nobody up.

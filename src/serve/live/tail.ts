@@ -28,8 +28,6 @@ export function keptBytes(tails: ReadonlyMap<unknown, Tail>): number {
   return bytes
 }
 
-export type Followed = { readonly tail: Tail; readonly partition: LivePartition }
-
 /** The end of a track that somebody follows: it is read once, for all of them. */
 export type Tail = {
   readonly track: Track
@@ -39,8 +37,8 @@ export type Tail = {
   /** New ones, which begin where it ended. */
   take(pieces: readonly Piece[]): void
   /**
-   * From this place towards the end, as much as is taken at once; undefined where what comes next is not kept any more, or
-   * was a gap, which may be filled by now.
+   * From this place towards the end, as much as is taken at once; undefined where what comes next is not kept any more, is
+   * within a packet, or was a gap, which may be filled by now.
    */
   from(place: Place): readonly Piece[] | undefined
   /** What it keeps takes, about. */
@@ -48,6 +46,9 @@ export type Tail = {
   /** Lets the oldest go that is more than this. */
   keep(bytesMax: number): void
 }
+
+/** A tail, and its partition as it was when a group began to follow it. */
+export type Followed = { readonly tail: Tail; readonly partition: LivePartition }
 
 export function openTail(track: Track, withEvents: boolean, start: Place): Tail {
   const kept: Piece[] = []
@@ -73,26 +74,26 @@ export function openTail(track: Track, withEvents: boolean, start: Place): Tail 
     keep,
     from(place) {
       if (comparePlaces(place, end) >= 0) return []
-      const first = firstWithin(kept, place)
+      const first = firstBeyond(kept, place)
       const piece = kept[first]
-      // Within a packet, or another that tells of all its events at once, places are none of those events.
-      const isCut = track.stage === 'received' && piece !== undefined && isWithin(piece, place)
-      if (piece === undefined || !(isCut || comparePlaces(piece.from, place) === 0)) return undefined
+      if (piece === undefined) return undefined
+      // Only what was received can be cut: a packet is told of as a whole.
+      const isThere =
+        track.stage === 'received' ? isWithin(piece, place) : comparePlaces(piece.from, place) === 0
+      if (!isThere) return undefined
       let [next, taken] = [first, 0]
       for (let each = kept[next]; each !== undefined && taken < TAKEN_BYTES_MAX; each = kept[next]) {
         if (each.said.kind === 'gap') break
         taken += each.bytes
         next++
       }
-      return next === first
-        ? undefined
-        : [isCut ? cutAt(piece, place) : piece, ...kept.slice(first + 1, next)]
+      return next === first ? undefined : [cutAt(piece, place), ...kept.slice(first + 1, next)]
     },
   }
 }
 
-/** Of the piece that this place is within, if any is. */
-function firstWithin(pieces: readonly Piece[], place: Place): number {
+/** Of the first that goes beyond this place; it may begin behind it. */
+function firstBeyond(pieces: readonly Piece[], place: Place): number {
   let [low, high] = [0, pieces.length]
   while (low < high) {
     const middle = (low + high) >>> 1

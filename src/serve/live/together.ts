@@ -6,29 +6,18 @@ const ROW_EVENTS = 250
 const MESSAGE_EVENTS_MAX = 1_000
 
 /**
- * The same, with neighbours of what was received in one: what begins in the same row of the sequence. Each message that
- * somebody behind is told is sealed with a place of its own, and what many small requests have brought would be many.
- * What begins in another row of the sequence begins a message, so that readers who began elsewhere come to be told the
- * same.
+ * The same, with neighbours of what was received in one where they begin in the same row of the sequence: each message is
+ * sealed with a place of its own, and many small requests would be many. Rows, so that readers who began elsewhere come to
+ * be told the same.
  */
 export function together(pieces: readonly Piece[]): readonly Piece[] {
-  const rows: Piece[] = []
-  for (let i = 0; i < pieces.length; ) {
-    const row = rowFrom(pieces, i)
-    rows.push(inOne(row))
-    i += row.length
+  const rows: Piece[][] = []
+  for (const piece of pieces) {
+    const row = rows.at(-1)
+    if (row?.[0] !== undefined && isOfOneMessage(row[0], piece)) row.push(piece)
+    else rows.push([piece])
   }
-  return rows
-}
-
-function rowFrom(pieces: readonly Piece[], start: number): readonly Piece[] {
-  const first = pieces[start]
-  let next = start + 1
-  for (let piece = pieces[next]; first !== undefined && piece !== undefined; piece = pieces[next]) {
-    if (!isOfOneMessage(first, piece)) break
-    next++
-  }
-  return pieces.slice(start, next)
+  return rows.map(inOne)
 }
 
 function isOfOneMessage(first: Piece, piece: Piece): boolean {

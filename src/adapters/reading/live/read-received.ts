@@ -144,7 +144,7 @@ class ReceivedEvent implements LiveEvent {
   readonly position: number
   readonly #scanned: ScannedEvent
   readonly #segment: Segment
-  #read: { line: Line | undefined } | undefined
+  #read: ReadLine | undefined
 
   constructor(scanned: ScannedEvent, seq: number, segment: Segment) {
     this.position = seq
@@ -200,17 +200,31 @@ class ReceivedEvent implements LiveEvent {
     const line = JSON.parse(
       Buffer.from(lines.slice(lineAt, lineAt + lineBytes), 'latin1').toString('utf8'),
     ) as Line
-    const oldest = readLately[readCount % READ_KEPT]
-    if (oldest !== undefined) oldest.line = undefined
-    this.#read = { line }
-    readLately[readCount++ % READ_KEPT] = this.#read
+    this.#read = { line, bytes: lineBytes }
+    remember(this.#read)
     return line
   }
 }
 
+/** By itself, so that who remembers it keeps neither the event nor its segment. */
+type ReadLine = { line: Line | undefined; readonly bytes: number }
+
 /** Several who follow ask what is in a line one after the other; for those who come later it is read again. */
-const READ_KEPT = 4_096
-const readLately: { line: Line | undefined }[] = []
-let readCount = 0
+const READ_BYTES_MAX = 4 * 1024 * 1024
+const readLately = new Set<ReadLine>()
+let readBytes = 0
+
+function remember(read: ReadLine): void {
+  readLately.add(read)
+  readBytes += read.bytes
+  if (readBytes <= READ_BYTES_MAX) return
+  // Half of it at once: a set is slow to begin with its oldest where many before it have gone.
+  for (const oldest of readLately) {
+    if (readBytes <= READ_BYTES_MAX / 2) break
+    readLately.delete(oldest)
+    readBytes -= oldest.bytes
+    oldest.line = undefined
+  }
+}
 
 const noIssues: readonly string[] = []

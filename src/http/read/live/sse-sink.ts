@@ -23,7 +23,7 @@ export function openSseSink(response: ServerResponse): Sink {
     transport: 'sse',
     write: bytes => void response.write(bytes),
     unread: () => response.writableLength,
-    // Of the connection: what an answer says of itself is also said to whoever asks on it a second time.
+    // Of the connection: an answer is told that it has drained also where another is only asked for on it.
     drained: () => drained(response.socket ?? response),
     end(last) {
       response.end(last)
