@@ -38,11 +38,11 @@ export function PolicyDesk(props: { readonly stream: Stream; readonly signer: Si
   const inForce = current.answer?.kind === 'there' ? current.answer.value.own : undefined
 
   useEffect(() => {
-    if (text === undefined && inForce !== undefined)
-      setText(JSON.stringify(inForce ?? BEGINNING, undefined, 2))
-    if (text === undefined && (stream.policyNumber === 0 || current.answer?.kind === 'refused'))
-      setText(JSON.stringify(BEGINNING, undefined, 2))
-  }, [inForce, text, stream.policyNumber, current.answer])
+    const isKnown = inForce !== undefined
+    if (!isKnown && stream.policyNumber > 0 && current.answer?.kind !== 'refused') return
+    // Whoever has begun to write meanwhile goes on with that.
+    setText(typed => typed ?? JSON.stringify(inForce ?? BEGINNING, undefined, 2))
+  }, [inForce, stream.policyNumber, current.answer])
 
   const policy = readJson(text ?? '')
   const samples = sample.trim() === '' ? undefined : readJson(sample)
