@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { oneByOne } from '../../runtime/one-by-one.ts'
 import { bytea, hexOf } from '../postgres/sql.ts'
 
 /** A peer that has shaken hands with us. Nonces are in base64, as they travel. */
@@ -28,7 +29,10 @@ export type SessionLimits = {
   readonly unprovenMsMax: number
   /** In all. It is counted at every sweep, so between two of them nodes may together go a little beyond. */
   readonly sessionsMax: number
-  /** One more, and the one that was used longest ago makes room; unproven ones first. */
+  /**
+   * One more, and the one that was used longest ago makes room; unproven ones first. Each node adds one at a time;
+   * several that add one for the same peer at once may leave as many more, until the next.
+   */
   readonly sessionsPerPeerMax: number
   /** Each is remembered until its session ends, so a session ends after so many. */
   readonly requestsPerSessionMax: number
@@ -48,21 +52,24 @@ export function openSessionStore(
   limits: SessionLimits = sessionLimits,
 ): SessionStore {
   const rows = countOf(pool)
+  const inTurn = oneByOne()
   return {
     async add({ sessionNonce, identityKey, peerNonce }) {
       if (rows.count() >= limits.sessionsMax) return 'full'
-      const nowMs = now()
-      const added = pool.query({
-        name: 'auth-add',
-        text: addSession,
-        values: [
-          fromBase64(sessionNonce),
-          bytea(identityKey),
-          peerNonce,
-          nowMs,
-          nowMs + limits.unprovenMsMax,
-          limits.sessionsPerPeerMax,
-        ],
+      const added = inTurn(identityKey, () => {
+        const nowMs = now()
+        return pool.query({
+          name: 'auth-add',
+          text: addSession,
+          values: [
+            fromBase64(sessionNonce),
+            bytea(identityKey),
+            peerNonce,
+            nowMs,
+            nowMs + limits.unprovenMsMax,
+            limits.sessionsPerPeerMax,
+          ],
+        })
       })
       await rows.add(added)
       return 'added'
