@@ -30,7 +30,7 @@ export async function certifyRound(due: DueCertificate, deps: CertifyRoundDeps):
 
 /** Resolves with why it cannot be kept, if it cannot. */
 async function keepMember(
-  { packetId, readers, validated }: DueMember,
+  { packetId, streamId, readers, validated }: DueMember,
   { audience }: DueCertificate,
   { keepOutput, at }: CertifyRoundDeps,
 ): Promise<string | undefined> {
@@ -40,10 +40,10 @@ async function keepMember(
     return `no agent’s stored work has the output ${outputHash} of packet ${packetId}, and the state after it`
   const { output, state } = read
   check(packetId, 'output', output, outputHash)
-  await keepOutput({ sha256: outputHash, bytes: output, what: 'output' }, { audience, readers })
+  await keepOutput({ sha256: outputHash, bytes: output, what: 'output' }, { audience, readers, streamId })
   if (stateOut !== null) {
     check(packetId, 'state', state, stateOut)
-    await keepOutput({ sha256: stateOut, bytes: state, what: 'state' }, { audience, readers })
+    await keepOutput({ sha256: stateOut, bytes: state, what: 'state' }, { audience, readers, streamId })
   }
   at('certify.kept')
   return undefined

@@ -46,6 +46,8 @@ export type DueCertificate = {
   readonly template: Template
   readonly level: Level
   readonly audience: Audience
+  /** Whether what its manifests say is for anybody: they are of public streams, published ones that belong to no tenant. */
+  readonly isOpen: boolean
   readonly rebuild: number
   /** Of the certify job. */
   readonly job: Transaction
@@ -61,6 +63,7 @@ export type DueMember = {
   /** Undefined for an aggregate. */
   readonly header: PacketHeader | undefined
   readonly versionId: string
+  readonly streamId: string
   /** Who may read what it says, where its round is restricted. */
   readonly readers: readonly string[]
   /** As certifiers agreed on it, canonical: it hashes to the versionId. */
@@ -108,5 +111,5 @@ export type HeardCertificate = {
 /** Resolves once the bytes are on disk under this hash, for those who may read them. */
 export type KeepOutput = (
   output: { readonly sha256: string; readonly bytes: Uint8Array; readonly what: 'output' | 'state' },
-  sharing: { readonly audience: Audience; readonly readers: readonly string[] },
+  sharing: { readonly audience: Audience; readonly readers: readonly string[]; readonly streamId: string },
 ) => Promise<void>

@@ -10,10 +10,10 @@ export const CERTIFICATE_PURPOSE = 'certificate'
 
 /**
  * The transaction that ends a decided round: it spends the thread and every answer at hand, and says of each member
- * which version it has. The manifests travel beside it, to everybody: those of restricted streams do not.
+ * which version it has. The manifests travel beside it, to everybody; unless one of them is not for everybody.
  */
 export function unpaidCertificate(due: DueCertificate, log: Issuer, nowMs: number): UnpaidCertificate {
-  const { lease, template, level, audience, job, threadVout, results, members } = due
+  const { lease, template, level, isOpen, job, threadVout, results, members } = due
   const subject = lease.roundId
   const certified = members.map(({ index, packetId, versionId, manifest }) => ({
     ...{ index, packetId, versionId },
@@ -26,7 +26,7 @@ export function unpaidCertificate(due: DueCertificate, log: Issuer, nowMs: numbe
       outputs: certificateOutputs(log, { subject, template, level }, certified),
       // The stage before retains what is spent, and admits nothing.
       topics: [baseTopics.certified, baseTopics.certify],
-      ...(audience === 'public' && {
+      ...(isOpen && {
         offChainValues: utf8(members.map(({ manifestJson }) => `${manifestJson}\n`).join('')),
       }),
     },

@@ -132,8 +132,9 @@ const holder = nodeHolder('packets')
 /** Not advertised: that is for what has a certificate, and each advert costs a transaction. */
 function keepIn(store: Pick<ContentStore, 'put'>): KeepPayload {
   return async ({ header, bytes }, { audience, readers }) => {
+    const streams = [header.streamId]
     const wishes = {
-      ...{ holder, audience, readers, advertise: false },
+      ...{ holder, audience, readers, streams, advertise: false },
       retainUntilMs: FOREVER_MS,
       contentType: 'application/x-ndjson',
       expected: { sha256: header.rawHash, length: header.bytes },

@@ -103,6 +103,8 @@ describe('a node that takes events in', () => {
       expect(asReader.kind).toBe('open')
       if (asReader.kind === 'open') await asReader.object.file.close()
     }
+    await bed.database.pool.query(`update streams set tenant_id = 'acme' where stream_id = 'readings'`)
+    for (const { hash } of made) expect((await store.open(hash, 'anybody')).kind).toBe('none')
     const { rows: adverts } = await bed.database.pool.query('select from uhrp_own_adverts')
     expect(adverts).toEqual([])
 

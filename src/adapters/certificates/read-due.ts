@@ -17,6 +17,7 @@ import type { Level } from '../../core/level.ts'
 import { readPacketHeader } from '../../core/log/packet-header.ts'
 import type { Template } from '../../core/rounds/template.ts'
 import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
+import { isOpenRoundSql } from '../reading/closed.ts'
 import { type VersionRow, versionOf } from '../rounds/standing-rows.ts'
 
 /** Part of an object that an agent has stored; undefined where the object is not here, or ends before it. */
@@ -41,6 +42,7 @@ export async function readDue(lease: RoundLease, deps: Deps): Promise<DueCertifi
     template: round.template,
     level: round.level,
     audience: round.audience,
+    isOpen: round.isOpen,
     rebuild: round.rebuild,
     job: transactionIn(raws, round.jobTx),
     threadVout: round.seats,
@@ -61,6 +63,7 @@ type RoundRow = {
   readonly template: Template
   readonly level: Level
   readonly audience: Audience
+  readonly isOpen: boolean
   readonly rebuild: number
   readonly decision: unknown
   readonly jobTx: string
@@ -71,6 +74,7 @@ async function readRound({ roundId }: RoundLease, db: Queryable): Promise<RoundR
   const { rows } = await db.query<RoundRow>({
     name: 'certify-round',
     text: `select encode(round_id, 'hex') as "roundId", template, level, audience, decision,
+        ${isOpenRoundSql('rounds')} as "isOpen",
         encode(job_tx, 'hex') as "jobTx",
         -- A number that a dead certificate had is never used again.
         greatest(rebuild, (select coalesce(max(fuel.rebuild) + 1, 0) from fuel_transactions as fuel
@@ -109,6 +113,7 @@ type MemberRow = {
   readonly versionId: string
   readonly packetId: string
   readonly header: string | null
+  readonly streamId: string
   /** Of its stream, as they are now: none of another member's. */
   readonly readers: readonly string[]
   readonly version: VersionRow | null
@@ -120,11 +125,10 @@ async function readMembers(
   members: readonly { readonly index: number; readonly versionId: string }[],
   db: Queryable,
 ): Promise<MemberRow[]> {
-  if (template === 'aggregate')
-    return members.map(member => ({ ...member, packetId: roundId, header: null, readers: [], version: null }))
+  if (template === 'aggregate') return readStated(roundId, members, db)
   const { rows } = await db.query<Omit<MemberRow, 'versionId'>>({
     name: 'certify-members',
-    text: `select member.index, encode(member.packet_id, 'hex') as "packetId", packet.header,
+    text: `select member.index, encode(member.packet_id, 'hex') as "packetId", packet.header, stream.stream_id as "streamId",
         case when opened.audience = 'restricted' then stream.readers else '{}' end as readers,
         case when standing.version_id is null then null else json_build_object(
           'versionId', encode(standing.version_id, 'hex'),
@@ -146,11 +150,35 @@ async function readMembers(
   })
 }
 
+/** An aggregate is its round's only member. */
+async function readStated(
+  roundId: string,
+  members: readonly { readonly index: number; readonly versionId: string }[],
+  db: Queryable,
+): Promise<MemberRow[]> {
+  const { rows } = await db.query<{ streamId: string }>({
+    name: 'certify-stated',
+    text: `select opened.stream_id as "streamId" from aggregates as stated
+      join partitions as opened on opened.id = stated.partition_id where stated.aggregate_id = $1`,
+    values: [bytea(roundId)],
+  })
+  const [stated] = rows
+  if (stated === undefined) throw new Unreadable(`round ${roundId} is about an aggregate that there is not`)
+  const { streamId } = stated
+  return members.map(member => ({
+    ...member,
+    ...{ packetId: roundId, header: null, streamId, readers: [], version: null },
+  }))
+}
+
 async function readMember(row: MemberRow, round: RoundRow, deps: Deps): Promise<DueMember> {
-  const { index, packetId, versionId, header, readers, version } = row
+  const { index, packetId, versionId, header, streamId, readers, version } = row
   const manifestJson = await readManifestText(row, round, deps)
   const json = readOr(parseCanonicalJson(manifestJson, MANIFEST_BYTES_MAX), versionId)
-  const member = { index, packetId, versionId, readers, manifestJson, version: version && versionOf(version) }
+  const member = {
+    ...{ index, packetId, versionId, streamId, readers, manifestJson },
+    version: version && versionOf(version),
+  }
   if (header === null) {
     const manifest = readOr(readAggregateManifest(json), versionId)
     return {

@@ -1,12 +1,12 @@
-import type { Pool } from 'pg'
 import { anybody, type Reader } from '../../core/registry/may-read.ts'
+import type { Queryable } from '../postgres/sql.ts'
 
 /** What the identity may read: it works for the tenants that it sends events for. */
 export type FindReader = (identityKey: string) => Promise<Reader>
 
-export function openFindReader(pool: Pool): FindReader {
+export function openFindReader(db: Queryable): FindReader {
   return async identityKey => {
-    const { rows } = await pool.query<{ tenantId: string }>({
+    const { rows } = await db.query<{ tenantId: string }>({
       name: 'reading-tenants-of',
       text: `select distinct tenant_id as "tenantId" from overlay_event_sources
         where identity_key = $1 and enabled and tenant_id is not null order by 1`,

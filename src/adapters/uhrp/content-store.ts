@@ -45,7 +45,7 @@ export type ContentStore = {
 
 export type Wishes = Omit<Retention, Unsaid> &
   Partial<Pick<Retention, Unsaid>> & { readonly expected?: Expected }
-type Unsaid = 'readers' | 'contentType' | 'advertise'
+type Unsaid = 'readers' | 'streams' | 'contentType' | 'advertise'
 
 export type StoredObject = { readonly sha256: string; readonly length: number; readonly uhrpUrl: string }
 export type Extended = { readonly previousMs: number; readonly retainUntilMs: number }
@@ -91,6 +91,7 @@ export async function openContentStore(deps: ContentStoreDeps): Promise<ContentS
     async put(content, { expected = {}, ...wishes }) {
       const retention: Retention = {
         readers: [],
+        streams: [],
         contentType: DEFAULT_CONTENT_TYPE,
         advertise: true,
         ...wishes,

@@ -2,7 +2,7 @@ import type { Pool } from 'pg'
 import type { Audience } from '../../core/audience.ts'
 import { accepted, type Outcome, refused } from '../../core/fault.ts'
 import { errorCode } from '../../runtime/error-code.ts'
-import { byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
+import { byteas, inTransaction, type Queryable, texts } from '../postgres/sql.ts'
 import { wantAdvert } from './adverts.ts'
 import type { Folder } from './folder.ts'
 import type { Holder } from './holder.ts'
@@ -15,6 +15,8 @@ export type Retention = {
   readonly audience: Audience
   /** Identity keys, in hex, that may read it where it is restricted. */
   readonly readers: readonly string[]
+  /** Whose events it is made of: who may read one of these streams may read it, and nobody else but its readers. */
+  readonly streams: readonly string[]
   readonly contentType: string
   /** Whether the overlay is told of it where it is public. */
   readonly advertise: boolean
@@ -74,7 +76,7 @@ async function writeRows(
   db: Queryable,
   sha256: string,
   length: number,
-  { holder, audience, readers, contentType, retainUntilMs, advertise }: Retention,
+  { holder, audience, readers, streams, contentType, retainUntilMs, advertise }: Retention,
   nowMs: number,
 ): Promise<void> {
   await db.query({
@@ -84,14 +86,19 @@ async function writeRows(
         insert into uhrp_objects (sha256, length, state, checked_ms) values (decode($1, 'hex'), $9, 'held', $6)
           on conflict (sha256) do update set state = 'held', checked_ms = $6)
       insert into uhrp_retentions as r
-        (sha256, holder, audience, readers, content_type, stored_ms, retain_until_ms, advertise)
-        values (decode($1, 'hex'), $2, $3, $4, $5, $6, $7, $8)
+        (sha256, holder, audience, readers, content_type, stored_ms, retain_until_ms, advertise, streams)
+        values (decode($1, 'hex'), $2, $3, $4, $5, $6, $7, $8, $10)
       on conflict (sha256, holder) do update set
         audience = case when r.audience = 'public' then r.audience else excluded.audience end,
         readers = array(select distinct unnest(r.readers || excluded.readers)),
+        streams = case when excluded.streams <@ r.streams then r.streams
+          else array(select distinct unnest(r.streams || excluded.streams)) end,
         content_type = excluded.content_type,
         advertise = r.advertise or excluded.advertise,
         retain_until_ms = greatest(r.retain_until_ms, excluded.retain_until_ms)`,
-    values: [sha256, holder, audience, byteas(readers), contentType, nowMs, retainUntilMs, advertise, length],
+    values: [
+      ...[sha256, holder, audience, byteas(readers), contentType, nowMs, retainUntilMs, advertise, length],
+      texts(streams),
+    ],
   })
 }

@@ -2,6 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import type { Audience } from '../../core/audience.ts'
 import { errorCode } from '../../runtime/error-code.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
+import { openFindReader, readableSql, readerValues } from '../reading/readable.ts'
 import type { Folder } from './folder.ts'
 
 /** Who asks: anybody, one who has proven an identity, or the node itself, which sees everything. */
@@ -27,16 +28,28 @@ export async function readEntry(
   reader: Reader,
   nowMs: number,
 ): Promise<Entry | undefined> {
+  const isKnown = typeof reader !== 'string'
   const { rows } = await db.query<Entry>({
     name: 'uhrp-read-entry',
-    text: `select o.length, o.state, r.audience, r.content_type as "contentType", r.retain_until_ms as "retainUntilMs"
+    text: `select o.length, o.state, case when ${isOpen} then 'public' else 'restricted' end as audience,
+        r.content_type as "contentType", r.retain_until_ms as "retainUntilMs"
       from uhrp_objects o join uhrp_retentions r using (sha256)
-      where o.sha256 = decode($1, 'hex') and (r.audience = 'public' or $2::bytea = any (r.readers) or $3)
+      where o.sha256 = decode($1, 'hex') and ($2::bytea = any (r.readers) or $3 or ${isOpen} or ${isReadable})
       order by r.retain_until_ms > $4 desc, r.stored_ms, r.holder limit 1`,
-    values: [sha256, typeof reader === 'string' ? null : bytea(reader.identityKey), reader === 'node', nowMs],
+    values: [
+      ...[sha256, isKnown ? bytea(reader.identityKey) : null, reader === 'node', nowMs],
+      ...readerValues(isKnown ? await openFindReader(db)(reader.identityKey) : undefined),
+    ],
   })
   return rows[0]
 }
+
+const ofAStream = (condition: string) =>
+  `exists (select from streams as stream where stream.stream_id = any (r.streams) and ${condition})`
+const isReadable = ofAStream(readableSql('stream', 5))
+/** For anybody: as streams are now, as one that belongs to a tenant, or is not published any more, is not. */
+const isOpen = `(r.audience = 'public' and (r.streams = '{}'
+  or ${ofAStream("stream.published and stream.audience = 'public' and stream.tenant_id is null")}))`
 
 /** Its file, unless that is missing or has another length. */
 export async function openHeld(

@@ -185,16 +185,37 @@ describe('two processes that take one round', () => {
 })
 
 describe('the manifests of a round', () => {
-  test('travel beside its certificate where it is public, and nowhere where it is restricted', async () => {
+  test('travel beside its certificate where it is for everybody', async () => {
     const bed = await withBed()
     await bed.decide()
-    const [due] = await bed.store().take(1)
-    if (due === undefined) throw new Error('nothing is due')
-    const beside = (audience: 'public' | 'restricted') =>
-      unpaidCertificate({ ...due, audience }, party('log'), Date.now()).unpaid.offChainValues
+    const due = await dueOf(bed)
     const lines = due.members.map(({ manifestJson }) => `${manifestJson}\n`).join('')
-    expect(fromUtf8(beside('public') ?? new Uint8Array())).toBe(lines)
-    expect(beside('restricted')).toBeUndefined()
+    expect(fromUtf8(besideIt(due) ?? new Uint8Array())).toBe(lines)
+  })
+
+  test.each([
+    `update rounds set audience = 'restricted'`,
+    `update streams set tenant_id = 'acme'`,
+    'update streams set published = false',
+  ])('travel nowhere after: %s', async made => {
+    const bed = await withBed()
+    await bed.decide()
+    await bed.rows(made)
+    expect(besideIt(await dueOf(bed))).toBeUndefined()
+  })
+
+  test('do not say where the output of a tenant is to anybody, and it is not there for anybody', async () => {
+    const bed = await withBed()
+    const { round, roundId } = await bed.decide()
+    await bed.rows(`update streams set tenant_id = 'acme'`)
+    bed.start()
+    await until(async () => (await stateOf(bed, roundId)) === 'over')
+    for (const { validated } of round.packets) {
+      expect((await bed.content.open(validated.outputHash, 'anybody')).kind).toBe('none')
+      const opened = await bed.content.open(validated.outputHash, 'node')
+      expect(opened.kind).toBe('open')
+      if (opened.kind === 'open') await opened.object.file.close()
+    }
   })
 })
 
@@ -208,3 +229,13 @@ describe('a decided round whose manifest nobody has stored', () => {
     expect(bed.reports.map(({ what }) => what)).toEqual(['onUnreadable'])
   })
 })
+
+async function dueOf(bed: CertificatesBed) {
+  const [due] = await bed.store().take(1)
+  if (due === undefined) throw new Error('nothing is due')
+  return due
+}
+
+function besideIt(due: Awaited<ReturnType<typeof dueOf>>) {
+  return unpaidCertificate(due, party('log'), Date.now()).unpaid.offChainValues
+}

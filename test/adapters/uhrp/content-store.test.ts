@@ -161,6 +161,75 @@ describe('a database whose folder is not there', () => {
   })
 })
 
+describe('what is made of the events of streams', () => {
+  const ofTenant = party('one of the tenant').identityKey
+  const stranger = party('stranger').identityKey
+  const everybody: Reader[] = ['anybody', { identityKey: stranger }, { identityKey: ofTenant }]
+  const seen = () => Promise.all(everybody.map(async as => (await read(as)) !== 'none'))
+  const shownTo = async (as: Reader) => {
+    const opened = await bed.store.open(sha256, as)
+    if (opened.kind !== 'open') return undefined
+    await opened.object.file.close()
+    return opened.object.audience
+  }
+  const set = (streamId: string, values: string) =>
+    bed.database.pool.query(`update streams set ${values} where stream_id = $1`, [streamId])
+
+  beforeAll(async () => {
+    const { pool } = bed.database
+    await pool.query(
+      `insert into overlay_event_sources (source_id, name, source_type, identity_key, tenant_id)
+        values ('theirs', 'theirs', 'webhook', $1, 'acme')`,
+      [ofTenant],
+    )
+    await pool.query(`insert into policy_sets (digest, policy, created_ms) values (sha256('{}'), '{}', 0)`)
+    await pool.query(
+      `insert into streams (stream_id, audience, level, shards_by, shards_count, domain, policy_digest, lateness_ms,
+          created_ms, updated_ms, blind_key)
+        select id, audience, 'basic', 'key', 1, 'd', sha256('{}'), 0, 0, 0, key::bytea
+          from (values ('one', 'public', null), ('other', 'public', null), ('secret', 'restricted', 'key'))
+            as given (id, audience, key)`,
+    )
+  })
+  afterEach(() => set('one', 'tenant_id = null, published = true'))
+
+  test('is for whom the stream is for, as it is when somebody asks', async () => {
+    await bed.store.put(bytes, wishes({ streams: ['one'] }))
+    expect(await seen()).toEqual([true, true, true])
+    expect(await shownTo('anybody')).toBe('public')
+
+    await set('one', `tenant_id = 'acme'`)
+    expect(await seen()).toEqual([false, false, true])
+    // Nothing between here and its reader may keep it for others.
+    expect(await shownTo({ identityKey: ofTenant })).toBe('restricted')
+
+    await set('one', `tenant_id = null, published = false`)
+    expect(await seen()).toEqual([false, false, false])
+    expect(await read('node')).toBe('what is worth keeping\n')
+
+    await set('one', 'published = true')
+    expect(await seen()).toEqual([true, true, true])
+  })
+
+  test('is for whom any of them is for, where they have the same bytes', async () => {
+    await set('one', `tenant_id = 'acme'`)
+    await bed.store.put(bytes, wishes({ streams: ['one'] }))
+    await bed.store.put(bytes, wishes({ streams: ['one'] }))
+    expect(await seen()).toEqual([false, false, true])
+    await bed.store.put(bytes, wishes({ streams: ['other'] }))
+    expect(await seen()).toEqual([true, true, true])
+  })
+
+  test('is for those that a restricted stream names, also where they were named later', async () => {
+    await bed.store.put(bytes, wishes({ audience: 'restricted', streams: ['secret'] }))
+    expect(await seen()).toEqual([false, false, false])
+    await bed.database.pool.query(`update streams set readers = array[$1] where stream_id = 'secret'`, [
+      stranger,
+    ])
+    expect(await seen()).toEqual([false, true, false])
+  })
+})
+
 describe('what is restricted', () => {
   const holder = seatHolder({ txid: 'ab'.repeat(32), vout: 1 })
   const restricted = () => wishes({ holder, audience: 'restricted', readers: [reader] })
