@@ -1,36 +1,38 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest'
 import * as z from 'zod'
 import type { AgentName } from '../support/agents-bed/operators.ts'
 import { agentNames } from '../support/agents-bed/operators.ts'
 import { type AgentsBed, agentsBed, bedSource } from '../support/agents-bed.ts'
 import { auditAtRest } from '../support/audit-certified.ts'
-import { type SmallServer, smallServer } from '../support/small-server.ts'
+import { freePort } from '../support/free-port.ts'
 import { until } from '../support/until.ts'
 
 /** Enough for a stream at basic. */
 const asked: readonly AgentName[] = ['north/normalize', 'north/validate', 'north/certify']
 
 describe('a node without agents', () => {
-  let certifier: SmallServer
+  let certifier: ChildProcess
+  let address: string
   let bed: AgentsBed
   beforeAll(async () => {
-    certifier = await smallServer(({ url }) =>
-      url === '/certify'
-        ? { status: 200, body: '{"versionId":"somebody’s own"}' }
-        : { status: 404, body: '{}' },
-    )
+    const port = await freePort()
+    address = `http://127.0.0.1:${port}/certify`
     bed = await agentsBed({
       absent: agentNames,
       settings: {
         BRC22_JOB_ORCHESTRATION_ENABLED: 'false',
         EVENT_PROCESSING_TIMEOUT_MS: '3000',
-        CERTIFIER_WEBHOOK_URL: `${certifier.url}/certify`,
+        CERTIFIER_WEBHOOK_URL: address,
       },
     })
+    certifier = await startExample(port, bed.url)
   }, 120_000)
   afterAll(async () => {
     await bed.stop()
-    await certifier.stop()
+    certifier.kill('SIGKILL')
   })
 
   let sent = 0
@@ -86,7 +88,7 @@ describe('a node without agents', () => {
         ...{ state: 'validated', versionId: null, evidence: [] },
         outside: [
           {
-            ...{ provider: `${certifier.url}/certify`, state: 'answered', versionId: 'somebody’s own' },
+            ...{ provider: address, state: 'answered', versionId: expect.stringMatching(/^[0-9a-f]{64}$/) },
             ...{ isKnownVersion: false, attempts: 1, lastError: null },
           },
         ],
@@ -135,3 +137,15 @@ describe('a node without agents', () => {
     expect(await auditAtRest(bed.pool, bed)).toEqual([])
   }, 60_000)
 })
+
+/** The certifier of the examples, as a program of its own. */
+async function startExample(port: number, nodeUrl: string): Promise<ChildProcess> {
+  const program = fileURLToPath(new URL('../../examples/certify-outside/certifier.ts', import.meta.url))
+  const { PATH, HOME, TMPDIR } = process.env
+  const child = spawn(process.execPath, ['--conditions=source', '--import', 'tsx', program], {
+    env: { PATH, HOME, TMPDIR, NODE_URL: nodeUrl, PORT: String(port) },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(child.stdout, 'data')
+  return child
+}

@@ -1,4 +1,5 @@
 import { byteas, type Queryable } from '../postgres/sql.ts'
+import { isClosedSql } from '../reading/closed.ts'
 
 export type Validated = {
   readonly packetId: string
@@ -7,8 +8,8 @@ export type Validated = {
 }
 
 /**
- * A certifier outside is to be asked about the events of these. Of restricted streams nothing is told: it is none of those
- * who may read them.
+ * A certifier outside is to be asked about the events of these. Of restricted streams nothing is told, and of those of a
+ * tenant or that are not published: it is none of those who may read them.
  */
 export async function noteValidated(
   db: Queryable,
@@ -22,7 +23,7 @@ export async function noteValidated(
       select packet.packet_id, given.output, $3 from unnest($1::bytea[], $2::bytea[]) as given (packet_id, output)
         join packets as packet on packet.packet_id = given.packet_id
         join partitions as opened on opened.id = packet.partition_id
-        where opened.audience = 'public' and packet.count > 0
+        where opened.audience = 'public' and packet.count > 0 and not ${isClosedSql('packet.partition_id')}
         order by packet.packet_id
       on conflict (packet_id) do update set output = excluded.output`,
     values: [

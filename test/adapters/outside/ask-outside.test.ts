@@ -346,6 +346,16 @@ describe('a certifier outside', () => {
     expect([await ask(), await waiting(), seen]).toEqual(['none', 0, []])
   })
 
+  test('is told nothing of what belongs to a tenant', async () => {
+    await write(`
+      insert into streams (stream_id, audience, level, shards_by, shards_count, domain, policy_digest, lateness_ms, created_ms,
+          updated_ms, tenant_id)
+        values ('${packet.header.streamId}', 'public', 'basic', 'key', 1, 'd', sha256('policy'), 0, 0, 0, 'acme')`)
+    await validatedHere()
+    expect([await ask(), await waiting(), seen]).toEqual(['none', 0, []])
+    await write('delete from streams')
+  })
+
   test('is not asked about what is not stored any more, after some looks', async () => {
     failures.length = 0
     await noteValidated(
