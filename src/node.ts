@@ -8,6 +8,7 @@ import { type Overlay, openOverlay } from './adapters/overlay/overlay.ts'
 import { migrate } from './adapters/postgres/migrate.ts'
 import type { ChangeDeps } from './adapters/registry/changing.ts'
 import { fuelAdverts } from './adapters/uhrp/fuel-adverts.ts'
+import { distributionOf } from './node/distribution.ts'
 import { openDoors } from './node/doors.ts'
 import { hostedTopics } from './node/hosted-topics.ts'
 import { openNodeChain } from './node/node-chain.ts'
@@ -74,6 +75,7 @@ export async function startNode(
       network: settings.ASSAY_NETWORK,
       ...whoCounts(settings, keys.log.identityKey),
     })
+    const distribution = distributionOf(settings)
     const { peers, post, startSync } = await openNodePeers(settings, {
       topics: Object.keys(hosted.managers),
       hostsOf: withoutAgents(postgresHostAdvertsIndex(database.pool).hostsOf, {
@@ -95,6 +97,7 @@ export async function startNode(
       hosted,
       now: Date.now,
       peers: settings.ASSAY_PEERS,
+      isDistributed: distribution.isDistributed,
       post,
       advertised: peers,
       events: overlayEvents(log, metrics, {
@@ -153,6 +156,7 @@ export async function startNode(
 
     const discovery = openNodeDiscovery({
       ...{ database, hosted, outgoing, fuel, keys, log, metrics, stops },
+      isAdvertised: distribution.isAdvertised,
     })
 
     const http = await openDoors(settings, {

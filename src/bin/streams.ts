@@ -47,7 +47,8 @@ async function show({ pool }: ChangeDeps, streamId: string): Promise<Answer> {
 }
 
 async function put(deps: ChangeDeps, file: string): Promise<Answer> {
-  const { did, value } = orSay(await putStream(deps, await readDocument(file, readStream), who), file)
+  const stream = await readDocument(file, json => readStream(json, deps.levelByDefault))
+  const { did, value } = orSay(await putStream(deps, stream, who), file)
   const { policyDigest, policyNo } = value
   const words = `${doneInWords(did)} stream ${value.streamId}, policy ${policyNo} (${policyDigest})`
   return { words, json: { did, streamId: value.streamId, policyNo, policyDigest } }

@@ -40,6 +40,15 @@ export const baseTopics = {
   uhrp: 'tm_uhrp',
 } as const
 
+/** Those that events, and the work on them, go through: whether other hosts are told of these is the operator's to say. */
+export const eventTopics: readonly string[] = [
+  baseTopics.ingest,
+  baseTopics.normalize,
+  baseTopics.validate,
+  baseTopics.certify,
+  baseTopics.certified,
+]
+
 export const baseLookupServices = {
   events: 'ls_gitdata_events',
   jobs: 'ls_gitdata_jobs',

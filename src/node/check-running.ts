@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { quorums } from '../core/level.ts'
 import { stages } from '../core/rounds/template.ts'
+import { levelByDefault } from '../runtime/consensus-settings.ts'
 import { readBounded } from '../runtime/read-bounded.ts'
 import type { Settings } from '../runtime/settings.ts'
 import { checkPort } from './check-ground.ts'
@@ -63,7 +64,7 @@ async function agents(settings: Settings, url: string): Promise<Finding> {
     return notLooked('agents', 'packets do not go to agents here')
   return looked('agents', async () => {
     const { agents } = listed.parse(await ask(`${url}/agents`))
-    const wanted = seatsOf(settings)
+    const wanted = quorums[levelByDefault(settings)].seats
     const counts = stages.map(stage => {
       const reached = agents.filter(agent => agent.reachable && agent.stages.includes(stage))
       return { stage, operators: new Set(reached.map(({ operator }) => operator)).size }
@@ -76,12 +77,6 @@ async function agents(settings: Settings, url: string): Promise<Finding> {
           'Start agents (`assay up`, or `assay agent`), list their operators in EVENT_OPERATORS, or lower EVENT_CONSENSUS_THRESHOLD.',
         )
   })
-}
-
-function seatsOf({ EVENT_CONSENSUS_REQUIRED, EVENT_CONSENSUS_THRESHOLD }: Settings): number {
-  if (!EVENT_CONSENSUS_REQUIRED) return quorums.basic.seats
-  const level = Object.values(quorums).find(({ agreeing }) => agreeing === EVENT_CONSENSUS_THRESHOLD)
-  return (level ?? quorums.enhanced).seats
 }
 
 const STREAM_PATH = '/overlay/events/stream'

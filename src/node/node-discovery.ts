@@ -30,6 +30,7 @@ const JANITOR_AGAIN_MS = 60_000
 export function openNodeDiscovery({
   database: { pool },
   hosted,
+  isAdvertised,
   outgoing,
   fuel,
   keys,
@@ -39,6 +40,8 @@ export function openNodeDiscovery({
 }: {
   readonly database: Database
   readonly hosted: Hosted
+  /** Whether others find us by this topic. */
+  isAdvertised(topic: string): boolean
   readonly outgoing: Outgoing
   readonly fuel: Fuel
   readonly keys: NodeKeys
@@ -52,7 +55,11 @@ export function openNodeDiscovery({
 
   async function advertiseAll(): Promise<Advertised> {
     if (address === undefined) return { made: 0, withdrawn: 0 }
-    const wanted = advertsOf(hosted, address, inUse(keys.node).identityKey)
+    const offered = {
+      topics: Object.keys(hosted.managers).filter(isAdvertised),
+      services: Object.keys(hosted.services),
+    }
+    const wanted = advertsOf(offered, address, inUse(keys.node).identityKey)
     const done = orThrow(await advertise(wanted, { pool, fuel, identities: keys.node, now: Date.now }))
     if (done.made + done.withdrawn > 0) log.info({ ...done, address }, 'adverts of this node')
     return done

@@ -7,6 +7,7 @@ import type { Registry } from '../adapters/registry/registry.ts'
 import { sourcesWithoutSecret } from '../adapters/registry/secrets.ts'
 import { orThrow } from '../core/fault.ts'
 import { readSource } from '../core/registry/read-source.ts'
+import { levelByDefault } from '../runtime/consensus-settings.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
@@ -50,7 +51,8 @@ export async function registryChangesOf(
   { pool }: Pick<Database, 'pool'>,
 ): Promise<ChangeDeps> {
   const { NORMALIZE_POLICY_JSON: normalize, FUSION_POLICY_JSON: fusion } = settings
-  return { ...(await keyringOf(settings, pool)), defaults: { normalize, fusion } }
+  const keyring = await keyringOf(settings, pool)
+  return { ...keyring, defaults: { normalize, fusion }, levelByDefault: levelByDefault(settings) }
 }
 
 /** To begin with at once. Where there is something to lose, nobody may send without being registered. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type * as z from 'zod'
+import { againstConsensus } from './consensus-settings.ts'
 import { againstNetwork } from './network-settings.ts'
 import { adminSettings } from './settings/admin.ts'
 import { contentSettings } from './settings/content.ts'
@@ -95,7 +96,8 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     return [name, read.data]
   })
   const read = Object.fromEntries(entries)
-  complaints.push(...againstNetwork(read, name => isSet(name, env)))
+  const isGiven = (name: string) => isSet(name, env)
+  complaints.push(...againstNetwork(read, isGiven), ...againstConsensus(read, isGiven))
   if (complaints.length > 0) throw new SettingsError(complaints)
   return read
 }

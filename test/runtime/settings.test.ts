@@ -48,6 +48,25 @@ describe('the settings', () => {
     expect(readSettings({ PORT: '0', ASSAY_PEERS: 'https://a.example:10080' }).PORT).toBe(0)
   })
 
+  test('refuse a threshold that contradicts whether consensus is required, where both are set', () => {
+    for (const [required, threshold] of [
+      ['true', '1'],
+      ['false', '2'],
+    ] as const)
+      expect(
+        complaintsAbout({ EVENT_CONSENSUS_REQUIRED: required, EVENT_CONSENSUS_THRESHOLD: threshold }),
+      ).toEqual([expect.stringContaining('EVENT_CONSENSUS_REQUIRED')])
+    readSettings({ EVENT_CONSENSUS_REQUIRED: 'false', EVENT_CONSENSUS_THRESHOLD: '1' })
+    readSettings({ EVENT_CONSENSUS_REQUIRED: 'true', EVENT_CONSENSUS_THRESHOLD: '3' })
+  })
+
+  test('refuse to advertise a topic of events that no node hosts', () => {
+    const [complaint] = complaintsAbout({
+      OVERLAY_EVENT_TOPICS: 'gitdata.events.certified,gitdata.events.iot',
+    })
+    expect(complaint).toContain('gitdata.events.ingest')
+  })
+
   test('never show the value of a secret', () => {
     const [complaint] = complaintsAbout({
       DATABASE_URL: 'mysql://user:hunter2@host/db',

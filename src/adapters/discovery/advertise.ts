@@ -18,15 +18,15 @@ export type AdvertiseDeps = {
   now(): number
 }
 
-/** All that this host hosts, under one address. */
+/** All that others are to find at this host, under one address. */
 export function advertsOf(
-  { managers, services }: { readonly managers: object; readonly services: object },
+  { topics, services }: { readonly topics: readonly string[]; readonly services: readonly string[] },
   domain: string,
   identityKey: string,
 ): HostAdvert[] {
-  const said = (kind: HostAdvert['kind'], names: string[]) =>
+  const said = (kind: HostAdvert['kind'], names: readonly string[]) =>
     names.map(name => ({ kind, name, domain, identityKey }))
-  return [...said('SHIP', Object.keys(managers)), ...said('SLAP', Object.keys(services))]
+  return [...said('SHIP', topics), ...said('SLAP', services)]
 }
 
 /**

@@ -34,6 +34,7 @@ export type DeliverDeps = {
   readonly chain: Pick<Chain, 'broadcast'>
   readonly post: PeerPost
   readonly advertised: Pick<AdvertisedHosts, 'topicsOf' | 'post'>
+  isDistributed(topic: string): boolean
   readonly stop: AbortSignal
   evict(txid: string, reason: string): Promise<unknown>
   /** For the day that the network comes back to ours. */
@@ -47,7 +48,7 @@ export async function deliverTo(delivery: Delivery, deps: DeliverDeps): Promise<
   const parcel = await packFor(delivery, deps).catch(cause => {
     throw new Unsendable(`${txid} could not be put together for ${target}: ${messageOf(cause)}`, { cause })
   })
-  // It has withdrawn the topics since.
+  // It has withdrawn the topics since, or they are no longer distributed.
   if (parcel === undefined) return
   const base = baseOfAdvertised(target)
   const post = base === undefined ? deps.post : deps.advertised.post
@@ -65,9 +66,9 @@ async function tellNetwork(txid: string, deps: DeliverDeps): Promise<void> {
   }
 }
 
-async function packFor({ txid, target, topics }: Delivery, { db, advertised }: DeliverDeps) {
+async function packFor({ txid, target, topics }: Delivery, { db, advertised, isDistributed }: DeliverDeps) {
   const hosted = baseOfAdvertised(target) === undefined ? undefined : advertised.topicsOf(target)
-  const told = hosted === undefined ? topics : topics.filter(topic => hosted.has(topic))
+  const told = topics.filter(topic => isDistributed(topic) && (hosted === undefined || hosted.has(topic)))
   if (told.length === 0) return undefined
   const history = found(txid, (await readHistories(db, [txid])).historyOf(txid))
   return { beef: writeBeef(history), topics: told, values: await readValues(txid, told, db) }

@@ -4,7 +4,7 @@ import { admittedOutput } from './admitted-output.ts'
 import type { Hosted } from './hosted.ts'
 import { collectIndexWrites, type IndexWrite } from './index-writes.ts'
 import { runIndexWrites } from './run-index-writes.ts'
-import { type Targets, toldInOrder } from './targets.ts'
+import { NETWORK, type Targets, toldInOrder } from './targets.ts'
 import { wasOvertaken } from './was-overtaken.ts'
 
 export type EvictDeps = {
@@ -63,7 +63,7 @@ async function evictOnce(
             await service.outputAdmittedByTopic(await admittedOutput(service, coin, db))
         })
     const told = [
-      ...targets.always.map(target => ({ target, topic: null })),
+      { target: NETWORK, topic: null },
       ...topics.flatMap(topic => targets.of(topic).map(target => ({ target, topic }))),
     ]
     await db.query({

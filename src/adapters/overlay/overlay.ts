@@ -32,8 +32,10 @@ export type OverlayDeps = {
   readonly chain: Chain
   readonly hosted: Hosted
   now(): number
-  /** Other hosts, by base URL, that are told of everything new. */
+  /** Other hosts, by base URL, that are told of everything new that is distributed. */
   readonly peers: readonly string[]
+  /** Whether other hosts are told of this topic. Every one where nothing is said. */
+  isDistributed?(topic: string): boolean
   readonly post: PeerPost
   /** Others still, that are told of what they advertise. */
   readonly advertised?: AdvertisedHosts
@@ -67,6 +69,7 @@ export function openOverlay({
   hosted,
   now,
   peers,
+  isDistributed = () => true,
   post,
   advertised = nobody(post),
   events,
@@ -78,10 +81,10 @@ export function openOverlay({
   let isFull = (_target: string) => false
   const topics = Object.keys(hosted.managers)
   const targets: Targets = {
-    get always() {
-      return [NETWORK, ...peers.filter(target => !isFull(target))]
+    of(topic) {
+      if (!isDistributed(topic)) return []
+      return [...peers, ...advertised.targetsOf(topic)].filter(target => !isFull(target))
     },
-    of: topic => advertised.targetsOf(topic).filter(target => !isFull(target)),
   }
 
   const evictOne = async (txid: string, reason: string) => {
@@ -123,7 +126,7 @@ export function openOverlay({
   }
   const deliver = (delivery: Delivery, stop: AbortSignal) =>
     deliverTo(delivery, {
-      ...{ db: pool, chain, post, advertised, stop },
+      ...{ db: pool, chain, post, advertised, isDistributed, stop },
       evict: evictOne,
       keepReplaced: keepOurs,
     })

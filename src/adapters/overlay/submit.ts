@@ -9,7 +9,7 @@ import type { NewcomerGuess } from './guess-new.ts'
 import { type JudgeDeps, type Judged, judgeSubmission } from './judge.ts'
 import { type Known, readKnown } from './read-known.ts'
 import { type Applied, isFinal, type Steak, type Submission } from './submission.ts'
-import { NETWORK, type Targets } from './targets.ts'
+import type { Targets } from './targets.ts'
 import { wasOvertaken } from './was-overtaken.ts'
 import { writeAdmission } from './write-admission.ts'
 
@@ -135,8 +135,8 @@ async function record(submission: Submission, judged: Judged, deps: SubmitDeps):
   }
 }
 
-function isForNetworkAlone({ topics }: Submission, { always, of }: Targets): boolean {
-  return always.every(target => target === NETWORK) && topics.every(topic => of(topic).length === 0)
+function isForNetworkAlone({ topics }: Submission, { of }: Targets): boolean {
+  return topics.every(topic => of(topic).length === 0)
 }
 
 function findDoubleSpend({ transactions }: Beef, known: Known): DoubleSpend | undefined {

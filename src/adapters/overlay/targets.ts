@@ -1,10 +1,8 @@
 import { baseTopics } from '../../contract/names.ts'
 
-/** Whom to tell of what is new. Asked by every submission, so it answers from memory. */
+/** Whom to tell of what is new, beside the network. Asked by every submission, so it answers from memory. */
 export type Targets = {
-  /** Told of every topic: the network, and whom the operator names by base URL. */
-  readonly always: readonly string[]
-  /** Those who say that they host this topic. */
+  /** Whom the operator names by base URL, and those who say that they host this topic; nobody of a topic that is not distributed. */
   of(topic: string): readonly string[]
 }
 

@@ -90,13 +90,13 @@ function changesOf({ submission, judged, nowMs, targets }: Admission): Changes {
 }
 
 /**
- * Who is to be told of what: of every answer that is news, and the network of nothing that it has mined. A host that
- * advertises topics is told of those, and of no other.
+ * Who is to be told of what: of every answer that is news, and the network of nothing that it has mined. A host is told of
+ * the topics that it is a target of, and of no other.
  */
 function tellings(
   { applied, known }: Judged,
   { beef: { subject, byTxid }, topics, isBroadcast = false }: Submission,
-  { always, of }: Targets,
+  { of }: Targets,
 ): Telling[] {
   const news = applied.filter(({ transaction, topic, admitted }) => {
     const before = known.applied(transaction.txid, topic)
@@ -118,7 +118,7 @@ function tellings(
       else others.push(topic)
     }
   return [
-    ...always.flatMap(target => told(target, target === NETWORK ? unproven : news, topics)),
+    ...told(NETWORK, unproven, topics),
     ...[...topicsOf].flatMap(([target, its]) =>
       told(
         target,

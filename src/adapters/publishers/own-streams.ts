@@ -142,8 +142,9 @@ export async function makeStreamIn(
 ): Promise<Outcome<Edit<string>>> {
   const full = await fullOf(change.db, identityKey, bounds)
   if (full !== undefined) return accepted(full)
-  const plain = orThrow(readStream({ streamId, ownerKey: identityKey }))
-  const stream = editStream(plain, sent, 'put', ceiling)
+  const { levelByDefault } = change
+  const plain = orThrow(readStream({ streamId, ownerKey: identityKey }, levelByDefault))
+  const stream = editStream(plain, sent, { kind: 'put', ceiling, levelByDefault })
   if (!stream.ok) return stream
   const taken = await othersTopic(change.db, identityKey, stream.value.topics)
   if (taken !== undefined) return taken
@@ -161,7 +162,8 @@ export function changeOwnStream(
     const { db } = change
     const ceiling = { ...deps.ceiling, ...row.limitsByOperator }
     const before = settingsOf(row)
-    const stream = editStream(before, sent, 'patch', ceiling)
+    const { levelByDefault } = change
+    const stream = editStream(before, sent, { kind: 'patch', ceiling, levelByDefault })
     if (!stream.ok) return stream
     if (stream.value.published && !before.published && row.offByOperator) return offByOperator('/published')
     const taken = await othersTopic(db, identityKey, stream.value.topics, before.topics)

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
 import { type Outcome, type Refusal, refused } from '../../core/fault.ts'
+import type { Level } from '../../core/level.ts'
 import type { PolicyDefaults } from '../../core/registry/stream-policy.ts'
 import { inTransaction, type Queryable } from '../postgres/sql.ts'
 import type { Actor } from './record-change.ts'
@@ -10,6 +11,8 @@ export type ChangeDeps = {
   readonly masterKey: Uint8Array
   now(): number
   readonly defaults: PolicyDefaults
+  /** Of streams that name none. */
+  readonly levelByDefault: Level
 }
 
 /** One change of the registry under way, in its transaction. */

@@ -29,7 +29,7 @@ export async function putSourceIn(change: Changing, source: SourceInput): Promis
   if (!isSame) await writeSource(db, source, by.atMs)
 
   for (const streamId of streams) {
-    const made = await ensureStreamIn(change, plainStream(streamId, source))
+    const made = await ensureStreamIn(change, plainStream(streamId, source, change))
     if (!made.ok) return made
   }
   for (const streamId of new Set([...streams, ...(before?.streams ?? [])])) {
@@ -57,6 +57,10 @@ export async function putSourceIn(change: Changing, source: SourceInput): Promis
   return accepted({ did, value: source })
 }
 
-function plainStream(streamId: string, { tenantId }: SourceInput) {
-  return orThrow(readStream({ streamId, ...(tenantId !== undefined && { tenantId }) }))
+function plainStream(
+  streamId: string,
+  { tenantId }: SourceInput,
+  { levelByDefault }: Pick<Changing, 'levelByDefault'>,
+) {
+  return orThrow(readStream({ streamId, ...(tenantId !== undefined && { tenantId }) }, levelByDefault))
 }

@@ -36,7 +36,7 @@ export async function runDemo(deps: DemoDeps): Promise<{ stop(): Promise<void> }
 
 /** Made where they are missing; what somebody has changed since stays changed. */
 async function register(registry: ChangeDeps): Promise<void> {
-  for (const stream of demoStreams.map(each => orThrow(readStream(each))))
+  for (const stream of demoStreams.map(each => orThrow(readStream(each, registry.levelByDefault))))
     if ((await showStream(registry.pool, stream.streamId)) === undefined)
       orThrow(await putStream(registry, stream, who))
   for (const source of demoSources.map(each => orThrow(readSource(each))))

@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../canonical-json.ts'
 import { accepted, type Outcome, type Refusal, refused } from '../fault.ts'
+import type { Level } from '../level.ts'
 import type { Limits } from '../registry/limits.ts'
 import { readStream, type StreamInput } from '../registry/read-stream.ts'
 import { limitsAfter } from './ceiling.ts'
@@ -32,7 +33,20 @@ const operatorMembers = [
 type Settings = Omit<StreamInput, 'policy'>
 
 /** A stream as its owner wants it, without its policy, which has versions of its own. */
-export function editStream(before: Settings, sent: Json, kind: EditKind, ceiling: Limits): Outcome<Settings> {
+export function editStream(
+  before: Settings,
+  sent: Json,
+  {
+    kind,
+    ceiling,
+    levelByDefault,
+  }: {
+    readonly kind: EditKind
+    readonly ceiling: Limits
+    /** Its own where it names none, or takes back the one that it had. */
+    readonly levelByDefault: Level
+  },
+): Outcome<Settings> {
   const document = edited(before as unknown as JsonObject, sent, {
     kind,
     own: ownMembers,
@@ -40,7 +54,7 @@ export function editStream(before: Settings, sent: Json, kind: EditKind, ceiling
   })
   if (!document.ok) return document
   if (Object.hasOwn(document.value, 'policy')) return policyElsewhere
-  const read = readStream(document.value)
+  const read = readStream(document.value, levelByDefault)
   if (!read.ok) return read
   const limits = limitsAfter(sent, read.value.limits, ceiling)
   return limits.ok ? accepted({ ...read.value, limits: limits.value }) : limits

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { audiences } from '../audience.ts'
 import { isObject, type Json } from '../canonical-json.ts'
 import { accepted, type Outcome, type Refusal, refused } from '../fault.ts'
-import { levels, quorums } from '../level.ts'
+import { type Level, levels, quorums } from '../level.ts'
 import type { PolicySet } from '../policy/policy-set.ts'
 import { readPolicySet } from '../policy/read-policy-set.ts'
 import { anyJson, closed, identityKey, path } from '../schema.ts'
@@ -23,11 +23,12 @@ const WINDOW_MS_MAX = 366 * 24 * 3_600_000
 const ROLLUP_WINDOWS_MAX = 256
 const LATENESS_MS_MAX = 7 * 24 * 3_600_000
 
-/** Only `streamId` has to be there. Reading what this answers again changes nothing. */
-export function readStream(json: Json): Outcome<StreamInput> {
+/** Only `streamId` has to be there; one that names no level gets `level`. Reading what this answers again changes nothing. */
+export function readStream(json: Json, level: Level = 'enhanced'): Outcome<StreamInput> {
   const read = readMembers(members, json)
   if (!read.ok) return read
-  const { policy: written, ...stream } = read.value
+  const { policy: written, ...named } = read.value
+  const stream = { ...named, level: named.level ?? level }
   const unfit = audienceUnfit(stream) ?? rosterUnfit(stream)
   if (unfit !== undefined) return unfit
   if (written === undefined) return accepted(stream)
@@ -38,7 +39,7 @@ export function readStream(json: Json): Outcome<StreamInput> {
 const members = closed({
   streamId: name,
   audience: z.enum(audiences).default('public'),
-  level: z.literal(levels).default('enhanced'),
+  level: z.literal(levels).exactOptional(),
   shards: closed({ by: z.enum(['key', 'event-id']), count: z.int().min(1).max(SHARDS_MAX) }).default({
     by: 'key',
     count: 1,
@@ -74,7 +75,7 @@ function searchPaths(itemsMax: number) {
     .transform((items): readonly string[] => [...new Set(items)].sort())
 }
 
-type Read = Omit<z.output<typeof members>, 'policy'>
+type Read = Omit<z.output<typeof members>, 'policy' | 'level'> & { readonly level: Level }
 
 function audienceUnfit({ audience, readers }: Read): Refusal | undefined {
   if (audience === 'restricted' || readers.length === 0) return undefined

@@ -1,6 +1,11 @@
 import * as z from 'zod'
+import { dottedNameOf, eventTopics } from '../../contract/names.ts'
+import { orThrow } from '../../core/fault.ts'
 import { httpUrl, identityKeys, list, MAX_BYTES, wholeNumber, yesOrNo } from './kinds.ts'
 import { optional, setting } from './setting.ts'
+
+/** Names of topics that a node hosts from the start have one. */
+const dottedEventTopics = eventTopics.map(topic => orThrow(dottedNameOf(topic)))
 
 const onlyTrue = (why: string) => yesOrNo().refine(value => value, why)
 
@@ -36,12 +41,12 @@ export const jobsSettings = {
   EVENT_CONSENSUS_REQUIRED: setting(
     yesOrNo(),
     'true',
-    'whether new streams ask for more than one operator where nothing else is said; false makes them basic',
+    'whether streams that name no level ask for more than one operator; false makes them basic',
   ),
   EVENT_CONSENSUS_THRESHOLD: setting(
     wholeNumber(1, 3),
     '2',
-    'operators that must agree in new streams where nothing else is said: 1 basic, 2 of 3 enhanced, 3 of 3 critical',
+    'operators that must agree in streams that name no level: 1 basic, 2 of 3 enhanced, 3 of 3 critical; refused beside an EVENT_CONSENSUS_REQUIRED that is set and says otherwise',
   ),
   ROUND_MS: setting(
     wholeNumber(20, 60_000),
@@ -139,12 +144,12 @@ export const jobsSettings = {
   OVERLAY_EVENT_DISTRIBUTION_ENABLED: setting(
     yesOrNo(),
     'true',
-    'whether other hosts are told of jobs, results and certificates; false tells the network and the agents alone',
+    'whether other hosts are told of events, jobs, results and certificates; false tells the network and the agents alone, and advertises no topic of events',
   ),
   OVERLAY_EVENT_TOPICS: setting(
-    list(z.string().regex(/^[a-z]+(?:\.[a-z]+)*$/, 'not a dotted name of the letters a to z')),
+    list(z.enum(dottedEventTopics, `none of ${dottedEventTopics.join(', ')}`)),
     'gitdata.events.ingest,gitdata.events.certified',
-    'topics of events that this node advertises to other hosts, by dotted name',
+    'topics of events that this node advertises to other hosts, which then tell it of them, by dotted name',
   ),
   CERTIFIER_WEBHOOK_URL: optional(
     httpUrl(),

@@ -13,7 +13,7 @@ import { auditFuel } from '../fuel/audit-fuel.ts'
 import { type FuelBed, fuelBed } from '../fuel/fuel-bed.ts'
 
 const HOME = 'https://node.example'
-const hosted = { managers: { tm_ship: {}, tm_slap: {} }, services: { ls_ship: {} } }
+const hosted = { topics: ['tm_ship', 'tm_slap'], services: ['ls_ship'] }
 const key = party('node')
 const heir = party('heir of node')
 const adverts = advertsOf(hosted, HOME, key.identityKey)

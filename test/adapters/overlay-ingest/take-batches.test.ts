@@ -381,7 +381,7 @@ describe('a batch whose transaction is taken out again', () => {
       pool: log.database.pool,
       services: hostedTopics(log.database).services,
       topics: [],
-      targets: { always: [], of: () => [] },
+      targets: { of: () => [] },
       now: Date.now,
     })
   }

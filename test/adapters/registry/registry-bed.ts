@@ -30,7 +30,13 @@ export async function registryBed(): Promise<RegistryBed> {
   const database = await openDatabase({ url: temporary.url, log: silentLog, applicationName: 'test' })
   const clock = { nowMs: 1_800_000_000_000 }
   const now = () => clock.nowMs
-  const changes: ChangeDeps = { pool: database.pool, masterKey, now, defaults: {} }
+  const changes: ChangeDeps = {
+    pool: database.pool,
+    masterKey,
+    now,
+    defaults: {},
+    levelByDefault: 'enhanced',
+  }
   const registries: Registry[] = []
   return {
     database,
