@@ -1,9 +1,12 @@
 import { afterEach, describe, expect, onTestFailed, test } from 'vitest'
+import * as z from 'zod'
 import { writeWork } from '../../src/contract/work.ts'
 import { fromUtf8, utf8 } from '../../src/core/bytes.ts'
-import { isObject, parseJson } from '../../src/core/canonical-json.ts'
+import { isObject, type Json, parseJson } from '../../src/core/canonical-json.ts'
 import { namesOf } from '../../src/core/event/quality-flags.ts'
 import { orThrow } from '../../src/core/fault.ts'
+import { policyDigest } from '../../src/core/policy/policy-set.ts'
+import { readPolicySet } from '../../src/core/policy/read-policy-set.ts'
 import { sha256Hex } from '../../src/core/sha256.node.ts'
 import { outcomeLeaf } from '../../src/core/work/stage-output.ts'
 import { type Conduct, type Liar, startLiar } from '../agents/liars/liar.ts'
@@ -131,27 +134,22 @@ describe('two sources that disagree', () => {
       shape: 'overlay',
       streams: ['match'],
     }))
-    const fusion = {
-      strategy: 'quorum',
-      min: 2,
-      key: 'match',
-      windowMs: 1000,
-      priority: ['feed-a', 'feed-b'],
-    }
+    // Whoever speaks first is not right because of that.
+    const fusion = { strategy: 'priority', key: 'match', windowMs: 10_000, priority: ['feed-b', 'feed-a'] }
     const bed = await open({ settings: { ...settings, FUSION_POLICY_JSON: JSON.stringify(fusion) }, sources })
-    const from = Date.now() - 60_000
+    const start = Math.floor(Date.now() / 10_000 - 6) * 10_000
     const observe = async (sourceId: string, atMs: number, score: string) => {
       const before = (await recompute(bed.pool, bed.url)).length
-      await bed.publish(sourceId, [
+      const [item] = await bed.publish(sourceId, [
         { eventType: 'score', timestamp: atMs, data: { match: 'final', score, atMs } },
       ])
       await until(async () => (await recompute(bed.pool, bed.url)).length > before)
+      return item?.eventId
     }
-    const start = Math.floor(from / 1000) * 1000
-    await observe('feed-a', start + 100, '2:1')
-    await observe('feed-b', start + 200, '2:0')
+    const first = await observe('feed-a', start + 100, '2:1')
+    const second = await observe('feed-b', start + 200, '2:0')
     // Another window, late enough that the first one closes.
-    await observe('feed-a', start + 30_000, '3:1')
+    const third = await observe('feed-a', start + 30_000, '3:1')
     await bed.allAnchored()
     // One without events closes that window too, by the clock: then nothing is left to come.
     await until(async () => {
@@ -163,24 +161,47 @@ describe('two sources that disagree', () => {
     await until(() => isAtRest(bed.pool))
     expect(await auditAtRest(bed.pool, bed)).toEqual([])
 
-    const packets = await recompute(bed.pool, bed.url)
-    const fused = packets.flatMap(packet =>
-      linesOf(packet.validated.bytes)
-        .filter(line => line['fused'] === true)
-        .map(record => ({ packet, record })),
+    const proofs = await Promise.all(
+      [first, second, third].map(async id => proofShape.parse(await served(bed, `/events/${id}/proof`))),
     )
-    const [found, ...more] = fused.filter(({ record }) => record['windowStartMs'] === start)
-    expect(more).toEqual([])
-    expect(found?.record).toMatchObject({ key: expect.anything(), strategy: 'quorum' })
-    const trail = JSON.stringify([found?.record['from'], found?.record['overruled']])
-    const observed = packets.flatMap(({ lines }) => linesOf(lines)).slice(0, 2)
-    for (const { eventId } of observed) expect(trail).toContain(String(eventId))
-    expect(found?.record['decision']).toMatch(/^(?:agreed|undecided)$/)
-    expect(found?.packet.certified.manifest.provenance.assay.policyDigest).toBe(
-      found?.packet.header.policyDigest,
-    )
+    const packetIds = proofs.map(({ manifest }) => manifest.provenance.assay.packetId)
+    expect(new Set(packetIds).size).toBe(3)
+    // That of the packet which closed the window.
+    const { content, provenance } = manifestShape.parse(proofs[2]?.manifest)
+    const output = await (await fetch(`${bed.url}/uhrp/${content.contentHash}`)).arrayBuffer()
+    const records = linesOf(new Uint8Array(output)).filter(line => line['windowStartMs'] === start)
+    expect(records).toEqual([
+      {
+        fused: true,
+        decision: 'agreed',
+        strategy: 'priority',
+        key: 'final',
+        windowStartMs: start,
+        windowEndMs: start + 10_000,
+        value: { match: 'final', score: '2:0', atMs: start + 200 },
+        chosen: second,
+        from: [{ eventId: second, sourceId: 'feed-b', eventTimeMs: start + 200 }],
+        overruled: [{ eventId: first, sourceId: 'feed-a', eventTimeMs: start + 100, reason: 'outranked' }],
+        dropped: 0,
+        qualityFlags: 0,
+      },
+    ])
+    const { policyDigest: named } = provenance.assay
+    const policy = orThrow(readPolicySet(await served(bed, `/rounds/policy/${named}`)))
+    expect(policy.fusion).toMatchObject({ ...fusion, key: '/match' })
+    expect(policyDigest(policy)).toBe(named)
   })
 })
+
+const manifestShape = z.object({
+  content: z.object({ contentHash: z.string() }),
+  provenance: z.object({ assay: z.object({ packetId: z.string(), policyDigest: z.string() }) }),
+})
+const proofShape = z.object({ manifest: manifestShape })
+
+async function served(bed: AgentsBed, path: string): Promise<Json> {
+  return orThrow(parseJson(await (await fetch(bed.url + path)).text()))
+}
 
 describe('the same log, with its verdicts', () => {
   test('makes the same packets, outputs and versions, whoever makes them again', async () => {
