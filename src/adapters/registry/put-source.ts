@@ -57,10 +57,12 @@ export async function putSourceIn(change: Changing, source: SourceInput): Promis
   return accepted({ did, value: source })
 }
 
+/** Followed under the source's topics from the first event on; from then on they are the stream's own. */
 function plainStream(
   streamId: string,
-  { tenantId }: SourceInput,
+  { tenantId, overlayTopics }: SourceInput,
   { levelByDefault }: Pick<Changing, 'levelByDefault'>,
 ) {
-  return orThrow(readStream({ streamId, ...(tenantId !== undefined && { tenantId }) }, levelByDefault))
+  const said = { streamId, topics: [...overlayTopics], ...(tenantId !== undefined && { tenantId }) }
+  return orThrow(readStream(said, levelByDefault))
 }

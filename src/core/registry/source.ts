@@ -26,6 +26,7 @@ export type Source = {
   readonly dataVersion: string
   readonly time: TimePolicy
   readonly limits: Limits
+  /** What streams that are made with it are followed under to begin with. */
   readonly overlayTopics: readonly string[]
   /** What its word weighs where sources disagree; 1 is usual. */
   readonly trustWeight: number

@@ -79,7 +79,7 @@ export async function topicsFor(
 ): Promise<Pick<TakenRequest, 'topics' | 'otherTopics'>> {
   if (path === '/ingest/events') return { topics: [], otherTopics: [] }
   const stream = await registry.stream(said.streamId ?? source.streams[0])
-  return topicsOf(said, source, stream?.topics ?? [])
+  return topicsOf(said, stream?.topics ?? [])
 }
 
 /** What this door is called in the events that come through it; the version is of what it makes of requests. */

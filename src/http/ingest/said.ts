@@ -1,5 +1,4 @@
 import type { Level } from '../../core/level.ts'
-import type { Source } from '../../core/registry/source.ts'
 import type { WholeBody } from '../../ingest/formats/whole-body.ts'
 import type { Problem } from '../problem.ts'
 import { ANONYMOUS_SOURCE } from './admit-source.ts'
@@ -42,9 +41,8 @@ export function sayTogether(asked: Asked, body: Omit<WholeBody, 'items'> = {}): 
   }
 }
 
-/** The topics that events are followed under, as far as they were asked for, and what was asked for beside them. */
-export function topicsOf({ topics: asked }: Said, source: Source, ofStream: readonly string[]) {
-  const served = [...new Set([...ofStream, ...source.overlayTopics])]
+/** Of the topics that a stream's events are followed under, those that were asked for, and what was asked for beside them. */
+export function topicsOf({ topics: asked }: Said, served: readonly string[]) {
   if (asked === undefined) return { topics: served, otherTopics: [] }
   return {
     topics: served.filter(topic => asked.includes(topic)),

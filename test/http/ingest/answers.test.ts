@@ -4,7 +4,9 @@ import { type IngestBed, openIngestBed, post } from '../../support/ingest-bed.ts
 let bed: IngestBed
 beforeAll(async () => {
   bed = await openIngestBed()
-  bed.putSource({ sourceId: 'src_demo', overlayTopics: ['gitdata.events.iot'] })
+  await bed.log.putStream({ streamId: 'readings', topics: ['gitdata.events.iot'] })
+  // What live streams are asked by is the stream's; a source that has made none says nothing of it.
+  bed.putSource({ sourceId: 'src_demo', overlayTopics: ['gitdata.sensors.temperature'] })
   bed.putSource({ sourceId: 'default' })
 }, 60_000)
 afterAll(() => bed.end())
