@@ -76,6 +76,7 @@ function openAssay(): Contender {
         pieces: log.filter(piece => piece.from.at >= from.at && piece.to.at <= (until?.at ?? Infinity)),
         more: false,
       })),
+    readOldest: async () => [],
     readEnds: async tracks => tracks.map(endOf),
     readPartitions: async () => [partition],
     lookSoon: () => undefined,

@@ -23,7 +23,7 @@ export function sayGapOrNews(
         to: shown(to),
         reason: said.reason,
         packetNo: said.packetNo,
-        oldest: null,
+        oldest: said.oldest === undefined ? null : shown(said.oldest),
       }),
     ]
   if (said.kind === 'nothing') return [nothing(to)]

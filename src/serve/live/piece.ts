@@ -22,7 +22,13 @@ export type Said =
   /** A packet has reached the stage; its events were not read. */
   | { readonly kind: 'packet'; readonly packet: PacketFacts }
   /** A packet that is passed by, or what cannot be read. */
-  | { readonly kind: 'gap'; readonly reason: GapReason; readonly packetNo: number | null }
+  | {
+      readonly kind: 'gap'
+      readonly reason: GapReason
+      readonly packetNo: number | null
+      /** Of what has expired: the oldest on its track that has not. */
+      readonly oldest?: Place
+    }
   | { readonly kind: 'nothing' }
   | {
       readonly kind: 'news'
@@ -100,3 +106,11 @@ export type ReadPieces = (
 
 /** Resolves with where each of these tracks ends now, in their order. */
 export type ReadEnds = (tracks: readonly Track[]) => Promise<readonly Place[]>
+
+/**
+ * Resolves with the oldest place of each that can still be told of, in their order: where nothing has gone, the beginning;
+ * where everything has, behind that.
+ */
+export type ReadOldest = (
+  tracks: readonly Pick<Wanted, 'track' | 'withEvents'>[],
+) => Promise<readonly Place[]>

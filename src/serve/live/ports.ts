@@ -2,7 +2,7 @@ import type { LivePartition } from '../../core/live/track.ts'
 import type { ReadableStream, Reader } from '../../core/registry/may-read.ts'
 import type { LiveFilter } from './live-filter.ts'
 import type { SayPiece, Transport } from './message.ts'
-import type { ReadEnds, ReadPieces } from './piece.ts'
+import type { ReadEnds, ReadOldest, ReadPieces } from './piece.ts'
 import type { Positions, SealedPositions } from './resume-token.ts'
 
 export type KnownPartition = LivePartition & { readonly stream: ReadableStream }
@@ -10,6 +10,7 @@ export type KnownPartition = LivePartition & { readonly stream: ReadableStream }
 export type HubDeps = {
   readonly readPieces: ReadPieces
   readonly readEnds: ReadEnds
+  readonly readOldest: ReadOldest
   /** All that there are, whoever may read them. */
   readPartitions(): Promise<readonly KnownPartition[]>
   /** Has `look` called soon: somebody waits for it. */

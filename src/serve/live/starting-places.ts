@@ -9,7 +9,7 @@ export type Followers = {
   readonly reader: Reader
   readonly followed: ReadonlyMap<
     number,
-    { readonly tail: Pick<Tail, 'track' | 'end'>; readonly partition: LivePartition }
+    { readonly tail: Pick<Tail, 'track' | 'withEvents' | 'end'>; readonly partition: LivePartition }
   >
 }
 
@@ -17,10 +17,7 @@ export type Followers = {
 export async function startingPlaces(
   start: Start,
   group: Followers,
-  {
-    partitions,
-    readEnds,
-  }: Pick<HubDeps, 'readEnds'> & { readonly partitions: ReadonlyMap<number, KnownPartition> },
+  { partitions, ...about }: AboutTracks & { readonly partitions: ReadonlyMap<number, KnownPartition> },
 ): Promise<{ places: Map<number, Place>; gaps: object[] }> {
   const places = new Map<number, Place>()
   const gaps: object[] = []
@@ -28,7 +25,7 @@ export async function startingPlaces(
   if (start === 'latest' || start === 'earliest') {
     const all = [...followed]
     // Tails may be a moment behind; nobody is told of what was before it came.
-    const ends = await readEnds(all.map(([, { tail }]) => tail.track))
+    const ends = await about.readEnds(all.map(([, { tail }]) => tail.track))
     for (const [i, [number, { tail }]] of all.entries())
       places.set(
         number,
@@ -37,48 +34,71 @@ export async function startingPlaces(
     return { places, gaps }
   }
 
-  const goingOn = await placesToGoOn(start, group, readEnds)
+  const goingOn = await placesToGoOn(start, group, about)
   return {
     places: goingOn.places,
-    gaps: [...goingOn.gaps.values(), ...notFollowed(start.places, group, partitions)],
+    gaps: [...goingOn.gaps.values(), ...(await notFollowed(start.places, group, partitions, about))],
   }
 }
+
+/** What is asked about tracks that a position names. */
+type AboutTracks = Pick<HubDeps, 'readEnds' | 'readOldest'>
 
 /** The same for a position of which nothing is said but what is wrong with it on tracks that are followed, by their numbers. */
 export async function placesToGoOn(
   { places: asked, partitionsUpTo }: Positions,
   group: Followers,
-  readEnds: HubDeps['readEnds'],
+  { readEnds, readOldest }: AboutTracks,
 ): Promise<{ places: Map<number, Place>; gaps: Map<number, object> }> {
   const places = new Map<number, Place>()
-  const gaps = new Map<number, object>()
+  const gaps: GapOnTrack[] = []
   const ends = await freshEnds(asked, group, readEnds)
   for (const [number, { tail, partition }] of group.followed) {
-    const { stage } = tail.track
+    const { track, withEvents } = tail
     const place = asked.get(number)
     const end = ends.get(number) ?? tail.end()
-    const gap = (reason: PositionGap, from: Place | null) => {
-      const { streamId, partition: shard } = partition
-      gaps.set(number, {
-        ...{ type: 'gap', streamId, partition: shard, stage, from, to: end, reason },
-        ...{ packetNo: null, oldest: beginning },
-      })
-    }
+    const on = { number, track, withEvents, partition, to: end }
     if (place === undefined) {
       // A partition that was opened since is new from its first event on.
-      const isNew = tail.track.partitionId > partitionsUpTo
-      if (!isNew && stage !== 'news') gap('not-in-position', null)
+      const isNew = track.partitionId > partitionsUpTo
+      if (!isNew && track.stage !== 'news') gaps.push({ ...on, reason: 'not-in-position', from: null })
       places.set(number, isNew ? beginning : end)
       continue
     }
     const isAhead = comparePlaces(place, end) > 0
-    if (isAhead) gap('ahead', place)
+    if (isAhead) gaps.push({ ...on, reason: 'ahead', from: place })
     places.set(number, isAhead ? end : place)
   }
-  return { places, gaps }
+  return { places, gaps: await sayGaps(gaps, readOldest) }
 }
 
 type PositionGap = 'not-in-position' | 'ahead' | 'not-followed' | 'unknown'
+
+type GapOnTrack = Parameters<HubDeps['readOldest']>[0][number] & {
+  readonly number: number
+  readonly partition: LivePartition
+  readonly reason: PositionGap
+  readonly from: Place | null
+  readonly to: Place | null
+}
+
+/** By the number of the track that each is on, with the oldest place that can be asked for instead. */
+async function sayGaps(
+  gaps: readonly GapOnTrack[],
+  readOldest: HubDeps['readOldest'],
+): Promise<Map<number, object>> {
+  if (gaps.length === 0) return new Map()
+  const oldest = await readOldest(gaps)
+  return new Map(
+    gaps.map(({ number, track, partition: { streamId, partition }, from, to, reason }, i) => [
+      number,
+      {
+        ...{ type: 'gap', streamId, partition, stage: track.stage, from, to, reason },
+        ...{ packetNo: null, oldest: oldest[i] ?? beginning },
+      },
+    ]),
+  )
+}
 
 /** Another node may have told of more than this one has seen yet, so the database is asked before anything is doubted. */
 async function freshEnds(
@@ -96,12 +116,13 @@ async function freshEnds(
 }
 
 /** What the position says of tracks that are not asked for now. What may not be read is said of like what is not there. */
-function notFollowed(
+async function notFollowed(
   asked: ReadonlyMap<number, Place>,
   { followed, reader }: Followers,
   partitions: ReadonlyMap<number, KnownPartition>,
-): object[] {
-  const gaps: object[] = []
+  { readOldest }: AboutTracks,
+): Promise<object[]> {
+  const gaps: GapOnTrack[] = []
   let isAnyUnknown = false
   for (const [number, from] of asked) {
     if (followed.has(number)) continue
@@ -112,16 +133,14 @@ function notFollowed(
       isAnyUnknown = true
       continue
     }
-    const { streamId, partition: shard } = partition
-    gaps.push({
-      ...{ type: 'gap', streamId, partition: shard, stage: track.stage, from, to: null },
-      ...{ reason: 'not-followed' satisfies PositionGap, packetNo: null, oldest: beginning },
-    })
+    gaps.push({ number, track, withEvents: false, partition, reason: 'not-followed', from, to: null })
   }
+  const said = [...(await sayGaps(gaps, readOldest)).values()]
+  // It is about no track that could be named, and so about no place on one.
   if (isAnyUnknown)
-    gaps.push({
+    said.push({
       ...{ type: 'gap', streamId: null, partition: null, stage: null, from: null, to: null },
       ...{ reason: 'unknown' satisfies PositionGap, packetNo: null, oldest: null },
     })
-  return gaps
+  return said
 }

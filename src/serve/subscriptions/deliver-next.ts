@@ -30,6 +30,7 @@ export type DeliverDeps = Pick<
   | 'askConsent'
   | 'readPieces'
   | 'readEnds'
+  | 'readOldest'
   | 'positions'
   | 'source'
   | 'retryMs'

@@ -1,6 +1,6 @@
 import type { Reader } from '../../core/registry/may-read.ts'
 import type { LiveFilter } from '../live/live-filter.ts'
-import type { ReadEnds, ReadPieces } from '../live/piece.ts'
+import type { ReadEnds, ReadOldest, ReadPieces } from '../live/piece.ts'
 import type { KnownPartition } from '../live/ports.ts'
 import type { SealedPositions } from '../live/resume-token.ts'
 import type { Answer, DeliveryState } from './after-answer.ts'
@@ -115,6 +115,7 @@ export type DelivererDeps = {
   readonly hosts: HostCircuits
   readonly readPieces: ReadPieces
   readonly readEnds: ReadEnds
+  readonly readOldest: ReadOldest
   readPartitions(): Promise<readonly KnownPartition[]>
   findReader(identityKey: string): Promise<Reader>
   readonly positions: SealedPositions

@@ -2,8 +2,8 @@ import { beginning, comparePlaces, type Place, type Track, trackNumber } from '.
 import type { Reader } from '../../core/registry/may-read.ts'
 import { sayToSubscribers } from '../live/event-messages.ts'
 import type { LiveFilter } from '../live/live-filter.ts'
-import type { ReadEnds, ReadPieces } from '../live/piece.ts'
-import { hubBounds, type KnownPartition } from '../live/ports.ts'
+import type { ReadPieces } from '../live/piece.ts'
+import { type HubDeps, hubBounds, type KnownPartition } from '../live/ports.ts'
 import type { Positions } from '../live/resume-token.ts'
 import { type Followers, placesToGoOn } from '../live/starting-places.ts'
 import { tracksFor } from '../live/tracks-for.ts'
@@ -37,12 +37,12 @@ export type ReadBatch = {
 /** What a subscription is owed next, as far as one delivery has room for it. */
 export async function readBatch(
   question: BatchQuestion,
-  { readPieces, readEnds }: { readonly readPieces: ReadPieces; readonly readEnds: ReadEnds },
+  { readPieces, ...about }: Pick<HubDeps, 'readEnds' | 'readOldest'> & { readonly readPieces: ReadPieces },
 ): Promise<ReadBatch> {
   const { filter, reader, partitions, from, until, isFresh, turn, bounds } = question
   const tracks = tracksFor(filter, reader, partitions)
   const followed = followedOf(tracks, question)
-  const started = await placesToGoOn(from, { reader, followed }, readEnds)
+  const started = await placesToGoOn(from, { reader, followed }, about)
   const gaps = [...started.gaps].filter(([number]) => until === undefined || until.places.has(number))
   const told = gaps.slice(0, bounds.events).map(
     ([track, said]): BatchMessage => ({
@@ -115,12 +115,16 @@ function followedOf(
   tracks: readonly Track[],
   { from, partitions, isFresh }: BatchQuestion,
 ): Followers['followed'] {
-  const followed = new Map<number, { tail: { track: Track; end(): Place }; partition: KnownPartition }>()
+  const followed = new Map<
+    number,
+    { tail: { track: Track; withEvents: boolean; end(): Place }; partition: KnownPartition }
+  >()
   for (const track of tracks) {
     const number = trackNumber(track)
     const partition = partitions.get(track.partitionId)
     const end = (isFresh ? undefined : from.places.get(number)) ?? beginning
-    if (partition !== undefined) followed.set(number, { tail: { track, end: () => end }, partition })
+    if (partition !== undefined)
+      followed.set(number, { tail: { track, withEvents: false, end: () => end }, partition })
   }
   return followed
 }

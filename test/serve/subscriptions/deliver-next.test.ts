@@ -180,6 +180,7 @@ function openLog({ wanted, passedBy = [] }: { wanted: readonly number[]; passedB
       retryMs: [1, 1, 1],
       reader: { tenantIds: [] },
     },
+    readOldest: async () => [],
     readEnds: async tracks => tracks.map(({ stage }) => ({ at: stage === 'news' ? 0 : 8, line: 0 })),
     bounds: { heldMax: 1, atOnce: 1, perHostAtOnce: 1, batchBytes: 1_000_000, partitionsMax: 200 },
     now: () => 1_000,

@@ -92,6 +92,7 @@ function openSilent({
     },
     ...{ positions, holder: 'node', source: 'urn:log', retryMs: [1] },
     readPieces: async wanted => wanted.map(() => ({ pieces: [], more: false })),
+    readOldest: async () => [],
     readEnds: async tracks => tracks.map(() => ({ at: 0, line: 0 })),
     readPartitions: async () => [],
     findReader: async () => ({ tenantIds: [] }),

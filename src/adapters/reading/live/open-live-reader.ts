@@ -1,11 +1,20 @@
 import type { Pool } from 'pg'
 import type { Place } from '../../../core/live/track.ts'
-import type { GapReason, LiveEvent, Piece, ReadEnds, ReadPieces, Wanted } from '../../../serve/live/piece.ts'
+import type {
+  GapReason,
+  LiveEvent,
+  Piece,
+  ReadEnds,
+  ReadOldest,
+  ReadPieces,
+  Wanted,
+} from '../../../serve/live/piece.ts'
 import { openKeptLines, type ReadPayload } from '../../log/kept-lines.ts'
 import { numbers } from '../../postgres/sql.ts'
 import { EVENT_OVERHEAD_BYTES, PIECE_EVENTS_MAX } from './bounds.ts'
 import { certifiedLines } from './certified-lines.ts'
 import { readNews, readNewsEnd } from './read-news.ts'
+import { readOldest } from './read-oldest.ts'
 import { type ReadPacket, readPacketEnds, readPackets, type SignaturesOf, spanOf } from './read-packets.ts'
 import { LinesGone, readReceived } from './read-received.ts'
 
@@ -19,7 +28,11 @@ export type LiveReaderDeps = {
   onUnreadable(error: unknown): void
 }
 
-export type LiveReader = { readonly readPieces: ReadPieces; readonly readEnds: ReadEnds }
+export type LiveReader = {
+  readonly readPieces: ReadPieces
+  readonly readEnds: ReadEnds
+  readonly readOldest: ReadOldest
+}
 
 /** What stands on tracks, read from the log, from the states of packets, and from what was certified. */
 export function openLiveReader({
@@ -94,6 +107,8 @@ export function openLiveReader({
     return answers
   }
 
+  const oldestOf: ReadOldest = tracks => readOldest(tracks, { pool, nowMs: now() })
+
   return {
     async readPieces(wanted) {
       const of = {
@@ -115,8 +130,9 @@ export function openLiveReader({
       put(of.received, await readReceived(chosen(of.received), received))
       put(of.packets, await readPacketPieces(chosen(of.packets)))
       put(of.news, await readNews(chosen(of.news), pool))
-      return answers
+      return withOldest(wanted, answers, oldestOf)
     },
+    readOldest: oldestOf,
     async readEnds(tracks) {
       const ends: Place[] = tracks.map(() => ({ at: 0, line: 0 }))
       const of = {
@@ -147,6 +163,29 @@ export function openLiveReader({
       return ends
     },
   }
+}
+
+type Answer = Awaited<ReturnType<ReadPieces>>[number]
+
+/** Whoever is told that something has expired is told where the rest begins. */
+async function withOldest(
+  wanted: readonly Wanted[],
+  answers: readonly Answer[],
+  oldestOf: ReadOldest,
+): Promise<readonly Answer[]> {
+  const hasExpired = ({ said }: Piece) => said.kind === 'gap' && said.reason === 'expired'
+  const short = wanted.filter((_, i) => answers[i]?.pieces.some(hasExpired))
+  if (short.length === 0) return answers
+  const places = await oldestOf(short)
+  const oldest = new Map(short.map((each, i) => [each, places[i]]))
+  return answers.map(({ pieces, more }, i) => {
+    const its = wanted[i] && oldest.get(wanted[i])
+    const named = (piece: Piece): Piece =>
+      its !== undefined && piece.said.kind === 'gap' && piece.said.reason === 'expired'
+        ? { ...piece, said: { ...piece.said, oldest: its } }
+        : piece
+    return { pieces: pieces.map(named), more }
+  })
 }
 
 function indexesOf(wanted: readonly Wanted[], stage?: 'received' | 'news'): number[] {
