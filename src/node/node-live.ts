@@ -63,12 +63,13 @@ export type NodeLiveDeps = {
   readonly metrics: Metrics
   readonly stops: Stops
   readonly bounds?: Partial<HubBounds>
+  /** Without having been woken, so often it is looked for what is new. */
+  readonly pollMs?: number
   now(): number
 }
 
 /** What is new is told so often at most: writing costs per connection, not per event. */
 const TELL_MS = 80
-/** Without having been woken. */
 const POLL_MS = 1_000
 const SWEEP_MS = 60_000
 const SWEPT_ROWS_MAX = 10_000
@@ -88,7 +89,7 @@ export function openNodeLive(
     | 'INGEST_SSE_HEARTBEAT_MS'
     | 'TRUSTED_PROXY_CIDRS'
   >,
-  { database, store, masterKey, log, metrics, stops, now, ...deps }: NodeLiveDeps,
+  { database, store, masterKey, log, metrics, stops, now, pollMs = POLL_MS, ...deps }: NodeLiveDeps,
 ): NodeLive {
   const { pool } = database
   const seldom = openSeldom()
@@ -133,7 +134,7 @@ export function openNodeLive(
       toldMs = performance.now()
       return hub.look()
     },
-    { everyMs: Math.min(POLL_MS, heartbeatMs), onFailure: onFailure('reading live events') },
+    { everyMs: Math.min(pollMs, heartbeatMs), onFailure: onFailure('reading live events') },
   )
   stops.add('live events', async () => {
     stopping.abort()
@@ -159,7 +160,7 @@ export function openNodeLive(
   const polling = setInterval(() => {
     hub.wakeAll()
     tellListeners()
-  }, POLL_MS)
+  }, pollMs)
   stops.add('polling for live events', async () => clearInterval(polling))
 
   const sweeping = repeat(

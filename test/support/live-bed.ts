@@ -13,7 +13,7 @@ import type { PacketHeader } from '../../src/core/log/packet-header.ts'
 import { normalizePacket } from '../../src/core/work/normalize-packet.ts'
 import { validatePacket } from '../../src/core/work/validate-packet.ts'
 import { nodeApp } from '../../src/http/app.ts'
-import { httpLimits, listen } from '../../src/http/server.ts'
+import { type HttpLimits, httpLimits, listen } from '../../src/http/server.ts'
 import type { Arrived } from '../../src/ingest/arrived.ts'
 import { type NodeLive, openNodeLive } from '../../src/node/node-live.ts'
 import { openNodeSubscriptions } from '../../src/node/node-subscriptions.ts'
@@ -55,6 +55,8 @@ export const livePositions = openSealedPositions(masterKey)
 export type ServeOptions = {
   readonly env?: Readonly<Record<string, string>>
   readonly bounds?: Partial<HubBounds>
+  readonly http?: Partial<HttpLimits>
+  readonly pollMs?: number
   /** A free one without it. */
   readonly port?: number
   /** Not told by this test's appends, as another process's would not be. */
@@ -99,7 +101,8 @@ export async function openLiveBed(): Promise<LiveBed> {
     ).sha256
 
   const serve: LiveBed['serve'] = async (options = {}) => {
-    const { env = {}, bounds = {}, port = 0, isElsewhere = false, subscriptions } = options
+    const { env = {}, bounds = {}, http: limits = {}, port = 0, isElsewhere = false } = options
+    const { pollMs, subscriptions } = options
     const database = await openDatabase({ url: bed.url, log: silentLog, applicationName: 'live' })
     const settings = readSettings({ EVENT_STREAM_CLIENTS_PER_ADDRESS: '10000', ...env })
     const stops = openStops(silentLog)
@@ -107,7 +110,7 @@ export async function openLiveBed(): Promise<LiveBed> {
     const metrics = openMetrics()
     const onFailure = (error: unknown) => void failures.push(error)
     const live = openNodeLive(settings, {
-      ...{ database, metrics, stops, bounds, now: Date.now },
+      ...{ database, metrics, stops, bounds, now: Date.now, ...(pollMs !== undefined && { pollMs }) },
       store: await storeOn(database),
       masterKey,
       log: silentLog,
@@ -129,7 +132,7 @@ export async function openLiveBed(): Promise<LiveBed> {
       network: 'local',
       onFailure,
     })
-    const http = await listen(app, port, '127.0.0.1', { ...httpLimits, drainMsMax: 2_000 })
+    const http = await listen(app, port, '127.0.0.1', { ...httpLimits, drainMsMax: 2_000, ...limits })
     live.upgrade(http.server)
     if (!isElsewhere) told.add(live)
     const process: ServedLive = {

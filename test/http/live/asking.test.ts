@@ -3,7 +3,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { openTokenWriter, positionsOf } from '../../../src/serve/live/resume-token.ts'
 import { type LiveBed, livePositions, openLiveBed, type ServedLive } from '../../support/live-bed.ts'
-import { begun, eventIdsOf, followSse, followWebSocket, transports } from '../../support/live-clients.ts'
+import {
+  begun,
+  eventIdsOf,
+  followSse,
+  followWebSocket,
+  type LiveClient,
+  transports,
+} from '../../support/live-clients.ts'
 import { party } from '../../support/pipeline.ts'
 import { testOnlyIdentityHeader } from '../../support/test-only-authentication.ts'
 import { until } from '../../support/until.ts'
@@ -319,6 +326,40 @@ describe('room', () => {
     at.close()
     await small.stop()
   })
+
+  const bounds = [
+    ['/watch', '/overlay/events/stream', 2],
+    ['/overlay/events/stream', '/watch', 3],
+  ] as const
+  test.each(bounds)(
+    'at %s is for as many as its own setting says, wherever they come from',
+    async (path, other, clientsMax) => {
+      const small = await bed.serve({ env: { WATCH_MAX_CLIENTS: '2', EVENT_STREAM_MAX_CLIENTS: '3' } })
+      const at = new HttpClient(small.port)
+      const inside: LiveClient[] = []
+      for (let i = 0; i < clientsMax; i++)
+        inside.push(await begun((i % 2 === 0 ? followSse : followWebSocket)(small.port, { path })))
+      expect(inside.map(each => each.ended())).toEqual(inside.map(() => undefined))
+
+      const refused = await at.send({ method: 'GET', path })
+      expect([refused.status, problemIn(refused.body).code, refused.headers['retry-after']]).toEqual([
+        ...[503, 'busy', '5'],
+      ])
+      expect(problemIn(refused.body).detail).toContain(`${clientsMax} clients follow this stream already`)
+      expect((await begun(followWebSocket(small.port, { path }))).ended()).toContain('1013')
+      const elsewhere = await begun(followSse(small.port, { path: other }))
+      expect(elsewhere.ended()).toBeUndefined()
+
+      inside.shift()?.close()
+      const next = await until(async () => {
+        const again = await begun(followSse(small.port, { path }))
+        return again.ended() === undefined && again
+      })
+      for (const each of [...inside, elsewhere, next]) each.close()
+      at.close()
+      await small.stop()
+    },
+  )
 
   test('is for so many different filters, and for all who ask for the same', async () => {
     const small = await bed.serve({ env: { EVENT_STREAM_FILTERS_MAX: '1' } })

@@ -99,3 +99,26 @@ describe('a node that is told to stop', () => {
     expect(client.cursor()).toMatch(/^[A-Za-z0-9_-]+$/)
   })
 })
+
+describe('a node that would look for itself once in an hour', () => {
+  test.each(Object.entries(transports))(
+    'hears of what another one appended, and of what became of it, and tells it by %s',
+    async (_, follow) => {
+      const speaking = await bed.serve()
+      const hearing = await bed.serve({ isElsewhere: true, pollMs: 3_600_000 })
+      const client = await begun(follow(hearing.port, { path: '/watch?status=received,validated' }))
+      for (let i = 0; i < 3; i++) {
+        const ids = await bed.append(readings(2))
+        await until(() => eventIdsOf(client, 'received').includes(ids[1] ?? ''))
+        const packetNo = (await bed.seal()).length - 1
+        await bed.reach(packetNo, 'validated')
+        await until(() =>
+          client.messages.some(told => told.type === 'validated' && told.packetNo === packetNo),
+        )
+      }
+      client.close()
+      await hearing.stop()
+      await speaking.stop()
+    },
+  )
+})

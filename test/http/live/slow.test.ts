@@ -95,19 +95,25 @@ describe('a stock EventSource', () => {
 
 describe('sockets that say nothing, or half of a request', () => {
   test('take no room from those who follow, and go by themselves', async () => {
-    const node = await bed.serve()
-    const sockets = Array.from({ length: 1_000 }, (_, i) => {
+    const node = await bed.serve({ http: { headersMsMax: 500 } })
+    const closed = new Set<number>()
+    for (let i = 0; i < 1_000; i++) {
       const socket = connect(node.port, '127.0.0.1')
       socket.on('error', () => undefined)
+      // Whatever is said to it before it is let go.
+      socket.resume().on('close', () => closed.add(i))
       if (i % 2 === 0) socket.write('GET /watch HTTP/1.1\r\nHost: x\r\n')
-      return socket
-    })
+    }
     const client = await begun(followSse(node.port, { path: '/watch?status=received' }))
     const ids = await bed.append(readings(2))
     await until(() => eventIdsOf(client, 'received').length >= 2)
     expect(eventIdsOf(client, 'received')).toEqual(ids)
+    await until(() => closed.size === 1_000)
+    // Who follows has sent all of its request, and stays.
+    const later = await bed.append(readings(1))
+    await until(() => eventIdsOf(client, 'received').length >= 3)
+    expect(eventIdsOf(client, 'received')).toEqual([...ids, ...later])
     client.close()
-    for (const socket of sockets) socket.destroy()
     await node.stop()
   }, 60_000)
 })
