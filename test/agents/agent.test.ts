@@ -1,14 +1,7 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import { certifier } from '../../agents/certifier/certifier.ts'
-import { operatorFileOf } from '../../agents/kit/files.ts'
 import { readAgentSettings } from '../../agents/kit/settings.ts'
 import { type RunningAgent, startAgent } from '../../agents/kit/start-agent.ts'
 import { normalizer } from '../../agents/normalizer/normalizer.ts'
@@ -21,7 +14,7 @@ import { readAgentHealth } from '../../src/contract/messages.ts'
 import { pipelineTransaction } from '../../src/contract/pipeline-transaction.ts'
 import { checkSpends } from '../../src/contract/spend.ts'
 import { readWork, verifyUpload, workHash } from '../../src/contract/work.ts'
-import { knownHex, toHex } from '../../src/core/bytes.ts'
+import { knownHex } from '../../src/core/bytes.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import type { Stage } from '../../src/core/rounds/template.ts'
 import { type AskingNode, askingNode, jobHistory, leafOf, operatorWordFor } from '../support/asking-node.ts'
@@ -211,44 +204,6 @@ describe('an agent', () => {
     expect((await submit(agent, 'normalize', new Uint8Array(100))).status).toBe(400)
     expect((await submit(agent, 'certify', new Uint8Array(100))).status).toBe(400)
     expect((await submit(agent, 'normalize', new Uint8Array(2 * 1024 * 1024))).status).toBe(413)
-  })
-})
-
-describe('the example of an agent', () => {
-  test('answers as ours do, as a program of its own', async () => {
-    const round = certifiedRound()
-    const node = await started(round)
-    const folder = await mkdtemp(path.join(tmpdir(), 'assay-agent-'))
-    running.push({ stop: () => rm(folder, { recursive: true, force: true }) })
-    const [keyFile, wordFile] = ['key.json', 'word.json'].map(name => path.join(folder, name))
-    const { identityKey, privateKey } = key
-    const keys = [{ identityKey, privateKey: toHex(privateKey), createdMs: 0 }]
-    await writeFile(keyFile ?? '', JSON.stringify({ v: 1, kind: 'agent', keys }), { mode: 0o600 })
-    await writeFile(wordFile ?? '', operatorFileOf(operatorWordFor(party('operator north'), identityKey)))
-    const program = fileURLToPath(new URL('../../examples/write-an-agent/agent.ts', import.meta.url))
-    const { PATH, HOME, TMPDIR } = process.env
-    const settings = { AGENT_KEY_FILE: keyFile, AGENT_OPERATOR_FILE: wordFile, AGENT_NODES: node.url }
-    const child = spawn(process.execPath, ['--conditions=source', '--import', 'tsx', program], {
-      env: { PATH, HOME, TMPDIR, LOG_LEVEL: 'warn', ...settings },
-      stdio: ['ignore', 'inherit', 'inherit'],
-    })
-    const exited = once(child, 'exit')
-    running.push({
-      async stop() {
-        child.kill('SIGKILL')
-        await exited
-      },
-    })
-    const [script = ''] = await until(() => node.adverts[0])
-    const [url = ''] = agentAdvertIn(knownHex(script))?.body.endpoints ?? []
-    const history = jobHistory(round, 'normalize', key, at(node.url))
-    expect((await submit({ url }, 'normalize', writeBeef(history))).status).toBe(200)
-    const { beef } = await until(() => node.submissions[0])
-    const { role } = pipelineTransaction(orThrow(readBeef(beef)).subject)
-    expect(role).toMatchObject({ leaves: round.packets.map(packet => leafOf(packet, 'normalize')) })
-    child.kill('SIGTERM')
-    expect(await exited).toEqual([0, null])
-    expect(node.submissions[1]?.topics).toEqual(['tm_gitdata_agents', 'tm_ship'])
   })
 })
 

@@ -47,6 +47,8 @@ export type AgentsBedOptions = {
   readonly agentSettings?: ChildSettings
   /** Of the command that starts each of them. */
   readonly agentOptions?: readonly string[]
+  /** Of those that are not ours: what node is called with. */
+  readonly programs?: { readonly [name in AgentName]?: readonly string[] }
   /** These are not started: a test plays them itself, or nobody does. */
   readonly absent?: readonly AgentName[]
   /** Of events; each has a stream of its own name. */
@@ -58,7 +60,14 @@ export type AgentsBedOptions = {
 export const bedSource = 'bed'
 
 export async function agentsBed(options: AgentsBedOptions = {}): Promise<AgentsBed> {
-  const { settings = {}, agentSettings = {}, agentOptions = [], absent = [], sources = [] } = options
+  const {
+    settings = {},
+    agentSettings = {},
+    agentOptions,
+    programs = {},
+    absent = [],
+    sources = [],
+  } = options
   const folder = await mkdtemp(path.join(tmpdir(), 'assay-agents-'))
   const { server } = options
   const database = server === undefined ? await temporaryDatabase() : await newDatabase(server)
@@ -107,11 +116,11 @@ export async function agentsBed(options: AgentsBedOptions = {}): Promise<AgentsB
       return other
     },
     async startAgents(names, more = {}) {
-      for (const name of names)
-        agents.set(
-          name,
-          await startAgentProcess(name, folder, [node.url], { ...agentSettings, ...more }, agentOptions),
-        )
+      for (const name of names) {
+        const command = { options: agentOptions, program: programs[name] }
+        const settings = { ...agentSettings, ...more }
+        agents.set(name, await startAgentProcess(name, folder, [node.url], settings, command))
+      }
       await until(async () => {
         for (const { name, child } of agents.values())
           if (child().hasExited()) throw new Error(`${name} ended before it was found:\n${child().said()}`)

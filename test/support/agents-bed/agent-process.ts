@@ -11,13 +11,13 @@ export type AgentProcess = {
   restart(more?: ChildSettings): void
 }
 
-/** `assay agent <kind>`, as a person would start it. */
+/** `assay agent <kind>`, as a person would start it, or a program of somebody else's with the same settings. */
 export async function startAgentProcess(
   name: AgentName,
   folder: string,
   nodeUrls: readonly string[],
   settings: ChildSettings = {},
-  options: readonly string[] = [],
+  { options = [], program }: AgentCommand = {},
 ): Promise<AgentProcess> {
   const { keyFile, operatorFile } = await writeAgentFiles(folder, name)
   const port = await freePort()
@@ -31,8 +31,8 @@ export async function startAgentProcess(
     AGENT_OPERATOR_FILE: operatorFile,
     ...settings,
   }
-  const start = (more: ChildSettings = {}) =>
-    startChild(['agent', partsOf(name).stage, ...options], { ...own, ...more })
+  const args = program === undefined ? ['agent', partsOf(name).stage] : []
+  const start = (more: ChildSettings = {}) => startChild([...args, ...options], { ...own, ...more }, program)
   let child = start()
   return {
     name,
@@ -42,4 +42,10 @@ export async function startAgentProcess(
       child = start(more)
     },
   }
+}
+
+export type AgentCommand = {
+  readonly options?: readonly string[] | undefined
+  /** What node is called with. */
+  readonly program?: readonly string[] | undefined
 }
