@@ -36,6 +36,8 @@ export type Play = (job: {
   readonly stage: Stage
   readonly packetIds: readonly string[]
   readonly operator: string
+  /** Its place in the job: those that are asked first come first. */
+  readonly seat: number
 }) => readonly Leaf[] | undefined
 
 /** A job as an agent sees it before it answers. */
@@ -169,7 +171,8 @@ export async function roundsNode(): Promise<RoundsNode> {
       `select encode(packet_id, 'hex') as id from round_members where round_id = $1 and index = any ($2) order by index`,
       [bytea(role.facts.subject), [...role.facts.members]],
     )
-    const leaves = play({ stage: seat.stage, packetIds: ids.map(({ id }) => id), operator: name })
+    const packetIds = ids.map(({ id }) => id)
+    const leaves = play({ stage: seat.stage, packetIds, operator: name, seat: seat.vout })
     if (leaves === undefined) return { taken: true }
     const said: ResultSaid = {
       status: 'completed',
