@@ -35,6 +35,7 @@ import { publishers } from './035-publishers.ts'
 import { operatorsSwitch } from './036-operators-switch.ts'
 import { publishersQuarantine } from './037-publishers-quarantine.ts'
 import { operatorsLimits } from './038-operators-limits.ts'
+import { fusedObservations } from './039-fused-observations.ts'
 import { streamsOfObjects } from './041-streams-of-objects.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
@@ -83,5 +84,6 @@ export const migrations: readonly Migration[] = [
   operatorsSwitch,
   publishersQuarantine,
   operatorsLimits,
+  fusedObservations,
   streamsOfObjects,
 ]

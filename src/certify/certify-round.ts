@@ -1,14 +1,17 @@
 import { sha256Hex } from '#sha256'
 import type { Issuer } from '../contract/tokens.ts'
+import { readFindings } from '../core/work/read-findings.ts'
 import type { CertificateStore, DueCertificate, DueMember, KeepOutput, Written } from './ports.ts'
 import { unpaidCertificate } from './unpaid-certificate.ts'
 
 export type CertifyRoundDeps = {
-  readonly store: Pick<CertificateStore, 'write'>
+  readonly store: Pick<CertificateStore, 'write' | 'noteFused'>
   readonly keepOutput: KeepOutput
   readonly log: Issuer
   now(): number
   at(step: string): void
+  /** So many lines of packets that had no certificate before say that sources differ. */
+  onDivergences?(count: number): void
 }
 
 /** Members whose bytes are kept at the same time: each may be as large as a packet's output can get. */
@@ -21,23 +24,29 @@ export async function certifyRound(due: DueCertificate, deps: CertifyRoundDeps):
   deps.at('certify.taken')
   // Before the certificate: one that points at nothing could not be taken off the chain.
   const kept = await inGroups(due.members, KEPT_AT_ONCE, member => keepMember(member, due, deps))
-  const why = kept.find(each => each !== undefined)
-  if (why !== undefined) return { kind: 'unreadable', why }
+  const unreadable = kept.find(each => 'why' in each)
+  if (unreadable !== undefined) return { kind: 'unreadable', why: unreadable.why }
   const written = await deps.store.write(due.lease, unpaidCertificate(due, deps.log, deps.now()))
-  if (written.kind === 'written') deps.at('certify.written')
+  if (written.kind === 'written') {
+    deps.at('certify.written')
+    deps.onDivergences?.(kept.reduce((sum, each) => sum + ('why' in each ? 0 : each.divergences), 0))
+  }
   return written
 }
 
-/** Resolves with why it cannot be kept, if it cannot. */
-async function keepMember(
-  { packetId, streamId, readers, validated }: DueMember,
-  { audience }: DueCertificate,
-  { keepOutput, at }: CertifyRoundDeps,
-): Promise<string | undefined> {
+/** `divergences`: lines that say so for the first time. */
+type Kept = { readonly divergences: number } | { readonly why: string }
+
+async function keepMember(member: DueMember, due: DueCertificate, deps: CertifyRoundDeps): Promise<Kept> {
+  const { packetId, streamId, readers, validated } = member
+  const { audience } = due
+  const { keepOutput, at } = deps
   const { outputHash, stateOut } = validated
   const read = await validated.read()
   if (read === undefined)
-    return `no agent’s stored work has the output ${outputHash} of packet ${packetId}, and the state after it`
+    return {
+      why: `no agent’s stored work has the output ${outputHash} of packet ${packetId}, and the state after it`,
+    }
   const { output, state } = read
   check(packetId, 'output', output, outputHash)
   await keepOutput({ sha256: outputHash, bytes: output, what: 'output' }, { audience, readers, streamId })
@@ -45,8 +54,21 @@ async function keepMember(
     check(packetId, 'state', state, stateOut)
     await keepOutput({ sha256: stateOut, bytes: state, what: 'state' }, { audience, readers, streamId })
   }
+  const divergences = await noteFindings(member, output, deps)
   at('certify.kept')
-  return undefined
+  return { divergences }
+}
+
+/** Once: what was certified before is noted, and counted. */
+async function noteFindings(
+  { packetId, versionId, header, version }: DueMember,
+  output: Uint8Array,
+  { store, now }: CertifyRoundDeps,
+): Promise<number> {
+  if (header === undefined || version !== null) return 0
+  const { divergences, fused } = readFindings(output, header.count)
+  if (fused.length > 0) await store.noteFused({ packetId, versionId, fused }, now())
+  return divergences
 }
 
 function check(packetId: string, what: string, bytes: Uint8Array, wanted: string): void {

@@ -8,6 +8,7 @@ import type { Level } from '../core/level.ts'
 import type { PacketHeader } from '../core/log/packet-header.ts'
 import type { Version } from '../core/rounds/coordinating/standing.ts'
 import type { Template } from '../core/rounds/template.ts'
+import type { FusedFrom } from '../core/work/read-findings.ts'
 
 /** Leave to work on a round, as whoever decided it had. */
 export type RoundLease = { readonly roundId: string; readonly token: number }
@@ -25,6 +26,11 @@ export type CertificateStore = {
    */
   giveUp(lease: RoundLease, why: string): Promise<void>
   letGo(): Promise<void>
+  /**
+   * Resolves once it can be looked up whose word the fused records of this version rest on, and whose they overruled; it
+   * counts once the packet is certified with this version. Noting it again changes nothing.
+   */
+  noteFused(version: FusedVersion, nowMs: number): Promise<void>
   /** Stores manifests and the certificate's transaction before a byte of it leaves. */
   write(lease: RoundLease, certificate: UnpaidCertificate): Promise<Written>
   /** Certificates that were written, on which the network has said its word. */
@@ -73,6 +79,12 @@ export type DueMember = {
   readonly validated: AgreedOutput
   /** What it was certified with before, if it was. */
   readonly version: Version | null
+}
+
+export type FusedVersion = {
+  readonly packetId: string
+  readonly versionId: string
+  readonly fused: readonly FusedFrom[]
 }
 
 export type AgreedOutput = {

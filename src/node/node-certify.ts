@@ -66,6 +66,9 @@ export function openNodeCertify(_settings: Settings, deps: NodeCertifyDeps): Nod
       onLost()
     },
     onGivenUp: onLost,
+    onDivergences(count) {
+      for (const counter of metrics.divergences) counter.inc(count)
+    },
     onCertified: ({ txid, roundId }) => log.debug({ txid, roundId }, 'a round is certified'),
     onRefused: ({ lease: { roundId } }, fault) =>
       seldom(fault.code, leftOut =>

@@ -90,6 +90,10 @@ export function openMetrics() {
       'from the sealing of a packet to its first certificate that the network has',
       [0.1, 0.2, 0.3, 0.4, 0.6, 1, 2, 5, 15, 60, 600],
     ),
+    /** The second has the name that publishers of events know it by. */
+    divergences: ['assay_source_divergences_total', 'source_divergence_count'].map(name =>
+      counter(name, 'events and fused records, certified for the first time, that say that sources differ'),
+    ),
     errors: counter('assay_http_errors_total', 'requests that failed through no fault of the client'),
     ingest: ingestMetrics(counter, histogram),
   }

@@ -2,8 +2,8 @@ import { afterEach, describe, expect, onTestFailed, test } from 'vitest'
 import * as z from 'zod'
 import { writeWork } from '../../src/contract/work.ts'
 import { fromUtf8, utf8 } from '../../src/core/bytes.ts'
-import { isObject, type Json, parseJson } from '../../src/core/canonical-json.ts'
-import { namesOf } from '../../src/core/event/quality-flags.ts'
+import { canonicalHash, isObject, type Json, parseJson } from '../../src/core/canonical-json.ts'
+import { namesOf, qualityFlags } from '../../src/core/event/quality-flags.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import { policyDigest } from '../../src/core/policy/policy-set.ts'
 import { readPolicySet } from '../../src/core/policy/read-policy-set.ts'
@@ -136,20 +136,28 @@ describe('two sources that disagree', () => {
     }))
     // Whoever speaks first is not right because of that.
     const fusion = { strategy: 'priority', key: 'match', windowMs: 10_000, priority: ['feed-b', 'feed-a'] }
-    const bed = await open({ settings: { ...settings, FUSION_POLICY_JSON: JSON.stringify(fusion) }, sources })
+    const rules = [{ kind: 'divergence', field: 'goals', key: 'match', withinMs: 1_000 }]
+    const bed = await open({
+      settings: {
+        ...settings,
+        FUSION_POLICY_JSON: JSON.stringify(fusion),
+        NORMALIZE_POLICY_JSON: JSON.stringify({ rules }),
+      },
+      sources,
+    })
     const start = Math.floor(Date.now() / 10_000 - 6) * 10_000
-    const observe = async (sourceId: string, atMs: number, score: string) => {
+    const observe = async (sourceId: string, atMs: number, goals: number) => {
       const before = (await recompute(bed.pool, bed.url)).length
       const [item] = await bed.publish(sourceId, [
-        { eventType: 'score', timestamp: atMs, data: { match: 'final', score, atMs } },
+        { eventType: 'score', timestamp: atMs, data: { match: 'final', goals } },
       ])
       await until(async () => (await recompute(bed.pool, bed.url)).length > before)
       return item?.eventId
     }
-    const first = await observe('feed-a', start + 100, '2:1')
-    const second = await observe('feed-b', start + 200, '2:0')
+    const first = await observe('feed-a', start + 100, 3)
+    const second = await observe('feed-b', start + 200, 2)
     // Another window, late enough that the first one closes.
-    const third = await observe('feed-a', start + 30_000, '3:1')
+    const third = await observe('feed-a', start + 30_000, 4)
     await bed.allAnchored()
     // One without events closes that window too, by the clock: then nothing is left to come.
     await until(async () => {
@@ -178,24 +186,43 @@ describe('two sources that disagree', () => {
         key: 'final',
         windowStartMs: start,
         windowEndMs: start + 10_000,
-        value: { match: 'final', score: '2:0', atMs: start + 200 },
+        value: { match: 'final', goals: 2 },
         chosen: second,
         from: [{ eventId: second, sourceId: 'feed-b', eventTimeMs: start + 200 }],
         overruled: [{ eventId: first, sourceId: 'feed-a', eventTimeMs: start + 100, reason: 'outranked' }],
         dropped: 0,
-        qualityFlags: 0,
+        qualityFlags: qualityFlags.SOURCE_DIVERGENCE,
       },
     ])
     const { policyDigest: named } = provenance.assay
     const policy = orThrow(readPolicySet(await served(bed, `/rounds/policy/${named}`)))
     expect(policy.fusion).toMatchObject({ ...fusion, key: '/match' })
     expect(policyDigest(policy)).toBe(named)
+
+    // The same, as a table.
+    const { rows: relations } = await bed.pool.query(
+      `select event_id, source_id, relation, observation_id, reason, version_id from event_source_relations_of($1)
+        where relation <> 'observed' order by relation`,
+      [second],
+    )
+    const versionId = orThrow(canonicalHash(orThrow(parseJson(JSON.stringify(proofs[2]?.manifest)))))
+    const decided = { event_id: second, version_id: versionId }
+    expect(relations).toEqual([
+      { ...decided, source_id: 'feed-b', relation: 'fused', observation_id: second, reason: null },
+      { ...decided, source_id: 'feed-a', relation: 'overruled', observation_id: first, reason: 'outranked' },
+    ])
+    // The second event, which the first contradicts, and the record that both are in.
+    const metrics = await (await fetch(`${bed.url}/metrics`)).text()
+    expect(metrics).toMatch(/^assay_source_divergences_total 2$/m)
+    expect(metrics).toMatch(/^source_divergence_count 2$/m)
   })
 })
 
-const manifestShape = z.object({
-  content: z.object({ contentHash: z.string() }),
-  provenance: z.object({ assay: z.object({ packetId: z.string(), policyDigest: z.string() }) }),
+const manifestShape = z.looseObject({
+  content: z.looseObject({ contentHash: z.string() }),
+  provenance: z.looseObject({
+    assay: z.looseObject({ packetId: z.string(), policyDigest: z.string() }),
+  }),
 })
 const proofShape = z.object({ manifest: manifestShape })
 

@@ -6,6 +6,7 @@ import { anchorCertificate } from './anchor-certificate.ts'
 import { hearOfCertificates, hearOfUnsettled } from './hear-of-certificates.ts'
 import { loseCertificate } from './lose-certificate.ts'
 import { moveCertificate } from './move-certificate.ts'
+import { noteFused } from './note-fused.ts'
 import type { ReadPart } from './read-due.ts'
 import { letRoundsGo, postponeRound } from './round-leases.ts'
 import { giveUp, takeDue } from './take-due.ts'
@@ -50,6 +51,7 @@ export function openCertificateStore(deps: CertificateStoreDeps): OpenCertificat
     postpone: (lease, error, afterMs) => postponeRound(pool, lease, error, afterMs),
     giveUp: (lease, why) => giveUp(lease, why, pool),
     letGo: () => letRoundsGo(pool, coordinator),
+    noteFused: (version, nowMs) => noteFused(pool, version, nowMs),
     write: (lease, certificate) => writeCertificate(lease, certificate, deps),
     async heard() {
       const arrived = await hearOfCertificates(pool)
