@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFailed, test } from 'vitest'
 import { findPostmaster } from '../../src/adapters/postgres/embedded/postmaster.ts'
 import { type EmbeddedServer, startEmbeddedServer } from '../../src/adapters/postgres/embedded-server.ts'
+import { stages } from '../../src/core/rounds/template.ts'
 import { choicesFrom } from '../core/rounds/simulator/choices.ts'
 import type { AgentProcess } from '../support/agents-bed/agent-process.ts'
 import { type AgentName, agentNames } from '../support/agents-bed/operators.ts'
@@ -12,7 +13,7 @@ import { type AgentsBed, agentsBed, bedSource } from '../support/agents-bed.ts'
 import { auditAnytime, auditAtRest } from '../support/audit-certified.ts'
 import { silentLog } from '../support/silent-log.ts'
 import { until } from '../support/until.ts'
-import type { ChildNode } from './child-node.ts'
+import type { Child, ChildNode } from './child-node.ts'
 import { crashPoints } from './crash-points.ts'
 import { adminToken, notProvoked, provocationOf, redriveAll } from './provocations.ts'
 import { pause } from './submit-load.ts'
@@ -27,7 +28,7 @@ const crashesBetweenRests = kills > slice ? 1 : 6
 const momentMsMax = 800
 /** One of each kind. All of them: ASSAY_CRASH_POINTS=. npx vitest run test/node/certify-kill.test.ts */
 const placesOfSlice =
-  '^(?:rounds\\.(?:planned|opened|decided|handed-over)|certify\\.(?:kept|written)|offer\\.sent|work\\.read|agent\\.(?:worked|uploaded))$'
+  '^(?:rounds\\.(?:planned|opened|decided|handed-over)|certify\\.(?:kept|written)|offer\\.sent|work\\.read|agent\\.worked in north/validate|agent\\.uploaded in north/certify)$'
 /** Of the places, those that match: ASSAY_CRASH_POINTS='^certify' */
 const wanted = new RegExp(process.env['ASSAY_CRASH_POINTS'] ?? placesOfSlice)
 /** Short, so that whoever was killed is not waited for long. */
@@ -41,7 +42,7 @@ const events = () =>
   })
 
 describe('kill -9 at a named place', () => {
-  const points = crashPoints().filter(point => wanted.test(point) && !(point in notProvoked))
+  const places = allPlaces().filter(({ name, point }) => wanted.test(name) && !(point in notProvoked))
   let bed: AgentsBed
   beforeAll(async () => {
     bed = await agentsBed({
@@ -54,19 +55,19 @@ describe('kill -9 at a named place', () => {
     expect(crashPoints().length).toBeGreaterThanOrEqual(30)
   })
 
-  for (let from = 0; from < points.length; from += crashesBetweenRests) {
-    const group = points.slice(from, from + crashesBetweenRests)
-    test(`${group.join(', ')}: what was begun is finished, once`, {
+  for (let from = 0; from < places.length; from += crashesBetweenRests) {
+    const group = places.slice(from, from + crashesBetweenRests)
+    test(`${group.map(({ name }) => name).join(', ')}: what was begun is finished, once`, {
       timeout: 60_000 + group.length * 60_000,
     }, async () => {
       const notReached: string[] = []
       let stage = 'at the beginning'
       onTestFailed(async () => void process.stderr.write(`${stage}: ${await bed.describe()}`))
-      for (const point of group) {
-        stage = `at ${point}`
-        const crashed = point.startsWith('agent.') ? crashAgentAt(bed, point) : crashNodeAt(bed, point)
-        if (!(await crashed)) notReached.push(point)
-        expect(await auditAnytime(bed.pool), `after a crash at ${point}`).toEqual([])
+      for (const { name, point, agent } of group) {
+        stage = `at ${name}`
+        const crashed = agent === undefined ? crashNodeAt(bed, point) : crashAgentAt(bed, agent, point)
+        if (!(await crashed)) notReached.push(name)
+        expect(await auditAnytime(bed.pool), `after a crash at ${name}`).toEqual([])
       }
       stage = 'after all of them'
       if (bed.node().hasExited()) await bed.restartNode()
@@ -79,6 +80,18 @@ describe('kill -9 at a named place', () => {
     })
   }
 })
+
+/** Where in the sources, and whose process it is that is killed there: the node's where no agent is named. */
+type Place = { readonly name: string; readonly point: string; readonly agent?: AgentName }
+
+/** Agents of all kinds share their steps, and come by each of them with other work in hand. */
+function allPlaces(): Place[] {
+  return crashPoints().flatMap((point): Place[] =>
+    point.startsWith('agent.')
+      ? stages.map(kind => ({ name: `${point} in north/${kind}`, point, agent: `north/${kind}` }))
+      : [{ name: point, point }],
+  )
+}
 
 /** False where everything was done without it. */
 async function crashNodeAt(bed: AgentsBed, point: string): Promise<boolean> {
@@ -100,12 +113,12 @@ async function crashNodeAt(bed: AgentsBed, point: string): Promise<boolean> {
   } finally {
     await provocation?.end?.(bed)
   }
-  return node.hasExited()
+  return hasCrashed(node)
 }
 
-async function crashAgentAt(bed: AgentsBed, point: string): Promise<boolean> {
+async function crashAgentAt(bed: AgentsBed, name: AgentName, point: string): Promise<boolean> {
   if (bed.node().hasExited()) await bed.restartNode()
-  const agent = agentCalled(bed, 'north/normalize')
+  const agent = agentCalled(bed, name)
   await agent.child().kill()
   agent.restart({ ASSAY_CRASH_AT: point })
   const child = agent.child()
@@ -114,10 +127,17 @@ async function crashAgentAt(bed: AgentsBed, point: string): Promise<boolean> {
     await bed.publish(bedSource, events().slice(0, 1))
     await until(async () => child.hasExited() || ((await isDone(bed)) && (await isAtRest(bed.pool))))
   }
-  const hasCrashed = child.hasExited()
-  if (!hasCrashed) await child.kill()
+  const isGone = await hasCrashed(child)
+  if (!isGone) await child.kill()
   agent.restart()
-  return hasCrashed
+  return isGone
+}
+
+/** By the signal that it sends itself where it is to be killed: one that gives up by itself has not come by there. */
+async function hasCrashed(child: Child): Promise<boolean> {
+  if (!child.hasExited()) return false
+  expect(await child.exited, child.said()).toEqual({ code: null, signal: 'SIGKILL' })
+  return true
 }
 
 const AGENT_BATCHES = 60
