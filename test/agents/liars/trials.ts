@@ -4,7 +4,7 @@ import { isAtRest } from '../../support/agents-bed/progress.ts'
 import type { AgentsBed } from '../../support/agents-bed.ts'
 import { auditAtRest } from '../../support/audit-certified.ts'
 import { until } from '../../support/until.ts'
-import { answersHonestly, type Lie } from './conducts.ts'
+import { altersOnePacket, answersHonestly, type Lie } from './conducts.ts'
 import { namedIn } from './held-against.ts'
 import type { Liar } from './liar.ts'
 
@@ -60,30 +60,70 @@ export async function unnamed(bed: AgentsBed, told: readonly Told[]): Promise<st
   return missing
 }
 
-/** What it touches splits, and the record says who said what; all else is certified. */
-export async function splitOne(bed: AgentsBed, liar: Liar, lie: Lie): Promise<void> {
+/** Of a round of many it touches one packet: that one splits, the record says who said what, and the round goes on without it. */
+export async function splitOne(bed: AgentsBed, liar: Liar): Promise<void> {
   const before = await splitPackets(bed, 'critical')
-  liar.conduct = lie.conduct
-  const [touched = '', ...others] = streams
-  await bed.publish(touched, [reading()], { level: 'critical' })
-  const fresh = await until(async () => {
-    const now = [...(await splitPackets(bed, 'critical'))].filter(([id]) => !before.has(id))
-    return now.length > 0 && now
-  })
-  liar.conduct = answersHonestly
-  for (const source of others) await bed.publish(source, [reading()], { level: 'critical' })
-  await until(async () => {
-    const { events, anchored, split } = await bed.progress()
-    return anchored + split === events
-  })
-  await until(() => isAtRest(bed.pool))
-  const passedBy = new Set((await splitPackets(bed, 'critical')).keys())
-  expect(passedBy.size).toBe(before.size + fresh.length)
-  expect(await auditAtRest(bed.pool, bed, { passedBy })).toEqual([])
-  for (const [packetId, { reason }] of fresh) {
-    expect(reason).not.toBe('')
-    expect(await alone(bed, packetId)).toEqual([liar.agent.identityKey])
+  const asked = liar.jobs.length
+  liar.conduct = altersOnePacket.conduct
+  try {
+    await intoOneRound(bed, async () => {
+      for (const source of streams) await bed.publish(source, [reading()], { level: 'critical' })
+    })
+    await until(async () => {
+      const { events, anchored, split } = await bed.progress()
+      return anchored + split === events
+    })
+    await until(() => isAtRest(bed.pool))
+  } finally {
+    liar.conduct = answersHonestly
   }
+  const split = await splitPackets(bed, 'critical')
+  expect(await auditAtRest(bed.pool, bed, { passedBy: new Set(split.keys()) })).toEqual([])
+  const [[packetId, { reason }] = ['', { reason: '' }], ...more] = [...split].filter(
+    ([id]) => !before.has(id),
+  )
+  expect(more).toEqual([])
+  expect(reason).not.toBe('')
+  expect(await alone(bed, packetId)).toEqual([liar.agent.identityKey])
+
+  const members = await membersOf(bed, liar.jobs[asked]?.facts.subject ?? '')
+  expect(members).toEqual([
+    ...streams.slice(1).map(() => ({ packetId: expect.any(String), leftWhy: null, certifiedAt: 'critical' })),
+    { packetId, leftWhy: 'dissent', certifiedAt: null },
+  ])
+}
+
+/** No round is planned before every stream has a packet for it. */
+async function intoOneRound(bed: AgentsBed, publish: () => Promise<void>): Promise<void> {
+  const sealed = await countPackets(bed)
+  const planning = await bed.pool.connect()
+  try {
+    await planning.query('begin')
+    await planning.query('select from round_planning for update')
+    await publish()
+    await until(async () => (await countPackets(bed)) === sealed + streams.length)
+  } finally {
+    await planning.query('rollback')
+    planning.release()
+  }
+}
+
+async function countPackets({ pool }: AgentsBed): Promise<number> {
+  const { rows } = await pool.query('select from packets')
+  return rows.length
+}
+
+/** In their order, with why they left the round, or the level of the certificate that they have of it. */
+async function membersOf({ pool }: AgentsBed, roundId: string) {
+  const { rows } = await pool.query<object>(
+    `select encode(member.packet_id, 'hex') as "packetId", left_why as "leftWhy", certificate.level as "certifiedAt"
+      from round_members as member left join certificates as certificate
+        on certificate.round_id = member.round_id and certificate.packet_id = member.packet_id
+          and certificate.state in ('anchored', 'proven')
+      where member.round_id = $1 order by member.index`,
+    [Buffer.from(roundId, 'hex')],
+  )
+  return rows
 }
 
 type Split = { readonly reason: string }
