@@ -81,7 +81,7 @@ const refusals: Readonly<Record<Exclude<SearchOutcome['kind'], 'page'>, Problem>
   ),
   'too-many-streams': bad(
     'more streams are searched by what the query names than are looked at together',
-    'name one of them in streamId as well',
+    'name one of them in stream as well',
   ),
   'not-searched': bad(
     'no stream that you may read is searched by all the fields, or the text, that the query names',
