@@ -12,30 +12,39 @@ export type NetworkShare = {
   addressOf?(request: Request): string | undefined
 }
 
+export type AtOnceOptions = {
+  readonly share?: NetworkShare
+  /** In the shape of the routes that the places are for; that of the overlay's without it. */
+  readonly tellBusy?: TellBusy
+}
+
+/** Answers 503, to come again in a second. */
+export type TellBusy = (response: Response, why: string) => void
+
 /**
  * At most this many at a time: so memory stays bounded, and what is taken in is answered soon. A place is free again
  * once its work is done, also where the client has left, as leaving must not be a way to get more than others; and
  * once its answer is out, which may take `answerMsMax`.
  */
-export function limitAtOnce(max: number, answerMsMax: number, share?: NetworkShare): AtOnce {
+export function limitAtOnce(
+  max: number,
+  answerMsMax: number,
+  { share, tellBusy = tellOverlayBusy }: AtOnceOptions = {},
+): AtOnce {
   let open = 0
   const enter = share === undefined ? () => () => {} : openShares(share)
   return async (response, work) => {
     if (open >= max)
-      return sendError(response, {
-        status: 503,
-        code: 'ERR_BUSY',
-        message: `${max} such requests are under way, which is all this node takes at once; try again in a second`,
-        retryAfterSeconds: 1,
-      })
+      return tellBusy(
+        response,
+        `${max} such requests are under way, which is all this node takes at once; try again in a second`,
+      )
     const leave = enter(response.req)
     if (leave === undefined)
-      return sendError(response, {
-        status: 503,
-        code: 'ERR_BUSY',
-        message: `${share?.max} such requests from your network are under way, which is all this node takes of one at once; read their answers, and try again in a second`,
-        retryAfterSeconds: 1,
-      })
+      return tellBusy(
+        response,
+        `${share?.max} such requests from your network are under way, which is all this node takes of one at once; read their answers, and try again in a second`,
+      )
     open += 1
     try {
       await work()
@@ -45,6 +54,10 @@ export function limitAtOnce(max: number, answerMsMax: number, share?: NetworkSha
       leave()
     }
   }
+}
+
+function tellOverlayBusy(response: Response, message: string): void {
+  sendError(response, { status: 503, code: 'ERR_BUSY', message, retryAfterSeconds: 1 })
 }
 
 /** Undefined where the network has its share; else what gives the place back. */

@@ -53,8 +53,7 @@ export function roundRoutes(deps: RoundRouteDeps): Router {
   const limits = { ...roundRouteLimits, ...deps.limits }
   const { readsAtOnceMax, readsOfNetworkMax, seatedReadsAtOnceMax, silenceMsMax } = limits
   const anybody = limitAtOnce(readsAtOnceMax, silenceMsMax, {
-    max: readsOfNetworkMax,
-    ...(deps.addressOf && { addressOf: deps.addressOf }),
+    share: { max: readsOfNetworkMax, ...(deps.addressOf && { addressOf: deps.addressOf }) },
   })
   const seated = limitAtOnce(seatedReadsAtOnceMax, silenceMsMax)
   const routes = Router({ caseSensitive: true })

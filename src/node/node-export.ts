@@ -8,6 +8,7 @@ import { clientAddress, networksOf } from '../http/ingest/client-address.ts'
 import { limitAtOnce } from '../http/limit-at-once.ts'
 import { EXPORT_ANSWER_BYTES, exportRoutes } from '../http/read/export-routes.ts'
 import type { Reading } from '../http/read/reading.ts'
+import { tellBusyProblem } from '../http/send-problem.ts'
 import type { Settings } from '../runtime/settings.ts'
 import { storeFolder } from './node-storage.ts'
 
@@ -34,8 +35,8 @@ export function openNodeExport(
 ): NodeAppParts['routes'] {
   const isProxy = networksOf(settings.TRUSTED_PROXY_CIDRS)
   const places = limitAtOnce(EXPORTS_AT_ONCE_MAX, ANSWER_MS_MAX, {
-    max: EXPORTS_OF_NETWORK_MAX,
-    addressOf: request => clientAddress(request, isProxy),
+    share: { max: EXPORTS_OF_NETWORK_MAX, addressOf: request => clientAddress(request, isProxy) },
+    tellBusy: tellBusyProblem,
   })
   const bounded: Reading = handle =>
     reading((request, response, reader) => places(response, async () => handle(request, response, reader)))

@@ -13,6 +13,7 @@ import { clientAddress, networksOf } from '../http/ingest/client-address.ts'
 import { limitAtOnce } from '../http/limit-at-once.ts'
 import { PROOFS_BYTES_MAX, proofRoutes } from '../http/read/proof-routes.ts'
 import type { Reading } from '../http/read/reading.ts'
+import { tellBusyProblem } from '../http/send-problem.ts'
 import type { Settings } from '../runtime/settings.ts'
 import { openProofs } from '../serve/proofs.ts'
 
@@ -41,8 +42,8 @@ export function openNodeProofs(
 ): NodeAppParts['routes'] {
   const isProxy = networksOf(settings.TRUSTED_PROXY_CIDRS)
   const places = limitAtOnce(PROOFS_AT_ONCE_MAX, ANSWER_MS_MAX, {
-    max: PROOFS_OF_NETWORK_MAX,
-    addressOf: request => clientAddress(request, isProxy),
+    share: { max: PROOFS_OF_NETWORK_MAX, addressOf: request => clientAddress(request, isProxy) },
+    tellBusy: tellBusyProblem,
   })
   const bounded: Reading = handle =>
     reading((request, response, reader) => places(response, async () => handle(request, response, reader)))

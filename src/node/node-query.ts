@@ -21,6 +21,7 @@ import { feedRoutes } from '../http/read/feed-routes.ts'
 import type { Reading } from '../http/read/reading.ts'
 import { resolveRoutes } from '../http/read/resolve-routes.ts'
 import { searchRoutes } from '../http/read/search-routes.ts'
+import { tellBusyProblem } from '../http/send-problem.ts'
 import type { Settings } from '../runtime/settings.ts'
 import { listFeed } from '../serve/list-feed.ts'
 import { type SearchPorts, searchEvents } from '../serve/search-events.ts'
@@ -44,7 +45,7 @@ export function queryRoutes(
   { FEED_CACHE_TTL_MS: cacheTtlMs }: Pick<Settings, 'FEED_CACHE_TTL_MS'>,
   { pool, masterKey, findEvent, reading, now, onFailure }: NodeQueryDeps,
 ): NodeAppParts['routes'] {
-  const places = limitAtOnce(QUESTIONS_AT_ONCE_MAX, ANSWER_MS_MAX)
+  const places = limitAtOnce(QUESTIONS_AT_ONCE_MAX, ANSWER_MS_MAX, { tellBusy: tellBusyProblem })
   const bounded: Reading = handle =>
     reading((request, response, reader) => places(response, async () => handle(request, response, reader)))
   const frame = {

@@ -17,7 +17,7 @@ export type Sent = {
 
 /** One connection pool for a test file; unlike fetch, it sends whatever headers it is told to. */
 export class HttpClient {
-  readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 32 })
+  readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 256 })
   readonly #port: number
 
   constructor(port: number) {

@@ -1,4 +1,5 @@
 import type { Response } from 'express'
+import type { TellBusy } from '../limit-at-once.ts'
 
 /** The codes of these routes are those that DLM1 clients know; their shape too. */
 export const lineageStatuses = {
@@ -6,6 +7,7 @@ export const lineageStatuses = {
   'incomplete-lineage': 409,
   'invalid-envelope': 409,
   'bundle-too-large': 409,
+  busy: 503,
 } as const
 
 export type LineageError = {
@@ -19,3 +21,6 @@ export type LineageError = {
 export function sendLineageError(response: Response, error: LineageError): void {
   response.status(lineageStatuses[error.error]).json(error)
 }
+
+export const tellLineageBusy: TellBusy = (response, hint) =>
+  sendLineageError(response.set('Retry-After', '1'), { error: 'busy', hint })

@@ -8,7 +8,7 @@ import { judgeReadiness } from '../../serve/lineage/readiness.ts'
 import { onOneChain } from '../../serve/lineage/steady-headers.ts'
 import { limitAtOnce } from '../limit-at-once.ts'
 import { overlayFailures } from '../overlay-failures.ts'
-import { type LineageError, sendLineageError } from './lineage-errors.ts'
+import { type LineageError, sendLineageError, tellLineageBusy } from './lineage-errors.ts'
 import type { Reading } from './reading.ts'
 
 export type LineageRouteDeps = {
@@ -37,8 +37,8 @@ const ANSWER_MS_MAX = 60_000
 export function lineageRoutes(deps: LineageRouteDeps): Router {
   const { reading, onFailure, addressOf } = deps
   const places = limitAtOnce(AT_ONCE_MAX, ANSWER_MS_MAX, {
-    max: OF_ONE_NETWORK_MAX,
-    ...(addressOf !== undefined && { addressOf }),
+    share: { max: OF_ONE_NETWORK_MAX, ...(addressOf !== undefined && { addressOf }) },
+    tellBusy: tellLineageBusy,
   })
   const routes = Router({ caseSensitive: true })
   routes.get(
