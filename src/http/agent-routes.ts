@@ -1,12 +1,15 @@
 import { type Request, type Response, Router } from 'express'
+import * as z from 'zod'
 import type { Sponsor, Sponsored } from '../adapters/agents/sponsor.ts'
 import { ADVERTS_PATH, type AdvertAnswer, readAdvertRequest } from '../contract/advert-request.ts'
 import type { Reputation } from '../core/rounds/coordinating/reputation.ts'
 import { limitAtOnce } from './limit-at-once.ts'
 import { type OverlayError, overlayError, sendError } from './overlay-error.ts'
 import { overlayFailures } from './overlay-failures.ts'
+import { digits, identityKey } from './read/query-members.ts'
 import { readJson } from './read-json.ts'
 import { bodyLimits, bodyReader } from './receive-body.ts'
+import { wrongShape } from './wrong-shape.ts'
 
 export type AgentRouteDeps = {
   readonly sponsor: Sponsor
@@ -33,6 +36,11 @@ export type ShownAgent = {
 }
 
 const AGENTS_SHOWN_MAX = 1_000
+/** A cursor is the key of the last one that was shown. */
+const pageQuery = z.strictObject({
+  limit: digits(AGENTS_SHOWN_MAX).pipe(z.int().min(1)).default(AGENTS_SHOWN_MAX),
+  cursor: identityKey.exactOptional(),
+})
 
 /** Four scripts of the greatest length. */
 const BODY_BYTES_MAX = 40 * 1024
@@ -44,9 +52,10 @@ export function agentRoutes({ sponsor, agents, onFailure }: AgentRouteDeps): Rou
   const withJson = readJson(bodyReader(bodyLimits), BODY_BYTES_MAX)
   const places = limitAtOnce(REQUESTS_AT_ONCE_MAX, ANSWER_MS_MAX)
   const routes = Router({ caseSensitive: true })
-  routes.get('/agents', (_, response) => {
-    const all = agents()
-    response.json({ agents: all.slice(0, AGENTS_SHOWN_MAX), total: all.length })
+  routes.get('/agents', (request, response) => {
+    const asked = pageQuery.safeParse(request.query)
+    if (asked.success) response.json(pageOf(agents(), asked.data))
+    else sendError(response, wrongShape('the query', asked.error))
   })
   routes.post(ADVERTS_PATH, (request, response) =>
     withJson(request, response, body =>
@@ -59,6 +68,16 @@ export function agentRoutes({ sponsor, agents, onFailure }: AgentRouteDeps): Rou
   )
   routes.use(overlayFailures(onFailure))
   return routes
+}
+
+/** Of the agents by their keys, which stay where they are while others come and go. */
+function pageOf(all: readonly ShownAgent[], { limit, cursor = '' }: z.output<typeof pageQuery>) {
+  const rest = all
+    .filter(({ agentKey }) => agentKey > cursor)
+    .sort((a, b) => (a.agentKey < b.agentKey ? -1 : 1))
+  const page = rest.slice(0, limit)
+  const last = rest.length > limit ? page.at(-1) : undefined
+  return { agents: page, total: all.length, nextCursor: last?.agentKey ?? null }
 }
 
 function answer(response: Response, sponsored: Sponsored): void {

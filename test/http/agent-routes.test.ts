@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as z from 'zod'
 import type { SponsorDeps } from '../../src/adapters/agents/sponsor.ts'
 import { ADVERTS_PATH } from '../../src/contract/advert-request.ts'
 import { reputationOf } from '../../src/core/rounds/coordinating/reputation.ts'
@@ -45,10 +46,11 @@ describe('docs/openapi.yaml, on agents without coins', () => {
     expect(failures).toEqual([])
   })
 
+  let listed = [shownAgent]
   const routes = (deps: Partial<SponsorDeps> = {}) =>
     agentRoutes({
       sponsor: node.sponsor(deps),
-      agents: () => [shownAgent],
+      agents: () => listed,
       onFailure: error => void failures.push(error),
     })
 
@@ -85,6 +87,39 @@ describe('docs/openapi.yaml, on agents without coins', () => {
   test('tells what agents are shown as', async () => {
     const request: Sent = { method: 'GET', path: '/agents', headers: {} }
     expect(undocumented(named('agents'), await answered({}, request))).toEqual([])
+  })
+
+  test('leads through all agents page by page, each once, also where some come and go meanwhile', async () => {
+    const keys = Array.from({ length: 7 }, (_, i) => party(`agent ${i} of a page`).identityKey)
+    const shownFirst = keys.toSorted()[0]
+    listed = keys.map(agentKey => ({ ...shownAgent, agentKey }))
+    const pageShape = z.looseObject({
+      agents: z.array(z.looseObject({ agentKey: z.string() })),
+      total: z.number(),
+      nextCursor: z.string().nullable(),
+    })
+    const page = async (query: string) => {
+      const answer = await answered({}, { method: 'GET', path: `/agents${query}`, headers: {} })
+      expect(undocumented(named('agents'), answer)).toEqual([])
+      return pageShape.parse(JSON.parse(answer.body.toString()))
+    }
+    const seen: string[] = []
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const { agents, total, nextCursor }: z.output<typeof pageShape> = await page(
+        `?limit=3${cursor && `&cursor=${cursor}`}`,
+      )
+      seen.push(...agents.map(({ agentKey }) => agentKey))
+      expect(total).toBe(listed.length)
+      cursor = nextCursor
+      listed = listed.filter(({ agentKey }) => agentKey !== shownFirst)
+    }
+    expect(seen).toEqual(keys.toSorted())
+    expect(await page('')).toMatchObject({ total: 6, nextCursor: null })
+    for (const query of ['?limit=0', '?limit=1001', '?cursor=02', '?page=2']) {
+      const answer = await answered({}, { method: 'GET', path: `/agents${query}`, headers: {} })
+      expect([answer.status, ...undocumented(named('agents'), answer)]).toEqual([400])
+    }
+    listed = [shownAgent]
   })
 
   test('tells what each of them is answered', async () => {
