@@ -81,9 +81,16 @@ export const searchQuery = z
     to: timeMs.exactOptional(),
     fields: fields.exactOptional(),
     text: text.exactOptional(),
+    /** The same, as DLM1 clients call it. */
+    q: text.exactOptional(),
     limit: pageLimit(SEARCH_LIMIT_MAX),
     cursor: cursorText.exactOptional(),
   })
+  .refine(({ q, text }) => q === undefined || text === undefined, {
+    path: ['q'],
+    message: 'it says the same as text; keep one',
+  })
+  .transform(({ q, ...asked }) => (q === undefined ? asked : { ...asked, text: q }))
   .superRefine(({ fields = [], text = [], eventId, nativeId, contentHash, versionId }, context) => {
     const criteria = fields.length + text.length
     if (criteria > CRITERIA_MAX)
