@@ -36,6 +36,7 @@ import { operatorsSwitch } from './036-operators-switch.ts'
 import { publishersQuarantine } from './037-publishers-quarantine.ts'
 import { operatorsLimits } from './038-operators-limits.ts'
 import { fusedObservations } from './039-fused-observations.ts'
+import { certificateHosts } from './040-certificate-hosts.ts'
 import { streamsOfObjects } from './041-streams-of-objects.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
@@ -85,5 +86,6 @@ export const migrations: readonly Migration[] = [
   publishersQuarantine,
   operatorsLimits,
   fusedObservations,
+  certificateHosts,
   streamsOfObjects,
 ]

@@ -143,8 +143,7 @@ async function distributionOf(work: PacketWork, { countConfirmations }: Certific
       const dotted = dottedNameOf(topic)
       return dotted.ok ? dotted.value : topic
     }),
-    // Hosts whose acceptance is on record here. Others are told too, and their answers are not kept.
-    publishedNodes: live.isHosted ? 1 : 0,
+    publishedNodes: live.hosts,
     confirmationCount:
       blockHeight === null || bump === null ? 0 : await countConfirmations(blockHeight, bump),
     // From when it was signed to when the network had it.

@@ -118,9 +118,10 @@ export type PacketCertificate = {
   readonly revokedBy: string | null
   /** Merkle path of the transaction (BRC-74); null until a block holds it. */
   readonly bump: string | null
-  /** That it was submitted to, and whether this host has admitted it. */
+  /** That it was submitted to. */
   readonly topics: readonly string[]
-  readonly isHosted: boolean
+  /** That have said that they admitted it, this one with them. */
+  readonly hosts: number
 }
 
 export type PacketConflict = {

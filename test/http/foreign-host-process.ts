@@ -45,7 +45,7 @@ const overlay = openOverlay({
   },
   now: Date.now,
   peers: [],
-  post: async () => nothing(),
+  post: async () => [],
   events: {
     onEvicted: nothing,
     onDoubleSpend: nothing,

@@ -53,7 +53,7 @@ export async function overlayBed(
       hosted: hostedTopics(database),
       now: Date.now,
       peers: [],
-      post: async () => undefined,
+      post: async () => [],
       events: reportTo(reports),
       ...deps,
       ...more,

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
-import * as z from 'zod'
 import { baseTopics } from '../../contract/names.ts'
+import { readSteak } from '../../contract/steak.ts'
 import type { DueSeat, SeatOffers } from '../../jobs/ports.ts'
 import { type Outgoing, type OutgoingAnswer, OutgoingError } from '../outgoing/outgoing.ts'
 import { bytea } from '../postgres/sql.ts'
@@ -86,31 +86,15 @@ async function submitTo(seat: DueSeat, beef: Uint8Array, outgoing: Outgoing): Pr
   throw last
 }
 
-/** An honest STEAK admits one: the seat. */
-const STEAK_OUTPUTS_MAX = 1_000
-const outputs = z.array(z.int()).max(STEAK_OUTPUTS_MAX)
-const steakForm = z.record(
-  z.string(),
-  z.object({ outputsToAdmit: outputs, coinsToRetain: outputs.optional(), coinsRemoved: outputs.optional() }),
-)
-
 /** What it says of our topic, if it admits the seat; whatever else is in it is nobody's, and need not be fit to be stored. */
 function steakOf({ stage, vout }: DueSeat, { body }: OutgoingAnswer): unknown {
-  const steak = steakForm.safeParse(parsed(body))
-  if (!steak.success) throw new SilentAgent('it answered the offer of a seat with something that is no STEAK')
+  const steak = readSteak(body)
+  if (steak === undefined)
+    throw new SilentAgent('it answered the offer of a seat with something that is no STEAK')
   const topic = baseTopics[stage]
-  const said = steak.data[topic]
+  const said = steak[topic]
   if (said?.outputsToAdmit.includes(vout) === true) return { [topic]: said }
   throw new NotTaken('it did not take the seat: its STEAK does not admit the seat’s output')
-}
-
-function parsed(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(body))
-  } catch {
-    // Not JSON, which no form fits.
-    return undefined
-  }
 }
 
 /** A result may have been faster than the STEAK: what it has made of the seat stands. */

@@ -153,8 +153,8 @@ async function writeStates(
 }
 
 /**
- * What a reader of an event sees. Who agreed is read off the answers that the certificate spends, and hosts that
- * acknowledged it are those whose STEAK there is: ours, where it has admitted it.
+ * What a reader of an event sees. Who agreed is read off the answers that the certificate spends. Which hosts have it
+ * is counted when somebody asks: others answer later.
  */
 const packetStates = `
   insert into packet_states as known (partition_id, packet_no, state, ingested_at, content_hash, version_id,
@@ -166,9 +166,7 @@ const packetStates = `
           'wanted', ($5::jsonb #>> array[ours.level, 'agreeing'])::int,
           'of', ($5::jsonb #>> array[ours.level, 'seats'])::int),
         jsonb_build_object('topics', $4::text[], 'publishedAt', to_char(to_timestamp($3::bigint / 1000.0) at time zone 'UTC',
-          'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-          'consensusNodes', (select count(*) from applied where applied.txid = ours.txid
-            and applied.topic = ($4::text[])[1] and cardinality(applied.admitted) > 0)),
+          'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')),
         to_timestamp($3::bigint / 1000.0), to_timestamp($3::bigint / 1000.0), to_timestamp($3::bigint / 1000.0)
       from certificates as ours
         join packet_standings as standing using (packet_id)

@@ -171,7 +171,7 @@ export function openPeers(deps: PeersDeps): Peers {
     async post(base, beef, about, offChainValues, stop) {
       const its = await topicsNow(base, stop)
       const proven = about.filter(topic => its.has(topic))
-      if (proven.length > 0) await postToPeer(call)(base, beef, proven, offChainValues, stop)
+      return proven.length === 0 ? [] : postToPeer(call)(base, beef, proven, offChainValues, stop)
     },
     all() {
       const advertised = new Map<string, string[]>()

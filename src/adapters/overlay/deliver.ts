@@ -1,4 +1,5 @@
 import { type BeefTransaction, writeBeef } from '../../contract/beef.ts'
+import { baseTopics } from '../../contract/names.ts'
 import { broadcastSlices } from '../chain/broadcast-slices.ts'
 import type { Chain } from '../chain/chain.ts'
 import type { Queryable } from '../postgres/sql.ts'
@@ -8,8 +9,8 @@ import { readHistories } from './read-histories.ts'
 import { baseOfAdvertised, NETWORK } from './targets.ts'
 
 /**
- * Hands a BEEF to another overlay host. Resolves once it has answered with a STEAK; throws otherwise, a PeerRefusal where
- * it has answered something else.
+ * Hands a BEEF to another overlay host. Resolves once it has taken it, with those of the topics for which its STEAK admits
+ * something; throws otherwise, a PeerRefusal where it has answered something else.
  */
 export type PeerPost = (
   host: string,
@@ -17,7 +18,7 @@ export type PeerPost = (
   topics: readonly string[],
   offChainValues: Uint8Array | undefined,
   stop: AbortSignal,
-) => Promise<void>
+) => Promise<readonly string[]>
 
 /** Hosts that say of themselves which topics they have. */
 export type AdvertisedHosts = {
@@ -36,6 +37,7 @@ export type DeliverDeps = {
   readonly advertised: Pick<AdvertisedHosts, 'topicsOf' | 'post'>
   isDistributed(topic: string): boolean
   readonly stop: AbortSignal
+  now(): number
   evict(txid: string, reason: string): Promise<unknown>
   /** For the day that the network comes back to ours. */
   keepReplaced(ours: string, theirs: string): Promise<void>
@@ -52,7 +54,21 @@ export async function deliverTo(delivery: Delivery, deps: DeliverDeps): Promise<
   if (parcel === undefined) return
   const base = baseOfAdvertised(target)
   const post = base === undefined ? deps.post : deps.advertised.post
-  await post(base ?? target, parcel.beef, parcel.topics, parcel.values, deps.stop)
+  const host = base ?? target
+  const admitted = await post(host, parcel.beef, parcel.topics, parcel.values, deps.stop)
+  // Who else has a certificate is what readers are told; of all else nobody asks.
+  if (admitted.includes(baseTopics.certified)) await noteHost(txid, host, deps)
+}
+
+/** Each address once, however often it is told. */
+async function noteHost(txid: string, host: string, { db, now }: DeliverDeps): Promise<void> {
+  await db.query({
+    name: 'note-certificate-host',
+    // Evicted meanwhile: then nobody is told of it any more.
+    text: `insert into certificate_hosts (txid, host, heard_ms)
+      select txid, $2, $3 from transactions where txid = decode($1, 'hex') on conflict do nothing`,
+    values: [txid, host, now()],
+  })
 }
 
 async function tellNetwork(txid: string, deps: DeliverDeps): Promise<void> {

@@ -126,7 +126,7 @@ export function openOverlay({
   }
   const deliver = (delivery: Delivery, stop: AbortSignal) =>
     deliverTo(delivery, {
-      ...{ db: pool, chain, post, advertised, isDistributed, stop },
+      ...{ db: pool, chain, post, advertised, isDistributed, stop, now },
       evict: evictOne,
       keepReplaced: keepOurs,
     })

@@ -1,3 +1,4 @@
+import { readSteak } from '../../contract/steak.ts'
 import { varInt } from '../../contract/transaction.ts'
 import { concat } from '../../core/bytes.ts'
 import type { Outgoing } from '../outgoing/outgoing.ts'
@@ -10,7 +11,7 @@ const ANSWER_BYTES_MAX = 64 * 1024
 /** Submits to another overlay host, as any client would. */
 export function postToPeer(call: Outgoing): PeerPost {
   return async (host, beef, topics, offChainValues, stop) => {
-    const { status } = await call(new URL('/submit', host).href, {
+    const { status, body } = await call(new URL('/submit', host).href, {
       method: 'POST',
       answerMsMax: ANSWER_MS_MAX,
       answerBytesMax: ANSWER_BYTES_MAX,
@@ -22,12 +23,18 @@ export function postToPeer(call: Outgoing): PeerPost {
       },
       body: offChainValues === undefined ? beef : concat(varInt(beef.length), beef, offChainValues),
     })
-    if (status === 200) return
+    if (status === 200) return admittedTo(topics, body)
     // A host that hosts none of these topics, finds fault with it or breaks over it will not change its mind by being
     // asked again; which of these it is, its answer does not say in a way that hosts agree on. So it is asked again, slowly.
     if (!mindsOfTheHost.includes(status)) throw new PeerRefusal(`${host} answered ${status}`)
     throw new Error(`${host} answered ${status}`)
   }
+}
+
+/** It has heard of the transaction, whatever its answer says; what it has admitted is known by its STEAK alone. */
+function admittedTo(topics: readonly string[], body: Uint8Array): string[] {
+  const steak = readSteak(body) ?? {}
+  return topics.filter(topic => Object.hasOwn(steak, topic) && (steak[topic]?.outputsToAdmit.length ?? 0) > 0)
 }
 
 /** These are about the host, or the way to it, rather than about what it was sent. */

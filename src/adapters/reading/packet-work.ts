@@ -1,5 +1,4 @@
 import type { Pool } from 'pg'
-import { baseTopics } from '../../contract/names.ts'
 import { parseJson } from '../../core/canonical-json.ts'
 import { orThrow } from '../../core/fault.ts'
 import { readPacketHeader } from '../../core/log/packet-header.ts'
@@ -168,13 +167,12 @@ async function readCertificates(db: Queryable, packetId: string): Promise<Packet
         certificate.anchored_ms as "anchoredMs", certificate.proven_ms as "provenMs", certificate.dead_ms as "deadMs",
         encode(coalesce(certificate.revoked_by, listed.spent_by), 'hex') as "revokedBy",
         case when certificate.state = 'proven' then encode(fuel.proof, 'hex') end as bump,
-        coalesce(fuel.topics, '{}') as topics, exists (select from applied
-          where applied.txid = certificate.txid and applied.topic = $2 and cardinality(applied.admitted) > 0) as "isHosted"
+        coalesce(fuel.topics, '{}') as topics, certificate_host_count(certificate.txid) as hosts
       from certificates as certificate join dlm_versions as version using (version_id)
         left join fuel_transactions as fuel on fuel.txid = certificate.txid
         left join gitdata_certificates as listed on listed.txid = certificate.txid and listed.vout = certificate.vout
       where certificate.packet_id = $1 order by certificate.written_ms, certificate.txid`,
-    values: [bytea(packetId), baseTopics.certified],
+    values: [bytea(packetId)],
   })
   return rows
 }

@@ -54,8 +54,11 @@ describe('a decided round', () => {
       state: 'anchored',
       content_hash: first?.validated.outputHash,
       certification_evidence: { roundId, txid, agreeing: 3, wanted: 2, of: 3 },
-      overlay_distribution: { topics: [baseTopics.certified, baseTopics.certify], consensusNodes: 1 },
+      overlay_distribution: { topics: [baseTopics.certified, baseTopics.certify] },
     })
+    expect(await bed.rows(`select certificate_host_count(decode($1, 'hex')) as hosts`, txid)).toEqual([
+      { hosts: 1 },
+    ])
     for (const { validated } of round.packets) {
       const opened = await bed.content.open(validated.outputHash, 'anybody')
       expect(opened.kind).toBe('open')

@@ -23,7 +23,7 @@ const overlay = openOverlay({
   hosted: hostedTopics(database),
   now: Date.now,
   peers: [],
-  post: async () => undefined,
+  post: async () => [],
   events: {
     onEvicted: silent,
     onDoubleSpend: silent,

@@ -45,6 +45,7 @@ describe('what a host is told of certificates', () => {
           throw new Error('not now')
         }
         told.push(txid)
+        return []
       },
     })
     const failed = new Set<string>()
@@ -61,8 +62,10 @@ describe('what a host is told of certificates', () => {
     // As a process leaves it that was killed between leasing and telling, and whose lease has run out.
     await bed.database.pool.query(`update outbox set attempts = 1, due_ms = 0
       where id = (select min(id) from outbox where in_order)`)
-    const post: OverlayDeps['post'] = async (_host, beef) =>
-      void told.push(orThrow(readBeef(beef)).subject.txid)
+    const post: OverlayDeps['post'] = async (_host, beef) => {
+      told.push(orThrow(readBeef(beef)).subject.txid)
+      return []
+    }
     for (let nodes = 0; nodes < 3; nodes++) await node({ post }).start()
     await until(() => told.length === 8)
     expect(told).toEqual(admitted)
@@ -80,6 +83,7 @@ describe('what a host is told of certificates', () => {
           throw new PeerRefusal('it answered 400')
         }
         told.push(txid)
+        return []
       },
     })
     const [first, second, third] = await admit(overlay, 3)
@@ -96,6 +100,7 @@ describe('what a host is told of certificates', () => {
       async post(host, beef) {
         if (host.includes('dead')) throw new Error('it does not answer')
         told.push(orThrow(readBeef(beef)).subject.txid)
+        return []
       },
     })
     await overlay.start()
@@ -118,6 +123,7 @@ describe('what a host is told of certificates', () => {
           throw new PeerRefusal('it answered 500')
         }
         told.push(orThrow(readBeef(beef)).subject.txid)
+        return []
       },
     })
     const admitted = await admit(overlay, 30)
@@ -132,7 +138,10 @@ describe('what a host is told of certificates', () => {
   test('waits for no one certificate that cannot be put together here, nor is the host taken for dead', async () => {
     const told: string[] = []
     const overlay = node({
-      post: async (_host, beef) => void told.push(orThrow(readBeef(beef)).subject.txid),
+      post: async (_host, beef) => {
+        told.push(orThrow(readBeef(beef)).subject.txid)
+        return []
+      },
     })
     const [first, second, third] = await admit(overlay, 3)
     const { rows } = await bed.database.pool.query(

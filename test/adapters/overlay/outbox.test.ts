@@ -40,6 +40,7 @@ describe('the outbox', () => {
       async post(host) {
         if (host.includes('slow') && failures-- > 0) throw new Error('not now')
         told.push(host)
+        return []
       },
     })
     await overlay.start()
@@ -78,7 +79,10 @@ describe('the outbox', () => {
     const nodes = [1, 2, 3].map(() =>
       bed.open({
         peers: ['https://peer.example'],
-        post: async (_host, beef) => void posts.push(Buffer.from(beef).toString('hex')),
+        post: async (_host, beef) => {
+          posts.push(Buffer.from(beef).toString('hex'))
+          return []
+        },
       }),
     )
     for (const node of nodes) await node.start()
@@ -95,7 +99,7 @@ describe('the outbox', () => {
     const silence = new Promise<void>(resolve => {
       giveUp = resolve
     })
-    const overlay = bed.open({ peers: ['https://silent.example'], post: () => silence })
+    const overlay = bed.open({ peers: ['https://silent.example'], post: () => silence.then(() => []) })
     await overlay.start()
     const batches = (await bed.fund(publisher, 40)).map(coin => one(batchChain(publisher, coin, 1)))
     for (const batch of batches) orThrow(await overlay.submit(bed.submissionOf(batch)))
@@ -196,6 +200,7 @@ describe('the outbox', () => {
       peers: ['https://peer.example'],
       async post(_host, beef, topics, offChainValues) {
         told.push({ txid: orThrow(readBeef(beef)).subject.txid, topics, offChainValues })
+        return []
       },
     })
     await overlay.start()

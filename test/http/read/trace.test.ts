@@ -313,6 +313,11 @@ describe('an event and a packet', () => {
 describe('the certification of an event', () => {
   test('has the shape that overlay clients know, with what was measured', async () => {
     const { eventId } = round.event(0, 0)
+    // One other host has answered that it has it.
+    await round.query(
+      `insert into certificate_hosts (txid, host, heard_ms)
+        select distinct txid, 'https://host.example', 0 from certificates where state = 'proven'`,
+    )
     const { certification, overlayDistribution } = (await app.read(
       `/overlay/events/${eventId}/certification`,
     )) as Record<string, Record<string, Json>>
@@ -358,7 +363,7 @@ describe('the certification of an event', () => {
     )
     expect(overlayDistribution).toEqual({
       topics: ['gitdata.events.certified', 'gitdata.events.certify'],
-      publishedNodes: 1,
+      publishedNodes: 2,
       confirmationCount: (await traceOf(eventId)).proven?.confirmations,
       networkLatency: Number(certificate?.['latency']),
     })
