@@ -51,8 +51,9 @@ export async function registryChangesOf(
   { pool }: Pick<Database, 'pool'>,
 ): Promise<ChangeDeps> {
   const { NORMALIZE_POLICY_JSON: normalize, FUSION_POLICY_JSON: fusion } = settings
+  const operators = settings.EVENT_OPERATORS
   const keyring = await keyringOf(settings, pool)
-  return { ...keyring, defaults: { normalize, fusion }, levelByDefault: levelByDefault(settings) }
+  return { ...keyring, defaults: { normalize, fusion }, levelByDefault: levelByDefault(settings), operators }
 }
 
 /** To begin with at once. Where there is something to lose, nobody may send without being registered. */

@@ -23,7 +23,9 @@ export function againstConsensus(
   isSet: (name: string) => boolean,
 ): string[] {
   const areBothSet = isSet('EVENT_CONSENSUS_REQUIRED') && isSet('EVENT_CONSENSUS_THRESHOLD')
-  if (!areBothSet || required === undefined || threshold === undefined || required === threshold > 1) return []
+  if (!areBothSet || required === undefined || threshold === undefined) return []
+  const asksMoreThanOne = threshold > 1
+  if (required === asksMoreThanOne) return []
   return [
     required
       ? 'EVENT_CONSENSUS_THRESHOLD: is 1, which is no consensus, and EVENT_CONSENSUS_REQUIRED is true; set 2 or 3, or EVENT_CONSENSUS_REQUIRED=false'

@@ -109,9 +109,12 @@ describe('the seats of a job', () => {
     expect(operators(chosen(connected))).toEqual(['east', 'north', 'south'])
   })
 
-  test('go to the operators that a stream names, whatever the node’s list says', () => {
+  test('go to those of the node’s operators that a stream names, and to no others', () => {
     const listed = need({ operators: ['north', 'east', 'south'].map(name => operatorOf(name).identityKey) })
-    const rules = { ...anybody, operators: [operatorOf('west').identityKey] }
+    const rules = {
+      ...anybody,
+      operators: ['west', 'north', 'east', 'south'].map(name => operatorOf(name).identityKey),
+    }
     const seats = chooseSeats(listed, directory([...three, agent('west')]), rules)
     expect(operators(seats)).toEqual(['east', 'north', 'south'])
   })

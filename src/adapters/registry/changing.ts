@@ -13,6 +13,8 @@ export type ChangeDeps = {
   readonly defaults: PolicyDefaults
   /** Of streams that name none. */
   readonly levelByDefault: Level
+  /** Whom the node lists (EVENT_OPERATORS): agents of nobody else are asked, and no topic admits them. None: anybody. */
+  readonly operators: readonly string[]
 }
 
 /** One change of the registry under way, in its transaction. */

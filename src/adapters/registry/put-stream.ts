@@ -39,7 +39,11 @@ export async function putStreamIn(change: Changing, stream: StreamInput): Promis
   const [before] = await streamRows(change.db, [stream.streamId])
   const rows = await writerRows(change.db, stream.streamId)
   const writers = rows.map(asWriter)
-  const unfit = fixedUnfit(settings, before) ?? tenantUnfit(settings, rows) ?? contradiction(given, writers)
+  const unfit =
+    fixedUnfit(settings, before) ??
+    rosterUnfit(settings, before, change.operators) ??
+    tenantUnfit(settings, rows) ??
+    contradiction(given, writers)
   if (unfit !== undefined) return unfit
   if (given !== undefined) {
     const policy = withWriters(given, writers)
@@ -71,6 +75,21 @@ function fixedUnfit({ audience }: StreamSettings, before: StreamRow | undefined)
   return cannot(
     `this stream was created ${before.audience}, and what was promised then holds for what is in it; make another stream`,
     '/audience',
+  )
+}
+
+/** Its packets would wait for good. What was named before the node's list changed is not for whoever changes something else. */
+function rosterUnfit(
+  { operators }: StreamSettings,
+  before: StreamRow | undefined,
+  listed: readonly string[],
+): Refusal | undefined {
+  if (listed.length === 0) return undefined
+  const unlisted = operators.filter(key => !listed.includes(key) && before?.operators.includes(key) !== true)
+  if (unlisted.length === 0) return undefined
+  return cannot(
+    `this node asks no agents of ${unlisted.join(', ')}: list them in its setting EVENT_OPERATORS and start it again, or name operators that are listed there`,
+    '/operators',
   )
 }
 

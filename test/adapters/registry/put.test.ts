@@ -7,6 +7,7 @@ import { policyDigest } from '../../../src/core/policy/policy-set.ts'
 import { readSource } from '../../../src/core/registry/read-source.ts'
 import { readStream } from '../../../src/core/registry/read-stream.ts'
 import type { Stream } from '../../../src/core/registry/stream.ts'
+import { party } from '../../support/pipeline.ts'
 import { type RegistryBed, registryBed } from './registry-bed.ts'
 
 let bed: RegistryBed
@@ -228,6 +229,30 @@ describe('putting a stream', () => {
   test('refuses another tenant than that of its sources', async () => {
     await bed.putSource({ sourceId: 'resident', tenantId: 'acme' })
     expect(await refusal({ streamId: 'resident', tenantId: 'other' })).toMatchObject({ pointer: '/tenantId' })
+  })
+
+  test('refuses operators that the node does not list, as nobody would ask their agents, and says where to list them', async () => {
+    const [north, east, south, west] = ['north', 'east', 'south', 'west'].map(name => party(name).identityKey)
+    const putBy = async (listed: readonly (string | undefined)[], named: readonly (string | undefined)[]) => {
+      const read = orThrow(readStream({ streamId: 'rostered', operators: named.map(String) }))
+      return putStream({ ...bed.changes, operators: listed.map(String) }, read, 'test')
+    }
+    const refused = await putBy([north, east, south], [north, east, west])
+    expect(refused).toMatchObject({
+      ok: false,
+      fault: { code: 'registration-invalid', pointer: '/operators' },
+    })
+    expect(refused.ok ? '' : refused.fault.detail).toMatch(
+      new RegExp(`${west}: list them in .*EVENT_OPERATORS`),
+    )
+    expect(await bed.open().stream('rostered')).toBeUndefined()
+
+    expect(await putBy([north, east, south, west], [north, east, west])).toMatchObject({ ok: true })
+    // What it has stays, where the node's own list has changed since; somebody else does not come to it.
+    expect(await putBy([north, east, south], [north, east, west])).toMatchObject({ ok: true })
+    expect(await putBy([north, east], [north, south, west])).toMatchObject({ ok: false })
+    // A node that lists nobody asks anybody's.
+    expect(await putBy([], [north, south, west])).toMatchObject({ ok: true })
   })
 
   test('is written down: who, when, what it was and what it became', async () => {

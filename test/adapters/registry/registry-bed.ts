@@ -36,6 +36,7 @@ export async function registryBed(): Promise<RegistryBed> {
     now,
     defaults: {},
     levelByDefault: 'enhanced',
+    operators: [],
   }
   const registries: Registry[] = []
   return {
