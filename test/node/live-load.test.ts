@@ -6,6 +6,7 @@ import { afterEach, expect, onTestFailed, test } from 'vitest'
 import * as z from 'zod'
 import { processCpuMs } from '../../bench/ingest/process-cpu.ts'
 import { percentile } from '../../bench/percentile.ts'
+import { hubBounds } from '../../src/serve/live/ports.ts'
 import { until } from '../support/until.ts'
 import { begun, type ClientsCommand, compared, missing } from './live-load/commands.ts'
 import { loadSources, type Published, publish } from './live-load/publishers.ts'
@@ -24,6 +25,10 @@ const stages = (process.env['ASSAY_LIVE_STAGES'] ?? 'received,normalized,validat
 /** The others ask for a hundredth of it, or less. */
 const oneInFollowsAll = Number(process.env['ASSAY_LIVE_ONE_IN_FOLLOWS_ALL'] ?? 2)
 const seed = Number(process.env['ASSAY_SEED'] ?? 20261120)
+/** All that is kept for those who are behind, as docs/operating.md and docs/streaming.md promise it, whoever follows. */
+const keptBytesMax = hubBounds.tailsBytesMax + hubBounds.historyKeptBytes + hubBounds.saidBytesMax
+/** What the node may take more than before the load once everybody has been told: that, and as much again not yet cleared up. */
+const growthMegabytesMax = Math.ceil((2 * keptBytesMax) / 1024 / 1024)
 /** Messages that are timed, about, of all that steady clients are told. */
 const timedEvery = Math.max(1, Math.round((clients * seconds) / 500))
 
@@ -88,6 +93,7 @@ test(`${clients} clients that go and come back are told of ${rate} events a seco
     const at = (share: number) => Math.round(percentile(samples, share))
     return { p50: at(0.5), p95: at(0.95), p99: at(0.99), samples: samples.length }
   }
+  const [rssAtRest, keptBytes] = [memoryOf(node.pid), await keptBytesOf(node.url)]
   process.stderr.write(
     `${JSON.stringify({
       eventsPerSecond: Math.round((totalOf(published) * 1000) / tookMs),
@@ -99,11 +105,15 @@ test(`${clients} clients that go and come back are told of ${rate} events a seco
       ...all,
       deliveriesPerSecond: Math.round((all.messages * 1000) / tookMs),
       nodeCpu: Number((cpuMs / tookMs).toFixed(2)),
-      ...{ rssBefore, rssLoaded, rssAtRest: memoryOf(node.pid) },
+      ...{ rssBefore, rssLoaded, rssAtRest, keptBytes },
     })}\n`,
   )
   expect(faults).toEqual([])
   expect(counts.every(count => count > 0)).toBe(true)
+  expect(keptBytes).toBeGreaterThan(0)
+  expect(keptBytes).toBeLessThanOrEqual(keptBytesMax)
+  if (rssBefore !== undefined && rssAtRest !== undefined)
+    expect(rssAtRest - rssBefore).toBeLessThan(growthMegabytesMax)
 })
 
 function totalOf({ events }: Published): number {
@@ -168,6 +178,12 @@ async function toldWithin(url: string): Promise<Record<string, number>> {
   return Object.fromEntries(
     counts.map(([, le = '', count]) => [le, Number((Number(count) / all).toFixed(3))]),
   )
+}
+
+async function keptBytesOf(url: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  const [, bytes] = /^assay_live_kept_bytes (\d+)$/m.exec(text) ?? []
+  return z.coerce.number().parse(bytes)
 }
 
 /** In megabytes; undefined where there is no /proc to say it. */
