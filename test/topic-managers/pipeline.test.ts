@@ -130,16 +130,6 @@ describe('a pipeline topic', () => {
       expect(await admittedOf(one.next({ resultsOf: other }))).toEqual([])
     })
 
-    test('admits no step in whose history one seat votes twice', async () => {
-      const scene = await reach()
-      const twice = scene.result(0, { status: 'rejected' })
-      const made = scene.next({ results: [0, 1], spendToo: twice.transaction })
-      const answer = scene.tryBeef(made.transaction, twice.transaction)
-      const overlay = answer.ok && (await bed.overlay.submit({ beef: answer.value, topics: made.topics }))
-      const steak = overlay !== false && overlay.ok ? Object.values(overlay.value) : []
-      expect(steak.flatMap(({ outputsToAdmit }) => outputsToAdmit)).toEqual([])
-    })
-
     test('admits nothing of a history that block proofs cut short, and all of it when it comes in full', async () => {
       const scene = await reach()
       const made = scene.next()
@@ -219,7 +209,6 @@ type ResultChange = {
   readonly coordinator?: Party
   readonly agent?: Party
   readonly vout?: number
-  readonly status?: Answer['status']
   readonly facts?: Partial<Facts>
 }
 type CertificateChange = {
@@ -237,7 +226,6 @@ type NextChange = {
   readonly by?: Party
   readonly subject?: string
   readonly skip?: boolean
-  readonly spendToo?: Transaction
   readonly certificate?: CertificateChange
 }
 type Scene = Awaited<ReturnType<typeof reachStage>>
@@ -328,14 +316,6 @@ async function reachStage(bed: OverlayBed, stage: Stage, honest: Partial<Honest>
     fuel,
     beefWith,
     threadSpend: () => tokenSpend(honestJob, 3, 'GDJ1', subject, coordinator),
-    tryBeef: (transaction: Transaction, ...more: readonly Transaction[]) => {
-      try {
-        return { ok: true as const, value: historyOf(sources, [...own, ...more], transaction) }
-      } catch {
-        // No reader of BEEF takes it, so it does not even reach the topic.
-        return { ok: false as const }
-      }
-    },
     job(change: JobChange = {}) {
       const changed = { ...facts, ...change.facts }
       const transaction =
@@ -350,14 +330,13 @@ async function reachStage(bed: OverlayBed, stage: Stage, honest: Partial<Honest>
       return made(transaction, [topicOf(stage)])
     },
     next(change: NextChange = {}) {
-      const { results = [0, 1, 2], resultsOf: other, by = coordinator, spendToo } = change
+      const { results = [0, 1, 2], resultsOf: other, by = coordinator } = change
       const spentResults = results.flatMap(seat => (other?.results ?? honestResults)[seat] ?? [])
       if (other !== undefined) {
         own.push(...other.own)
         sources.push(other.source)
       }
-      const all = [...spentResults, ...(spendToo === undefined ? [] : [spendToo])]
-      const spends = [...spendsOf(honestJob, all), fuel()]
+      const spends = [...spendsOf(honestJob, spentResults), fuel()]
       const who = { coordinator: by, subject: change.subject ?? subject }
       const nextStage = change.skip ? (stage === 'normalize' ? 'certify' : stage) : after
       const nextFacts: Facts = {
@@ -381,7 +360,7 @@ async function reachStage(bed: OverlayBed, stage: Stage, honest: Partial<Honest>
 
   function changedResult(seat: number, change: ResultChange): Transaction {
     const agent = change.agent ?? agentAt(stage, seat)
-    const said = answer(stage, seat, leavesOf(stage), change.status)
+    const said = answer(stage, seat)
     const script = resultScript(
       { ...asker, coordinator: change.coordinator ?? coordinator },
       { ...facts, ...change.facts },

@@ -163,7 +163,7 @@ export const saysFailed: Lie = {
     await job.upload(writeWork(work))
     await job.submit(job.result({ ...job.said(work), status: 'failed' }))
   }),
-  shows: [],
+  shows: ['dissent'],
 }
 
 /** What one liar of three operators may try. Each leaves the quorum of the other two where it is. */
