@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { pause } from '../submit-load.ts'
 
 export const STREAMS = 8
-const BATCHES_PER_SECOND = 4
+const BATCHES_PER_SECOND = 2
 const TYPES = 100
 /** Every so many batches come from a source of their own. */
 const SELDOM = 8
