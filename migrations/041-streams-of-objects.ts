@@ -19,15 +19,17 @@ export const streamsOfObjects = {
         from (select version.content_hash as sha256, array_agg(distinct opened.stream_id) as streams
             from dlm_versions as version
               left join packets as packet on packet.packet_id = version.packet_id
-              left join aggregates as aggregate on aggregate.version_id = version.version_id
+              left join aggregates as aggregate on aggregate.aggregate_id = version.packet_id
               join partitions as opened on opened.id = coalesce(packet.partition_id, aggregate.partition_id)
             group by 1) as made
         where retention.sha256 = made.sha256 and retention.holder = 'node certified';
 
       update uhrp_retentions as retention set streams = made.streams
-        from (select standing.state_out as sha256, array_agg(distinct opened.stream_id) as streams
-            from packet_standings as standing join partitions as opened on opened.id = standing.partition_id
-            where standing.state_out is not null
+        -- Of what is certified, also where its certificate is still on its way.
+        from (select decode(version.manifest::jsonb #>> '{provenance,assay,stateOut}', 'hex') as sha256,
+              array_agg(distinct opened.stream_id) as streams
+            from dlm_versions as version join packets as packet on packet.packet_id = version.packet_id
+              join partitions as opened on opened.id = packet.partition_id
             group by 1) as made
         where retention.sha256 = made.sha256 and retention.holder = 'node states';
     `)

@@ -52,8 +52,6 @@ export type DueCertificate = {
   readonly template: Template
   readonly level: Level
   readonly audience: Audience
-  /** Whether what its manifests say is for anybody: they are of public streams, published ones that belong to no tenant. */
-  readonly isOpen: boolean
   readonly rebuild: number
   /** Of the certify job. */
   readonly job: Transaction
@@ -70,6 +68,8 @@ export type DueMember = {
   readonly header: PacketHeader | undefined
   readonly versionId: string
   readonly streamId: string
+  /** Whether what its manifest says is for anybody: its stream is public and published, and belongs to no tenant. */
+  readonly isOpen: boolean
   /** Who may read what it says, where its round is restricted. */
   readonly readers: readonly string[]
   /** As certifiers agreed on it, canonical: it hashes to the versionId. */

@@ -10,15 +10,16 @@ export const CERTIFICATE_PURPOSE = 'certificate'
 
 /**
  * The transaction that ends a decided round: it spends the thread and every answer at hand, and says of each member
- * which version it has. The manifests travel beside it, to everybody; unless one of them is not for everybody.
+ * which version it has. The manifests that are for everybody travel beside it.
  */
 export function unpaidCertificate(due: DueCertificate, log: Issuer, nowMs: number): UnpaidCertificate {
-  const { lease, template, level, isOpen, job, threadVout, results, members } = due
+  const { lease, template, level, audience, job, threadVout, results, members } = due
   const subject = lease.roundId
   const certified = members.map(({ index, packetId, versionId, manifest }) => ({
     ...{ index, packetId, versionId },
     parents: manifest.lineage.parents,
   }))
+  const open = audience === 'public' ? members.filter(({ isOpen }) => isOpen) : []
   return {
     purpose: certificatePurpose(due),
     unpaid: {
@@ -26,8 +27,8 @@ export function unpaidCertificate(due: DueCertificate, log: Issuer, nowMs: numbe
       outputs: certificateOutputs(log, { subject, template, level }, certified),
       // The stage before retains what is spent, and admits nothing.
       topics: [baseTopics.certified, baseTopics.certify],
-      ...(isOpen && {
-        offChainValues: utf8(members.map(({ manifestJson }) => `${manifestJson}\n`).join('')),
+      ...(open.length > 0 && {
+        offChainValues: utf8(open.map(({ manifestJson }) => `${manifestJson}\n`).join('')),
       }),
     },
     members,

@@ -63,8 +63,8 @@ export async function openLogBed(limits: Partial<EventLogLimits> = {}): Promise<
     )
     await pool.query(
       `insert into streams (stream_id, audience, level, shards_by, shards_count, domain, policy_digest, policy_no,
-          lateness_ms, blind_key, created_ms, updated_ms)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
+          lateness_ms, blind_key, created_ms, updated_ms, readers)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)
         on conflict (stream_id) do update set policy_digest = excluded.policy_digest, policy_no = excluded.policy_no,
           shards_count = excluded.shards_count, shards_by = excluded.shards_by`,
       [
@@ -79,6 +79,7 @@ export async function openLogBed(limits: Partial<EventLogLimits> = {}): Promise<
         stream.latenessMs,
         stream.blindKey === undefined ? null : Buffer.from(stream.blindKey),
         clock.ms,
+        [...stream.readers],
       ],
     )
     return stream

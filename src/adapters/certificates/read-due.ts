@@ -17,7 +17,6 @@ import type { Level } from '../../core/level.ts'
 import { readPacketHeader } from '../../core/log/packet-header.ts'
 import type { Template } from '../../core/rounds/template.ts'
 import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
-import { isOpenRoundSql } from '../reading/closed.ts'
 import { type VersionRow, versionOf } from '../rounds/standing-rows.ts'
 
 /** Part of an object that an agent has stored; undefined where the object is not here, or ends before it. */
@@ -42,7 +41,6 @@ export async function readDue(lease: RoundLease, deps: Deps): Promise<DueCertifi
     template: round.template,
     level: round.level,
     audience: round.audience,
-    isOpen: round.isOpen,
     rebuild: round.rebuild,
     job: transactionIn(raws, round.jobTx),
     threadVout: round.seats,
@@ -63,7 +61,6 @@ type RoundRow = {
   readonly template: Template
   readonly level: Level
   readonly audience: Audience
-  readonly isOpen: boolean
   readonly rebuild: number
   readonly decision: unknown
   readonly jobTx: string
@@ -74,7 +71,6 @@ async function readRound({ roundId }: RoundLease, db: Queryable): Promise<RoundR
   const { rows } = await db.query<RoundRow>({
     name: 'certify-round',
     text: `select encode(round_id, 'hex') as "roundId", template, level, audience, decision,
-        ${isOpenRoundSql('rounds')} as "isOpen",
         encode(job_tx, 'hex') as "jobTx",
         -- A number that a dead certificate had is never used again.
         greatest(rebuild, (select coalesce(max(fuel.rebuild) + 1, 0) from fuel_transactions as fuel
@@ -114,10 +110,13 @@ type MemberRow = {
   readonly packetId: string
   readonly header: string | null
   readonly streamId: string
+  readonly isOpen: boolean
   /** Of its stream, as they are now: none of another member's. */
   readonly readers: readonly string[]
   readonly version: VersionRow | null
 }
+
+const isOpen = `(opened.audience = 'public' and stream.published and stream.tenant_id is null)`
 
 async function readMembers(
   roundId: string,
@@ -129,6 +128,7 @@ async function readMembers(
   const { rows } = await db.query<Omit<MemberRow, 'versionId'>>({
     name: 'certify-members',
     text: `select member.index, encode(member.packet_id, 'hex') as "packetId", packet.header, stream.stream_id as "streamId",
+        ${isOpen} as "isOpen",
         case when opened.audience = 'restricted' then stream.readers else '{}' end as readers,
         case when standing.version_id is null then null else json_build_object(
           'versionId', encode(standing.version_id, 'hex'),
@@ -156,27 +156,27 @@ async function readStated(
   members: readonly { readonly index: number; readonly versionId: string }[],
   db: Queryable,
 ): Promise<MemberRow[]> {
-  const { rows } = await db.query<{ streamId: string }>({
+  const { rows } = await db.query<{ streamId: string; isOpen: boolean }>({
     name: 'certify-stated',
-    text: `select opened.stream_id as "streamId" from aggregates as stated
-      join partitions as opened on opened.id = stated.partition_id where stated.aggregate_id = $1`,
+    text: `select stream.stream_id as "streamId", ${isOpen} as "isOpen" from aggregates as stated
+      join partitions as opened on opened.id = stated.partition_id
+      join streams as stream on stream.stream_id = opened.stream_id where stated.aggregate_id = $1`,
     values: [bytea(roundId)],
   })
   const [stated] = rows
   if (stated === undefined) throw new Unreadable(`round ${roundId} is about an aggregate that there is not`)
-  const { streamId } = stated
   return members.map(member => ({
     ...member,
-    ...{ packetId: roundId, header: null, streamId, readers: [], version: null },
+    ...{ ...stated, packetId: roundId, header: null, readers: [], version: null },
   }))
 }
 
 async function readMember(row: MemberRow, round: RoundRow, deps: Deps): Promise<DueMember> {
-  const { index, packetId, versionId, header, streamId, readers, version } = row
+  const { index, packetId, versionId, header, streamId, isOpen, readers, version } = row
   const manifestJson = await readManifestText(row, round, deps)
   const json = readOr(parseCanonicalJson(manifestJson, MANIFEST_BYTES_MAX), versionId)
   const member = {
-    ...{ index, packetId, versionId, streamId, readers, manifestJson },
+    ...{ index, packetId, versionId, streamId, isOpen, readers, manifestJson },
     version: version && versionOf(version),
   }
   if (header === null) {

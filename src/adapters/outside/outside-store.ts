@@ -7,6 +7,7 @@ import { orThrow } from '../../core/fault.ts'
 import { readPacketHeader } from '../../core/log/packet-header.ts'
 import { readPartIn } from '../certificates/keep-output.ts'
 import { bytea, byteas } from '../postgres/sql.ts'
+import { isClosedSql } from '../reading/closed.ts'
 import type { ContentStore } from '../uhrp/content-store.ts'
 
 export type OutsideStoreDeps = {
@@ -22,6 +23,13 @@ export type OutsideStoreDeps = {
 export function openOutsideStore({ pool, content, name, leaseMs, now }: OutsideStoreDeps): OutsideStore {
   return {
     async take(limit) {
+      // Its stream may have been given to a tenant since it was noted.
+      await pool.query({
+        name: 'outside-closed',
+        text: `delete from external_packets as noted using packets as packet
+          where noted.next_run_ms <= $1::bigint and packet.packet_id = noted.packet_id and ${isClosedSql('packet.partition_id')}`,
+        values: [now()],
+      })
       const { rows } = await pool.query<TakenRow>({
         name: 'outside-take',
         text: `with due as (

@@ -1,7 +1,7 @@
 import type { RoundPart } from '../../contract/round-locations.ts'
 import { knownHex, u32be, utf8 } from '../../core/bytes.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
-import { isClosedSql as isClosed, isOpenRoundSql } from '../reading/closed.ts'
+import { isClosedSql as isClosed } from '../reading/closed.ts'
 import { namesPart } from './names-part.ts'
 
 /** Where the bytes of one part are, and whether anybody may have them. */
@@ -41,7 +41,11 @@ const written = ({ text }: Text): Piece[] => [{ kind: 'bytes', bytes: utf8(text)
 const WAYS_MAX = 8
 
 /** What is not for everybody is for agents with a seat. */
-const isOpenRound = isOpenRoundSql('round')
+const isOpenRound = `(round.audience = 'public' and not exists (
+    select from round_members as member join packets as sealed on sealed.packet_id = member.packet_id
+      where member.round_id = round.round_id and ${isClosed('sealed.partition_id')})
+  and not exists (
+    select from aggregates as stated where stated.aggregate_id = round.round_id and ${isClosed('stated.partition_id')}))`
 
 const agreed = `
   from outcomes

@@ -15,7 +15,7 @@ export type Retention = {
   readonly audience: Audience
   /** Identity keys, in hex, that may read it where it is restricted. */
   readonly readers: readonly string[]
-  /** Whose events it is made of: who may read one of these streams may read it, and nobody else but its readers. */
+  /** Whose events it is made of: then who may read one of these streams may read it, and nobody else. */
   readonly streams: readonly string[]
   readonly contentType: string
   /** Whether the overlay is told of it where it is public. */

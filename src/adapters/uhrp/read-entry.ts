@@ -34,7 +34,7 @@ export async function readEntry(
     text: `select o.length, o.state, case when ${isOpen} then 'public' else 'restricted' end as audience,
         r.content_type as "contentType", r.retain_until_ms as "retainUntilMs"
       from uhrp_objects o join uhrp_retentions r using (sha256)
-      where o.sha256 = decode($1, 'hex') and ($2::bytea = any (r.readers) or $3 or ${isOpen} or ${isReadable})
+      where o.sha256 = decode($1, 'hex') and ($3 or ${isNamed} or ${isOpen} or ${isReadable})
       order by r.retain_until_ms > $4 desc, r.stored_ms, r.holder limit 1`,
     values: [
       ...[sha256, isKnown ? bytea(reader.identityKey) : null, reader === 'node', nowMs],
@@ -46,6 +46,8 @@ export async function readEntry(
 
 const ofAStream = (condition: string) =>
   `exists (select from streams as stream where stream.stream_id = any (r.streams) and ${condition})`
+/** Where it is made of streams, they say who their readers are now. */
+const isNamed = `(r.streams = '{}' and $2::bytea = any (r.readers))`
 const isReadable = ofAStream(readableSql('stream', 5))
 /** For anybody: as streams are now, as one that belongs to a tenant, or is not published any more, is not. */
 const isOpen = `(r.audience = 'public' and (r.streams = '{}'

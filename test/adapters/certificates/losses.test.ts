@@ -193,6 +193,18 @@ describe('the manifests of a round', () => {
     expect(fromUtf8(besideIt(due) ?? new Uint8Array())).toBe(lines)
   })
 
+  test('of others travel where one is not for everybody', async () => {
+    const bed = await withBed()
+    await bed.decide()
+    const due = await dueOf(bed)
+    const [closed, ...others] = due.members
+    if (closed === undefined) throw new Error('a round has members')
+    const lines = others.map(({ manifestJson }) => `${manifestJson}\n`).join('')
+    expect(lines).not.toBe('')
+    const members = [{ ...closed, isOpen: false }, ...others]
+    expect(fromUtf8(besideIt({ ...due, members }) ?? new Uint8Array())).toBe(lines)
+  })
+
   test.each([
     `update rounds set audience = 'restricted'`,
     `update streams set tenant_id = 'acme'`,

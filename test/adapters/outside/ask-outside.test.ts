@@ -353,6 +353,12 @@ describe('a certifier outside', () => {
         values ('${packet.header.streamId}', 'public', 'basic', 'key', 1, 'd', sha256('policy'), 0, 0, 0, 'acme')`)
     await validatedHere()
     expect([await ask(), await waiting(), seen]).toEqual(['none', 0, []])
+    // Nor of what was to be asked about before it was the tenant's.
+    await write(`update streams set tenant_id = null`)
+    await validatedHere()
+    expect(await waiting()).toBe(1)
+    await write(`update streams set tenant_id = 'acme'`)
+    expect([await ask(), await waiting(), seen]).toEqual(['none', 0, []])
     await write('delete from streams')
   })
 
