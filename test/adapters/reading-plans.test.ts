@@ -3,6 +3,7 @@ import { explaining, type Plan } from '../../bench/search/plans.ts'
 import { preloadEvents } from '../../bench/search/preload.ts'
 import { questionsOf } from '../../bench/search/questions.ts'
 import type { Database } from '../../src/adapters/postgres/database.ts'
+import { readOldest } from '../../src/adapters/reading/live/read-oldest.ts'
 import { readPacketEnds, readPackets } from '../../src/adapters/reading/live/read-packets.ts'
 import type { LiveStage } from '../../src/core/live/track.ts'
 import { migratedDatabase } from '../support/migrated-database.ts'
@@ -80,6 +81,51 @@ describe('among 30,000 packets of a partition', () => {
       expect(nodes.filter(({ table, looked }) => table === 'packet_states' && looked > 10)).toEqual([])
     },
   )
+
+  test('whose bytes are all gone, what is left is looked for among the oldest of them', async () => {
+    const partitionId = 3
+    await fill(database, partitionId, { state: 'anchored', packets: PACKETS })
+    await database.pool.query('insert into given_up_lines values ($1, $2)', [partitionId, PACKETS + 1])
+    const nodes: Plan[] = []
+    const ask = (nowMs: number) =>
+      readOldest(
+        (['received', 'certified'] as const).map(stage => ({
+          track: { partitionId, stage },
+          withEvents: true,
+        })),
+        { pool: explaining(database.pool, plan => nodes.push(...plan)), nowMs },
+      )
+    const { rows } = await database.pool.query<{ behind: number }>(
+      'select first_seq + count as behind from packets where partition_id = $1 and packet_no = 999',
+      [partitionId],
+    )
+    const behind = rows[0]?.behind ?? 0
+    expect(await ask(0)).toEqual([
+      { at: behind, line: 0 },
+      { at: 1_000, line: 0 },
+    ])
+    // Of each of the two tracks a thousand.
+    const large = nodes.filter(
+      ({ table, looked }) => ['packets', 'packet_states'].includes(table ?? '') && looked > 2_000,
+    )
+    expect(large).toEqual([])
+
+    await database.pool.query(`insert into uhrp_objects values (sha256('raw'), 3, 'held', 0)`)
+    await database.pool.query(
+      `insert into uhrp_retentions (sha256, holder, audience, readers, content_type, stored_ms, retain_until_ms)
+        values (sha256('raw'), 'node', 'public', '{}', 'text/plain', 0, 10)`,
+    )
+    await database.pool.query(
+      `update packet_states set content_hash = sha256('raw') where partition_id = $1 and packet_no = 7`,
+      [partitionId],
+    )
+    // All packets say that they have these bytes.
+    expect(await ask(9)).toEqual([
+      { at: 0, line: 0 },
+      { at: 7, line: 0 },
+    ])
+    expect((await ask(10))[1]).toEqual({ at: 1_000, line: 0 })
+  })
 })
 
 /** Puts that many more packets into a partition; all it has are at that state then. */

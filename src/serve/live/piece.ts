@@ -26,7 +26,7 @@ export type Said =
       readonly kind: 'gap'
       readonly reason: GapReason
       readonly packetNo: number | null
-      /** Of what has expired: the oldest on its track that has not. */
+      /** Of what has expired: before it, nothing on its track is left. */
       readonly oldest?: Place
     }
   | { readonly kind: 'nothing' }
@@ -109,7 +109,7 @@ export type ReadEnds = (tracks: readonly Track[]) => Promise<readonly Place[]>
 
 /**
  * Resolves with the oldest place of each that can still be told of, in their order: where nothing has gone, the beginning;
- * where everything has, behind that.
+ * where everything has, behind that. Where much has gone it may be an earlier place, before which nothing is left.
  */
 export type ReadOldest = (
   tracks: readonly Pick<Wanted, 'track' | 'withEvents'>[],

@@ -49,9 +49,9 @@ export const PROOF_PATIENCE_MS = 10_000
  * Packets of a partition at one state, by their numbers. Said as a range, so that the index by state is the only one in that
  * order: the planner takes any state for a frequent one, and would read a partition without any from end to end.
  */
-const packetsAt = (partition: string, state: string) => `packet_states as known
+export const packetsAt = (partition: string, state: string) => `packet_states as known
   where known.partition_id = ${partition} and known.state >= ${state} and known.state <= ${state}`
-const lastFirst = 'order by known.state desc, known.packet_no desc limit 1'
+export const lastFirst = 'order by known.state desc, known.packet_no desc limit 1'
 
 /** Up to where packets have reached a stage or never will: what is not there below has been passed by. */
 const topOf = (partition: string, rank: string) => `(select max(last.packet_no)
