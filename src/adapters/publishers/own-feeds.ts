@@ -1,4 +1,4 @@
-import type { Json } from '../../core/canonical-json.ts'
+import { isObject, type Json } from '../../core/canonical-json.ts'
 import { accepted, type Outcome, orThrow } from '../../core/fault.ts'
 import type { EditKind } from '../../core/publisher/edit.ts'
 import { editFeed } from '../../core/publisher/feed-edit.ts'
@@ -81,19 +81,25 @@ export function registerFeed(
     const full = await fullOf(change.db, identityKey, deps)
     if (full !== undefined) return accepted(full)
     const feedId = newId(sent.name, deps.random(ID_RANDOM_BYTES))
-    if (!sent.namesStreams) {
-      const asked = { streamId: feedId, identityKey, sent: sent.stream ?? {} }
-      const made = await makeStreamIn(change, asked, deps)
-      if (!made.ok) return made
-      if (made.value.did !== 'done') return accepted(made.value)
-    }
     const plain = orThrow(
       readSource({ sourceId: feedId, identityKey, authentication: 'hmac', streams: [feedId] }),
     )
     const ownStreams = await ownedStreamIds(change.db, identityKey)
     const source = editFeed(plain, sent.feed, 'put', { ceiling: deps.ceiling, ownStreams })
-    return source.ok ? putFeedIn(change, source.value) : source
+    if (!source.ok) return source
+    if (!sent.namesStreams) {
+      const stream = followedUnder(source.value.overlayTopics, sent.stream ?? {})
+      const made = await makeStreamIn(change, { streamId: feedId, identityKey, sent: stream }, deps)
+      if (!made.ok) return made
+      if (made.value.did !== 'done') return accepted(made.value)
+    }
+    return putFeedIn(change, source.value)
   })
+}
+
+/** What a stream is followed under where it does not say so itself is what its feed says. */
+function followedUnder(overlayTopics: readonly string[], stream: Json): Json {
+  return isObject(stream) ? { topics: [...overlayTopics], ...stream } : stream
 }
 
 export type FeedChange = {

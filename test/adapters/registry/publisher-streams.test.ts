@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type FeedDeps, registerFeed } from '../../../src/adapters/publishers/own-feeds.ts'
 import {
   changeOwnStream,
   findOwnStream,
   makeOwnStream,
-  type StreamDeps,
 } from '../../../src/adapters/publishers/own-streams.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { party } from '../../support/pipeline.ts'
@@ -14,7 +14,7 @@ const one = party('a publisher with streams').identityKey
 const other = party('another publisher with streams').identityKey
 
 let bed: RegistryBed
-let deps: StreamDeps
+let deps: FeedDeps
 beforeAll(async () => {
   bed = await registryBed()
   deps = publisherDeps(bed)
@@ -25,6 +25,13 @@ async function make(owner: string, sent: { topics?: string[] } = {}) {
   const edit = orThrow(await makeOwnStream(deps, owner, 'meter', sent))
   if (edit.did !== 'done') throw new Error(edit.did)
   return edit.value
+}
+
+async function register(owner: string, feed: { overlayTopics: string[] }, stream?: { topics: string[] }) {
+  const asked = { name: 'meter', feed: { name: 'meter', ...feed }, stream, namesStreams: false }
+  const edit = orThrow(await registerFeed(deps, owner, asked))
+  if (edit.did !== 'done') throw new Error(edit.did)
+  return edit.value.feedId
 }
 
 async function change(owner: string, streamId: string, sent: { topics?: string[]; domain?: string }) {
@@ -50,6 +57,17 @@ describe('a topic', () => {
     expect(await makeOwnStream(deps, other, 'meter', { topics: ['a', 'official.prices'] })).toMatchObject(
       refused,
     )
+  })
+
+  test('that a feed names is what the stream that is made with it is followed under', async () => {
+    const streamId = await register(one, { overlayTopics: ['heat.berlin'] })
+    expect((await findOwnStream(bed.database.pool, streamId, one))?.settings.topics).toEqual(['heat.berlin'])
+    const stream = { topics: ['heat.mitte'] }
+    const named = await register(one, { overlayTopics: ['heat.berlin'] }, stream)
+    expect((await findOwnStream(bed.database.pool, named, one))?.settings.topics).toEqual(['heat.mitte'])
+    const feed = { name: 'meter', overlayTopics: ['heat.another', 'heat.berlin'] }
+    const asked = { name: 'meter', feed, stream: undefined, namesStreams: false }
+    expect(await registerFeed(deps, other, asked)).toMatchObject(refused)
   })
 
   test('that an operator has several share stays with each of them', async () => {
