@@ -26,7 +26,7 @@ export const fusedObservations = {
       -- As the view has them, so that it can be asked.
       create index fused_observations_by_event on fused_observations (encode(chosen, 'hex')) where chosen is not null;
       create index fused_observations_by_observation on fused_observations (encode(observation_id, 'hex'));
-      create index fused_observations_by_source on fused_observations (source_id, noted_ms);
+      create index fused_observations_by_source on fused_observations (source_id, to_timestamp(noted_ms / 1000.0));
 
       -- Whose word an event rests on: its own source's, the earlier event's that it revises, and, where sources were
       -- fused, those that the value chosen from it rests on, and those that were overruled for it, with the reason.

@@ -38,7 +38,7 @@ export async function certifyRound(due: DueCertificate, deps: CertifyRoundDeps):
 type Kept = { readonly divergences: number } | { readonly why: string }
 
 async function keepMember(member: DueMember, due: DueCertificate, deps: CertifyRoundDeps): Promise<Kept> {
-  const { packetId, streamId, readers, validated } = member
+  const { packetId, streamId, validated } = member
   const { audience } = due
   const { keepOutput, at } = deps
   const { outputHash, stateOut } = validated
@@ -49,17 +49,17 @@ async function keepMember(member: DueMember, due: DueCertificate, deps: CertifyR
     }
   const { output, state } = read
   check(packetId, 'output', output, outputHash)
-  await keepOutput({ sha256: outputHash, bytes: output, what: 'output' }, { audience, readers, streamId })
+  await keepOutput({ sha256: outputHash, bytes: output, what: 'output' }, { audience, streamId })
   if (stateOut !== null) {
     check(packetId, 'state', state, stateOut)
-    await keepOutput({ sha256: stateOut, bytes: state, what: 'state' }, { audience, readers, streamId })
+    await keepOutput({ sha256: stateOut, bytes: state, what: 'state' }, { audience, streamId })
   }
   const divergences = await noteFindings(member, output, deps)
   at('certify.kept')
   return { divergences }
 }
 
-/** Once: what was certified before is noted, and counted. */
+/** Once: what was certified before has been noted and counted already. */
 async function noteFindings(
   { packetId, versionId, header, version }: DueMember,
   output: Uint8Array,

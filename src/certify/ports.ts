@@ -70,8 +70,6 @@ export type DueMember = {
   readonly streamId: string
   /** Whether what its manifest says is for anybody: its stream is public and published, and belongs to no tenant. */
   readonly isOpen: boolean
-  /** Who may read what it says, where its round is restricted. */
-  readonly readers: readonly string[]
   /** As certifiers agreed on it, canonical: it hashes to the versionId. */
   readonly manifestJson: string
   readonly manifest: CertifiedManifest | AggregateManifest
@@ -123,5 +121,5 @@ export type HeardCertificate = {
 /** Resolves once the bytes are on disk under this hash, for those who may read them. */
 export type KeepOutput = (
   output: { readonly sha256: string; readonly bytes: Uint8Array; readonly what: 'output' | 'state' },
-  sharing: { readonly audience: Audience; readonly readers: readonly string[]; readonly streamId: string },
+  sharing: { readonly audience: Audience; readonly streamId: string },
 ) => Promise<void>

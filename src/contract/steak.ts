@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { fromUtf8 } from '../core/bytes.ts'
 
 /** What a host answers to a submission (BRC-22): by topic, the outputs that it has admitted and the coins that it keeps. */
-export type Steak = z.output<typeof form>
+type Steak = z.output<typeof form>
 
 /** An honest one admits a transaction's outputs, and retains or removes what it spends. */
 const STEAK_OUTPUTS_MAX = 1_000

@@ -113,9 +113,9 @@ function sealedStreams(
     let sealed = known.get(stream)
     if (sealed === undefined) {
       const roster = stream.operators.length > 0 ? stream.operators : operators
-      const { audience, readers, latenessMs, policyDigest } = stream
+      const { audience, latenessMs, policyDigest } = stream
       sealed = {
-        ...{ audience, readers, latenessMs, policyDigest },
+        ...{ audience, latenessMs, policyDigest },
         rosterDigest: orThrow(rosterDigest(roster)),
         windowOf,
       }
@@ -131,10 +131,10 @@ const holder = nodeHolder('packets')
 
 /** Not advertised: that is for what has a certificate, and each advert costs a transaction. */
 function keepIn(store: Pick<ContentStore, 'put'>): KeepPayload {
-  return async ({ header, bytes }, { audience, readers }) => {
+  return async ({ header, bytes }, { audience }) => {
     const streams = [header.streamId]
     const wishes = {
-      ...{ holder, audience, readers, streams, advertise: false },
+      ...{ holder, audience, streams, advertise: false },
       retainUntilMs: FOREVER_MS,
       contentType: 'application/x-ndjson',
       expected: { sha256: header.rawHash, length: header.bytes },

@@ -76,7 +76,6 @@ export type Sealing = {
 /** What sealing has to know of a stream. */
 export type SealedStream = {
   readonly audience: Audience
-  readonly readers: readonly string[]
   readonly latenessMs: number
   readonly policyDigest: string
   readonly rosterDigest: string
@@ -87,5 +86,5 @@ export type SealedStream = {
 /** Resolves once the bytes are on disk, under the hash that the header states, for those who may read them. */
 export type KeepPayload = (
   packet: SealedPacket,
-  sharing: { readonly audience: Audience; readonly readers: readonly string[] },
+  sharing: { readonly audience: Audience },
 ) => Promise<void>

@@ -12,9 +12,9 @@ export const statesHolder = nodeHolder('states')
 
 /** What certificates point at, as objects of their own. Not advertised: each advert costs a transaction. */
 export function keepOutputIn(content: Pick<ContentStore, 'put'>): KeepOutput {
-  return async ({ sha256, bytes, what }, { audience, readers, streamId }) => {
+  return async ({ sha256, bytes, what }, { audience, streamId }) => {
     const wishes = {
-      ...{ audience, readers, streams: [streamId], advertise: false },
+      ...{ audience, streams: [streamId], advertise: false },
       holder: what === 'output' ? nodeHolder('certified') : statesHolder,
       retainUntilMs: FOREVER_MS,
       contentType: 'application/x-ndjson',

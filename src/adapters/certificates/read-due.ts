@@ -17,6 +17,7 @@ import type { Level } from '../../core/level.ts'
 import { readPacketHeader } from '../../core/log/packet-header.ts'
 import type { Template } from '../../core/rounds/template.ts'
 import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
+import { isOpenSql } from '../reading/closed.ts'
 import { type VersionRow, versionOf } from '../rounds/standing-rows.ts'
 
 /** Part of an object that an agent has stored; undefined where the object is not here, or ends before it. */
@@ -111,12 +112,10 @@ type MemberRow = {
   readonly header: string | null
   readonly streamId: string
   readonly isOpen: boolean
-  /** Of its stream, as they are now: none of another member's. */
-  readonly readers: readonly string[]
   readonly version: VersionRow | null
 }
 
-const isOpen = `(opened.audience = 'public' and stream.published and stream.tenant_id is null)`
+const isOpen = isOpenSql('stream')
 
 async function readMembers(
   roundId: string,
@@ -129,7 +128,6 @@ async function readMembers(
     name: 'certify-members',
     text: `select member.index, encode(member.packet_id, 'hex') as "packetId", packet.header, stream.stream_id as "streamId",
         ${isOpen} as "isOpen",
-        case when opened.audience = 'restricted' then stream.readers else '{}' end as readers,
         case when standing.version_id is null then null else json_build_object(
           'versionId', encode(standing.version_id, 'hex'),
           'parentPacketId', encode(standing.parent_packet_id, 'hex'),
@@ -167,16 +165,16 @@ async function readStated(
   if (stated === undefined) throw new Unreadable(`round ${roundId} is about an aggregate that there is not`)
   return members.map(member => ({
     ...member,
-    ...{ ...stated, packetId: roundId, header: null, readers: [], version: null },
+    ...{ ...stated, packetId: roundId, header: null, version: null },
   }))
 }
 
 async function readMember(row: MemberRow, round: RoundRow, deps: Deps): Promise<DueMember> {
-  const { index, packetId, versionId, header, streamId, isOpen, readers, version } = row
+  const { index, packetId, versionId, header, streamId, isOpen, version } = row
   const manifestJson = await readManifestText(row, round, deps)
   const json = readOr(parseCanonicalJson(manifestJson, MANIFEST_BYTES_MAX), versionId)
   const member = {
-    ...{ index, packetId, versionId, streamId, isOpen, readers, manifestJson },
+    ...{ index, packetId, versionId, streamId, isOpen, manifestJson },
     version: version && versionOf(version),
   }
   if (header === null) {

@@ -41,7 +41,7 @@ export async function putStreamIn(change: Changing, stream: StreamInput): Promis
   const writers = rows.map(asWriter)
   const unfit =
     fixedUnfit(settings, before) ??
-    rosterUnfit(settings, before, change.operators) ??
+    unlistedUnfit(settings, before, change.operators) ??
     tenantUnfit(settings, rows) ??
     contradiction(given, writers)
   if (unfit !== undefined) return unfit
@@ -79,7 +79,7 @@ function fixedUnfit({ audience }: StreamSettings, before: StreamRow | undefined)
 }
 
 /** Its packets would wait for good. What was named before the node's list changed is not for whoever changes something else. */
-function rosterUnfit(
+function unlistedUnfit(
   { operators }: StreamSettings,
   before: StreamRow | undefined,
   listed: readonly string[],

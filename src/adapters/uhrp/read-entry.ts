@@ -2,6 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import type { Audience } from '../../core/audience.ts'
 import { errorCode } from '../../runtime/error-code.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
+import { isOpenSql } from '../reading/closed.ts'
 import { openFindReader, readableSql, readerValues } from '../reading/readable.ts'
 import type { Folder } from './folder.ts'
 
@@ -51,7 +52,7 @@ const isNamed = `(r.streams = '{}' and $2::bytea = any (r.readers))`
 const isReadable = ofAStream(readableSql('stream', 5))
 /** For anybody: as streams are now, as one that belongs to a tenant, or is not published any more, is not. */
 const isOpen = `(r.audience = 'public' and (r.streams = '{}'
-  or ${ofAStream("stream.published and stream.audience = 'public' and stream.tenant_id is null")}))`
+  or ${ofAStream(isOpenSql('stream'))}))`
 
 /** Its file, unless that is missing or has another length. */
 export async function openHeld(

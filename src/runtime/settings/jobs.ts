@@ -153,7 +153,7 @@ export const jobsSettings = {
   ),
   CERTIFIER_WEBHOOK_URL: optional(
     httpUrl(),
-    'a certifier outside, which is asked about each event; what it says stands beside the verdict and is never counted in it',
+    'a certifier outside, which is asked about each event of streams that anybody may read; what it says stands beside the verdict and is never counted in it',
   ),
   CERTIFIER_TIMEOUT_MS: setting(wholeNumber(1, 600_000), '8000', 'what it has for an answer'),
 }

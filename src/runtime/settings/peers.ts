@@ -6,7 +6,7 @@ export const peersSettings = {
   ASSAY_PEERS: setting(
     list(httpUrl()),
     '',
-    'overlay hosts that are told of everything new, separated by commas',
+    'overlay hosts that are told of everything new that is distributed, separated by commas',
   ),
   ASSAY_PEERS_PER_TOPIC_MAX: setting(
     wholeNumber(0, 1000),
