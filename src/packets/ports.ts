@@ -83,8 +83,5 @@ export type SealedStream = {
   windowOf(policyDigest: string): Promise<WindowReach | undefined>
 }
 
-/** Resolves once the bytes are on disk, under the hash that the header states, for those who may read them. */
-export type KeepPayload = (
-  packet: SealedPacket,
-  sharing: { readonly audience: Audience },
-) => Promise<void>
+/** Resolves once the bytes are on disk, under the hash that the header states, for those who may read its stream. */
+export type KeepPayload = (packet: SealedPacket, sharing: { readonly audience: Audience }) => Promise<void>
