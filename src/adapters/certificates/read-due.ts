@@ -17,7 +17,7 @@ import type { Level } from '../../core/level.ts'
 import { readPacketHeader } from '../../core/log/packet-header.ts'
 import type { Template } from '../../core/rounds/template.ts'
 import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
-import { isOpenSql } from '../reading/closed.ts'
+import { isOpenSql } from '../reading/readable.ts'
 import { type VersionRow, versionOf } from '../rounds/standing-rows.ts'
 
 /** Part of an object that an agent has stored; undefined where the object is not here, or ends before it. */

@@ -1,5 +1,5 @@
 import { byteas, type Queryable } from '../postgres/sql.ts'
-import { isClosedSql } from '../reading/closed.ts'
+import { isClosedSql } from '../reading/readable.ts'
 
 export type Validated = {
   readonly packetId: string

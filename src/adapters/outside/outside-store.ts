@@ -7,7 +7,7 @@ import { orThrow } from '../../core/fault.ts'
 import { readPacketHeader } from '../../core/log/packet-header.ts'
 import { readPartIn } from '../certificates/keep-output.ts'
 import { bytea, byteas } from '../postgres/sql.ts'
-import { isClosedSql } from '../reading/closed.ts'
+import { isClosedSql } from '../reading/readable.ts'
 import type { ContentStore } from '../uhrp/content-store.ts'
 
 export type OutsideStoreDeps = {

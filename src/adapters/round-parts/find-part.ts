@@ -1,7 +1,7 @@
 import type { RoundPart } from '../../contract/round-locations.ts'
 import { knownHex, u32be, utf8 } from '../../core/bytes.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
-import { isClosedSql as isClosed } from '../reading/closed.ts'
+import { isClosedSql as isClosed } from '../reading/readable.ts'
 import { namesPart } from './names-part.ts'
 
 /** Where the bytes of one part are, and whether anybody may have them. */

@@ -2,8 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import type { Audience } from '../../core/audience.ts'
 import { errorCode } from '../../runtime/error-code.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
-import { isOpenSql } from '../reading/closed.ts'
-import { openFindReader, readableSql, readerValues } from '../reading/readable.ts'
+import { isOpenSql, openFindReader, readableSql, readerValues } from '../reading/readable.ts'
 import type { Folder } from './folder.ts'
 
 /** Who asks: anybody, one who has proven an identity, or the node itself, which sees everything. */
