@@ -4,8 +4,8 @@ import type { RoundPart } from '../../contract/round-locations.ts'
 import { concatAll } from '../../core/bytes.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
 import type { ContentStore } from '../uhrp/content-store.ts'
-import { type FoundPart, findPart, type Piece } from './find-part.ts'
-import { hasSeat } from './has-seat.ts'
+import { type FoundPart, findParts, type Piece } from './find-parts.ts'
+import { seatedParts } from './seated-parts.ts'
 
 /** What agents fetch of a round. */
 export type RoundParts = {
@@ -34,20 +34,33 @@ export type OpenPart = {
 export type RoundPartsDeps = { readonly db: Queryable; readonly content: Pick<ContentStore, 'open'> }
 
 export function openRoundParts({ db, content }: RoundPartsDeps): RoundParts {
-  const shared = openShared((part, name) => find(part, name, { db, content }))
-  const isFor = async ({ isPublic }: Found, part: RoundPart, name: string, reader: PartReader) =>
-    isPublic || (reader !== 'anybody' && (await hasSeat(db, part, name, reader.agentKey)))
+  const shared = openShared((part, names) => find(part, names, { db, content }))
+  /** Those that this reader may have, by name. */
+  const partsFor = async (part: RoundPart, names: readonly string[], reader: PartReader) => {
+    const there = new Map<string, Found>()
+    for (const [name, looked] of shared(part, names)) {
+      const found = await looked
+      if (found !== undefined) there.set(name, found)
+    }
+    const closed = [...there].filter(([, { isPublic }]) => !isPublic).map(([name]) => name)
+    if (closed.length === 0) return there
+    const seated =
+      reader === 'anybody' ? new Set<string>() : await seatedParts(db, part, closed, reader.agentKey)
+    return new Map([...there].filter(([name, { isPublic }]) => isPublic || seated.has(name)))
+  }
   return {
     async list(part, names, reader) {
       let left = PART_LIST_BYTES_MAX
       const parts: (Uint8Array | undefined)[] = []
-      for (const name of names) {
-        const found = await shared(part, name)
-        const bytes =
-          found !== undefined && (await isFor(found, part, name, reader)) ? found.whole : undefined
-        const fits = bytes !== undefined && bytes.length <= left
-        if (fits) left -= bytes.length
-        parts.push(fits ? bytes : undefined)
+      for (let at = 0; at < names.length; at += LISTED_AT_ONCE) {
+        const some = names.slice(at, at + LISTED_AT_ONCE)
+        const found = await partsFor(part, some, reader)
+        for (const name of some) {
+          const bytes = found.get(name)?.whole
+          const fits = bytes !== undefined && bytes.length <= left
+          if (fits) left -= bytes.length
+          parts.push(fits ? bytes : undefined)
+        }
       }
       return writePartList(parts)
     },
@@ -60,47 +73,61 @@ export function openRoundParts({ db, content }: RoundPartsDeps): RoundParts {
       return rowCount === 1
     },
     async open(part, name, reader) {
-      const found = await shared(part, name)
-      if (found === undefined || !(await isFor(found, part, name, reader))) return undefined
-      const { isPublic } = found
-      if (found.whole === undefined) return openWays(found, content)
-      const { whole } = found
-      return { isPublic, length: whole.length, chunks: () => one(whole), close: async () => {} }
+      const found = (await partsFor(part, [name], reader)).get(name)
+      if (found === undefined) return undefined
+      const { isPublic, whole } = found
+      if (whole !== undefined)
+        return { isPublic, length: whole.length, chunks: () => one(whole), close: async () => {} }
+      const objects = openObjects(content)
+      const opened = await openWays(found, objects)
+      if (opened === undefined) await objects.close()
+      return opened && { isPublic, ...opened, close: objects.close }
     },
   }
 }
+
+/** Parts of a list that are in memory together; each of them is short. */
+const LISTED_AT_ONCE = 16
 
 type Found = FoundPart & {
   /** All of it, where it is short. */
   readonly whole: Uint8Array | undefined
 }
 
+/** An object that several of them are pieces of, as the outcomes of one answer are, is opened once. */
 async function find(
   part: RoundPart,
-  name: string,
+  names: readonly string[],
   { db, content }: RoundPartsDeps,
-): Promise<Found | undefined> {
-  const found = await findPart(db, part, name)
-  if (found === undefined) return undefined
-  const opened = await openWays(found, content)
-  if (opened === undefined) return undefined
+): Promise<ReadonlyMap<string, Found>> {
+  const there = new Map<string, Found>()
+  const objects = openObjects(content)
   try {
-    if (opened.length > SHARED_PART_BYTES_MAX) return { ...found, whole: undefined }
-    const chunks: Uint8Array[] = []
-    for await (const chunk of opened.chunks()) chunks.push(chunk)
-    return { ...found, whole: concatAll(chunks) }
+    for (const [name, found] of await findParts(db, part, names)) {
+      const opened = await openWays(found, objects)
+      if (opened === undefined) continue
+      const whole = opened.length > SHARED_PART_BYTES_MAX ? undefined : await readWhole(opened)
+      there.set(name, { ...found, whole })
+    }
   } finally {
-    await opened.close()
+    await objects.close()
   }
+  return there
 }
 
-async function openWays(
-  { isPublic, ways }: FoundPart,
-  content: RoundPartsDeps['content'],
-): Promise<OpenPart | undefined> {
+async function readWhole({ chunks }: Ways): Promise<Uint8Array> {
+  const read: Uint8Array[] = []
+  for await (const chunk of chunks()) read.push(chunk)
+  return concatAll(read)
+}
+
+type Ways = Pick<OpenPart, 'length' | 'chunks'>
+
+/** Undefined where of each way one of the objects is not here any more. */
+async function openWays({ ways }: FoundPart, objects: Objects): Promise<Ways | undefined> {
   for (const pieces of ways) {
-    const opened = await openPieces(pieces, content)
-    if (opened !== undefined) return { isPublic, ...opened }
+    const opened = await openPieces(pieces, objects)
+    if (opened !== undefined) return opened
   }
   return undefined
 }
@@ -116,12 +143,15 @@ const SHARED_BYTES_MAX = 32 * 1024 * 1024
 const ENTRY_BYTES = 4 * 1024
 
 type Shared = { readonly found: Promise<Found | undefined>; readonly untilMs: number; bytes: number }
+type Look = (part: RoundPart, names: readonly string[]) => Promise<ReadonlyMap<string, Found>>
 
 /**
  * All agents of a stage fetch the same within a moment, a part for each packet of the round: it is looked for once. What is
  * not there is looked for each time.
  */
-function openShared(look: (part: RoundPart, name: string) => Promise<Found | undefined>): typeof look {
+function openShared(
+  look: Look,
+): (part: RoundPart, names: readonly string[]) => ReadonlyMap<string, Promise<Found | undefined>> {
   const known = new Map<string, Shared>()
   let bytes = 0
   const forget = (key: string, entry: Shared | undefined) => {
@@ -135,12 +165,7 @@ function openShared(look: (part: RoundPart, name: string) => Promise<Found | und
       forget(key, entry)
     }
   }
-  return (part, name) => {
-    const key = `${part} ${name}`
-    const before = known.get(key)
-    if (before !== undefined && before.untilMs > performance.now()) return before.found
-    forget(key, before)
-    const found = look(part, name)
+  const share = (key: string, found: Promise<Found | undefined>) => {
     const entry: Shared = { found, untilMs: performance.now() + SHARED_MS, bytes: ENTRY_BYTES }
     known.set(key, entry)
     bytes += entry.bytes
@@ -155,6 +180,26 @@ function openShared(look: (part: RoundPart, name: string) => Promise<Found | und
       () => forget(key, entry),
     )
     makeRoom()
+  }
+  return (part, names) => {
+    const found = new Map<string, Promise<Found | undefined>>()
+    const unknown: string[] = []
+    for (const name of new Set(names)) {
+      const key = `${part} ${name}`
+      const entry = known.get(key)
+      if (entry !== undefined && entry.untilMs > performance.now()) found.set(name, entry.found)
+      else {
+        forget(key, entry)
+        unknown.push(name)
+      }
+    }
+    if (unknown.length === 0) return found
+    const looked = look(part, unknown)
+    for (const name of unknown) {
+      const it = looked.then(there => there.get(name))
+      found.set(name, it)
+      share(`${part} ${name}`, it)
+    }
     return found
   }
 }
@@ -163,43 +208,46 @@ const CHUNK_BYTES = 256 * 1024
 
 type Span = { readonly file: FileHandle; readonly at: number; readonly length: number }
 
-/** Undefined where one of the objects is not here any more. */
-async function openPieces(
-  pieces: readonly Piece[],
-  content: RoundPartsDeps['content'],
-): Promise<Omit<OpenPart, 'isPublic'> | undefined> {
-  const files = new Map<string, { readonly file: FileHandle; readonly length: number }>()
-  const close = async () => {
-    for (const { file } of files.values()) await file.close()
-  }
-  const spanOf = async (piece: Piece): Promise<Uint8Array | Span | undefined> => {
-    if (piece.kind === 'bytes') return piece.bytes
-    const object = files.get(piece.sha256) ?? (await openObject(piece.sha256, content))
-    if (object === undefined) return undefined
-    files.set(piece.sha256, object)
-    const { at, length } = piece.kind === 'slice' ? piece : { at: 0, length: object.length }
-    return { file: object.file, at, length }
-  }
-  const spans: (Uint8Array | Span)[] = []
-  try {
-    for (const piece of pieces) {
-      const span = await spanOf(piece)
-      if (span !== undefined) spans.push(span)
-    }
-  } finally {
-    if (spans.length < pieces.length) await close()
-  }
-  if (spans.length < pieces.length) return undefined
+type OpenFile = { readonly file: FileHandle; readonly length: number }
+
+/** Objects that are read from, each opened once; undefined where one is not here any more. */
+type Objects = { get(sha256: string): Promise<OpenFile | undefined>; close(): Promise<void> }
+
+function openObjects(content: RoundPartsDeps['content']): Objects {
+  const files = new Map<string, OpenFile>()
   return {
-    length: spans.reduce((bytes, span) => bytes + span.length, 0),
-    chunks: () => chunksOf(spans),
-    close,
+    async get(sha256) {
+      const known = files.get(sha256)
+      if (known !== undefined) return known
+      const opened = await content.open(sha256, 'node')
+      if (opened.kind !== 'open') return undefined
+      files.set(sha256, opened.object)
+      return opened.object
+    },
+    async close() {
+      for (const { file } of files.values()) await file.close()
+    },
   }
 }
 
-async function openObject(sha256: string, content: RoundPartsDeps['content']) {
-  const opened = await content.open(sha256, 'node')
-  return opened.kind === 'open' ? opened.object : undefined
+/** Undefined where one of the objects is not here any more. */
+async function openPieces(pieces: readonly Piece[], objects: Objects): Promise<Ways | undefined> {
+  const spans: (Uint8Array | Span)[] = []
+  for (const piece of pieces) {
+    const span = await spanOf(piece, objects)
+    if (span === undefined) return undefined
+    spans.push(span)
+  }
+  const length = spans.reduce((bytes, span) => bytes + span.length, 0)
+  return { length, chunks: () => chunksOf(spans) }
+}
+
+async function spanOf(piece: Piece, objects: Objects): Promise<Uint8Array | Span | undefined> {
+  if (piece.kind === 'bytes') return piece.bytes
+  const object = await objects.get(piece.sha256)
+  if (object === undefined) return undefined
+  const { at, length } = piece.kind === 'slice' ? piece : { at: 0, length: object.length }
+  return { file: object.file, at, length }
 }
 
 async function* chunksOf(spans: readonly (Uint8Array | Span)[]): AsyncGenerator<Uint8Array> {

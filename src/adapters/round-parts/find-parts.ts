@@ -1,6 +1,7 @@
 import type { RoundPart } from '../../contract/round-locations.ts'
 import { knownHex, u32be, utf8 } from '../../core/bytes.ts'
-import { bytea, type Queryable } from '../postgres/sql.ts'
+import { groupBy } from '../../core/rounds/coordinating/plan.ts'
+import { byteas, type Queryable } from '../postgres/sql.ts'
 import { isClosedSql as isClosed } from '../reading/readable.ts'
 import { namesPart } from './names-part.ts'
 
@@ -16,21 +17,36 @@ export type Piece =
   | { readonly kind: 'object'; readonly sha256: string }
   | { readonly kind: 'slice'; readonly sha256: string; readonly at: number; readonly length: number }
 
-/** Undefined where no round has such a part; an outcome is one once it is agreed on, and never before. */
-export function findPart(db: Queryable, part: RoundPart, name: string): Promise<FoundPart | undefined> {
-  return parts[part](db, name)
+/** By name, without those that no round has; an outcome is one once it is agreed on, and never before. */
+export function findParts(
+  db: Queryable,
+  part: RoundPart,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, FoundPart>> {
+  return parts[part](db, names)
 }
 
-type FindPart = (db: Queryable, name: string) => Promise<FoundPart | undefined>
+type FindParts = (db: Queryable, names: readonly string[]) => Promise<ReadonlyMap<string, FoundPart>>
 
+/** `text` is of one part, whose name is `asked.name`. */
 function part<Row extends { readonly isPublic: boolean }>(
   statement: { readonly name: string; readonly text: string },
   piecesOf: (row: Row) => readonly Piece[],
-): FindPart {
-  return async (db, name) => {
-    const { rows } = await db.query<Row>({ ...statement, values: [bytea(name)] })
-    if (rows.length === 0) return undefined
-    return { isPublic: rows.some(({ isPublic }) => isPublic), ways: rows.map(piecesOf) }
+): FindParts {
+  const { name } = statement
+  const text = `select encode(asked.name, 'hex') as "partName", found.*
+    from unnest($1::bytea[]) as asked (name) cross join lateral (${statement.text} offset 0) as found`
+  return async (db, names) => {
+    const { rows } = await db.query<Row & { readonly partName: string }>({
+      ...{ name, text },
+      values: [byteas(names)],
+    })
+    return new Map(
+      [...groupBy(rows, ({ partName }) => partName)].map(([partName, those]) => [
+        partName,
+        { isPublic: those.some(({ isPublic }) => isPublic), ways: those.map(piecesOf) },
+      ]),
+    )
   }
 }
 
@@ -54,11 +70,11 @@ const agreed = `
     join rounds round on round.round_id = job.round_id
   where outcomes.is_agreed`
 
-const parts: Readonly<Record<RoundPart, FindPart>> = {
+const parts: Readonly<Record<RoundPart, FindParts>> = {
   document: part<Text>(
     {
       name: 'round-part-document',
-      text: `select document as text, ${isOpenRound} as "isPublic" from rounds as round where input_hash = $1 limit 1`,
+      text: `select document as text, ${isOpenRound} as "isPublic" from rounds as round where input_hash = asked.name limit 1`,
     },
     written,
   ),
@@ -67,7 +83,7 @@ const parts: Readonly<Record<RoundPart, FindPart>> = {
       name: 'round-part-packet',
       text: `select encode(raw_hash, 'hex') as "rawHash", count, 
         header::jsonb ->> 'audience' = 'public' and not ${isClosed('packets.partition_id')} as "isPublic"
-      from packets where packet_id = $1`,
+      from packets where packet_id = asked.name`,
     },
     ({ rawHash, count }) => (count === 0 ? [] : [{ kind: 'object', sha256: rawHash }]),
   ),
@@ -79,7 +95,7 @@ const parts: Readonly<Record<RoundPart, FindPart>> = {
       ) or exists (
         select from rounds round where ${isOpenRound} and ${namesPart('policy', 'digest')}
       ) as "isPublic"
-      from policy_sets where digest = $1`,
+      from policy_sets where digest = asked.name`,
     },
     written,
   ),
@@ -88,10 +104,10 @@ const parts: Readonly<Record<RoundPart, FindPart>> = {
       name: 'round-part-state',
       text: `(select encode(state, 'hex') as object, null::bigint as at, bytes as length,
           audience = 'public' and not ${isClosed('kept_states.partition_id')} as "isPublic"
-        from kept_states join partitions on id = partition_id where state = $1 limit ${WAYS_MAX})
+        from kept_states join partitions on id = partition_id where state = asked.name limit ${WAYS_MAX})
       union all
       (select encode(work_object, 'hex'), state_at, state_bytes, ${isOpenRound}
-        ${agreed} and outcomes.state_out = $1 limit ${WAYS_MAX})`,
+        ${agreed} and outcomes.state_out = asked.name limit ${WAYS_MAX})`,
     },
     ({ object: sha256, at, length }) =>
       at === null ? [{ kind: 'object', sha256 }] : [{ kind: 'slice', sha256, at, length }],
@@ -102,7 +118,7 @@ const parts: Readonly<Record<RoundPart, FindPart>> = {
       text: `select encode(leaf, 'hex') as leaf, encode(work_object, 'hex') as object, output_at as "outputAt",
         output_bytes as "outputBytes", state_at as "stateAt", state_bytes as "stateBytes",
         ${isOpenRound} as "isPublic"
-      ${agreed} and outcomes.leaf = $1 limit ${WAYS_MAX}`,
+      ${agreed} and outcomes.leaf = asked.name limit ${WAYS_MAX}`,
     },
     asWorkOfOne,
   ),
@@ -117,7 +133,7 @@ const parts: Readonly<Record<RoundPart, FindPart>> = {
           from aggregates join partitions on id = partition_id
           where aggregates.version_id = version.version_id limit 1
       ), false) as "isPublic"
-      from dlm_versions version where version_id = $1 and standing = 'certified'`,
+      from dlm_versions version where version_id = asked.name and standing = 'certified'`,
     },
     written,
   ),
