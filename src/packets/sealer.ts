@@ -35,6 +35,8 @@ export type SealerTiming = {
   readonly pollMs: number
   /** So soon after an append we look, and not for each of them. */
   readonly wakeMs: number
+  /** After a look nothing is read for so many times as long as it took: with many partitions it is the dearest part. */
+  readonly restTimes: number
   readonly idleLookMs: number
   readonly sweepMs: number
   /** A lease is kept up so often while there is work under it. */
@@ -48,6 +50,7 @@ export type SealerTiming = {
 export const sealerTiming: SealerTiming = {
   pollMs: 250,
   wakeMs: 25,
+  restTimes: 8,
   idleLookMs: 500,
   sweepMs: 1_000,
   keepMs: 600,
@@ -66,11 +69,14 @@ export function startSealer(deps: SealerDeps): Sealer {
   const missed = new Set<number>()
   let mode: PublishMode = deps.bounds.mode
   let load: Load = { events: 0, partitions: 0 }
-  let [idleLookMs, sweepMs] = [0, 0]
+  /** Found at the last look, without a place till now. */
+  let queued: readonly Work[] = []
+  let [idleLookMs, sweepMs, restedMs] = [0, 0, 0]
   let stopping = false
 
   /** Begins what there is to do and room for; resolves with when to look again if nobody wakes us before. */
   const look = async (): Promise<number> => {
+    const beganMs = clock()
     const unsealed = await deps.log.readUnsealed()
     load = { events: unsealed.events + (await deps.backlog()), partitions: unsealed.partitions }
     const pace = paceOf(load, mode, deps.bounds)
@@ -78,7 +84,9 @@ export function startSealer(deps: SealerDeps): Sealer {
     mode = pace.mode
 
     const { due, nextMs } = await findOpen(unsealed.heads, pace, deps)
-    await begin([...due, ...(await findSeldom())])
+    const seldom = await findSeldom()
+    restedMs = clock() + Math.min(timing.restTimes * (clock() - beganMs), timing.pollMs)
+    await begin([...due, ...seldom])
     return Math.min(nextMs, deps.now() + timing.pollMs)
   }
 
@@ -97,7 +105,9 @@ export function startSealer(deps: SealerDeps): Sealer {
 
   const begin = async (due: readonly Work[]) => {
     const free = firstOfEach(due).filter(isFree)
-    const now = free.slice(0, Math.max(0, timing.atOnce - underWay.size))
+    const places = Math.max(0, timing.atOnce - underWay.size)
+    const now = free.slice(0, places)
+    queued = free.slice(places)
     const waiting = now.filter(({ partitionId }) => missed.delete(partitionId))
     for (const work of waiting)
       start(work, async () => (await deps.log.lease([work.partitionId], { wait: true }))[0])
@@ -159,13 +169,17 @@ export function startSealer(deps: SealerDeps): Sealer {
   const run = async () => {
     while (!stopping) {
       const heard = alarm.set()
-      let nextMs = deps.now() + timing.pollMs
+      let inMs = timing.pollMs
       try {
-        nextMs = await look()
+        if (clock() >= restedMs) inMs = Math.min((await look()) - deps.now(), timing.pollMs)
+        else {
+          await begin(queued)
+          inMs = restedMs - clock()
+        }
       } catch (error) {
         deps.onFailure(error, undefined)
       }
-      alarm.ring(Math.max(1, Math.min(nextMs - deps.now(), timing.pollMs)))
+      alarm.ring(Math.max(1, inMs))
       if (!stopping) await heard
     }
     await Promise.all(underWay.values())
