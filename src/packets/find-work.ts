@@ -6,6 +6,8 @@ import type { Lease, OpenHead, SealedStream, SealingLog, SealWish } from './port
 /** A partition that something can be done for now. */
 export type Work = {
   readonly partitionId: number
+  /** Of what is sealed; undefined where nobody has looked. */
+  readonly bytes: number | undefined
   /** Ends a packet, where that is still due. Without it, packets are to be made whose ends are marked. */
   mark?(lease: Lease): Promise<'marked' | 'not now' | 'lost'>
 }
@@ -32,7 +34,8 @@ export async function findOpen(heads: readonly OpenHead[], pace: Pace, deps: Fin
     if (decision.kind !== 'seal') continue
     // Decided again under the lock: an append may have ended the packet meanwhile, for reasons of its own.
     const wish = (locked: UnsealedHead) => asWish(decide(locked), locked, stream, deps.now())
-    due.push({ partitionId: head.partitionId, mark: lease => deps.log.mark(lease, wish) })
+    const { partitionId, unsealedBytes: bytes } = head
+    due.push({ partitionId, bytes, mark: lease => deps.log.mark(lease, wish) })
   }
   return { due, nextMs }
 }
@@ -52,7 +55,7 @@ export async function findIdle(
       locked.nextPacket === head.nextPacket && locked.nextSeq === head.nextSeq
         ? asWish(decision, locked, stream, deps.now())
         : undefined
-    due.push({ partitionId: head.partitionId, mark: lease => deps.log.mark(lease, wish) })
+    due.push({ partitionId: head.partitionId, bytes: 0, mark: lease => deps.log.mark(lease, wish) })
   }
   return due
 }

@@ -41,8 +41,10 @@ export type SealerTiming = {
   readonly sweepMs: number
   /** A lease is kept up so often while there is work under it. */
   readonly keepMs: number
-  /** Partitions that are sealed at the same time. */
+  /** Partitions that are sealed at the same time, where they are small. */
   readonly atOnce: number
+  /** What they may have together; one that has more goes alone. */
+  readonly bytesAtOnce: number
   readonly againMs: number
   readonly againMsMax: number
 }
@@ -54,16 +56,19 @@ export const sealerTiming: SealerTiming = {
   idleLookMs: 500,
   sweepMs: 1_000,
   keepMs: 600,
-  atOnce: 4,
+  atOnce: 32,
+  bytesAtOnce: 16 * 1024 * 1024,
   againMs: 250,
   againMsMax: 15_000,
 }
+
+const UNSEEN_AT_ONCE = 4
 
 export function startSealer(deps: SealerDeps): Sealer {
   const timing = { ...sealerTiming, ...deps.timing }
   const clock = () => performance.now()
   const alarm = openAlarm(clock)
-  const underWay = new Map<number, Promise<void>>()
+  const underWay = new Map<number, { readonly bytes: number; readonly done: Promise<void> }>()
   const failing = new Map<number, { readonly failures: number; readonly againMs: number }>()
   /** Due, and locked by an append when we looked. */
   const missed = new Set<number>()
@@ -98,14 +103,14 @@ export function startSealer(deps: SealerDeps): Sealer {
     }
     if (clock() >= sweepMs) {
       sweepMs = clock() + timing.sweepMs
-      found.push(...(await deps.log.readUnmade()).map(partitionId => ({ partitionId })))
+      found.push(...(await deps.log.readUnmade()).map(partitionId => ({ partitionId, bytes: undefined })))
     }
     return found
   }
 
   const begin = async (due: readonly Work[]) => {
     const free = firstOfEach(due).filter(isFree)
-    const places = Math.max(0, timing.atOnce - underWay.size)
+    const places = placesFor(free)
     const now = free.slice(0, places)
     queued = free.slice(places)
     const waiting = now.filter(({ partitionId }) => missed.delete(partitionId))
@@ -125,6 +130,21 @@ export function startSealer(deps: SealerDeps): Sealer {
       }
     }
   }
+
+  /** In their order: a large one waits for its place, and is not passed by for ever. */
+  const placesFor = (free: readonly Work[]) => {
+    let taken = underWay.size
+    let bytes = [...underWay.values()].reduce((sum, each) => sum + each.bytes, 0)
+    for (const work of free) {
+      bytes += bytesOf(work)
+      if (taken > 0 && (taken >= timing.atOnce || bytes > timing.bytesAtOnce)) break
+      taken += 1
+    }
+    return taken - underWay.size
+  }
+
+  /** What was marked before may be as large as a packet gets: a few of them at the same time. */
+  const bytesOf = ({ bytes }: Work) => bytes ?? timing.bytesAtOnce / UNSEEN_AT_ONCE
 
   const isFree = ({ partitionId }: Work) =>
     !underWay.has(partitionId) && (failing.get(partitionId)?.againMs ?? 0) <= clock()
@@ -147,7 +167,7 @@ export function startSealer(deps: SealerDeps): Sealer {
         underWay.delete(partitionId)
         alarm.ring(0)
       })
-    underWay.set(partitionId, done)
+    underWay.set(partitionId, { bytes: bytesOf(work), done })
   }
 
   const sealUnder = async (work: Work, take: () => Promise<Lease | undefined>) => {
@@ -182,7 +202,7 @@ export function startSealer(deps: SealerDeps): Sealer {
       alarm.ring(Math.max(1, inMs))
       if (!stopping) await heard
     }
-    await Promise.all(underWay.values())
+    await Promise.all([...underWay.values()].map(({ done }) => done))
     await deps.log.letGo()
   }
   const running = run()

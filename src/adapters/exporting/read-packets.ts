@@ -182,7 +182,7 @@ async function loggedBeside(
   lines: Uint8Array | null,
 ): Promise<PacketRecord['logged']> {
   if (fromAppend === null || upToAppend === null) return 'gone'
-  const stored = await readLines(db, [partitionId, fromAppend, upToAppend])
+  const stored = await readLines(db, [{ partitionId, fromAppend, upToAppend }])
   const logged = stored.flatMap(each => each ?? [])
   if (logged.length < stored.length) return 'gone'
   const bytes = concatAll(logged)

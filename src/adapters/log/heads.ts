@@ -1,4 +1,4 @@
-import { bytea, hexOf, type Queryable } from '../postgres/sql.ts'
+import { byteas, hexOf, numbers, type Queryable } from '../postgres/sql.ts'
 
 /** Where a partition ends. Read under its lock, it is the truth until the transaction ends. */
 export type Head = {
@@ -60,56 +60,70 @@ function asHead({ policyDigest, ...row }: HeadRow): Head {
 
 export type MarkBecause = 'time' | 'size' | 'watermark' | 'policy' | 'window' | 'stop'
 
-/**
- * Ends a packet at the end of its partition, which the caller has locked. Returns the head as it is afterwards. The
- * packet itself is made from the log later, by whoever seals the partition.
- */
-export async function markEnd(
-  db: Queryable,
-  head: Head,
-  mark: {
-    readonly watermarkMs: number
-    readonly policyDigest: string
-    readonly rosterDigest: string
-    readonly because: MarkBecause
-    readonly nowMs: number
-  },
-): Promise<Head> {
-  const watermarkMs = Math.max(head.watermarkMs, mark.watermarkMs)
-  await db.query({
-    name: 'mark-end',
-    text: `with marked as (
-        insert into seal_marks (partition_id, packet_no, up_to_seq, up_to_append, watermark_ms, policy_digest,
-            roster_digest, received, duplicate, rejected, quarantined, waived, because, marked_ms)
-          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14))
-      update partition_heads set next_packet = $2 + 1, sealed_seq = $3, watermark_ms = $5, unsealed_bytes = 0,
-        unsealed_sources = 0, unsealed_since_ms = null where partition_id = $1`,
-    values: [
-      head.partitionId,
-      head.nextPacket,
-      head.nextSeq,
-      head.nextAppend,
-      watermarkMs,
-      bytea(mark.policyDigest),
-      bytea(mark.rosterDigest),
-      head.received,
-      head.duplicate,
-      head.rejected,
-      head.quarantined,
-      head.waived,
-      mark.because,
-      mark.nowMs,
-    ],
-  })
+export type End = {
+  readonly watermarkMs: number
+  readonly policyDigest: string
+  readonly rosterDigest: string
+  readonly because: MarkBecause
+  readonly nowMs: number
+}
+
+/** Ends a packet at the end of its partition, which the caller has locked. Returns the head as it is afterwards. */
+export async function markEnd(db: Queryable, head: Head, end: End): Promise<Head> {
+  await markEnds(db, [{ head, end }])
   return {
     ...head,
     nextPacket: head.nextPacket + 1,
     sealedSeq: head.nextSeq,
-    watermarkMs,
+    watermarkMs: watermarkAt(head, end),
     unsealedBytes: 0,
     unsealedSources: 0,
     unsealedSinceMs: null,
   }
+}
+
+/** The packets themselves are made from the log later, by whoever seals the partitions. */
+export async function markEnds(
+  db: Queryable,
+  ends: readonly { readonly head: Head; readonly end: End }[],
+): Promise<void> {
+  if (ends.length === 0) return
+  const ofHeads = (of: (head: Head) => number) => numbers(ends.map(({ head }) => of(head)))
+  await db.query({
+    name: 'mark-ends',
+    text: `with ended as (
+        select * from unnest($1::integer[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bytea[],
+            $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::bigint[])
+          as ended (partition_id, packet_no, up_to_seq, up_to_append, watermark_ms, policy_digest, roster_digest,
+            received, duplicate, rejected, quarantined, waived, because, marked_ms)),
+      marked as (
+        insert into seal_marks (partition_id, packet_no, up_to_seq, up_to_append, watermark_ms, policy_digest,
+            roster_digest, received, duplicate, rejected, quarantined, waived, because, marked_ms)
+          select * from ended)
+      update partition_heads as head set next_packet = packet_no + 1, sealed_seq = up_to_seq,
+        watermark_ms = ended.watermark_ms, unsealed_bytes = 0, unsealed_sources = 0, unsealed_since_ms = null
+        from ended where head.partition_id = ended.partition_id`,
+    values: [
+      ofHeads(({ partitionId }) => partitionId),
+      ofHeads(({ nextPacket }) => nextPacket),
+      ofHeads(({ nextSeq }) => nextSeq),
+      ofHeads(({ nextAppend }) => nextAppend),
+      numbers(ends.map(({ head, end }) => watermarkAt(head, end))),
+      byteas(ends.map(({ end }) => end.policyDigest)),
+      byteas(ends.map(({ end }) => end.rosterDigest)),
+      ofHeads(({ received }) => received),
+      ofHeads(({ duplicate }) => duplicate),
+      ofHeads(({ rejected }) => rejected),
+      ofHeads(({ quarantined }) => quarantined),
+      ofHeads(({ waived }) => waived),
+      ends.map(({ end }) => end.because),
+      numbers(ends.map(({ end }) => end.nowMs)),
+    ],
+  })
+}
+
+function watermarkAt(head: Head, end: End): number {
+  return Math.max(head.watermarkMs, end.watermarkMs)
 }
 
 export { watermarkOf } from '../../core/log/watermark.ts'

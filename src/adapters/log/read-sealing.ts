@@ -10,22 +10,44 @@ import {
   readPacketHeader,
 } from '../../core/log/packet-header.ts'
 import type { Sealing } from '../../packets/ports.ts'
-import { hexOf, type Queryable } from '../postgres/sql.ts'
+import { hexOf, numbers, type Queryable } from '../postgres/sql.ts'
 import type { KeptLines } from './kept-lines.ts'
 
-/** What the first packet is made from that a partition has a mark for, and no row; undefined where there is none. */
-export async function readSealing(db: Queryable, partitionId: number): Promise<Sealing | undefined> {
-  const { rows } = await db.query<{ next: number }>({
-    name: 'next-packet-no',
-    text: `select coalesce((select packet_no + 1 from packets where partition_id = $1 order by packet_no desc limit 1), 0)
-      as next`,
-    values: [partitionId],
+/** Of each partition, what the first packet is made from that it has a mark for, and no row. */
+export async function readSealings(
+  db: Queryable,
+  partitionIds: readonly number[],
+): Promise<(Sealing | undefined)[]> {
+  const { rows } = await db.query<MarkRow & { previous_header: string | null }>({
+    name: 'read-next-marks',
+    text: `select ${markColumns}, previous.header as previous_header
+      from unnest($1::integer[]) as wanted (id)
+        cross join lateral (select coalesce((select packet_no + 1 from packets where partition_id = wanted.id
+          order by packet_no desc limit 1), 0) as packet_no) as next
+        join seal_marks as mark on mark.partition_id = wanted.id and mark.packet_no = next.packet_no ${besideMark}
+        left join packets as previous
+          on previous.partition_id = mark.partition_id and previous.packet_no = mark.packet_no - 1`,
+    values: [numbers(partitionIds)],
   })
-  const packetNo = rows[0]?.next ?? 0
-  const marked = await readMark(db, partitionId, packetNo)
-  if (marked === undefined) return undefined
-  const previous = packetNo === 0 ? null : await readHeader(db, partitionId, packetNo - 1)
-  return { ...marked, previous }
+  const marked = await withSegments(db, rows)
+  const found = new Map<number, Sealing>()
+  for (const [i, row] of rows.entries()) {
+    const [each, previous] = [marked[i], previousOf(row)]
+    if (each !== undefined) found.set(row.partition_id, { ...each, previous })
+  }
+  return partitionIds.map(id => found.get(id))
+}
+
+function previousOf({
+  partition_id,
+  packet_no,
+  previous_header,
+}: MarkRow & { previous_header: string | null }) {
+  if (packet_no === 0) return null
+  if (previous_header !== null) return orThrow(readPacketHeader(JSON.parse(previous_header)))
+  throw new Error(
+    `Packet ${packet_no - 1} of partition ${partition_id} is missing, and the one after it is wanted. The log is damaged: restore it.`,
+  )
 }
 
 /** One packet's part of the log, and nothing that follows from it. */
@@ -37,41 +59,49 @@ export async function readMark(
 ): Promise<Omit<Sealing, 'previous'> | undefined> {
   const { rows } = await db.query<MarkRow>({
     name: 'read-mark',
-    text: `select mark.*, coalesce(before.up_to_append, 0) as from_append, opened.stream_id, opened.partition,
-        opened.log, opened.network, opened.level, opened.audience, opened.shards_by, opened.shards_index,
-        opened.shards_count
-      from seal_marks as mark join partitions as opened on opened.id = mark.partition_id
-        left join seal_marks as before on before.partition_id = $1 and before.packet_no = $2::bigint - 1
+    text: `select ${markColumns} from seal_marks as mark ${besideMark}
       where mark.partition_id = $1 and mark.packet_no = $2`,
     values: [partitionId, packetNo],
   })
-  const [row] = rows
-  if (row === undefined) return undefined
-  const record = recordOf(row)
-  return {
-    record,
-    segments: await readSegments(db, {
-      ...{ partitionId, partition: record.partition },
-      ...{ fromAppend: row.from_append, upToAppend: row.up_to_append, keptLines },
-    }),
-    mark: {
-      partition: record.partition,
-      upToSeq: row.up_to_seq,
-      watermarkMs: row.watermark_ms,
-      policyDigest: hexOf(row.policy_digest),
-      rosterDigest: hexOf(row.roster_digest),
-      totals: {
-        received: row.received,
-        accepted: row.up_to_seq,
-        duplicate: row.duplicate,
-        rejected: row.rejected,
-        quarantined: row.quarantined,
-        waived: row.waived,
+  const [marked] = await withSegments(db, rows, keptLines)
+  return marked
+}
+
+const markColumns = `mark.*, coalesce(before.up_to_append, 0) as from_append, opened.stream_id, opened.partition,
+  opened.log, opened.network, opened.level, opened.audience, opened.shards_by, opened.shards_index, opened.shards_count`
+const besideMark = `join partitions as opened on opened.id = mark.partition_id
+  left join seal_marks as before on before.partition_id = mark.partition_id and before.packet_no = mark.packet_no - 1`
+
+async function withSegments(
+  db: Queryable,
+  rows: readonly MarkRow[],
+  keptLines?: KeptLines,
+): Promise<Omit<Sealing, 'previous'>[]> {
+  const segments = await readSegments(db, rows, keptLines)
+  return rows.map((row, i) => {
+    const record = recordOf(row)
+    return {
+      record,
+      segments: segments[i] ?? [],
+      mark: {
+        partition: record.partition,
+        upToSeq: row.up_to_seq,
+        watermarkMs: row.watermark_ms,
+        policyDigest: hexOf(row.policy_digest),
+        rosterDigest: hexOf(row.roster_digest),
+        totals: {
+          received: row.received,
+          accepted: row.up_to_seq,
+          duplicate: row.duplicate,
+          rejected: row.rejected,
+          quarantined: row.quarantined,
+          waived: row.waived,
+        },
       },
-    },
-    because: row.because,
-    markedMs: row.marked_ms,
-  }
+      because: row.because,
+      markedMs: row.marked_ms,
+    }
+  })
 }
 
 export type PartitionRow = {
@@ -87,6 +117,8 @@ export type PartitionRow = {
 }
 
 type MarkRow = PartitionRow & {
+  readonly partition_id: number
+  readonly packet_no: number
   readonly up_to_seq: number
   readonly up_to_append: number
   readonly from_append: number
@@ -134,31 +166,30 @@ export async function readHeader(
   return orThrow(readPacketHeader(JSON.parse(rows[0].header)))
 }
 
-type Appends = {
-  readonly partitionId: number
-  readonly partition: number
-  readonly fromAppend: number
-  readonly upToAppend: number
-  readonly keptLines: KeptLines | undefined
-}
-
-async function readSegments(db: Queryable, appends: Appends): Promise<Segment[]> {
-  const { partitionId, partition, fromAppend, upToAppend, keptLines = noKeptLines } = appends
-  const values = [partitionId, fromAppend, upToAppend]
+async function readSegments(
+  db: Queryable,
+  marks: readonly MarkRow[],
+  keptLines: KeptLines = noKeptLines,
+): Promise<Segment[][]> {
+  const spans = marks.map(({ partition_id, from_append, up_to_append }) => ({
+    ...{ partitionId: partition_id, fromAppend: from_append, upToAppend: up_to_append },
+  }))
   const { rows } = await db.query<SegmentRow>({
     name: 'sealing-segments',
-    text: `select first_seq, count, policy_digest, constants, sources, first_event_ms, last_event_ms
-      from segments where ${between}`,
-    values,
+    text: `select span.no - 1 as span, first_seq, count, policy_digest, constants, sources, first_event_ms, last_event_ms
+      ${inSpans}`,
+    values: spanValues(spans),
   })
-  if (rows.length === 0) return []
-  const lines = await readLines(db, values)
+  const segments = marks.map((): Segment[] => [])
+  if (rows.length === 0) return segments
+  const lines = await readLines(db, spans)
   const constantsOf = remembering(readConstants)
   const sourcesOf = remembering((text: string): readonly PacketSource[] => sources.parse(asJson(text)))
-  const segments: Segment[] = []
-  for (const [i, row] of rows.entries())
-    segments.push({
-      partition,
+  for (const [i, row] of rows.entries()) {
+    const mark = marks[row.span]
+    if (mark === undefined) continue
+    segments[row.span]?.push({
+      partition: mark.partition,
       firstSeq: row.first_seq,
       count: row.count,
       policyDigest: hexOf(row.policy_digest),
@@ -166,8 +197,9 @@ async function readSegments(db: Queryable, appends: Appends): Promise<Segment[]>
       firstEventTimeMs: row.first_event_ms,
       lastEventTimeMs: row.last_event_ms,
       sources: sourcesOf(row.sources),
-      lines: lines[i] ?? (await keptLines(partitionId, row.first_seq, row.count)),
+      lines: lines[i] ?? (await keptLines(mark.partition_id, row.first_seq, row.count)),
     })
+  }
   return segments
 }
 
@@ -181,9 +213,30 @@ export function readConstants(text: string): LineConstants {
   return orThrow(readLineConstants(asJson(text)))
 }
 
-const between = 'partition_id = $1 and append_no >= $2 and append_no < $3 and count > 0 order by append_no'
+/** Appends of one partition, from the first on to before the last. */
+export type AppendSpan = {
+  readonly partitionId: number
+  readonly fromAppend: number
+  readonly upToAppend: number
+}
+
+// Each by its place in the index, however many are asked for.
+const inSpans = `from unnest($1::integer[], $2::bigint[], $3::bigint[]) with ordinality
+      as span (partition_id, from_append, up_to_append, no)
+    cross join lateral (select * from segments where partition_id = span.partition_id
+      and append_no >= span.from_append and append_no < span.up_to_append and count > 0 offset 0) as segment
+  order by span.no, append_no`
+
+function spanValues(spans: readonly AppendSpan[]): string[] {
+  return [
+    numbers(spans.map(({ partitionId }) => partitionId)),
+    numbers(spans.map(({ fromAppend }) => fromAppend)),
+    numbers(spans.map(({ upToAppend }) => upToAppend)),
+  ]
+}
 
 type SegmentRow = {
+  readonly span: number
   readonly first_seq: number
   readonly count: number
   readonly policy_digest: Uint8Array
@@ -194,11 +247,11 @@ type SegmentRow = {
 }
 
 /** As bytes rather than as text that spells them, which is twice as long. */
-export async function readLines(db: Queryable, values: readonly unknown[]): Promise<(Uint8Array | null)[]> {
+export async function readLines(db: Queryable, spans: readonly AppendSpan[]): Promise<(Uint8Array | null)[]> {
   const query = {
     name: 'read-lines',
-    text: `select lines from segments where ${between}`,
-    values: [...values],
+    text: `select lines ${inSpans}`,
+    values: spanValues(spans),
     binary: true,
     types: asTheyCome,
   }

@@ -1,0 +1,42 @@
+export type TogetherOptions = {
+  readonly itemsMax: number
+  /** Runs at the same time: one that has to wait keeps the next from nothing. */
+  readonly runsMax: number
+}
+
+/**
+ * Calls that come within one turn, or while as many runs as may be are under way, are done in one run. Where that fails each
+ * is done by itself, so that nobody fails for another's reason: `work` leaves nothing behind where it fails.
+ */
+export function together<T, R>(
+  work: (items: readonly T[]) => Promise<readonly R[]>,
+  { itemsMax, runsMax }: TogetherOptions,
+): (item: T) => Promise<R> {
+  type Waiting = { readonly item: T; resolve(result: R): void; reject(why: unknown): void }
+  const waiting: Waiting[] = []
+  let runs = 0
+
+  const settle = async (those: readonly Waiting[]) => {
+    try {
+      const results = await work(those.map(({ item }) => item))
+      if (results.length !== those.length)
+        throw new Error(`${those.length} were to be done together, and ${results.length} answers came`)
+      for (const [i, { resolve }] of those.entries()) resolve(results[i] as R)
+    } catch (error) {
+      if (those.length === 1) those[0]?.reject(error)
+      else for (const each of those) await settle([each])
+    }
+  }
+  const run = async () => {
+    for (let some = waiting.splice(0, itemsMax); some.length > 0; some = waiting.splice(0, itemsMax))
+      await settle(some)
+    runs -= 1
+  }
+  return item =>
+    new Promise((resolve, reject) => {
+      waiting.push({ item, resolve, reject })
+      if (runs >= runsMax) return
+      runs += 1
+      setImmediate(run)
+    })
+}
