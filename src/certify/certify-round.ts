@@ -14,8 +14,9 @@ export type CertifyRoundDeps = {
   onDivergences?(count: number): void
 }
 
-/** Members whose bytes are kept at the same time: each may be as large as a packet's output can get. */
-const KEPT_AT_ONCE = 4
+/** Members whose bytes are kept at the same time, where they are small: an output is about as large as its packet. */
+const KEPT_AT_ONCE = 32
+const KEPT_BYTES_AT_ONCE = 16 * 1024 * 1024
 
 export type Certified = Written | { readonly kind: 'unreadable'; readonly why: string }
 
@@ -23,7 +24,9 @@ export type Certified = Written | { readonly kind: 'unreadable'; readonly why: s
 export async function certifyRound(due: DueCertificate, deps: CertifyRoundDeps): Promise<Certified> {
   deps.at('certify.taken')
   // Before the certificate: one that points at nothing could not be taken off the chain.
-  const kept = await inGroups(due.members, KEPT_AT_ONCE, member => keepMember(member, due, deps))
+  const kept: Kept[] = []
+  for (const group of groupsOf(due.members))
+    kept.push(...(await Promise.all(group.map(member => keepMember(member, due, deps)))))
   const unreadable = kept.find(each => 'why' in each)
   if (unreadable !== undefined) return { kind: 'unreadable', why: unreadable.why }
   const written = await deps.store.write(due.lease, unpaidCertificate(due, deps.log, deps.now()))
@@ -77,13 +80,17 @@ function check(packetId: string, what: string, bytes: Uint8Array, wanted: string
     throw new Error(`the ${what} kept for packet ${packetId} hashes to ${seen}, and ${wanted} was agreed on`)
 }
 
-async function inGroups<T, R>(
-  items: readonly T[],
-  size: number,
-  work: (item: T) => Promise<R>,
-): Promise<R[]> {
-  const done: R[] = []
-  for (let first = 0; first < items.length; first += size)
-    done.push(...(await Promise.all(items.slice(first, first + size).map(work))))
-  return done
+function groupsOf(members: readonly DueMember[]): DueMember[][] {
+  const groups: DueMember[][] = []
+  let bytes = Number.POSITIVE_INFINITY
+  for (const member of members) {
+    const last = groups.at(-1)
+    bytes += member.header?.bytes ?? KEPT_BYTES_AT_ONCE
+    if (last !== undefined && last.length < KEPT_AT_ONCE && bytes <= KEPT_BYTES_AT_ONCE) last.push(member)
+    else {
+      groups.push([member])
+      bytes = member.header?.bytes ?? KEPT_BYTES_AT_ONCE
+    }
+  }
+  return groups
 }

@@ -2,15 +2,14 @@ export type TogetherOptions = {
   readonly itemsMax: number
   /** Runs at the same time: one that has to wait keeps the next from nothing. */
   readonly runsMax: number
+  /** Whether `work`, where it fails for several, can be tried for each of them: then it has left nothing behind. */
+  readonly againEach: boolean
 }
 
-/**
- * Calls that come within one turn, or while as many runs as may be are under way, are done in one run. Where that fails each
- * is done by itself, so that nobody fails for another's reason: `work` leaves nothing behind where it fails.
- */
+/** Calls that come within one turn, or while as many runs as may be are under way, are done in one run. */
 export function together<T, R>(
   work: (items: readonly T[]) => Promise<readonly R[]>,
-  { itemsMax, runsMax }: TogetherOptions,
+  { itemsMax, runsMax, againEach }: TogetherOptions,
 ): (item: T) => Promise<R> {
   type Waiting = { readonly item: T; resolve(result: R): void; reject(why: unknown): void }
   const waiting: Waiting[] = []
@@ -23,8 +22,9 @@ export function together<T, R>(
         throw new Error(`${those.length} were to be done together, and ${results.length} answers came`)
       for (const [i, { resolve }] of those.entries()) resolve(results[i] as R)
     } catch (error) {
-      if (those.length === 1) those[0]?.reject(error)
-      else for (const each of those) await settle([each])
+      // Nobody fails for another's reason.
+      if (againEach && those.length > 1) for (const each of those) await settle([each])
+      else for (const { reject } of those) reject(error)
     }
   }
   const run = async () => {

@@ -62,7 +62,7 @@ export function openSealingLog(options: SealingLogOptions): SealingLog {
 }
 
 /** What is done for several partitions costs hardly more than for one, and most partitions are small. */
-const sharing = { itemsMax: 32, runsMax: 2 }
+const sharing = { itemsMax: 32, runsMax: 2, againEach: true }
 
 type Wish = { readonly lease: Lease; readonly decide: Parameters<SealingLog['mark']>[1] }
 

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import { wantAdvert } from './adverts.ts'
 import { type Folder, statOf } from './folder.ts'
-import { underLock } from './keep-object.ts'
+import { underLocks } from './keep-object.ts'
 
 /**
  * Stops serving an object whose file is missing, has another length, or is `damaged`: the file that was seen to hash to
@@ -12,7 +12,7 @@ export async function condemn(
   { pool, folder, nowMs }: { pool: Pool; folder: Folder; nowMs: number },
   damaged?: { readonly ino: number },
 ): Promise<'lost' | 'corrupt' | undefined> {
-  return underLock(pool, sha256, async db => {
+  return underLocks(pool, [sha256], async db => {
     const { rows } = await db.query<{ length: number }>({
       name: 'uhrp-held',
       text: `select length from uhrp_objects where sha256 = decode($1, 'hex') and state = 'held'`,

@@ -4,12 +4,21 @@ import type { Pool } from 'pg'
 import { uhrpUrlOf } from '../../contract/uhrp-url.ts'
 import type { Audience } from '../../core/audience.ts'
 import { accepted, type Outcome } from '../../core/fault.ts'
+import { together } from '../../runtime/together.ts'
 import { byteas } from '../postgres/sql.ts'
 import { wantAdvert } from './adverts.ts'
 import { condemn } from './condemn.ts'
 import { type Folder, folderAt } from './folder.ts'
-import type { Holder } from './holder.ts'
-import { holdsAnother, keepObject, type Retention, seatTaken, underLock } from './keep-object.ts'
+import { type Holder, isNodes } from './holder.ts'
+import {
+  holdsAnother,
+  keepObject,
+  keepObjects,
+  type Retention,
+  seatTaken,
+  type ToKeep,
+  underLocks,
+} from './keep-object.ts'
 import { openHeld, type Reader, readEntry } from './read-entry.ts'
 import {
   type Content,
@@ -85,6 +94,14 @@ export async function openContentStore(deps: ContentStoreDeps): Promise<ContentS
     const trouble = await condemn(sha256, { pool, folder, nowMs: now() }, damaged)
     if (trouble !== undefined) deps.onTrouble(sha256, trouble)
   }
+  const keepTogether = together(
+    async (toKeep: readonly ToKeep[]) => {
+      await keepObjects(toKeep, { pool, folder })
+      return toKeep.map(() => true)
+    },
+    // By then their files have other names.
+    { itemsMax: 32, runsMax: 2, againEach: false },
+  )
   const bounded = { bytesMax: bounds.objectBytesMax, freeBytesMin: bounds.freeBytesMin }
   return {
     folder,
@@ -102,7 +119,9 @@ export async function openContentStore(deps: ContentStoreDeps): Promise<ContentS
       if (!received.ok) return received
       const { sha256, length, incoming } = received.value
       try {
-        const kept = await keepObject(received.value, retention, { pool, folder, nowMs: now() })
+        const kept = isNodes(retention.holder)
+          ? accepted(await keepTogether({ received: received.value, retention, nowMs: now() }))
+          : await keepObject(received.value, retention, { pool, folder, nowMs: now() })
         return kept.ok ? accepted({ sha256, length, uhrpUrl: uhrpUrlOf(sha256) }) : kept
       } catch (error) {
         if (isDiskFull(error)) return storageFull
@@ -123,7 +142,7 @@ export async function openContentStore(deps: ContentStoreDeps): Promise<ContentS
     },
     condemn: async ({ sha256, file }) => condemned(sha256, await file.stat()),
     extend: (sha256, holder, retainUntilMs) =>
-      underLock(pool, sha256, async db => {
+      underLocks(pool, [sha256], async db => {
         const { rows } = await db.query<Extended>({
           name: 'uhrp-extend',
           text: `update uhrp_retentions r set retain_until_ms = greatest(r.retain_until_ms, $3)
@@ -137,7 +156,7 @@ export async function openContentStore(deps: ContentStoreDeps): Promise<ContentS
         return rows[0]
       }),
     release: (sha256, holder, { audience, readers }) =>
-      underLock(pool, sha256, async db => {
+      underLocks(pool, [sha256], async db => {
         const { rowCount } = await db.query({
           name: 'uhrp-release',
           text: `update uhrp_retentions set readers = array(select distinct unnest(readers || $4)),

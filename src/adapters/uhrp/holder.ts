@@ -17,3 +17,8 @@ export function seatHolder(jobOutpoint: Outpoint): Holder {
 export function nodeHolder(what: string): Holder {
   return `node ${what}`
 }
+
+/** The node asks itself for nothing that it would refuse. */
+export function isNodes(holder: Holder): boolean {
+  return holder.startsWith('node ')
+}

@@ -22,22 +22,20 @@ export type Retention = {
   readonly advertise: boolean
 }
 
-/**
- * Gives a received file its name and the row that names it, in this order, and nobody sees the one without the other:
- * whoever adds or removes a file holds the lock of its hash.
- */
+type KeepDeps = { readonly pool: Pool; readonly folder: Folder; readonly nowMs: number }
+
+/** An object that came for a seat or an identity, which may be refused. */
 export async function keepObject(
-  { incoming, sha256, length }: Received,
+  received: Received,
   retention: Retention,
-  { pool, folder, nowMs }: { pool: Pool; folder: Folder; nowMs: number },
+  { pool, folder, nowMs }: KeepDeps,
 ): Promise<Outcome<true>> {
+  const { sha256 } = received
   try {
-    return await underLock(pool, sha256, async db => {
+    return await underLocks(pool, [sha256], async db => {
       if (await holdsAnother(db, retention.holder, sha256)) return seatTaken
-      // Also over a file that is there: whatever has become of that one, these bytes are the right ones.
-      await folder.settle(incoming, sha256)
-      await writeRows(db, sha256, length, retention, nowMs)
-      if (retention.audience === 'public' && retention.advertise) await wantAdvert(db, sha256, nowMs)
+      await nameIt(received, folder)
+      await writeIn(db, received, retention, nowMs)
       return accepted(true)
     })
   } catch (error) {
@@ -47,10 +45,52 @@ export async function keepObject(
   }
 }
 
-/** Runs `work` in a transaction that nobody else adds or removes this object in. */
-export function underLock<T>(pool: Pool, sha256: string, work: (db: Queryable) => Promise<T>): Promise<T> {
-  if (!/^[0-9a-f]{64}$/.test(sha256)) throw new Error('an object is named by 64 lower-case hex digits')
-  const begin = `begin; select pg_advisory_xact_lock(hashtextextended('assay: uhrp ${sha256}', 0))`
+export type ToKeep = { readonly received: Received; readonly retention: Retention; readonly nowMs: number }
+
+/** What the node keeps of its own accord, and nobody refuses: one transaction for all of it, or nothing. */
+export function keepObjects(
+  toKeep: readonly ToKeep[],
+  { pool, folder }: Omit<KeepDeps, 'nowMs'>,
+): Promise<void> {
+  const hashes = toKeep.map(({ received }) => received.sha256)
+  return underLocks(pool, hashes, async db => {
+    // All of them have ended by the time that the locks go, however they end.
+    const named = await Promise.allSettled(toKeep.map(({ received }) => nameIt(received, folder)))
+    for (const each of named) if (each.status === 'rejected') throw each.reason
+    for (const { received, retention, nowMs } of toKeep) await writeIn(db, received, retention, nowMs)
+  })
+}
+
+/**
+ * A received file gets its name and then the row that names it, and nobody sees the one without the other: whoever adds or
+ * removes a file holds the lock of its hash. Also over a file that is there: whatever has become of that one, these bytes
+ * are the right ones.
+ */
+function nameIt({ incoming, sha256 }: Received, folder: Folder): Promise<void> {
+  return folder.settle(incoming, sha256)
+}
+
+async function writeIn(
+  db: Queryable,
+  { sha256, length }: Received,
+  retention: Retention,
+  nowMs: number,
+): Promise<void> {
+  await writeRows(db, sha256, length, retention, nowMs)
+  if (retention.audience === 'public' && retention.advertise) await wantAdvert(db, sha256, nowMs)
+}
+
+/** Runs `work` in a transaction that nobody else adds or removes these objects in. */
+export function underLocks<T>(
+  pool: Pool,
+  hashes: readonly string[],
+  work: (db: Queryable) => Promise<T>,
+): Promise<T> {
+  if (!hashes.every(sha256 => /^[0-9a-f]{64}$/.test(sha256)))
+    throw new Error('an object is named by 64 lower-case hex digits')
+  // In one order, so that no two transactions wait for each other.
+  const names = [...new Set(hashes)].sort().map(sha256 => `'assay: uhrp ${sha256}'`)
+  const begin = `begin; select pg_advisory_xact_lock(hashtextextended(name, 0)) from unnest(array[${names}]) as name`
   return inTransaction(pool, work, { begin })
 }
 

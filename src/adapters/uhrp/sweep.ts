@@ -9,7 +9,7 @@ import { byteas } from '../postgres/sql.ts'
 import { wantAdvert } from './adverts.ts'
 import { condemn } from './condemn.ts'
 import { type Folder, statOf } from './folder.ts'
-import { underLock } from './keep-object.ts'
+import { underLocks } from './keep-object.ts'
 
 export type SweepDeps = {
   readonly pool: Pool
@@ -98,7 +98,7 @@ async function endExpired(deps: SweepDeps): Promise<void> {
     values: [now(), BATCH],
   })
   for (const { sha256 } of rows) {
-    const ended = await underLock(pool, sha256, async db => {
+    const ended = await underLocks(pool, [sha256], async db => {
       const { rowCount } = await db.query({
         name: 'uhrp-expire',
         text: `update uhrp_objects o set state = 'expired' where sha256 = decode($1, 'hex')
@@ -116,7 +116,7 @@ async function endExpired(deps: SweepDeps): Promise<void> {
 
 /** A file is removed under the lock that gives it a name, and only while no row says that it is there. */
 function removeUnheld(sha256: string, { pool, folder }: SweepDeps): Promise<boolean> {
-  return underLock(pool, sha256, async db => {
+  return underLocks(pool, [sha256], async db => {
     const { rows } = await db.query({
       name: 'uhrp-is-held',
       text: `select from uhrp_objects where sha256 = decode($1, 'hex') and state = 'held'`,
@@ -136,7 +136,7 @@ async function forgetOld({ pool, bounds, now, onSwept }: SweepDeps): Promise<voi
     values: [now() - bounds.rememberMs, BATCH],
   })
   for (const { sha256 } of rows) {
-    const forgotten = await underLock(pool, sha256, async db => {
+    const forgotten = await underLocks(pool, [sha256], async db => {
       const isExpired = `(select from uhrp_objects where sha256 = decode($1, 'hex') and state = 'expired')`
       await db.query({
         text: `delete from uhrp_retentions where sha256 = decode($1, 'hex') and exists ${isExpired}`,
