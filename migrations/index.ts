@@ -38,6 +38,7 @@ import { operatorsLimits } from './038-operators-limits.ts'
 import { fusedObservations } from './039-fused-observations.ts'
 import { certificateHosts } from './040-certificate-hosts.ts'
 import { streamsOfObjects } from './041-streams-of-objects.ts'
+import { registryEpoch } from './042-registry-epoch.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
 export type Migration = {
@@ -88,4 +89,5 @@ export const migrations: readonly Migration[] = [
   fusedObservations,
   certificateHosts,
   streamsOfObjects,
+  registryEpoch,
 ]

@@ -4,38 +4,37 @@ export type Stored<T> = { readonly version: string; open(): T }
 export type FreshValuesDeps<T> = {
   /** What there is of these keys. */
   read(keys: readonly string[]): Promise<ReadonlyMap<string, Stored<T>>>
-  readonly ageMsMax: number
+  /** Another one as soon as any value may have changed; asked before each value is given. */
+  epoch(): Promise<number>
   readonly keysMax: number
 }
 
 /**
- * Values by their key, as they were at most so long ago, also where there are none. What is asked together is read
- * together, with what else is in use and old, and one reading answers all who wait for the same key.
+ * Values by their key, as fresh as the epoch that is known, also where there are none. What is asked together is read
+ * together, with what else is in use and of another epoch, and one reading answers all who wait for the same key.
  */
 export class FreshValues<T> {
   readonly #deps: FreshValuesDeps<T>
   readonly #held = new Map<string, Held<T>>()
   /** The last reading of each key; forgetting a key takes it away, and what it brings is not kept. */
-  readonly #readings = new Map<string, Promise<T | undefined>>()
+  readonly #readings = new Map<string, Reading<T>>()
   #next: Batch<T> | undefined
 
   constructor(deps: FreshValuesDeps<T>) {
     this.#deps = deps
   }
 
-  get(key: string): Promise<T | undefined> {
+  async get(key: string): Promise<T | undefined> {
+    const epoch = await this.#deps.epoch()
     const held = this.#held.get(key)
-    const ageMs = held === undefined ? Number.POSITIVE_INFINITY : performance.now() - held.asOfMs
-    if (held === undefined || ageMs > this.#deps.ageMsMax) return this.#read(key)
+    if (held?.epoch !== epoch) return this.#read(key, epoch)
     held.isAsked = true
-    // Read again before it is too old: whoever asks often never waits. Those who come too late hear of a failure.
-    if (ageMs > this.#deps.ageMsMax / 2) this.#read(key).catch(() => undefined)
-    return Promise.resolve(held.value)
+    return held.value
   }
 
   forget(key: string): void {
     const held = this.#held.get(key)
-    if (held !== undefined) this.#held.set(key, { ...held, asOfMs: Number.NEGATIVE_INFINITY })
+    if (held !== undefined) this.#held.set(key, { ...held, epoch: undefined })
     this.#readings.delete(key)
   }
 
@@ -44,41 +43,41 @@ export class FreshValues<T> {
     this.#readings.clear()
   }
 
-  #read(key: string, isAsked = true): Promise<T | undefined> {
+  /** What is read after an epoch is known is kept under it: what changes in between changes the epoch, too. */
+  #read(key: string, epoch: number, isAsked = true): Promise<T | undefined> {
     const underWay = this.#readings.get(key)
-    if (underWay !== undefined) return underWay
-    this.#next ??= this.#startBatch()
+    if (underWay?.epoch === epoch) return underWay.value
+    if (this.#next?.epoch !== epoch) this.#next = this.#startBatch(epoch)
     this.#next.keys.add(key)
-    const reading: Promise<T | undefined> = this.#next.found
-      .then(({ asOfMs, stored }) => {
-        const value = this.#open(key, stored.get(key))
-        if (this.#readings.get(key) === reading) this.#keep(key, { ...value, asOfMs, isAsked })
-        return value.value
+    const value = this.#next.found
+      .then(stored => {
+        const opened = this.#open(key, stored.get(key))
+        if (this.#readings.get(key) === reading) this.#keep(key, { ...opened, epoch, isAsked })
+        return opened.value
       })
       .finally(() => {
         if (this.#readings.get(key) === reading) this.#readings.delete(key)
       })
+    const reading: Reading<T> = { epoch, value }
     this.#readings.set(key, reading)
-    return reading
+    return value
   }
 
-  #startBatch(): Batch<T> {
+  #startBatch(epoch: number): Batch<T> {
     const keys = new Set<string>()
     // Begins once everybody has asked whose turn it is now.
-    const found = Promise.resolve().then(async () => {
-      this.#takeAlong()
+    const found = Promise.resolve().then(() => {
+      this.#takeAlong(epoch)
       this.#next = undefined
-      const asOfMs = performance.now()
-      return { asOfMs, stored: await this.#deps.read([...keys]) }
+      return this.#deps.read([...keys])
     })
-    return { keys, found }
+    return { epoch, keys, found }
   }
 
-  /** What else is used and will be too old soon: those who ask for many, one after the other, ask once. */
-  #takeAlong(): void {
-    const beforeMs = performance.now() - this.#deps.ageMsMax / 2
-    for (const [key, { isAsked, asOfMs }] of this.#held)
-      if (isAsked && asOfMs < beforeMs) this.#read(key, false).catch(() => undefined)
+  /** What else is used and would be read again by itself: those who ask for many, one after the other, ask once. */
+  #takeAlong(epoch: number): void {
+    for (const [key, held] of this.#held)
+      if (held.isAsked && held.epoch !== epoch) this.#read(key, epoch, false).catch(() => undefined)
   }
 
   #open(key: string, stored: Stored<T> | undefined): Pick<Held<T>, 'value' | 'version'> {
@@ -98,13 +97,16 @@ export class FreshValues<T> {
 type Held<T> = {
   readonly value: T | undefined
   readonly version: string | undefined
-  /** When the reading began that brought it. */
-  readonly asOfMs: number
+  /** Under which it was read; undefined: it is to be read again. */
+  readonly epoch: number | undefined
   /** For it, or since then. */
   isAsked: boolean
 }
 
+type Reading<T> = { readonly epoch: number; readonly value: Promise<T | undefined> }
+
 type Batch<T> = {
+  readonly epoch: number
   readonly keys: Set<string>
-  readonly found: Promise<{ readonly asOfMs: number; readonly stored: ReadonlyMap<string, Stored<T>> }>
+  readonly found: Promise<ReadonlyMap<string, Stored<T>>>
 }

@@ -9,6 +9,7 @@ import { FreshValues, type Stored } from './fresh-values.ts'
 import { hearChanges } from './hear-changes.ts'
 import type { ChangeKind } from './record-change.ts'
 import type { Registry } from './registry.ts'
+import { openRegistryEpoch } from './registry-epoch.ts'
 import { type OpenedSecret, openSecret, sealedSecrets } from './secrets.ts'
 import { sourceOf, sourceRows } from './source-rows.ts'
 import { policyTexts, readPolicyText, streamOf, streamRows } from './stream-rows.ts'
@@ -23,7 +24,6 @@ export type RegistryDeps = {
   readonly keysMax?: number
 }
 
-export const REGISTRY_AGE_MS_MAX = 1000
 /** Of sources, of streams, of secrets each; unknown ones count, as senders make them up. */
 export const REGISTRY_KEYS_MAX = 10_000
 /** In force at one time; each may be large. */
@@ -32,21 +32,22 @@ export const POLICIES_HELD_MAX = 1000
 export function openRegistry(deps: RegistryDeps): Registry {
   const { database, masterKey, log, now } = deps
   const { pool } = database
-  const bounds = {
-    ageMsMax: deps.ageMsMax ?? REGISTRY_AGE_MS_MAX,
+  const kept = {
+    // One for all of them: it is asked for once.
+    epoch: openRegistryEpoch(pool, deps.ageMsMax),
     keysMax: deps.keysMax ?? REGISTRY_KEYS_MAX,
   }
   const policies = new Map<string, Outcome<PolicySet>>()
   const source = new FreshValues<Source>({
-    ...bounds,
+    ...kept,
     read: ids => readSources(pool, ids.filter(isStorable)),
   })
   const stream = new FreshValues<Stream>({
-    ...bounds,
+    ...kept,
     read: ids => readStreams(pool, ids.filter(isStorable), policies, masterKey),
   })
   const secret = new FreshValues<readonly OpenedSecret[]>({
-    ...bounds,
+    ...kept,
     read: ids => readSecrets(pool, ids.filter(isStorable), masterKey),
   })
   const kinds: Readonly<Record<ChangeKind, FreshValues<unknown>>> = { source, stream, secret }

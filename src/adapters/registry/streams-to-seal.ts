@@ -2,16 +2,20 @@ import type { Pool } from 'pg'
 import type { Stream } from '../../core/registry/stream.ts'
 import { hexOf } from '../postgres/sql.ts'
 import { FreshValues } from './fresh-values.ts'
-import { REGISTRY_AGE_MS_MAX, REGISTRY_KEYS_MAX } from './open-registry.ts'
+import { REGISTRY_KEYS_MAX } from './open-registry.ts'
+import { openRegistryEpoch } from './registry-epoch.ts'
 import { settingsOf, streamRows } from './stream-rows.ts'
 
 /** Without what is sealed with the master key, which whoever makes packets has no use for. */
 export type StreamToSeal = Pick<Stream, 'operators' | 'audience' | 'readers' | 'latenessMs' | 'policyDigest'>
 
 /** Streams as they were at most a second ago; undefined where there is none. */
-export function openStreamsToSeal(pool: Pool): (streamId: string) => Promise<StreamToSeal | undefined> {
+export function openStreamsToSeal(
+  pool: Pool,
+  ageMsMax?: number,
+): (streamId: string) => Promise<StreamToSeal | undefined> {
   const streams = new FreshValues<StreamToSeal>({
-    ageMsMax: REGISTRY_AGE_MS_MAX,
+    epoch: openRegistryEpoch(pool, ageMsMax),
     keysMax: REGISTRY_KEYS_MAX,
     async read(ids) {
       const rows = await streamRows(pool, ids)

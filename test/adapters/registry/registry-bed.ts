@@ -19,6 +19,8 @@ export type RegistryBed = {
   readonly changes: ChangeDeps
   readonly clock: { nowMs: number }
   open(options?: Partial<RegistryDeps>): Registry
+  /** One that is notified of nothing, and the names of the statements that it has sent so far. */
+  openDeaf(options?: Partial<RegistryDeps>): { readonly registry: Registry; readonly asked: string[] }
   /** Throws where the document or the change is refused. */
   putSource(document: Json): ReturnType<typeof putOrThrow>
   putStream(document: Json): ReturnType<typeof putStreamOrThrow>
@@ -39,14 +41,21 @@ export async function registryBed(): Promise<RegistryBed> {
     operators: [],
   }
   const registries: Registry[] = []
+  const open = (options: Partial<RegistryDeps> = {}) => {
+    const registry = openRegistry({ database, masterKey, log: silentLog, now, ...options })
+    registries.push(registry)
+    return registry
+  }
   return {
     database,
     changes,
     clock,
-    open(options = {}) {
-      const registry = openRegistry({ database, masterKey, log: silentLog, now, ...options })
-      registries.push(registry)
-      return registry
+    open,
+    openDeaf(options = {}) {
+      const asked: string[] = []
+      const session = () => Promise.reject(new Error('there is no more room for a session'))
+      const registry = open({ database: { pool: noting(database.pool, asked), session }, ...options })
+      return { registry, asked }
     },
     putSource: document => putOrThrow(changes, document),
     putStream: document => putStreamOrThrow(changes, document),
@@ -56,6 +65,20 @@ export async function registryBed(): Promise<RegistryBed> {
       await temporary.drop()
     },
   }
+}
+
+function noting(pool: Database['pool'], asked: string[]): Database['pool'] {
+  return new Proxy(pool, {
+    get(target, member) {
+      const value = Reflect.get(target, member)
+      if (typeof value !== 'function') return value
+      if (member !== 'query') return value.bind(target)
+      return (statement: { name: string }, ...rest: unknown[]) => {
+        asked.push(statement.name)
+        return value.call(target, statement, ...rest)
+      }
+    },
+  })
 }
 
 async function putOrThrow(changes: ChangeDeps, document: Json) {
