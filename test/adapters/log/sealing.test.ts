@@ -6,6 +6,7 @@ import { qualityFlags } from '../../../src/core/event/quality-flags.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { openPacket } from '../../../src/core/log/packet.ts'
 import { paceBounds } from '../../../src/packets/pace.ts'
+import type { SealerTiming } from '../../../src/packets/sealer.ts'
 import { policyOf } from '../../support/log-bed.ts'
 import { openSealingBed, type SealingBed } from '../../support/sealing-bed.ts'
 import { until } from '../../support/until.ts'
@@ -223,6 +224,105 @@ describe('sealers that race for the same partitions', () => {
       expect(own.map(({ packetNo }) => packetNo)).toEqual(own.map((_, i) => i))
       expect(own.flatMap(header => openPayload(header)).length).toBe(40)
     }
+  })
+})
+
+describe('partitions that are sealed at the same time', () => {
+  const names = ['a', 'b', 'c', 'd']
+  /** How often somebody took a connection of the pool for himself. */
+  const counting = () => {
+    const { pool } = bed.database
+    const count = { transactions: 0 }
+    const connect = () => {
+      count.transactions += 1
+      return pool.connect()
+    }
+    const counted = new Proxy(pool, {
+      get: (of, key) => (key === 'connect' ? connect : Reflect.get(of, key, of).bind(of)),
+    })
+    return { count, log: bed.sealing({ pool: counted }) }
+  }
+  const leased = async (log: ReturnType<typeof bed.sealing>) => {
+    for (const streamId of names) {
+      await bed.putStream({ streamId })
+      await sendTo(streamId, timed(1_000, names.indexOf(streamId)), timed(2_000, 9))
+    }
+    const ids = await Promise.all(names.map(partitionId))
+    return log.lease(ids)
+  }
+
+  test('share a transaction for their marks and one for their packets, and each is made of its own events', async () => {
+    const { count, log } = counting()
+    const leases = await leased(log)
+    expect(await Promise.all(leases.map(lease => bed.mark(log, lease)))).toEqual(names.map(() => 'marked'))
+    expect(count.transactions).toBe(1)
+
+    expect(await Promise.all(leases.map(lease => bed.make(log, lease)))).toEqual(names.map(() => 'done'))
+    expect(count.transactions).toBe(2)
+    const headers = await bed.headers()
+    expect(headers.map(({ streamId }) => streamId).sort()).toEqual(names)
+    for (const header of headers)
+      expect(openPayload(header)).toMatchObject([
+        { streamId: header.streamId, payload: { value: names.indexOf(header.streamId) } },
+        { streamId: header.streamId, payload: { value: 9 } },
+      ])
+  })
+
+  test('are as many as their bytes have room for, and at least one', async () => {
+    const mostAtOnce = async (timing: Partial<SealerTiming>) => {
+      let [now, most] = [0, 0]
+      const sealer = bed.sealer({
+        timing: { pollMs: 20, wakeMs: 1, ...timing },
+        async keepPayload({ header, bytes }) {
+          now += 1
+          most = Math.max(most, now)
+          // All that have a place are here by then.
+          await new Promise(resolve => setTimeout(resolve, 100))
+          now -= 1
+          bed.payloads.set(header.rawHash, bytes)
+        },
+      })
+      const before = (await bed.headers()).length
+      for (const streamId of names) await sendTo(streamId, timed(1_000, before))
+      bed.clock.ms += 1_000
+      await until(async () => (await bed.headers()).length === before + names.length)
+      await sealer.stop()
+      return most
+    }
+    for (const streamId of names) await bed.putStream({ streamId })
+    expect(await mostAtOnce({})).toBe(names.length)
+    expect(await mostAtOnce({ bytesAtOnce: 1 })).toBe(1)
+    expect(await mostAtOnce({ atOnce: 2 })).toBe(2)
+  })
+
+  test('and of which one was taken by somebody else are sealed all the same, but for that one', async () => {
+    const log = bed.sealing()
+    const [first, ...others] = await leased(log)
+    if (first === undefined) throw new Error('nothing was leased')
+    const lost = { ...first, token: first.token - 1 }
+    const marks = await Promise.all([lost, ...others].map(lease => bed.mark(log, lease)))
+    expect(marks).toEqual(['lost', 'marked', 'marked', 'marked'])
+
+    await bed.mark(log, first)
+    const made = await Promise.all([lost, ...others].map(lease => bed.make(log, lease)))
+    expect(made).toEqual(['lost', 'done', 'done', 'done'])
+    expect((await bed.headers()).map(({ streamId }) => streamId).sort()).toEqual(names.slice(1))
+  })
+
+  test('and of which one has another packet in its place keep theirs, and that one is complained of', async () => {
+    const log = bed.sealing()
+    const leases = await leased(log)
+    await Promise.all(leases.map(lease => bed.mark(log, lease)))
+    const [id = 0] = leases.map(({ partitionId }) => partitionId)
+    const sealing = await log.readSealing(id)
+    await bed.make(log, leases[0] ?? { partitionId: id, token: 0 })
+    await bed.database.pool.query('alter table packets disable trigger append_only')
+    await bed.database.pool.query(`update packets set packet_id = decode(repeat('00', 32), 'hex')`)
+    const again = { ...log, readSealing: async (of: number) => (of === id ? sealing : log.readSealing(of)) }
+    const made = await Promise.allSettled(leases.map(lease => bed.make(again, lease)))
+    expect(made.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled', 'fulfilled'])
+    const { rows } = await bed.database.pool.query('select from packets')
+    expect(rows).toHaveLength(names.length)
   })
 })
 
