@@ -82,15 +82,22 @@ function check(packetId: string, what: string, bytes: Uint8Array, wanted: string
 
 function groupsOf(members: readonly DueMember[]): DueMember[][] {
   const groups: DueMember[][] = []
-  let bytes = Number.POSITIVE_INFINITY
+  let bytes = 0
   for (const member of members) {
     const last = groups.at(-1)
-    bytes += member.header?.bytes ?? KEPT_BYTES_AT_ONCE
+    bytes += bytesOf(member)
     if (last !== undefined && last.length < KEPT_AT_ONCE && bytes <= KEPT_BYTES_AT_ONCE) last.push(member)
     else {
       groups.push([member])
-      bytes = member.header?.bytes ?? KEPT_BYTES_AT_ONCE
+      bytes = bytesOf(member)
     }
   }
   return groups
+}
+
+/** A few large ones go together. States may be large whatever their packet is, and so may what closes windows. */
+function bytesOf({ header, validated }: DueMember): number {
+  const large = KEPT_BYTES_AT_ONCE / 4
+  const isOpen = validated.stateOut !== null || header === undefined || header.count === 0
+  return isOpen ? large : Math.min(header.bytes, large)
 }

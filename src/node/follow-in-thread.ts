@@ -26,7 +26,7 @@ export type FollowInThreadDeps = {
 
 export type FollowersInThread = LogFollowers & { readonly metrics: ShownMetrics }
 
-/** Beside those of the node: the sealer works on four partitions at a time, and the projections on one step. */
+/** Beside those of the node: what the sealer does for its partitions shares a few, and the projections take one step. */
 const CONNECTIONS_MAX = 8
 /** A scrape waits so long for what the thread has to show, and goes without it. */
 const SHOWN_MS_MAX = 2_000

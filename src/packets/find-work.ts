@@ -6,7 +6,7 @@ import type { Lease, OpenHead, SealedStream, SealingLog, SealWish } from './port
 /** A partition that something can be done for now. */
 export type Work = {
   readonly partitionId: number
-  /** Of what is sealed; undefined where nobody has looked. */
+  /** Of all that is sealed; undefined where nobody has looked. */
   readonly bytes: number | undefined
   /** Ends a packet, where that is still due. Without it, packets are to be made whose ends are marked. */
   mark?(lease: Lease): Promise<'marked' | 'not now' | 'lost'>
@@ -34,7 +34,8 @@ export async function findOpen(heads: readonly OpenHead[], pace: Pace, deps: Fin
     if (decision.kind !== 'seal') continue
     // Decided again under the lock: an append may have ended the packet meanwhile, for reasons of its own.
     const wish = (locked: UnsealedHead) => asWish(decide(locked), locked, stream, deps.now())
-    const { partitionId, unsealedBytes: bytes } = head
+    const { partitionId, unsealedBytes, hasUnmade } = head
+    const bytes = hasUnmade ? undefined : unsealedBytes
     due.push({ partitionId, bytes, mark: lease => deps.log.mark(lease, wish) })
   }
   return { due, nextMs }

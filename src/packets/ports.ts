@@ -10,7 +10,11 @@ import type { WindowReach } from './window-reach.ts'
 /** Leave to seal a partition. Whoever takes it next gets a greater token, and nothing is written under an older one. */
 export type Lease = { readonly partitionId: number; readonly token: number }
 
-export type OpenHead = UnsealedHead & Pick<Circumstances, 'isBehind'>
+export type OpenHead = UnsealedHead &
+  Pick<Circumstances, 'isBehind'> & {
+    /** A packet was marked before, and is not made. */
+    readonly hasUnmade: boolean
+  }
 
 /** What sealing asks of the log. */
 export type SealingLog = {

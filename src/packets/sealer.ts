@@ -43,7 +43,7 @@ export type SealerTiming = {
   readonly keepMs: number
   /** Partitions that are sealed at the same time, where they are small. */
   readonly atOnce: number
-  /** What they may have together; one that has more goes alone. */
+  /** What they may have together; none counts as more than a part of it, so that no large one keeps others waiting. */
   readonly bytesAtOnce: number
   readonly againMs: number
   readonly againMsMax: number
@@ -56,13 +56,15 @@ export const sealerTiming: SealerTiming = {
   idleLookMs: 500,
   sweepMs: 1_000,
   keepMs: 600,
-  atOnce: 32,
+  atOnce: 16,
   bytesAtOnce: 16 * 1024 * 1024,
   againMs: 250,
   againMsMax: 15_000,
 }
 
-const UNSEEN_AT_ONCE = 4
+const LARGE_AT_ONCE = 4
+/** Each has a connection meanwhile. */
+const WAITING_AT_ONCE = 2
 
 export function startSealer(deps: SealerDeps): Sealer {
   const timing = { ...sealerTiming, ...deps.timing }
@@ -72,6 +74,8 @@ export function startSealer(deps: SealerDeps): Sealer {
   const failing = new Map<number, { readonly failures: number; readonly againMs: number }>()
   /** Due, and locked by an append when we looked. */
   const missed = new Set<number>()
+  /** Those that wait among the appends to them. */
+  const queueing = new Set<number>()
   let mode: PublishMode = deps.bounds.mode
   let load: Load = { events: 0, partitions: 0 }
   /** Found at the last look, without a place till now. */
@@ -113,9 +117,13 @@ export function startSealer(deps: SealerDeps): Sealer {
     const places = placesFor(free)
     const now = free.slice(0, places)
     queued = free.slice(places)
-    const waiting = now.filter(({ partitionId }) => missed.delete(partitionId))
-    for (const work of waiting)
-      start(work, async () => (await deps.log.lease([work.partitionId], { wait: true }))[0])
+    const waiting = now
+      .filter(({ partitionId }) => missed.has(partitionId))
+      .slice(0, Math.max(0, WAITING_AT_ONCE - queueing.size))
+    for (const work of waiting) {
+      missed.delete(work.partitionId)
+      start(work, () => queueUp(work))
+    }
 
     const others = now.filter(work => !waiting.includes(work))
     if (others.length === 0) return
@@ -126,25 +134,35 @@ export function startSealer(deps: SealerDeps): Sealer {
       else {
         // Where appends follow each other closely, one has to queue up among them.
         missed.add(work.partitionId)
+        queued = [...queued, work]
         alarm.ring(timing.wakeMs)
       }
     }
   }
 
-  /** In their order: a large one waits for its place, and is not passed by for ever. */
+  const queueUp = async ({ partitionId }: Work) => {
+    queueing.add(partitionId)
+    try {
+      return (await deps.log.lease([partitionId], { wait: true }))[0]
+    } finally {
+      queueing.delete(partitionId)
+    }
+  }
+
   const placesFor = (free: readonly Work[]) => {
     let taken = underWay.size
     let bytes = [...underWay.values()].reduce((sum, each) => sum + each.bytes, 0)
     for (const work of free) {
       bytes += bytesOf(work)
-      if (taken > 0 && (taken >= timing.atOnce || bytes > timing.bytesAtOnce)) break
+      if (taken >= timing.atOnce || bytes > timing.bytesAtOnce) break
       taken += 1
     }
     return taken - underWay.size
   }
 
-  /** What was marked before may be as large as a packet gets: a few of them at the same time. */
-  const bytesOf = ({ bytes }: Work) => bytes ?? timing.bytesAtOnce / UNSEEN_AT_ONCE
+  /** What was marked before may be as large as a packet gets. */
+  const bytesOf = ({ bytes }: Work) =>
+    Math.min(bytes ?? Number.POSITIVE_INFINITY, timing.bytesAtOnce / LARGE_AT_ONCE)
 
   const isFree = ({ partitionId }: Work) =>
     !underWay.has(partitionId) && (failing.get(partitionId)?.againMs ?? 0) <= clock()
@@ -154,7 +172,7 @@ export function startSealer(deps: SealerDeps): Sealer {
     const done = sealUnder(work, take)
       .then(left => {
         failing.delete(partitionId)
-        if (left === 'more') sweepMs = 0
+        if (left === 'more') queued = [{ partitionId, bytes: undefined }, ...queued]
       })
       .catch(error => {
         // A partition that cannot be sealed keeps no other from it.
@@ -173,11 +191,15 @@ export function startSealer(deps: SealerDeps): Sealer {
   const sealUnder = async (work: Work, take: () => Promise<Lease | undefined>) => {
     const lease = await take()
     if (lease === undefined) return 'lost'
-    const keeping = setInterval(() => {
-      deps.log.keepLease(lease).catch(() => {
-        // Then it runs out, somebody else takes it, and what we write under it is refused.
-      })
-    }, timing.keepMs)
+    let isKeeping = false
+    const keep = async () => {
+      if (isKeeping) return
+      isKeeping = true
+      // Where that fails it runs out, somebody else takes it, and what we write under it is refused.
+      await deps.log.keepLease(lease).catch(() => false)
+      isKeeping = false
+    }
+    const keeping = setInterval(keep, timing.keepMs)
     try {
       if ((await work.mark?.(lease)) === 'lost') return 'lost'
       return await makePackets(lease, deps)

@@ -6,6 +6,8 @@ export type TogetherOptions = {
   readonly againEach: boolean
 }
 
+const EACH_AT_ONCE = 4
+
 /** Calls that come within one turn, or while as many runs as may be are under way, are done in one run. */
 export function together<T, R>(
   work: (items: readonly T[]) => Promise<readonly R[]>,
@@ -22,10 +24,14 @@ export function together<T, R>(
         throw new Error(`${those.length} were to be done together, and ${results.length} answers came`)
       for (const [i, { resolve }] of those.entries()) resolve(results[i] as R)
     } catch (error) {
-      // Nobody fails for another's reason.
-      if (againEach && those.length > 1) for (const each of those) await settle([each])
+      if (againEach && those.length > 1) await settleEach(those)
       else for (const { reject } of those) reject(error)
     }
+  }
+  /** Nobody fails for another's reason; and where the reason is everybody's, a few find that out at a time. */
+  const settleEach = async (those: readonly Waiting[]) => {
+    for (let at = 0; at < those.length; at += EACH_AT_ONCE)
+      await Promise.all(those.slice(at, at + EACH_AT_ONCE).map(each => settle([each])))
   }
   const run = async () => {
     for (let some = waiting.splice(0, itemsMax); some.length > 0; some = waiting.splice(0, itemsMax))

@@ -31,13 +31,21 @@ export type Head = {
   readonly streamPolicyNo: number
 }
 
-/** Locks them in ascending order, as everybody does, so that no two transactions wait for each other. */
-export async function lockHeads(db: Queryable, partitionIds: readonly number[]): Promise<Head[]> {
+/**
+ * Locks them in ascending order, as everybody does, so that no two transactions wait for each other. `free`: only those that
+ * nobody else has locked.
+ */
+export async function lockHeads(
+  db: Queryable,
+  partitionIds: readonly number[],
+  which: 'all' | 'free' = 'all',
+): Promise<Head[]> {
   const { rows } = await db.query<HeadRow>({
-    name: 'lock-heads',
+    name: `lock-heads-${which}`,
     text: `select ${columns} from partition_heads as head join partitions as opened on opened.id = head.partition_id
         join streams as stream on stream.stream_id = opened.stream_id
-      where head.partition_id = any($1) order by head.partition_id for update of head`,
+      where head.partition_id = any($1) order by head.partition_id
+      for update of head ${which === 'free' ? 'skip locked' : ''}`,
     values: [partitionIds],
   })
   return rows.map(asHead)

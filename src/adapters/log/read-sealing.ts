@@ -24,30 +24,21 @@ export async function readSealings(
       from unnest($1::integer[]) as wanted (id)
         cross join lateral (select coalesce((select packet_no + 1 from packets where partition_id = wanted.id
           order by packet_no desc limit 1), 0) as packet_no) as next
-        join seal_marks as mark on mark.partition_id = wanted.id and mark.packet_no = next.packet_no ${besideMark}
-        left join packets as previous
-          on previous.partition_id = mark.partition_id and previous.packet_no = mark.packet_no - 1`,
+        cross join lateral (select * from seal_marks
+          where partition_id = wanted.id and packet_no = next.packet_no offset 0) as mark ${besideMark}
+        left join lateral (select header from packets
+          where partition_id = wanted.id and packet_no = next.packet_no - 1 offset 0) as previous on true`,
     values: [numbers(partitionIds)],
   })
   const marked = await withSegments(db, rows)
   const found = new Map<number, Sealing>()
   for (const [i, row] of rows.entries()) {
-    const [each, previous] = [marked[i], previousOf(row)]
+    const each = marked[i]
+    const { previous_header: header } = row
+    const previous = header === null ? null : orThrow(readPacketHeader(JSON.parse(header)))
     if (each !== undefined) found.set(row.partition_id, { ...each, previous })
   }
   return partitionIds.map(id => found.get(id))
-}
-
-function previousOf({
-  partition_id,
-  packet_no,
-  previous_header,
-}: MarkRow & { previous_header: string | null }) {
-  if (packet_no === 0) return null
-  if (previous_header !== null) return orThrow(readPacketHeader(JSON.parse(previous_header)))
-  throw new Error(
-    `Packet ${packet_no - 1} of partition ${partition_id} is missing, and the one after it is wanted. The log is damaged: restore it.`,
-  )
 }
 
 /** One packet's part of the log, and nothing that follows from it. */
@@ -70,7 +61,8 @@ export async function readMark(
 const markColumns = `mark.*, coalesce(before.up_to_append, 0) as from_append, opened.stream_id, opened.partition,
   opened.log, opened.network, opened.level, opened.audience, opened.shards_by, opened.shards_index, opened.shards_count`
 const besideMark = `join partitions as opened on opened.id = mark.partition_id
-  left join seal_marks as before on before.partition_id = mark.partition_id and before.packet_no = mark.packet_no - 1`
+  left join lateral (select up_to_append from seal_marks
+    where partition_id = mark.partition_id and packet_no = mark.packet_no - 1 offset 0) as before on true`
 
 async function withSegments(
   db: Queryable,

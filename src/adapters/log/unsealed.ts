@@ -17,6 +17,8 @@ export async function readUnsealed(
     name: 'read-unsealed',
     text: `with ${workedOn}
       select ${columns}, is_behind as "isBehind",
+        next_packet > 0 and not exists (select from packets as made
+          where made.partition_id = head.partition_id and made.packet_no = next_packet - 1) as "hasUnmade",
         (sealer is null or sealer = $1 or sealer_until_ms <= ${serverMs}) as free,
         (sum(next_seq - sealed_seq) over ())::bigint as events,
         count(*) filter (where not is_behind) over () as partitions
