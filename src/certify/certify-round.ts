@@ -84,20 +84,23 @@ function groupsOf(members: readonly DueMember[]): DueMember[][] {
   const groups: DueMember[][] = []
   let bytes = 0
   for (const member of members) {
+    const own = roomFor(member)
     const last = groups.at(-1)
-    bytes += bytesOf(member)
+    bytes += own
     if (last !== undefined && last.length < KEPT_AT_ONCE && bytes <= KEPT_BYTES_AT_ONCE) last.push(member)
     else {
       groups.push([member])
-      bytes = bytesOf(member)
+      bytes = own
     }
   }
   return groups
 }
 
-/** A few large ones go together. States may be large whatever their packet is, and so may what closes windows. */
-function bytesOf({ header, validated }: DueMember): number {
-  const large = KEPT_BYTES_AT_ONCE / 4
-  const isOpen = validated.stateOut !== null || header === undefined || header.count === 0
-  return isOpen ? large : Math.min(header.bytes, large)
+const LARGE_AT_ONCE = 4
+
+/** States may be large whatever their packet is, and so may what closes windows. */
+function roomFor({ header, validated }: DueMember): number {
+  const large = KEPT_BYTES_AT_ONCE / LARGE_AT_ONCE
+  const isUnknown = validated.stateOut !== null || header === undefined || header.count === 0
+  return isUnknown ? large : Math.min(header.bytes, large)
 }

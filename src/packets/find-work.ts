@@ -6,7 +6,7 @@ import type { Lease, OpenHead, SealedStream, SealingLog, SealWish } from './port
 /** A partition that something can be done for now. */
 export type Work = {
   readonly partitionId: number
-  /** Of all that is sealed; undefined where nobody has looked. */
+  /** Of all that is sealed; undefined where that is not known. */
   readonly bytes: number | undefined
   /** Ends a packet, where that is still due. Without it, packets are to be made whose ends are marked. */
   mark?(lease: Lease): Promise<'marked' | 'not now' | 'lost'>

@@ -3,6 +3,7 @@ import { openAlarm } from './alarm.ts'
 import { findIdle, findOpen, type Work } from './find-work.ts'
 import { type MakePacketsDeps, makePackets } from './make-packets.ts'
 import { type Load, type PaceBounds, paceOf } from './pace.ts'
+import { type PlaceBounds, placesFor, shareOf } from './places.ts'
 import type { Lease, SealingLog } from './ports.ts'
 
 /** Ends packets and makes them, until it is stopped; any number of processes may do so side by side. */
@@ -30,7 +31,7 @@ export type SealerDeps = Omit<MakePacketsDeps, 'log'> & {
   onFailure(error: unknown, partitionId: number | undefined): void
 }
 
-export type SealerTiming = {
+export type SealerTiming = PlaceBounds & {
   /** Between two looks where nobody wakes us: what others have appended is found then. */
   readonly pollMs: number
   /** So soon after an append we look, and not for each of them. */
@@ -41,10 +42,6 @@ export type SealerTiming = {
   readonly sweepMs: number
   /** A lease is kept up so often while there is work under it. */
   readonly keepMs: number
-  /** Partitions that are sealed at the same time, where they are small. */
-  readonly atOnce: number
-  /** What they may have together; none counts as more than a part of it, so that no large one keeps others waiting. */
-  readonly bytesAtOnce: number
   readonly againMs: number
   readonly againMsMax: number
 }
@@ -62,7 +59,6 @@ export const sealerTiming: SealerTiming = {
   againMsMax: 15_000,
 }
 
-const LARGE_AT_ONCE = 4
 /** Each has a connection meanwhile. */
 const WAITING_AT_ONCE = 2
 
@@ -70,15 +66,15 @@ export function startSealer(deps: SealerDeps): Sealer {
   const timing = { ...sealerTiming, ...deps.timing }
   const clock = () => performance.now()
   const alarm = openAlarm(clock)
-  const underWay = new Map<number, { readonly bytes: number; readonly done: Promise<void> }>()
+  const underWay = new Map<number, { readonly share: number; readonly done: Promise<void> }>()
   const failing = new Map<number, { readonly failures: number; readonly againMs: number }>()
   /** Due, and locked by an append when we looked. */
   const missed = new Set<number>()
-  /** Those that wait among the appends to them. */
-  const queueing = new Set<number>()
+  /** So many wait among the appends to their partitions. */
+  let queueing = 0
   let mode: PublishMode = deps.bounds.mode
   let load: Load = { events: 0, partitions: 0 }
-  /** Found at the last look, without a place till now. */
+  /** Found without a place, or locked by an append, or not finished: gone on with before the next look. */
   let queued: readonly Work[] = []
   let [idleLookMs, sweepMs, restedMs] = [0, 0, 0]
   let stopping = false
@@ -95,7 +91,7 @@ export function startSealer(deps: SealerDeps): Sealer {
     const { due, nextMs } = await findOpen(unsealed.heads, pace, deps)
     const seldom = await findSeldom()
     restedMs = clock() + Math.min(timing.restTimes * (clock() - beganMs), timing.pollMs)
-    await begin([...due, ...seldom])
+    await begin([...due, ...seldom, ...queued.filter(isUnfinished)])
     return Math.min(nextMs, deps.now() + timing.pollMs)
   }
 
@@ -114,12 +110,16 @@ export function startSealer(deps: SealerDeps): Sealer {
 
   const begin = async (due: readonly Work[]) => {
     const free = firstOfEach(due).filter(isFree)
-    const places = placesFor(free)
+    const places = placesFor(
+      free.map(({ bytes }) => shareOf(bytes, timing)),
+      [...underWay.values()].map(({ share }) => share),
+      timing,
+    )
     const now = free.slice(0, places)
     queued = free.slice(places)
     const waiting = now
       .filter(({ partitionId }) => missed.has(partitionId))
-      .slice(0, Math.max(0, WAITING_AT_ONCE - queueing.size))
+      .slice(0, Math.max(0, WAITING_AT_ONCE - queueing))
     for (const work of waiting) {
       missed.delete(work.partitionId)
       start(work, () => queueUp(work))
@@ -130,8 +130,10 @@ export function startSealer(deps: SealerDeps): Sealer {
     const leases = await deps.log.lease(others.map(({ partitionId }) => partitionId))
     for (const work of others) {
       const lease = leases.find(({ partitionId }) => partitionId === work.partitionId)
-      if (lease !== undefined) start(work, async () => lease)
-      else {
+      if (lease !== undefined) {
+        missed.delete(work.partitionId)
+        start(work, async () => lease)
+      } else {
         // Where appends follow each other closely, one has to queue up among them.
         missed.add(work.partitionId)
         queued = [...queued, work]
@@ -141,28 +143,13 @@ export function startSealer(deps: SealerDeps): Sealer {
   }
 
   const queueUp = async ({ partitionId }: Work) => {
-    queueing.add(partitionId)
+    queueing += 1
     try {
       return (await deps.log.lease([partitionId], { wait: true }))[0]
     } finally {
-      queueing.delete(partitionId)
+      queueing -= 1
     }
   }
-
-  const placesFor = (free: readonly Work[]) => {
-    let taken = underWay.size
-    let bytes = [...underWay.values()].reduce((sum, each) => sum + each.bytes, 0)
-    for (const work of free) {
-      bytes += bytesOf(work)
-      if (taken >= timing.atOnce || bytes > timing.bytesAtOnce) break
-      taken += 1
-    }
-    return taken - underWay.size
-  }
-
-  /** What was marked before may be as large as a packet gets. */
-  const bytesOf = ({ bytes }: Work) =>
-    Math.min(bytes ?? Number.POSITIVE_INFINITY, timing.bytesAtOnce / LARGE_AT_ONCE)
 
   const isFree = ({ partitionId }: Work) =>
     !underWay.has(partitionId) && (failing.get(partitionId)?.againMs ?? 0) <= clock()
@@ -185,7 +172,7 @@ export function startSealer(deps: SealerDeps): Sealer {
         underWay.delete(partitionId)
         alarm.ring(0)
       })
-    underWay.set(partitionId, { bytes: bytesOf(work), done })
+    underWay.set(partitionId, { share: shareOf(work.bytes, timing), done })
   }
 
   const sealUnder = async (work: Work, take: () => Promise<Lease | undefined>) => {
@@ -239,6 +226,11 @@ export function startSealer(deps: SealerDeps): Sealer {
       await running
     },
   }
+}
+
+/** Its packets are marked: no look finds what is left of them. */
+function isUnfinished({ mark }: Work): boolean {
+  return mark === undefined
 }
 
 function firstOfEach(due: readonly Work[]): Work[] {

@@ -1,12 +1,14 @@
+import { openInTurn } from './in-turn.ts'
+
 export type TogetherOptions = {
   readonly itemsMax: number
-  /** Runs at the same time: one that has to wait keeps the next from nothing. */
+  /** Runs at the same time: one that has to wait keeps the next from nothing. One that has failed counts twice while it tries each. */
   readonly runsMax: number
   /** Whether `work`, where it fails for several, can be tried for each of them: then it has left nothing behind. */
   readonly againEach: boolean
 }
 
-const EACH_AT_ONCE = 4
+const EACH_AT_ONCE = 2
 
 /** Calls that come within one turn, or while as many runs as may be are under way, are done in one run. */
 export function together<T, R>(
@@ -28,10 +30,10 @@ export function together<T, R>(
       else for (const { reject } of those) reject(error)
     }
   }
-  /** Nobody fails for another's reason; and where the reason is everybody's, a few find that out at a time. */
+  /** Nobody fails for another's reason. Where it is everybody's, that is found out two by two. */
   const settleEach = async (those: readonly Waiting[]) => {
-    for (let at = 0; at < those.length; at += EACH_AT_ONCE)
-      await Promise.all(those.slice(at, at + EACH_AT_ONCE).map(each => settle([each])))
+    const inTurn = openInTurn(EACH_AT_ONCE)
+    await Promise.all(those.map(each => inTurn(() => settle([each]))))
   }
   const run = async () => {
     for (let some = waiting.splice(0, itemsMax); some.length > 0; some = waiting.splice(0, itemsMax))

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import type { Lease, SealingLog } from '../../packets/ports.ts'
-import type { SequenceSeen } from '../../packets/source-sequences.ts'
+import { openInTurn } from '../../runtime/in-turn.ts'
 import { together } from '../../runtime/together.ts'
 import { inTransaction, type Queryable } from '../postgres/sql.ts'
 import { type End, type Head, lockHeads, markEnds } from './heads.ts'
@@ -27,29 +27,16 @@ export type SealingLogOptions = {
 export function openSealingLog(options: SealingLogOptions): SealingLog {
   const { pool, sealer, windows, arithmetic, role, leaseMs = SEAL_LEASE_MS } = options
   const begin = beginAs(role)
-  const mark = (wishes: readonly Wish[]) => inTransaction(pool, db => markAll(db, wishes), { begin })
-  const markTogether = together(mark, sharing)
-  const markAlone = together(mark, alone)
+  const mark = (wishes: readonly Wish[], which: 'all' | 'free') =>
+    inTransaction(pool, db => markAll(db, wishes, which), { begin })
+  const markFree = together((wishes: readonly Wish[]) => mark(wishes, 'free'), sharing)
   const read = together((partitionIds: readonly number[]) => readSealings(pool, partitionIds), sharing)
   const write = together(
     (packets: readonly PacketToWrite[]) => inTransaction(pool, db => writePackets(db, packets), { begin }),
     sharing,
   )
-  // Sequences of one source lock each other out, in no order that several packets could keep.
-  const writeWithSequences = together(
-    ([each]: readonly (PacketToWrite & { sequences: readonly SequenceSeen[] })[]) =>
-      inTransaction(
-        pool,
-        async db => {
-          if (each === undefined) return []
-          const written = await writePackets(db, [each])
-          if (written[0] === 'written') await noteSequences(db, each.sequences, arithmetic, each.nowMs)
-          return written
-        },
-        { begin },
-      ),
-    { ...alone, runsMax: 4 },
-  )
+  const waitingInTurn = openInTurn(WAITING_AT_ONCE)
+  const countingInTurn = openInTurn(COUNTING_AT_ONCE)
   return {
     readUnsealed: () => readUnsealed(pool, sealer),
     readIdle: async () => readIdle(pool, sealer, await windows.inUse()),
@@ -60,39 +47,47 @@ export function openSealingLog(options: SealingLogOptions): SealingLog {
     letGo: () => letLeasesGo(pool, sealer),
     async mark(lease, decide) {
       const wish = { lease, decide }
-      const outcome = await markTogether(wish)
-      if (outcome !== 'locked') return outcome
-      const waited = await markAlone(wish)
-      return waited === 'locked' ? 'lost' : waited
+      const outcome = await markFree(wish)
+      if (outcome !== 'not free') return outcome
+      const [waited] = await waitingInTurn(() => mark([wish], 'all'))
+      return waited === undefined || waited === 'not free' ? 'lost' : waited
     },
     readSealing: read,
-    writePacket: (lease, packet, sequences, nowMs) =>
-      sequences.length === 0
-        ? write({ lease, packet, nowMs })
-        : writeWithSequences({ lease, packet, nowMs, sequences }),
+    writePacket: (lease, packet, sequences, nowMs) => {
+      const each = { lease, packet, nowMs }
+      if (sequences.length === 0) return write(each)
+      // Sequences of one source lock each other out, in no order that several packets could keep.
+      const writeCounted = async (db: Queryable) => {
+        const [written = 'lost'] = await writePackets(db, [each])
+        if (written === 'written') await noteSequences(db, sequences, arithmetic, nowMs)
+        return written
+      }
+      return countingInTurn(() => inTransaction(pool, writeCounted, { begin }))
+    },
   }
 }
 
 /** What is done for several partitions costs hardly more than for one, and most partitions are small. */
 const sharing = { itemsMax: 16, runsMax: 2, againEach: true }
-
-/** What may have to wait for others: a few at a time, so that connections are left for everybody else. */
-const alone = { itemsMax: 1, runsMax: 2, againEach: false }
+/** What waits for others has a connection meanwhile, and leaves some for everybody else. */
+const WAITING_AT_ONCE = 2
+const COUNTING_AT_ONCE = 4
 
 type Wish = { readonly lease: Lease; readonly decide: Parameters<SealingLog['mark']>[1] }
 
-/** `locked`: of several, one that an append has just now, and that the others do not wait for. */
+/** `not free`: an append has it just now, and the others do not wait for that. */
 async function markAll(
   db: Queryable,
   wishes: readonly Wish[],
-): Promise<(Awaited<ReturnType<SealingLog['mark']>> | 'locked')[]> {
+  which: 'all' | 'free',
+): Promise<(Awaited<ReturnType<SealingLog['mark']>> | 'not free')[]> {
   const ids = wishes.map(({ lease }) => lease.partitionId)
-  const locked = await lockHeads(db, ids, wishes.length > 1 ? 'free' : 'all')
+  const locked = await lockHeads(db, ids, which)
   const heads = new Map(locked.map(head => [head.partitionId, head]))
   const ends: { head: Head; end: End }[] = []
   const outcomes = wishes.map(({ lease, decide }) => {
     const head = heads.get(lease.partitionId)
-    if (head === undefined) return wishes.length > 1 ? 'locked' : 'lost'
+    if (head === undefined) return 'not free'
     // Under the lock: whoever has taken the lease since has also raised the token.
     if (head.sealerToken !== lease.token) return 'lost'
     const end = decide(head)

@@ -17,8 +17,7 @@ export async function readUnsealed(
     name: 'read-unsealed',
     text: `with ${workedOn}
       select ${columns}, is_behind as "isBehind",
-        next_packet > 0 and not exists (select from packets as made
-          where made.partition_id = head.partition_id and made.packet_no = next_packet - 1) as "hasUnmade",
+        ${hasUnmade} as "hasUnmade",
         (sealer is null or sealer = $1 or sealer_until_ms <= ${serverMs}) as free,
         (sum(next_seq - sealed_seq) over ())::bigint as events,
         count(*) filter (where not is_behind) over () as partitions
@@ -85,13 +84,15 @@ export async function readUnmade(db: Queryable, sealer: string): Promise<number[
   const { rows } = await db.query<{ partitionId: number }>({
     name: 'read-unmade',
     text: `select partition_id as "partitionId" from partition_heads as head
-      where next_packet > 0 and (sealer is null or sealer = $1 or sealer_until_ms <= ${serverMs}) and not exists (
-        select from packets made where made.partition_id = head.partition_id and made.packet_no = head.next_packet - 1)
+      where (sealer is null or sealer = $1 or sealer_until_ms <= ${serverMs}) and ${hasUnmade}
       order by partition_id limit $2`,
     values: [sealer, PARTITIONS_AT_ONCE],
   })
   return rows.map(({ partitionId }) => partitionId)
 }
+
+const hasUnmade = `next_packet > 0 and not exists (select from packets as made
+  where made.partition_id = head.partition_id and made.packet_no = next_packet - 1)`
 
 const columns = `head.partition_id as "partitionId", opened.stream_id as "streamId", next_seq as "nextSeq",
   sealed_seq as "sealedSeq", next_packet as "nextPacket", unsealed_bytes as "unsealedBytes",

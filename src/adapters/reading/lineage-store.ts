@@ -5,12 +5,12 @@ import { proofOf, spvEnvelope } from '../../contract/spv-envelope.ts'
 import { readManifest } from '../../core/certificate/dlm-version.ts'
 import { orThrow } from '../../core/fault.ts'
 import type { Reader } from '../../core/registry/may-read.ts'
+import { openInTurn } from '../../runtime/in-turn.ts'
 import type { BundleDeps } from '../../serve/lineage/bundle.ts'
 import type { ReadVersions } from '../../serve/lineage/collect-lineage.ts'
 import type { Carrier, FullCarrier, KnownVersion } from '../../serve/lineage/known-version.ts'
 import type { ReadinessDeps } from '../../serve/lineage/readiness.ts'
 import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
-import { openInTurn } from './in-line.ts'
 import {
   bestFirst,
   carriersOf,

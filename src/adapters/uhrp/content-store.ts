@@ -13,10 +13,10 @@ import { type Holder, isNodes } from './holder.ts'
 import {
   holdsAnother,
   keepObject,
-  keepObjects,
+  keepOwn,
+  type OwnToKeep,
   type Retention,
   seatTaken,
-  type ToKeep,
   underLocks,
 } from './keep-object.ts'
 import { openHeld, type Reader, readEntry } from './read-entry.ts'
@@ -95,8 +95,8 @@ export async function openContentStore(deps: ContentStoreDeps): Promise<ContentS
     if (trouble !== undefined) deps.onTrouble(sha256, trouble)
   }
   const keepTogether = together(
-    async (toKeep: readonly ToKeep[]) => {
-      await keepObjects(toKeep, { pool, folder })
+    async (toKeep: readonly OwnToKeep[]) => {
+      await keepOwn(toKeep, { pool, folder })
       return toKeep.map(() => true)
     },
     // By then their files have other names.

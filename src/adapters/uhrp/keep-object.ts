@@ -34,7 +34,7 @@ export async function keepObject(
   try {
     return await underLocks(pool, [sha256], async db => {
       if (await holdsAnother(db, retention.holder, sha256)) return seatTaken
-      await nameIt(received, folder)
+      await folder.settle(received.incoming, received.sha256)
       await writeIn(db, received, retention, nowMs)
       return accepted(true)
     })
@@ -45,29 +45,22 @@ export async function keepObject(
   }
 }
 
-export type ToKeep = { readonly received: Received; readonly retention: Retention; readonly nowMs: number }
+export type OwnToKeep = { readonly received: Received; readonly retention: Retention; readonly nowMs: number }
 
 /** What the node keeps of its own accord, and nobody refuses: one transaction for all of it, or nothing. */
-export function keepObjects(
-  toKeep: readonly ToKeep[],
+export function keepOwn(
+  toKeep: readonly OwnToKeep[],
   { pool, folder }: Omit<KeepDeps, 'nowMs'>,
 ): Promise<void> {
   const hashes = toKeep.map(({ received }) => received.sha256)
   return underLocks(pool, hashes, async db => {
     // All of them have ended by the time that the locks go, however they end.
-    const named = await Promise.allSettled(toKeep.map(({ received }) => nameIt(received, folder)))
+    const named = await Promise.allSettled(
+      toKeep.map(({ received }) => folder.settle(received.incoming, received.sha256)),
+    )
     for (const each of named) if (each.status === 'rejected') throw each.reason
     for (const { received, retention, nowMs } of toKeep) await writeIn(db, received, retention, nowMs)
   })
-}
-
-/**
- * A received file gets its name and then the row that names it, and nobody sees the one without the other: whoever adds or
- * removes a file holds the lock of its hash. Also over a file that is there: whatever has become of that one, these bytes
- * are the right ones.
- */
-function nameIt({ incoming, sha256 }: Received, folder: Folder): Promise<void> {
-  return folder.settle(incoming, sha256)
 }
 
 async function writeIn(
@@ -80,7 +73,11 @@ async function writeIn(
   if (retention.audience === 'public' && retention.advertise) await wantAdvert(db, sha256, nowMs)
 }
 
-/** Runs `work` in a transaction that nobody else adds or removes these objects in. */
+/**
+ * Runs `work` in a transaction that nobody else adds or removes these objects in. A received file gets its name, also over
+ * one that is there, as its bytes are the right ones whatever has become of that, and then the row that names it; nobody
+ * sees the one without the other.
+ */
 export function underLocks<T>(
   pool: Pool,
   hashes: readonly string[],

@@ -6,7 +6,6 @@ import { qualityFlags } from '../../../src/core/event/quality-flags.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { openPacket } from '../../../src/core/log/packet.ts'
 import { paceBounds } from '../../../src/packets/pace.ts'
-import type { SealerTiming } from '../../../src/packets/sealer.ts'
 import { policyOf } from '../../support/log-bed.ts'
 import { openSealingBed, type SealingBed } from '../../support/sealing-bed.ts'
 import { until } from '../../support/until.ts'
@@ -135,6 +134,22 @@ describe('a mark whose packet was never made', () => {
     bed.sealer()
     const [header] = await until(async () => (await bed.headers()).length === 1 && bed.headers())
     expect(header).toMatchObject({ packetNo: 0, count: 1 })
+  })
+})
+
+describe('many marks whose packets were never made', () => {
+  test('are finished one after the other, without waiting for another sweep', async () => {
+    await bed.send([timed(1_000, 0)])
+    const id = await partitionId()
+    const dead = bed.sealing({ leaseMs: 1 })
+    const lease = await bed.lease(dead, id)
+    for (let value = 1; value <= 20; value++) {
+      expect(await bed.mark(dead, lease)).toBe('marked')
+      if (value < 20) await bed.send([timed(1_000, value)])
+    }
+    bed.sealer({ timing: { pollMs: 20, wakeMs: 1, sweepMs: 600_000 } })
+    const headers = await until(async () => (await bed.headers()).length === 20 && bed.headers())
+    expect(headers.map(({ packetNo }) => packetNo)).toEqual(headers.map((_, i) => i))
   })
 })
 
@@ -268,32 +283,19 @@ describe('partitions that are sealed at the same time', () => {
       ])
   })
 
-  test('are as many as there is room for, of large ones a few', async () => {
-    const many = [...names, 'e', 'f']
-    const mostAtOnce = async (timing: Partial<SealerTiming>) => {
-      let [now, most] = [0, 0]
-      const sealer = bed.sealer({
-        timing: { pollMs: 20, wakeMs: 1, ...timing },
-        async keepPayload({ header, bytes }) {
-          now += 1
-          most = Math.max(most, now)
-          // All that have a place are here by then.
-          await new Promise(resolve => setTimeout(resolve, 100))
-          now -= 1
-          bed.payloads.set(header.rawHash, bytes)
-        },
-      })
-      const before = (await bed.headers()).length
-      for (const streamId of many) await sendTo(streamId, timed(1_000, before))
-      bed.clock.ms += 1_000
-      await until(async () => (await bed.headers()).length === before + many.length)
-      await sealer.stop()
-      return most
-    }
-    for (const streamId of many) await bed.putStream({ streamId })
-    expect(await mostAtOnce({})).toBe(many.length)
-    expect(await mostAtOnce({ bytesAtOnce: 1 })).toBe(4)
-    expect(await mostAtOnce({ atOnce: 2 })).toBe(2)
+  test('and of which one is locked by an append do not wait for that one', async () => {
+    const log = bed.sealing()
+    const [first, ...others] = await leased(log)
+    if (first === undefined) throw new Error('nothing was leased')
+    const client = await bed.database.pool.connect()
+    await client.query('begin')
+    await client.query('select from partition_heads where partition_id = $1 for update', [first.partitionId])
+    const marking = bed.mark(log, first)
+    const marked = await Promise.all(others.map(lease => bed.mark(log, lease)))
+    expect(marked).toEqual(['marked', 'marked', 'marked'])
+    await client.query('commit')
+    client.release()
+    expect(await marking).toBe('marked')
   })
 
   test('and of which one was taken by somebody else are sealed all the same, but for that one', async () => {
