@@ -284,7 +284,7 @@ describe('partitions that are sealed at the same time', () => {
   })
 
   test('and of which one is locked by an append do not wait for that one', async () => {
-    const log = bed.sealing()
+    const { count, log } = counting()
     const [first, ...others] = await leased(log)
     if (first === undefined) throw new Error('nothing was leased')
     const client = await bed.database.pool.connect()
@@ -293,6 +293,8 @@ describe('partitions that are sealed at the same time', () => {
     const marking = bed.mark(log, first)
     const marked = await Promise.all(others.map(lease => bed.mark(log, lease)))
     expect(marked).toEqual(['marked', 'marked', 'marked'])
+    // That of all four, and that of the one alone: the lock has made nobody fail.
+    expect(count.transactions).toBeLessThanOrEqual(2)
     await client.query('commit')
     client.release()
     expect(await marking).toBe('marked')
