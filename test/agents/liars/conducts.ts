@@ -33,6 +33,8 @@ export type Lie = {
   readonly shows: readonly Evidence[]
   /** It is told only in the second of two. */
   readonly needsTwoRounds?: true
+  /** It says nothing against anybody once the job is decided, so it is told until it came before. */
+  readonly needsToBeInTime?: true
 }
 
 export const answering = (answer: (job: TakenJob) => Promise<void>): Conduct => ({ work: answer })
@@ -155,7 +157,8 @@ const saysNothing: Lie = { name: 'a seat that is taken, and nothing more', condu
 export const saysFailed: Lie = {
   name: 'failure, whatever the job',
   conduct: answering(async job => {
-    const work = (await job.honestWork()).map(() => ({
+    // Without looking at anything, so that it comes before those who do.
+    const work = job.facts.members.map(() => ({
       leaf: noLeaf,
       output: new Uint8Array(0),
       state: new Uint8Array(0),
@@ -164,6 +167,7 @@ export const saysFailed: Lie = {
     await job.submit(job.result({ ...job.said(work), status: 'failed' }))
   }),
   shows: ['dissent'],
+  needsToBeInTime: true,
 }
 
 /** What one liar of three operators may try. Each leaves the quorum of the other two where it is. */

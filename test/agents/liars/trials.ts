@@ -31,11 +31,13 @@ export type Told = { readonly liar: Liar; readonly lie: Lie; readonly rounds: re
 /** Whatever it says, the two others certify the right bytes. */
 export async function outvote(bed: AgentsBed, liar: Liar, lie: Lie): Promise<Told> {
   const [jobs, failures] = [liar.jobs.length, liar.failures.length]
+  const told = () => ({ liar, lie, rounds: liar.jobs.slice(jobs).map(({ facts }) => facts.subject) })
   liar.conduct = lie.conduct
   try {
     // Whoever has not answered an offer is left alone for a while, and the others go on without it.
     const isAsked = () => lie.conduct.offered !== undefined || liar.jobs.length > jobs
-    for (let rounds = 0; rounds < (lie.needsTwoRounds ? 2 : 1) || !isAsked(); rounds++) {
+    const isTold = async () => lie.needsToBeInTime !== true || (await unnamed(bed, [told()])).length === 0
+    for (let rounds = 0; rounds < (lie.needsTwoRounds ? 2 : 1) || !isAsked() || !(await isTold()); rounds++) {
       // Of several partitions at once: what is wrong with one packet must not hold up the others.
       for (const source of streams) await bed.publish(source, [reading(), reading()])
       await bed.allAnchored()
@@ -46,7 +48,7 @@ export async function outvote(bed: AgentsBed, liar: Liar, lie: Lie): Promise<Tol
   }
   expect(await auditAtRest(bed.pool, bed)).toEqual([])
   expect(liar.failures.slice(failures)).toEqual([])
-  return { liar, lie, rounds: liar.jobs.slice(jobs).map(({ facts }) => facts.subject) }
+  return told()
 }
 
 /** Lies that should be on record, and whose tellers nothing names yet. */
