@@ -1,15 +1,17 @@
 import type { Issuer } from '../contract/tokens.ts'
 import type { Fault } from '../core/fault.ts'
 import type { Level } from '../core/level.ts'
+import { repeat } from '../runtime/repeat.ts'
 import type { CoordinatorBounds } from './bounds.ts'
-import { followRound } from './follow-round.ts'
+import { FAIR_SHARE, followRound } from './follow-round.ts'
 import { openNap } from './nap.ts'
 import { type OfferOutcome, openOffering } from './offer-seats.ts'
+import { openOwedAnswers } from './owed-answers.ts'
 import { nextRoundMs, type Pace } from './pace.ts'
 import { chooseRounds } from './plan-rounds.ts'
 import type { Directory, DueSeat, HeldRound, RoundNews, RoundStore, SeatOffers } from './ports.ts'
 import { retryAfter } from './retry-after.ts'
-import type { Followed, Heard, RoundStep } from './round-step.ts'
+import type { FollowDeps, Followed, Heard, RoundStep } from './round-step.ts'
 
 /** Makes rounds of packets and sees them through, until it is stopped; any number of processes may do so side by side. */
 export type Coordinator = {
@@ -70,6 +72,8 @@ export type CoordinatorTiming = {
   readonly keepMs: number
   /** How often rounds are looked for that nobody works on. */
   readonly takeMs: number
+  /** How often we look whether all have answered who said that they would. */
+  readonly owedMs: number
 }
 
 export const coordinatorTiming: CoordinatorTiming = {
@@ -77,6 +81,7 @@ export const coordinatorTiming: CoordinatorTiming = {
   pollMs: 500,
   keepMs: 1_000,
   takeMs: 500,
+  owedMs: 500,
 }
 
 /** A round of ours, and what we have heard of it and not dealt with. */
@@ -101,6 +106,11 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
     onOffer: (outcome, seat) => deps.onOffer?.(outcome, seat),
     onFailure: error => deps.onFailure(error),
   })
+  const owed = openOwedAnswers({ store, now, fairMs: bounds.job.timeoutMs * FAIR_SHARE })
+  const following: FollowDeps = {
+    ...deps,
+    onUnheard: ({ sent, deadlineMs }) => owed.note({ jobTx: sent.txid, deadlineMs }),
+  }
   // Whatever is remembered here goes by a clock that nobody sets; what is stored, and deadlines, by that of the day.
   const clock = () => performance.now()
   let pace: Pace = { openedMs: never, triedMs: never, hasNews: true, refusals: 0, lagMs: 0 }
@@ -229,7 +239,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
 
   const goOn = async (each: InHand) => {
     for (;;) {
-      const followed = await followRound(each.round, each.heard, deps)
+      const followed = await followRound(each.round, each.heard, following)
       if (followed.kind === 'refused') {
         fault = followed.fault ?? fault
         deps.onFailure(new Error(followed.why), each.round.lease.roundId)
@@ -288,6 +298,9 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
     keep().catch(error => deps.onFailure(error))
   }, timing.keepMs)
 
+  // Nor does what became of rounds that go on without it.
+  const owing = repeat(owed.look, { everyMs: timing.owedMs, onFailure: error => deps.onFailure(error) })
+
   const run = async () => {
     while (!stopping) {
       try {
@@ -301,6 +314,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
     await Promise.all([...rounds.values()].map(({ working }) => working))
     await offering.drain()
     clearInterval(keeping)
+    await owing.stop()
     await store.letGo()
   }
 

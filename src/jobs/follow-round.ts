@@ -59,7 +59,7 @@ async function look(round: HeldRound, job: HeldJob, heard: Heard, deps: FollowDe
     return outcome === 'lost' ? gone('lost') : moved({ ...round, job: { ...job, reserveOffered: true } })
   }
   deps.at('rounds.decided')
-  if (decision.kind === 'certify') return certify(round, { job: job.sent, decision, nowMs }, deps)
+  if (decision.kind === 'certify') return certify(round, job, { job: job.sent, decision, nowMs }, deps)
   if (decision.kind === 'close') return close(round, job, { job: job.sent, decision, nowMs }, deps)
   return advance(round, job, { job: job.sent, decision, nowMs }, deps)
 }
@@ -87,7 +87,7 @@ function decide(
 }
 
 /** Of the time that a job has: with less than this left nobody could answer, and so much later nobody was here to hear it. */
-const FAIR_SHARE = 1 / 4
+export const FAIR_SHARE = 1 / 4
 
 /** Whose silence is no sign: asked only where somebody is silent and the deadline has passed. */
 async function excusedFrom(
@@ -122,6 +122,7 @@ async function advance(
   if (sent.kind !== 'sent') return sent
   deps.at('rounds.advanced')
   tell('advanced', round, job, deps)
+  tellUnheard(job, decided, deps)
   return moved({
     ...round,
     packets: without(round.packets, decided.decision.leaving),
@@ -137,10 +138,16 @@ async function advance(
   })
 }
 
-async function certify(round: HeldRound, decided: Decided<'certify'>, deps: FollowDeps): Promise<Followed> {
+async function certify(
+  round: HeldRound,
+  job: HeldJob,
+  decided: Decided<'certify'>,
+  deps: FollowDeps,
+): Promise<Followed> {
   if ((await deps.store.certify(round.lease, decided)) === 'lost') return gone('lost')
   deps.at('rounds.handed-over')
-  tell('certifying', round, round.job, deps)
+  tell('certifying', round, job, deps)
+  tellUnheard(job, decided, deps)
   return gone('certifying')
 }
 
@@ -155,6 +162,7 @@ async function close(
   if (sent.kind !== 'sent') return sent
   deps.at('rounds.closing')
   tell('closing', round, job, deps)
+  tellUnheard(job, decided, deps)
   return moved({ ...round, state: 'closing', last: sent.transaction.txid, inFlight: true })
 }
 
@@ -235,6 +243,14 @@ function disagree(results: readonly LiveResult[]): boolean {
 function without(packets: readonly PacketStanding[], leaving: readonly Leaving[]): PacketStanding[] {
   const left = new Map(leaving.map(({ member, packet }) => [member, packet]))
   return packets.map((packet, index) => left.get(index) ?? packet)
+}
+
+function tellUnheard(
+  job: HeldJob,
+  { decision, nowMs }: Decided<'advance'> | Decided<'certify'> | Decided<'close'>,
+  { onUnheard }: FollowDeps,
+): void {
+  if (nowMs < job.deadlineMs && decision.conduct.includes('unheard')) onUnheard(job)
 }
 
 function tell(what: RoundStep['what'], round: HeldRound, job: HeldJob | undefined, deps: FollowDeps): void {

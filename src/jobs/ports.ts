@@ -41,6 +41,11 @@ export type RoundStore = {
    * whose answer came in time and waits for the network, could not be read here, or was given up by us.
    */
   excused(jobTx: string, askedByMs: number): Promise<ReadonlySet<number>>
+  /**
+   * Of jobs that were decided before their deadline, which has passed: who had taken a seat `fairMs` before it, and has said
+   * nothing.
+   */
+  noteSilent(jobTxs: readonly string[], fairMs: number, nowMs: number): Promise<void>
   /** Offers the seats that were held in reserve too. */
   offerReserve(lease: RoundLease, jobTx: string, nowMs: number): Promise<'written' | 'lost'>
   /**

@@ -21,6 +21,8 @@ export type FollowDeps = {
   now(): number
   at(step: string): void
   onRound(what: RoundStep): void
+  /** A decision is written that did not wait for everybody. */
+  onUnheard(job: HeldJob): void
 }
 
 /** For whoever counts them. */

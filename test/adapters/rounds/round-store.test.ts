@@ -317,6 +317,7 @@ describe('a deadline that passes without answers', () => {
       now: () => bed.clock.ms,
       at: () => undefined,
       onRound: () => undefined,
+      onUnheard: () => undefined,
     })
     const rows = await bed.query<{ conduct: string }>('select conduct from round_seats order by vout')
     return rows.map(({ conduct }) => conduct)
@@ -375,6 +376,94 @@ describe('a deadline that passes without answers', () => {
     await bed.answer(round, 0, leaves, { work: 'missing' })
     await bed.answer(round, 1, leaves, { work: 'void' })
     expect(await conductAt(round)).toEqual(['silent', 'silent', 'silent'])
+  })
+})
+
+describe('a job that was decided before everybody had answered', () => {
+  const FAIR_MS = 2_500
+  /** Seats 0 and 1 have agreed at once; resolves with the job, once its deadline has passed. */
+  async function decidedByTwo(third: (round: HeldRound) => Promise<unknown>): Promise<string> {
+    const round = await openOne()
+    await bed.seen(store, round)
+    await bed.query(
+      `update round_seats set offered_ms = $1, acknowledged_ms = $1, state = 'running' where job_tx = $2`,
+      [NOW_MS, bytea(jobOf(round).sent.txid)],
+    )
+    for (const seat of [0, 1]) await bed.answer(round, seat, [leaf('0'), leaf('1')])
+    const news = await bed.newsOf(store, round)
+    const heard = { ...round, job: { ...jobOf(round), results: news?.results ?? [] } }
+    const decided = decidedAs('advance', heard, bed.decide(heard, news))
+    const written = await store.advance(heard.lease, decided, bed.next(heard, decided.decision))
+    expect(written.kind).toBe('written')
+    await third(heard)
+    bed.clock.ms = jobOf(round).deadlineMs
+    return jobOf(round).sent.txid
+  }
+  const conduct = (jobTx: string) =>
+    bed.query('select vout, conduct from round_seats where job_tx = $1 order by vout', [bytea(jobTx)])
+  const unheard = [
+    { vout: 0, conduct: 'agreed' },
+    { vout: 1, conduct: 'agreed' },
+    { vout: 2, conduct: 'unheard' },
+  ]
+
+  test('names who had taken its seat and has said nothing, once, and it is asked last', async () => {
+    const jobTx = await decidedByTwo(async () => undefined)
+    expect(await conduct(jobTx)).toEqual(unheard)
+    for (let looks = 0; looks < 2; looks++) await store.noteSilent([jobTx], FAIR_MS, bed.clock.ms)
+    expect(await conduct(jobTx)).toEqual([...unheard.slice(0, 2), { vout: 2, conduct: 'silent' }])
+    expect(
+      await bed.query(
+        `select kind, encode(agent_key, 'hex') as agent, encode(txids[1], 'hex') as job from evidence`,
+      ),
+    ).toEqual([{ kind: 'silent', agent: agentAt('normalize', 2).identityKey, job: jobTx }])
+    expect(await bed.query('select agreed, silent from agent_records order by 1')).toEqual([
+      { agreed: 0, silent: 1 },
+      { agreed: 1, silent: 0 },
+      { agreed: 1, silent: 0 },
+    ])
+    expect(await bed.query('select failure_points from operators order by 1')).toEqual(
+      [0, 0, 10].map(failure_points => ({ failure_points })),
+    )
+  })
+
+  test.each<{ name: string; third: (round: HeldRound) => Promise<unknown> }>([
+    {
+      name: 'who has answered since',
+      third: round => bed.answer(round, 2, [leaf('0'), leaf('1')]),
+    },
+    {
+      name: 'who has answered, and the network does not have it yet',
+      third: round => bed.answer(round, 2, [leaf('0'), leaf('1')], { isDelivered: false }),
+    },
+    {
+      name: 'who has not taken its seat',
+      third: () => bed.query(`update round_seats set acknowledged_ms = null where vout = 2`),
+    },
+    {
+      name: 'who has taken its seat when little time was left',
+      third: round =>
+        bed.query(`update round_seats set acknowledged_ms = $1 where vout = 2`, [
+          jobOf(round).deadlineMs - FAIR_MS + 1,
+        ]),
+    },
+    {
+      name: 'whose job is dead',
+      third: round =>
+        bed.query(`update round_jobs set outcome = 'dead' where txid = $1`, [bytea(jobOf(round).sent.txid)]),
+    },
+    {
+      name: 'whose job waits for answers again',
+      third: round =>
+        bed.query(`update round_jobs set deadline_ms = deadline_ms + 1 where txid = $1`, [
+          bytea(jobOf(round).sent.txid),
+        ]),
+    },
+  ])('does not name $name', async ({ third }) => {
+    const jobTx = await decidedByTwo(third)
+    await store.noteSilent([jobTx], FAIR_MS, bed.clock.ms)
+    expect(await conduct(jobTx)).toEqual(unheard)
+    expect(await bed.query('select kind from evidence')).toEqual([])
   })
 })
 

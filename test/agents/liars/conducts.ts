@@ -18,14 +18,7 @@ import { type Conduct, take } from './liar.ts'
 import type { TakenJob } from './taken-job.ts'
 
 /** What is on record of a liar afterwards: any of these, or nothing where nothing that it signed speaks against it. */
-export type Evidence =
-  | 'dissent'
-  | 'late'
-  | 'work-void'
-  | 'seat-answered-twice'
-  | 'double-spend'
-  | 'silent'
-  | 'refused'
+export type Evidence = 'dissent' | 'late' | 'work-void' | 'seat-answered-twice' | 'double-spend' | 'silent'
 
 export type Lie = {
   readonly name: string
@@ -152,7 +145,7 @@ const garbage: Lie = {
   shows: ['work-void'],
 }
 
-const saysNothing: Lie = { name: 'a seat that is taken, and nothing more', conduct: {}, shows: [] }
+const saysNothing: Lie = { name: 'a seat that is taken, and nothing more', conduct: {}, shows: ['silent'] }
 
 export const saysFailed: Lie = {
   name: 'failure, whatever the job',
@@ -262,7 +255,7 @@ export const lies: readonly Lie[] = [
   {
     name: 'a seat that is spent to itself',
     conduct: answering(async job => void (await job.broadcast(job.seatToMyself()))),
-    shows: [],
+    shows: ['silent'],
   },
   {
     name: 'a seat that is spent to itself after an answer',
