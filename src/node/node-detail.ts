@@ -17,6 +17,7 @@ import { openRightsOf } from '../adapters/reading/rights.ts'
 import { openFindRoundOfJob, openReadRoundWork } from '../adapters/reading/round-work.ts'
 import { firstDifference } from '../adapters/rounds/first-difference.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
+import { type JobRules, jobTemplates } from '../core/jobs/job-template.ts'
 import { mayRead } from '../core/registry/may-read.ts'
 import type { NodeAppParts } from '../http/app.ts'
 import { type Conflicts, conflictRoutes } from '../http/read/conflict-routes.ts'
@@ -40,6 +41,7 @@ export type NodeDetailDeps = EventDetailDeps & {
   readonly questions: Pool
   readonly hosted: Hosted
   readonly masterKey: Uint8Array
+  readonly jobRules: JobRules
   readonly findEvent: FindEvent
   readonly reading: Reading
   now(): number
@@ -53,7 +55,7 @@ export function openNodeDetail(deps: NodeDetailDeps): NodeAppParts['routes'] {
   const asked = { ...deps, pool: questions }
   return [
     eventRoutes({ findEvent, reading, onFailure, details: openEventDetails(asked) }),
-    workRoutes({ work: openWorkDetails(asked), reading, onFailure }),
+    workRoutes({ work: openWorkDetails(asked), templates: jobTemplates(deps.jobRules), reading, onFailure }),
     conflictRoutes({ ...pages, conflicts: openConflicts(deps), reading, onFailure }),
     quarantineSummaryRoutes({
       ...pages,

@@ -2,6 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { FuelLevel } from '../adapters/fuel/fuel.ts'
 import { ROUNDS_PATH } from '../contract/round-locations.ts'
 import type { Issuer } from '../contract/tokens.ts'
+import type { JobRules } from '../core/jobs/job-template.ts'
 import { leaveLimits } from '../core/rounds/coordinating/leave.ts'
 import { planLimits } from '../core/rounds/coordinating/plan.ts'
 import type { CoordinatorBounds } from '../jobs/bounds.ts'
@@ -157,6 +158,16 @@ type RoundSettings = Pick<
   | 'FUEL_SATS_PER_KB'
   | 'UHRP_OBJECT_BYTES_MAX'
 >
+
+/** As agents are told of them. */
+export function jobRules(settings: RoundSettings): JobRules {
+  return {
+    minimumReputation: settings.EVENT_AGENT_REPUTATION_MIN,
+    regions: settings.EVENT_AGENT_REGIONS,
+    maxProcessingMs: settings.EVENT_PROCESSING_TIMEOUT_MS,
+    maxRetries: settings.INGEST_RETRY_MAX - 1,
+  }
+}
 
 export function coordinatorBounds(settings: RoundSettings): CoordinatorBounds {
   const isParallel = settings.EVENT_PARALLEL_PROCESSING_ENABLED

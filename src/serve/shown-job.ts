@@ -1,3 +1,4 @@
+import { jobTemplateId } from '../core/jobs/job-template.ts'
 import { jobWord } from '../core/jobs/vocabulary.ts'
 import { quorums } from '../core/level.ts'
 import type { Reader } from '../core/registry/may-read.ts'
@@ -31,7 +32,7 @@ export function shownJob(
   return {
     jobId: vout === undefined ? txid : `${txid}.${vout}`,
     jobType: job.stage,
-    overlayJobTemplateId: `${round.template}.${job.stage}.${round.level}`,
+    overlayJobTemplateId: jobTemplateId(round.template, job.stage, round.level),
     outcome: job.outcome,
     ...progressOf(round, job, readable),
     inputData: {

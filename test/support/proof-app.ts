@@ -15,6 +15,7 @@ import { openNodeProofs } from '../../src/node/node-proofs.ts'
 import { queryRoutes } from '../../src/node/node-query.ts'
 import { openNodeRoundParts } from '../../src/node/node-round-parts.ts'
 import { type HttpAnswer, HttpClient } from '../http/raw-http.ts'
+import { jobRules } from './job-rules.ts'
 import { testOnlyAuthentication, testOnlyIdentityHeader } from './test-only-authentication.ts'
 import type { TracedRound } from './traced-round.ts'
 
@@ -61,7 +62,15 @@ export async function proofApp(
   const { log, operators } = decided.round
   const app = nodeApp({
     routes: [
-      ...openNodeDetail({ ...asked, pool, questions: pool, content, chain, hosted: overlay.hosted }),
+      ...openNodeDetail({
+        ...asked,
+        jobRules,
+        pool,
+        questions: pool,
+        content,
+        chain,
+        hosted: overlay.hosted,
+      }),
       ...proofRoutes,
       ...queryRoutes({ FEED_CACHE_TTL_MS: 0 }, { ...asked, pool }),
       ['/chain', chainRoutes({ chain })],

@@ -1,10 +1,5 @@
-import { type Level, quorums } from '../level.ts'
-import { TRIES_MAX } from '../rounds/coordinating/leave.ts'
-import { type Stage, stagesOf, type Template } from '../rounds/template.ts'
-
-export const JOB_MS_MAX = 30_000
-/** Out of 100; what the overlay edition asks of an agent before it is offered work. */
-export const MINIMUM_REPUTATION = 70
+import { type Level, levels, quorums } from '../level.ts'
+import { isTemplate, type Stage, stagesOf, type Template, templates } from '../rounds/template.ts'
 
 /** What a stage of work asks for, in the JSON shape that overlay clients know. Durations are milliseconds. */
 export type JobTemplate = {
@@ -30,32 +25,32 @@ export type JobTemplate = {
   }
 }
 
-export type JobWishes = {
-  readonly minimumReputation?: number
-  readonly geographicRestrictions?: readonly string[]
-  readonly maxProcessingMs?: number
+/** Of whoever gives jobs out. */
+export type JobRules = {
+  /** Out of 100; agents below it are asked only where too few others are left. */
+  readonly minimumReputation: number
+  /** None: anywhere. */
+  readonly regions: readonly string[]
+  readonly maxProcessingMs: number
+  /** Rounds that a packet may be in once more, without a verdict. */
+  readonly maxRetries: number
 }
 
-export function jobTemplate(
-  template: Template,
-  stage: Stage,
-  level: Level,
-  wishes: JobWishes = {},
-): JobTemplate {
+export function jobTemplate(template: Template, stage: Stage, level: Level, rules: JobRules): JobTemplate {
   const { agreeing } = quorums[level]
-  const regions = wishes.geographicRestrictions
+  const { minimumReputation, regions, maxProcessingMs, maxRetries } = rules
   return {
-    templateId: `${template}.${stage}.${level}`,
+    templateId: jobTemplateId(template, stage, level),
     jobType: stage,
     overlayTopics: [`gitdata.events.${stage}`],
     agentRequirements: {
       capabilities: [stage],
-      minimumReputation: wishes.minimumReputation ?? MINIMUM_REPUTATION,
-      ...(regions === undefined ? {} : { geographicRestrictions: regions }),
+      minimumReputation,
+      ...(regions.length > 0 && { geographicRestrictions: regions }),
     },
     processingConstraints: {
-      maxProcessingTime: wishes.maxProcessingMs ?? JOB_MS_MAX,
-      maxRetries: TRIES_MAX - 1,
+      maxProcessingTime: maxProcessingMs,
+      maxRetries,
       requireConsensus: agreeing > 1,
     },
     outputRequirements: {
@@ -67,7 +62,16 @@ export function jobTemplate(
   }
 }
 
-/** One per stage, in the order of the stages. */
-export function jobTemplates(template: Template, level: Level, wishes?: JobWishes): JobTemplate[] {
-  return stagesOf(template).map(stage => jobTemplate(template, stage, level, wishes))
+/** What a job is listed with. */
+export function jobTemplateId(template: Template, stage: Stage, level: Level): string {
+  return `${template}.${stage}.${level}`
+}
+
+/** Each there is: of each kind of work, at each level, in the order of its stages. */
+export function jobTemplates(rules: JobRules): JobTemplate[] {
+  return Object.keys(templates)
+    .filter(isTemplate)
+    .flatMap(template =>
+      levels.flatMap(level => stagesOf(template).map(stage => jobTemplate(template, stage, level, rules))),
+    )
 }

@@ -1,4 +1,5 @@
 import { type Request, Router } from 'express'
+import type { JobTemplate } from '../../core/jobs/job-template.ts'
 import type { Reader } from '../../core/registry/may-read.ts'
 import { type JobName, readJobName } from '../../serve/shown-job.ts'
 import { overlayFailures } from '../overlay-failures.ts'
@@ -8,6 +9,8 @@ import type { Reading } from './reading.ts'
 
 export type WorkRouteDeps = {
   readonly work: WorkDetails
+  /** Of the jobs that this node gives out. */
+  readonly templates: readonly JobTemplate[]
   readonly reading: Reading
   /** Told of what is nobody's mistake but ours. */
   onFailure(error: unknown, request: Request): void
@@ -21,7 +24,7 @@ export type WorkDetails = {
 }
 
 /** Packets, the rounds that they go to agents in, and what agents are asked for. */
-export function workRoutes({ work, reading, onFailure }: WorkRouteDeps): Router {
+export function workRoutes({ work, templates, reading, onFailure }: WorkRouteDeps): Router {
   const routes = Router({ caseSensitive: true })
   routes.get(
     '/packets/:id',
@@ -41,6 +44,16 @@ export function workRoutes({ work, reading, onFailure }: WorkRouteDeps): Router 
       const name = typeof id === 'string' ? readJobName(id) : undefined
       return found(name === undefined ? none : work.job(name, reader), noJob)
     }),
+  )
+  routes.get(
+    '/overlay/job-templates',
+    answering(reading, async () => shown({ items: templates })),
+  )
+  routes.get(
+    '/overlay/job-templates/:id',
+    answering(reading, ({ params: { id } }) =>
+      found(Promise.resolve(templates.find(({ templateId }) => templateId === id)), noTemplate),
+    ),
   )
   routes.use(overlayFailures(onFailure))
   return routes
@@ -66,6 +79,11 @@ const noRound: Problem = {
   code: 'not-found',
   detail: 'no round with this id has a packet of a stream that you may read',
   hint: 'take a roundId, 64 hex digits in lower case, from what is shown of a packet or an event',
+}
+const noTemplate: Problem = {
+  code: 'not-found',
+  detail: 'no job template has this id',
+  hint: 'take an overlayJobTemplateId from what is shown of a job, or one that /overlay/job-templates lists',
 }
 const noJob: Problem = {
   code: 'not-found',

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { jobTemplate, jobTemplates } from '../../../src/core/jobs/job-template.ts'
 import { levels, quorums } from '../../../src/core/level.ts'
+import { jobRules } from '../../support/job-rules.ts'
 
 describe('event job coordination: a job template', () => {
   test('has the shape that overlay clients know', () => {
-    expect(jobTemplate('packet', 'normalize', 'enhanced')).toEqual({
+    expect(jobTemplate('packet', 'normalize', 'enhanced', jobRules)).toEqual({
       templateId: 'packet.normalize.enhanced',
       jobType: 'normalize',
       overlayTopics: ['gitdata.events.normalize'],
@@ -14,26 +15,28 @@ describe('event job coordination: a job template', () => {
     })
   })
 
-  test('asks for as many operators as the level does, whatever is wished for', () => {
+  test('asks for as many operators as the level does, whatever the rules are', () => {
     for (const level of levels) {
-      const { processingConstraints, outputRequirements } = jobTemplate('packet', 'certify', level)
+      const { processingConstraints, outputRequirements } = jobTemplate('packet', 'certify', level, jobRules)
       expect(outputRequirements.consensusThreshold).toBe(quorums[level].agreeing)
       expect(processingConstraints.requireConsensus).toBe(level !== 'basic')
     }
   })
 
-  test('takes the wishes that are the publisher’s to have', () => {
-    const wishes = { minimumReputation: 90, geographicRestrictions: ['EU'], maxProcessingMs: 500 }
-    expect(jobTemplate('packet', 'validate', 'basic', wishes)).toMatchObject({
+  test('says by what rules jobs are given out', () => {
+    const rules = { minimumReputation: 90, regions: ['EU'], maxProcessingMs: 500, maxRetries: 0 }
+    expect(jobTemplate('packet', 'validate', 'basic', rules)).toMatchObject({
       agentRequirements: { minimumReputation: 90, geographicRestrictions: ['EU'] },
-      processingConstraints: { maxProcessingTime: 500 },
+      processingConstraints: { maxProcessingTime: 500, maxRetries: 0 },
     })
   })
 
-  test('exists for each stage of the work', () => {
-    const types = (template: 'packet' | 'aggregate') =>
-      jobTemplates(template, 'basic').map(({ jobType }) => jobType)
-    expect(types('packet')).toEqual(['normalize', 'validate', 'certify'])
-    expect(types('aggregate')).toEqual(['certify'])
+  test('exists for each stage of the work, at each level', () => {
+    expect(jobTemplates(jobRules).map(({ templateId }) => templateId)).toEqual([
+      ...levels.flatMap(level =>
+        ['normalize', 'validate', 'certify'].map(stage => `packet.${stage}.${level}`),
+      ),
+      ...levels.map(level => `aggregate.certify.${level}`),
+    ])
   })
 })

@@ -7,6 +7,7 @@ import { openReading } from '../../../src/http/read/reading.ts'
 import { type HttpServer, httpLimits, listen } from '../../../src/http/server.ts'
 import { openNodeDetail } from '../../../src/node/node-detail.ts'
 import type { CertificatesBed } from '../../adapters/certificates/certificates-bed.ts'
+import { jobRules } from '../../support/job-rules.ts'
 import { testOnlyAuthentication, testOnlyIdentityHeader } from '../../support/test-only-authentication.ts'
 import { type HttpAnswer, HttpClient } from '../raw-http.ts'
 
@@ -32,6 +33,7 @@ export async function detailApp({
   const routes = openNodeDetail({
     ...{ pool, questions: pool, content: bed.content, chain: bed.bed.chain, onFailure },
     ...{ hosted: bed.bed.overlay.hosted, masterKey: new Uint8Array(32).fill(5), now: Date.now },
+    jobRules,
     findEvent: openFindEvent(pool),
     reading: openReading({ authentication: testOnlyAuthentication(), findReader: openFindReader(pool) }),
   }).flatMap(each => (typeof each === 'function' ? [each] : []))

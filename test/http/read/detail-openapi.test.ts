@@ -31,6 +31,7 @@ beforeAll(async () => {
     ...round.packets.flatMap(({ packetId }) => packetId),
     ...[0, 1, 2, 3, 4].map(index => round.event(0, index).eventId),
     round.decided.roundId,
+    'packet.validate.enhanced',
     ...jobs.flatMap(({ txid }) => [String(txid), `${txid}.0`, `${txid}.2`, `${txid}.3`]),
     `${jobs[0]?.['txid']}.${round.packets[0]?.packetId}`,
   ]
