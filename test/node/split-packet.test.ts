@@ -79,6 +79,7 @@ describe('a packet that honest agents answer differently', () => {
     )
     expect(rows).toHaveLength(1)
     expect(rows[0]?.reason ?? '').not.toBe('')
+    expect(rows[0]?.said).toBe(rows[0]?.reason)
     const passedBy = new Set(rows.map(({ id }) => id))
     expect(await auditAtRest(bed.pool, bed, { passedBy })).toEqual([])
 

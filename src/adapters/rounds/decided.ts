@@ -42,7 +42,7 @@ export async function writeDecided(
       update round_seats as seat set conduct = given.conduct, completed_ms = $2::bigint,
           state = case when seat.result_tx is not null and $3::text <> 'closed' then 'completed'
             when $8::boolean then 'dead' else 'failed' end,
-          last_error = case when seat.result_tx is null then given.unanswered
+          last_error = case when seat.result_tx is null then coalesce(seat.last_error, given.unanswered)
             when $3::text = 'closed' then 'no quorum was reached over what it answered' else seat.last_error end
         from jsonb_to_recordset($4::jsonb) as given (vout integer, conduct text, unanswered text)
         where seat.job_tx = $1::bytea and seat.vout = given.vout`,

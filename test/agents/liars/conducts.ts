@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { request } from 'node:http'
+import { once } from 'node:events'
+import { request, type ServerResponse } from 'node:http'
 import { sha256Hex } from '#sha256'
 import { signUpload, type Work, workHash, writeWork } from '../../../src/contract/work.ts'
 import { fromUtf8, toHex, utf8 } from '../../../src/core/bytes.ts'
@@ -132,6 +133,18 @@ const answersTwice: Lie = {
   shows: ['seat-answered-twice', 'double-spend'],
 }
 
+/** Of what the stage before has agreed on, its results repeat the root, which the job says. */
+const altersInputRoot: Lie = {
+  name: 'an altered root of what the stage before agreed on',
+  conduct: answering(async job => {
+    const work = await alteredWork(job, () => true)
+    const stated = { ...job.facts, inputRoot: sha256Hex(utf8('another root')) }
+    await job.submit(job.result(job.said(work), job.agent, stated))
+  }),
+  // Nobody admits that result, so it is none.
+  shows: ['silent'],
+}
+
 const garbage: Lie = {
   name: 'garbage',
   conduct: answering(async job => {
@@ -177,7 +190,7 @@ export const lies: readonly Lie[] = [
       // The key is theirs, the signature is not.
       await job.submit(job.result(job.said(work), { ...job.agent, identityKey }))
     }),
-    shows: [],
+    shows: ['silent'],
   },
   copiesWithoutBytes,
   copiesOverOwnBytes,
@@ -193,10 +206,11 @@ export const lies: readonly Lie[] = [
         notes.set('earlier', () => job.submit(result))
       },
     },
-    shows: [],
+    shows: ['silent'],
     needsTwoRounds: true,
   },
   answersTwice,
+  altersInputRoot,
   {
     name: 'an answer after the deadline',
     conduct: answering(async job => {
@@ -219,6 +233,11 @@ export const lies: readonly Lie[] = [
   {
     name: 'no answer to the offer',
     conduct: { offered: (_job, response) => void response.socket?.setKeepAlive(true) },
+    shows: [],
+  },
+  {
+    name: 'a gigabyte as the answer to the offer',
+    conduct: { offered: (_job, response) => sendWithoutEnd(response) },
     shows: [],
   },
   {
@@ -268,6 +287,15 @@ export const lies: readonly Lie[] = [
   },
   saysFailed,
 ]
+
+/** As a STEAK, until nobody reads on. */
+async function sendWithoutEnd(response: ServerResponse): Promise<void> {
+  response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': GIGABYTE })
+  let sent = 0
+  for (; sent < GIGABYTE && !response.destroyed; sent += CHUNK.length)
+    if (!response.write(CHUNK)) await Promise.race([once(response, 'drain'), once(response, 'close')])
+  if (sent >= GIGABYTE) throw new Error('all of it was read')
+}
 
 const CHUNK = Buffer.alloc(64 * 1024, 'x')
 const GIGABYTE = 1024 ** 3

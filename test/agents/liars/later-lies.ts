@@ -1,17 +1,6 @@
 import { sha256Hex } from '#sha256'
 import { concat, utf8 } from '../../../src/core/bytes.ts'
-import { alteredWork, answering, changed, inManifest, type Lie, lies, outcome, stand } from './conducts.ts'
-
-/** Of what the stage before has agreed on, its results repeat the root, which the job says. */
-const altersInputRoot: Lie = {
-  name: 'an altered root of what the stage before agreed on',
-  conduct: answering(async job => {
-    const work = await alteredWork(job, () => true)
-    const stated = { ...job.facts, inputRoot: sha256Hex(utf8('another root')) }
-    await job.submit(job.result(job.said(work), job.agent, stated))
-  }),
-  shows: [],
-}
+import { answering, changed, inManifest, type Lie, lies, outcome, stand } from './conducts.ts'
 
 const altersState: Lie = {
   name: 'an altered state after the right bytes',
@@ -58,10 +47,8 @@ const garbageAsManifest: Lie = {
   shows: ['work-void'],
 }
 
-const atBoth = [...lies, altersInputRoot]
-
 /** What one liar of three operators may try at the stages that work on what others have agreed on. */
 export const laterLies: Readonly<Record<'validate' | 'certify', readonly Lie[]>> = {
-  validate: [...atBoth, altersState],
-  certify: [...atBoth, altersOutputRoot, garbageAsManifest],
+  validate: [...lies, altersState],
+  certify: [...lies, altersOutputRoot, garbageAsManifest],
 }
