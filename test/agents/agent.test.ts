@@ -2,7 +2,7 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { certifier } from '../../agents/certifier/certifier.ts'
-import { readAgentSettings } from '../../agents/kit/settings.ts'
+import { type AgentSettings, readAgentSettings } from '../../agents/kit/settings.ts'
 import { type RunningAgent, startAgent } from '../../agents/kit/start-agent.ts'
 import { normalizer } from '../../agents/normalizer/normalizer.ts'
 import { validator } from '../../agents/validator/validator.ts'
@@ -103,6 +103,30 @@ describe('an agent', () => {
     expect(checkSpends(beef)).toEqual({ ok: true, value: 'satisfied' })
     expect(beef.subject.inputs.map(({ vout }) => vout)).toEqual([0, 1])
     await expect(fetch(agent.url)).rejects.toThrow()
+  })
+
+  test('shows itself anew when half of the time is over, and only then takes back what it showed before', async () => {
+    const node = await started(round)
+    const asked: string[] = []
+    let refusals = 0
+    node.otherwise = ({ url = '' }) => {
+      const isRefused = node.adverts.length === 3 && refusals < 2 && url === '/agents/adverts'
+      if (isRefused) refusals += 1
+      else if (url === '/agents/adverts' || url === '/submit') asked.push(url)
+      return isRefused ? 503 : undefined
+    }
+    const agent = await startedAgent('validate', node, { AGENT_ADVERT_HOURS: 1 / 3600 })
+    await agent.advertise()
+    await until(() => node.adverts.length >= 5)
+    await agent.stop()
+
+    expect(refusals).toBe(2)
+    const ends = node.adverts.map(([script]) => agentAdvertIn(knownHex(script ?? ''))?.body.expiresMs ?? 0)
+    expect(ends).toEqual([...new Set(ends)].sort((a, b) => a - b))
+    const again = Array.from({ length: ends.length - 1 }, () => ['/agents/adverts', '/submit'])
+    expect(asked).toEqual(['/agents/adverts', ...again.flat(), '/submit'])
+    const takenBack = node.submissions.map(({ beef }) => orThrow(readBeef(beef)).subject.inputs[0]?.txid)
+    expect(new Set(takenBack).size).toBe(ends.length)
   })
 
   test('answers a job that it has taken before alike, and works on it once', async () => {
@@ -223,14 +247,14 @@ async function started(round: Parameters<typeof askingNode>[0]): Promise<AskingN
 async function startedAgent(
   stage: Stage,
   node: AskingNode,
-  env: Record<string, string> = {},
+  settings: Partial<AgentSettings> = {},
 ): Promise<RunningAgent> {
   const agent = await startAgent({
     kind: stage,
     answer: answers[stage],
     key,
     operator: operatorWordFor(party('operator north'), key.identityKey),
-    settings: readAgentSettings({ AGENT_NODES: node.url, ...env }),
+    settings: { ...readAgentSettings({ AGENT_NODES: node.url }), ...settings },
     log: silentLog,
     now: Date.now,
   })
