@@ -10,6 +10,7 @@ import { pause } from '../../src/runtime/pause.ts'
 import { withAnyOf } from '../../src/runtime/with-any-of.ts'
 import type { AnswerAggregate } from './aggregate-task.ts'
 import { fetchAggregate, workOnAggregate } from './aggregate-work.ts'
+import type { BytesAtOnce } from './bytes-at-once.ts'
 import type { Call, CallAnswer, CallRequest } from './call.ts'
 import { type FetchDeps, fetchParts } from './fetch-parts.ts'
 import type { AnswerPacket } from './packet-task.ts'
@@ -17,7 +18,9 @@ import type { AgentJob } from './read-job.ts'
 import { answerOf, type JobAnswer, noAnswers } from './result.ts'
 import { type Worked, type WorkFault, workOn } from './work-on.ts'
 
-export type AnswerDeps = FetchDeps & {
+export type AnswerDeps = Omit<FetchDeps, 'place'> & {
+  /** Of all jobs that are worked on. */
+  readonly bytesAtOnce: BytesAtOnce
   readonly key: Issuer
   readonly call: Call
   readonly answer: AnswerPacket
@@ -39,7 +42,15 @@ export type Answered = {
 /** From a job that was taken to a result that the coordinator has. Rejects where the deadline comes first. */
 export async function answerJob(job: AgentJob, agent: AnswerDeps): Promise<Answered> {
   crashPoint('agent.taken')
-  const deps = { ...agent, call: callUntilDeadline(job, agent) }
+  const place = agent.bytesAtOnce.open(job.facts.coordinator)
+  try {
+    return await answerAtPlace(job, { ...agent, place, call: callUntilDeadline(job, agent) })
+  } finally {
+    place.release()
+  }
+}
+
+async function answerAtPlace(job: AgentJob, deps: AnswerDeps & FetchDeps): Promise<Answered> {
   const { answerAggregate } = deps
   const worked =
     job.facts.template === 'aggregate' && answerAggregate !== undefined
@@ -64,7 +75,7 @@ function callUntilDeadline({ facts }: AgentJob, { call, stop, now }: AnswerDeps)
   return (url, request) => withAnyOf([late, stop], signal => call(url, { ...request, stop: signal }))
 }
 
-async function onPackets(job: AgentJob, deps: AnswerDeps): Promise<Outcome<Worked>> {
+async function onPackets(job: AgentJob, deps: AnswerDeps & FetchDeps): Promise<Outcome<Worked>> {
   const parts = await untilDeadline(job, deps, () => fetchParts(job, deps))
   crashPoint('agent.fetched')
   if (!parts.ok) return parts

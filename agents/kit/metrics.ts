@@ -12,6 +12,11 @@ export function openAgentMetrics(readings: Readings) {
       },
     })
   gauge('assay_agent_jobs_running', 'jobs that are worked on now', readings.running)
+  gauge(
+    'assay_agent_bytes_running',
+    'bytes of the packets of those, which share AGENT_BYTES_MAX',
+    readings.bytesRunning,
+  )
   gauge('assay_agent_jobs_waiting', 'jobs that are taken and wait to be worked on', readings.waiting)
   gauge('assay_agent_cache_bytes', 'what the memory of answers takes', readings.cacheBytes)
   return {
@@ -60,4 +65,4 @@ export function openAgentMetrics(readings: Readings) {
 }
 
 /** What is read when somebody looks. */
-type Readings = { running(): number; waiting(): number; cacheBytes(): number }
+type Readings = { running(): number; bytesRunning(): number; waiting(): number; cacheBytes(): number }

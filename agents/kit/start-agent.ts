@@ -12,6 +12,7 @@ import { openSeldom } from '../../src/runtime/seldom.ts'
 import { type PayForAdverts, sponsoredBy } from './adverts.ts'
 import type { AnswerAggregate } from './aggregate-task.ts'
 import { type Answered, answerJob } from './answer-job.ts'
+import { openBytesAtOnce } from './bytes-at-once.ts'
 import { cached } from './cache.ts'
 import { openCalls } from './call.ts'
 import { openJobQueue } from './job-queue.ts'
@@ -76,11 +77,12 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       })
     : { answer: options.answer, bytes: () => 0 }
   const policies = new Map<string, PolicySet>()
+  const bytesAtOnce = openBytesAtOnce(settings.AGENT_BYTES_MAX, () => coordinators.size)
   const work = async (job: AgentJob): Promise<boolean> => {
     const begunMs = performance.now()
     try {
       const answered = await answerJob(job, {
-        ...{ call, key, policies, now, answer: memory.answer, stop: ended.signal },
+        ...{ call, key, policies, now, answer: memory.answer, stop: ended.signal, bytesAtOnce },
         answerAggregate,
         bytesMax: settings.AGENT_BYTES_MAX,
         onRetry(error) {
@@ -111,6 +113,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const metrics = openAgentMetrics({
     running: queue.running,
     waiting: queue.waiting,
+    bytesRunning: bytesAtOnce.held,
     cacheBytes: memory.bytes,
   })
 
