@@ -1,7 +1,6 @@
 import type { Issuer } from '../contract/tokens.ts'
 import type { Fault } from '../core/fault.ts'
 import type { Level } from '../core/level.ts'
-import { repeat } from '../runtime/repeat.ts'
 import type { CoordinatorBounds } from './bounds.ts'
 import { FAIR_SHARE, followRound } from './follow-round.ts'
 import { openNap } from './nap.ts'
@@ -298,8 +297,16 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
     keep().catch(error => deps.onFailure(error))
   }, timing.keepMs)
 
-  // Nor does what became of rounds that go on without it.
-  const owing = repeat(owed.look, { everyMs: timing.owedMs, onFailure: error => deps.onFailure(error) })
+  // Likewise: what it is about is decided, and no round waits for it.
+  let looking: Promise<void> | undefined
+  const owing = setInterval(() => {
+    looking ??= owed
+      .look()
+      .catch(error => deps.onFailure(error))
+      .finally(() => {
+        looking = undefined
+      })
+  }, timing.owedMs)
 
   const run = async () => {
     while (!stopping) {
@@ -314,7 +321,8 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
     await Promise.all([...rounds.values()].map(({ working }) => working))
     await offering.drain()
     clearInterval(keeping)
-    await owing.stop()
+    clearInterval(owing)
+    await looking
     await store.letGo()
   }
 
