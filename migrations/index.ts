@@ -39,6 +39,7 @@ import { fusedObservations } from './039-fused-observations.ts'
 import { certificateHosts } from './040-certificate-hosts.ts'
 import { streamsOfObjects } from './041-streams-of-objects.ts'
 import { registryEpoch } from './042-registry-epoch.ts'
+import { owedAnswers } from './043-owed-answers.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
 export type Migration = {
@@ -90,4 +91,5 @@ export const migrations: readonly Migration[] = [
   certificateHosts,
   streamsOfObjects,
   registryEpoch,
+  owedAnswers,
 ]

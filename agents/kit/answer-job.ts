@@ -18,7 +18,7 @@ import type { AgentJob } from './read-job.ts'
 import { answerOf, type JobAnswer, noAnswers } from './result.ts'
 import { type Worked, type WorkFault, workOn } from './work-on.ts'
 
-export type AnswerDeps = Omit<FetchDeps, 'place'> & {
+export type AnswerDeps = FetchDeps & {
   /** Of all jobs that are worked on. */
   readonly bytesAtOnce: BytesAtOnce
   readonly key: Issuer
@@ -42,15 +42,26 @@ export type Answered = {
 /** From a job that was taken to a result that the coordinator has. Rejects where the deadline comes first. */
 export async function answerJob(job: AgentJob, agent: AnswerDeps): Promise<Answered> {
   crashPoint('agent.taken')
+  const within = untilDeadlineOf(job, agent)
   const place = agent.bytesAtOnce.open(job.facts.coordinator)
   try {
-    return await answerAtPlace(job, { ...agent, place, call: callUntilDeadline(job, agent) })
+    return await answerAtPlace(job, {
+      ...agent,
+      call: (url, request) => within(stop => agent.call(url, { ...request, stop })),
+      takeBytes: bytes => within(stop => place.take(bytes, stop)),
+    })
   } finally {
     place.release()
   }
 }
 
-async function answerAtPlace(job: AgentJob, deps: AnswerDeps & FetchDeps): Promise<Answered> {
+/** One step makes many calls, to whoever the job names, and none of them may keep the place that the job takes; nor may a wait. */
+function untilDeadlineOf({ facts }: AgentJob, { stop, now }: AnswerDeps) {
+  const late = AbortSignal.timeout(Math.max(facts.deadlineMs - now(), 0))
+  return <T>(work: (stop: AbortSignal) => Promise<T>): Promise<T> => withAnyOf([late, stop], work)
+}
+
+async function answerAtPlace(job: AgentJob, deps: AnswerDeps): Promise<Answered> {
   const { answerAggregate } = deps
   const worked =
     job.facts.template === 'aggregate' && answerAggregate !== undefined
@@ -69,13 +80,7 @@ async function answerAtPlace(job: AgentJob, deps: AnswerDeps & FetchDeps): Promi
   return { status: answer.status, outputBytes: answer.output.length, faults, refusal: undefined }
 }
 
-/** One step makes many calls, to whoever the job names, and none of them may keep the place that the job takes. */
-function callUntilDeadline({ facts }: AgentJob, { call, stop, now }: AnswerDeps): Call {
-  const late = AbortSignal.timeout(Math.max(facts.deadlineMs - now(), 0))
-  return (url, request) => withAnyOf([late, stop], signal => call(url, { ...request, stop: signal }))
-}
-
-async function onPackets(job: AgentJob, deps: AnswerDeps & FetchDeps): Promise<Outcome<Worked>> {
+async function onPackets(job: AgentJob, deps: AnswerDeps): Promise<Outcome<Worked>> {
   const parts = await untilDeadline(job, deps, () => fetchParts(job, deps))
   crashPoint('agent.fetched')
   if (!parts.ok) return parts

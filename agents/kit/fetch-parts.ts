@@ -20,7 +20,6 @@ import type { Stage } from '../../src/core/rounds/template.ts'
 import { STATE_BYTES_DEFAULT, STATE_BYTES_MAX } from '../../src/core/rules/carried-state.ts'
 import { POLICY_CHARS_MAX } from '../../src/core/schema.ts'
 import { outcomeLeaf, outputBounds } from '../../src/core/work/stage-output.ts'
-import type { BytesPlace } from './bytes-at-once.ts'
 import type { Call, CallAnswer } from './call.ts'
 import { fetchLists, type ListedParts, type WantedParts } from './fetch-lists.ts'
 import type { AgreedOutcome } from './packet-task.ts'
@@ -53,8 +52,8 @@ export type FetchDeps = {
   readonly bytesMax: number
   /** Policies that were read before: they never change, and are slow to compile. */
   readonly policies: PolicyMemory
-  /** Among the bytes of all jobs that are worked on; taken once it is known how many this one has. */
-  readonly place?: Pick<BytesPlace, 'take'>
+  /** Resolves when there is room for so many bytes of packets beside the other jobs; asked for again, it is there already. */
+  takeBytes?(bytes: number): Promise<void>
   /** What came with others already. */
   readonly listed?: ListedParts
   now(): number
@@ -77,7 +76,7 @@ export async function fetchParts(job: AgentJob, deps: FetchDeps): Promise<Outcom
   if (why !== undefined) return refused('round-invalid', `this job is not worked on: ${why}`)
   const { headers, partitions } = document.value
   const members = job.facts.members.flatMap(member => headers[member] ?? [])
-  await deps.place?.take(members.reduce((sum, { bytes }) => sum + bytes, 0))
+  await deps.takeBytes?.(members.reduce((sum, { bytes }) => sum + bytes, 0))
 
   const policies = await fetchPolicies(job, document.value, members, deps)
   if (!policies.ok) return policies

@@ -14,7 +14,7 @@ export function openAgentMetrics(readings: Readings) {
   gauge('assay_agent_jobs_running', 'jobs that are worked on now', readings.running)
   gauge(
     'assay_agent_bytes_running',
-    'bytes of the packets of those, which share AGENT_BYTES_MAX',
+    'bytes of the packets of jobs that have room for them; other jobs that are worked on wait for it',
     readings.bytesRunning,
   )
   gauge('assay_agent_jobs_waiting', 'jobs that are taken and wait to be worked on', readings.waiting)

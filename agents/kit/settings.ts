@@ -47,7 +47,7 @@ const settings = {
   AGENT_BYTES_MAX: setting(
     wholeNumber(1, MAX_BYTES),
     '67108864',
-    'bytes of the packets of the largest job that it takes, and of all jobs together that it works on at once, its logs having equal shares; all that is fetched for a job may have four times as many',
+    'bytes of the packets of the largest job that it takes. Each of its logs has an equal share of as many for the jobs that are worked on at once, which a job that is alone in it may exceed. All that is fetched for a job may have four times as many',
   ),
   AGENT_JOB_MS_MAX: setting(
     wholeNumber(1_000, 86_400_000),

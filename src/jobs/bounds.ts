@@ -28,3 +28,10 @@ export type JobBounds = {
   /** Of one stored object. */
   readonly outputBytesMax: number
 }
+
+const FAIR_SHARE = 1 / 4
+
+/** Of the time that a job has: with less than this left nobody could answer, and so much later nobody was here to hear it. */
+export function fairMsOf({ timeoutMs }: JobBounds): number {
+  return timeoutMs * FAIR_SHARE
+}

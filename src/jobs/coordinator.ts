@@ -1,8 +1,8 @@
 import type { Issuer } from '../contract/tokens.ts'
 import type { Fault } from '../core/fault.ts'
 import type { Level } from '../core/level.ts'
-import type { CoordinatorBounds } from './bounds.ts'
-import { FAIR_SHARE, followRound } from './follow-round.ts'
+import { type CoordinatorBounds, fairMsOf } from './bounds.ts'
+import { followRound } from './follow-round.ts'
 import { openNap } from './nap.ts'
 import { type OfferOutcome, openOffering } from './offer-seats.ts'
 import { openOwedAnswers } from './owed-answers.ts'
@@ -44,6 +44,7 @@ export type CoordinatorDeps = {
   locations(): readonly string[]
   readonly bounds: CoordinatorBounds
   readonly timing?: Partial<CoordinatorTiming>
+  readonly repeat: Repeat
   /** False: what is open is seen through, and nothing is opened. */
   opens?(): boolean
   /** How far this process's event loop lags behind. */
@@ -63,6 +64,12 @@ export type CoordinatorDeps = {
   onLost?(roundId: string): void
 }
 
+/** Never beside itself, until it is stopped; at once once more where it resolves with 'more'. */
+type Repeat = (
+  work: () => Promise<unknown>,
+  options: { readonly everyMs: number; onFailure(error: unknown): void },
+) => { stop(): Promise<void> }
+
 export type CoordinatorTiming = {
   /** So soon after a wake we look, and not for each of them. */
   readonly wakeMs: number
@@ -71,7 +78,7 @@ export type CoordinatorTiming = {
   readonly keepMs: number
   /** How often rounds are looked for that nobody works on. */
   readonly takeMs: number
-  /** How often we look whether all have answered who said that they would. */
+  /** How often we look whether all have answered who said that they would; more often where they have little time. */
   readonly owedMs: number
 }
 
@@ -86,6 +93,7 @@ export const coordinatorTiming: CoordinatorTiming = {
 /** A round of ours, and what we have heard of it and not dealt with. */
 type InHand = {
   round: HeldRound
+  readonly heldSinceMs: number
   heard: Heard
   /** Not looked at before this time, after a step that failed or could not be paid for. */
   notBeforeMs: number
@@ -105,13 +113,17 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
     onOffer: (outcome, seat) => deps.onOffer?.(outcome, seat),
     onFailure: error => deps.onFailure(error),
   })
-  const owed = openOwedAnswers({ store, now, fairMs: bounds.job.timeoutMs * FAIR_SHARE })
-  const following: FollowDeps = {
+  const followingOf = ({ heldSinceMs }: InHand): FollowDeps => ({
     ...deps,
-    onUnheard: ({ sent, deadlineMs }) => owed.note({ jobTx: sent.txid, deadlineMs }),
-  }
+    onUnheard({ sent, seenMs, deadlineMs }) {
+      // Of a job that somebody else has given out, agents may know an address where nobody was.
+      if (seenMs !== null && seenMs >= heldSinceMs) owed.note({ jobTx: sent.txid, deadlineMs })
+    },
+  })
   // Whatever is remembered here goes by a clock that nobody sets; what is stored, and deadlines, by that of the day.
   const clock = () => performance.now()
+  const fairMs = fairMsOf(bounds.job)
+  const owed = openOwedAnswers({ store, fairMs, now, clock })
   let pace: Pace = { openedMs: never, triedMs: never, hasNews: true, refusals: 0, lagMs: 0 }
   let seatable: ReadonlySet<Level> | undefined
   let fault: Fault | undefined
@@ -135,6 +147,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
 
   /** What is due by its deadline waits for no news. */
   const hearNothing = (error: unknown) => {
+    owed.interrupted()
     deps.onFailure(error)
     return nothing
   }
@@ -214,7 +227,10 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
     for (const round of more) {
       const { roundId } = round.lease
       const heard = { last: undefined, threadUnspent: true }
-      rounds.set(roundId, { round, heard, notBeforeMs: 0, failures: 0, working: undefined, unasked: false })
+      rounds.set(roundId, {
+        ...{ round, heard, heldSinceMs: now(), notBeforeMs: 0, failures: 0 },
+        ...{ working: undefined, unasked: false },
+      })
     }
     if (more.length === 0) return
     newsMs = 0
@@ -238,7 +254,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
 
   const goOn = async (each: InHand) => {
     for (;;) {
-      const followed = await followRound(each.round, each.heard, following)
+      const followed = await followRound(each.round, each.heard, followingOf(each))
       if (followed.kind === 'refused') {
         fault = followed.fault ?? fault
         deps.onFailure(new Error(followed.why), each.round.lease.roundId)
@@ -294,19 +310,17 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
   }
   // By a clock of its own: a look that takes long must not cost us what we work on.
   const keeping = setInterval(() => {
-    keep().catch(error => deps.onFailure(error))
+    keep().catch(error => {
+      owed.interrupted()
+      deps.onFailure(error)
+    })
   }, timing.keepMs)
 
   // Likewise: what it is about is decided, and no round waits for it.
-  let looking: Promise<void> | undefined
-  const owing = setInterval(() => {
-    looking ??= owed
-      .look()
-      .catch(error => deps.onFailure(error))
-      .finally(() => {
-        looking = undefined
-      })
-  }, timing.owedMs)
+  const owing = deps.repeat(owed.look, {
+    everyMs: Math.min(timing.owedMs, fairMs / 8),
+    onFailure: error => deps.onFailure(error),
+  })
 
   const run = async () => {
     while (!stopping) {
@@ -321,8 +335,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
     await Promise.all([...rounds.values()].map(({ working }) => working))
     await offering.drain()
     clearInterval(keeping)
-    clearInterval(owing)
-    await looking
+    await owing.stop()
     await store.letGo()
   }
 

@@ -4,6 +4,7 @@ import { type Decision, decideRound } from '../core/rounds/coordinating/decide.t
 import { type Leaving, leaveUnseated } from '../core/rounds/coordinating/leave.ts'
 import type { PacketStanding } from '../core/rounds/coordinating/standing.ts'
 import type { LiveResult } from '../core/rounds/coordinating/thread.ts'
+import { fairMsOf } from './bounds.ts'
 import { chooseSeats } from './choose-seats.ts'
 import { unpaidJob } from './job.ts'
 import type { Decided, HeldJob, HeldRound, UnpaidJob } from './ports.ts'
@@ -86,9 +87,6 @@ function decide(
   )
 }
 
-/** Of the time that a job has: with less than this left nobody could answer, and so much later nobody was here to hear it. */
-export const FAIR_SHARE = 1 / 4
-
 /** Whose silence is no sign: asked only where somebody is silent and the deadline has passed. */
 async function excusedFrom(
   { sent, deadlineMs, results }: HeldJob,
@@ -98,7 +96,7 @@ async function excusedFrom(
   const seats = sent.role.seats.map((_, seat) => seat)
   const answered = new Set(results.map(({ seat }) => seat))
   if (nowMs < deadlineMs || seats.every(seat => answered.has(seat))) return new Set()
-  const fairMs = bounds.job.timeoutMs * FAIR_SHARE
+  const fairMs = fairMsOf(bounds.job)
   if (nowMs > deadlineMs + fairMs) return new Set(seats)
   return store.excused(sent.txid, deadlineMs - fairMs)
 }
@@ -121,8 +119,7 @@ async function advance(
   const sent = sentBy(written)
   if (sent.kind !== 'sent') return sent
   deps.at('rounds.advanced')
-  tell('advanced', round, job, deps)
-  tellUnheard(job, decided, deps)
+  tellDecided('advanced', round, job, decided, deps)
   return moved({
     ...round,
     packets: without(round.packets, decided.decision.leaving),
@@ -146,8 +143,7 @@ async function certify(
 ): Promise<Followed> {
   if ((await deps.store.certify(round.lease, decided)) === 'lost') return gone('lost')
   deps.at('rounds.handed-over')
-  tell('certifying', round, job, deps)
-  tellUnheard(job, decided, deps)
+  tellDecided('certifying', round, job, decided, deps)
   return gone('certifying')
 }
 
@@ -161,8 +157,7 @@ async function close(
   const sent = sentBy(written)
   if (sent.kind !== 'sent') return sent
   deps.at('rounds.closing')
-  tell('closing', round, job, deps)
-  tellUnheard(job, decided, deps)
+  tellDecided('closing', round, job, decided, deps)
   return moved({ ...round, state: 'closing', last: sent.transaction.txid, inFlight: true })
 }
 
@@ -245,12 +240,17 @@ function without(packets: readonly PacketStanding[], leaving: readonly Leaving[]
   return packets.map((packet, index) => left.get(index) ?? packet)
 }
 
-function tellUnheard(
+function tellDecided(
+  what: 'advanced' | 'certifying' | 'closing',
+  round: HeldRound,
   job: HeldJob,
   { decision, nowMs }: Decided<'advance'> | Decided<'certify'> | Decided<'close'>,
-  { onUnheard }: FollowDeps,
+  deps: FollowDeps,
 ): void {
-  if (nowMs < job.deadlineMs && decision.conduct.includes('unheard')) onUnheard(job)
+  tell(what, round, job, deps)
+  // Agents go by the deadline that they were given: of a job that was taken up again nobody owes anything after it.
+  const isAsGiven = job.deadlineMs === job.sent.role.facts.deadlineMs
+  if (isAsGiven && nowMs < job.deadlineMs && decision.conduct.includes('unheard')) deps.onUnheard(job)
 }
 
 function tell(what: RoundStep['what'], round: HeldRound, job: HeldJob | undefined, deps: FollowDeps): void {

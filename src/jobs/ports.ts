@@ -45,7 +45,7 @@ export type RoundStore = {
    * Of jobs that were decided before their deadline, which has passed: who had taken a seat `fairMs` before it, and has said
    * nothing.
    */
-  noteSilent(jobTxs: readonly string[], fairMs: number, nowMs: number): Promise<void>
+  nameSilent(jobTxs: readonly string[], fairMs: number, nowMs: number): Promise<void>
   /** Offers the seats that were held in reserve too. */
   offerReserve(lease: RoundLease, jobTx: string, nowMs: number): Promise<'written' | 'lost'>
   /**

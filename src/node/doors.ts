@@ -43,7 +43,7 @@ import { openNodePortal } from './node-portal.ts'
 import { openNodeProofs } from './node-proofs.ts'
 import { openNodePublishers } from './node-publishers.ts'
 import { queryRoutes } from './node-query.ts'
-import { jobRules } from './node-rounds.ts'
+import { coordinatorBounds, jobRules } from './node-rounds.ts'
 import type { NodeStorage } from './node-storage.ts'
 import type { NodeSubscriptions } from './node-subscriptions.ts'
 import { listeningAddress, publicAddressOf } from './public-address.ts'
@@ -210,7 +210,7 @@ function readingRoutes(
     ...openNodeDetail({
       ...{ pool, questions, content: storage.store, chain },
       ...{ hosted: overlay.hosted, masterKey, findEvent, reading, now: Date.now, onFailure },
-      jobRules: jobRules(settings),
+      jobRules: jobRules(coordinatorBounds(settings)),
     }),
     ...openNodeProofs(settings, { pool: questions, content: storage.store, findEvent, reading, onFailure }),
     ...openNodeExport(settings, { pool: questions, reading, onFailure }),

@@ -68,7 +68,7 @@ export function openNodeRounds(settings: RoundSettings, deps: NodeRoundsDeps): N
     strangers: () => strangers,
   })
   const coordinator: Coordinator = startCoordinator({
-    ...{ store, directory, offers, log: keys.log, locations, bounds, now },
+    ...{ store, directory, offers, log: keys.log, locations, bounds, repeat, now },
     opens: () => isOrchestrated,
     lagMs: lag.ms,
     random: Math.random,
@@ -159,16 +159,6 @@ type RoundSettings = Pick<
   | 'UHRP_OBJECT_BYTES_MAX'
 >
 
-/** As agents are told of them. */
-export function jobRules(settings: RoundSettings): JobRules {
-  return {
-    minimumReputation: settings.EVENT_AGENT_REPUTATION_MIN,
-    regions: settings.EVENT_AGENT_REGIONS,
-    maxProcessingMs: settings.EVENT_PROCESSING_TIMEOUT_MS,
-    maxRetries: settings.INGEST_RETRY_MAX - 1,
-  }
-}
-
 export function coordinatorBounds(settings: RoundSettings): CoordinatorBounds {
   const isParallel = settings.EVENT_PARALLEL_PROCESSING_ENABLED
   const retry = retryBounds(settings)
@@ -205,6 +195,16 @@ export function coordinatorBounds(settings: RoundSettings): CoordinatorBounds {
       outputBytesMax: settings.UHRP_OBJECT_BYTES_MAX,
     },
     roundsAtOnce: settings.ROUNDS_AT_ONCE_MAX,
+  }
+}
+
+/** What is shown of how rounds are made. */
+export function jobRules({ seats, job, leave }: CoordinatorBounds): JobRules {
+  return {
+    minimumReputation: seats.reputationMin,
+    regions: seats.regions,
+    maxProcessingMs: job.timeoutMs,
+    maxRetries: leave.triesMax - 1,
   }
 }
 

@@ -115,6 +115,7 @@ describe('an agent', () => {
       else if (url === '/agents/adverts' || url === '/submit') asked.push(url)
       return isRefused ? 503 : undefined
     }
+    // A second: less than the setting allows.
     const agent = await startedAgent('validate', node, { AGENT_ADVERT_HOURS: 1 / 3600 })
     await agent.advertise()
     await until(() => node.adverts.length >= 5)

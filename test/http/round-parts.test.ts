@@ -145,6 +145,56 @@ describe('what agents fetch of a round', () => {
     }
   })
 
+  /** At a node that has not looked before. */
+  async function afresh() {
+    const onFailure = (error: unknown) => void failures.push(error)
+    const rounds = openNodeRoundParts({
+      ...{ database: { pool: bed.database.pool }, content: bed.store, now: bed.now, onFailure },
+      logKey: log.identityKey,
+    })
+    const routes = [[ROUNDS_PATH, rounds]] as const
+    const app = nodeApp({ routes, metrics: new Registry(), network: 'local', onFailure })
+    const fresh = await listen(app, 0, '127.0.0.1', { ...httpLimits, headers: standingHeaders('local') })
+    return {
+      async ask(part: RoundPart, name: string, headers: Record<string, string> = {}) {
+        const url = roundPartUrl(`http://127.0.0.1:${fresh.port}${ROUNDS_PATH}`, part, name)
+        const answer = await fetch(onBehalfOf(url, log.identityKey), { headers })
+        await answer.arrayBuffer()
+        return answer.status
+      },
+      stop: fresh.stop,
+    }
+  }
+
+  test('is given to agents with a seat for as long as they may answer, also where the round is over', async () => {
+    const { pool } = bed.database
+    const policyOf = async () => {
+      const { ask, stop } = await afresh()
+      const name = nameOf('restricted policy')
+      const statuses = [await ask('policy', name, signed('policy', name)), await ask('policy', name)]
+      await stop()
+      return statuses
+    }
+    const put = (state: string, deadlineMs: number) =>
+      inTransaction(pool, async db => {
+        await db.query('set local session_replication_role = replica')
+        const round = `document like '%${nameOf('restricted policy')}%'`
+        await db.query(`update rounds set state = $1, in_flight = false where ${round}`, [state])
+        await db.query(
+          `update round_jobs set deadline_ms = $1 where round_id in (select round_id from rounds where ${round})`,
+          [deadlineMs],
+        )
+      })
+    const { rows } = await pool.query<{ state: string }>(
+      `select state from rounds where document like '%${nameOf('restricted policy')}%'`,
+    )
+    await put('over', 0)
+    expect(await policyOf()).toEqual([404, 404])
+    await put('over', Date.now() + 3_600_000)
+    expect(await policyOf()).toEqual([200, 404])
+    await put(rows[0]?.state ?? '', 0)
+  })
+
   test.each(["tenant_id = 'acme'", 'published = false'])(
     'is given to agents with a seat alone where %s',
     async set => {
@@ -158,28 +208,13 @@ describe('what agents fetch of a round', () => {
         )
       })
       await pool.query(`update streams set ${set} where stream_id = 'public'`)
-      // One that has not looked before.
-      const rounds = openNodeRoundParts({
-        ...{ database: { pool }, content: bed.store, now: bed.now, logKey: log.identityKey },
-        onFailure: error => void failures.push(error),
-      })
-      const app = nodeApp({
-        ...{ routes: [[ROUNDS_PATH, rounds]], metrics: new Registry(), network: 'local' },
-        onFailure: error => void failures.push(error),
-      })
-      const fresh = await listen(app, 0, '127.0.0.1', { ...httpLimits, headers: standingHeaders('local') })
-      const ask = async (part: RoundPart, name: string, headers: Record<string, string> = {}) => {
-        const url = roundPartUrl(`http://127.0.0.1:${fresh.port}${ROUNDS_PATH}`, part, name)
-        const answer = await fetch(onBehalfOf(url, log.identityKey), { headers })
-        await answer.arrayBuffer()
-        return answer.status
-      }
+      const { ask, stop } = await afresh()
       const all = [...parts('public'), ['outcome', nameOf('public leaf'), undefined] as const]
       for (const [part, name] of all) {
         const statuses = [await ask(part, name), await ask(part, name, signed(part, name, publicAgent))]
         expect([part, ...statuses]).toEqual([part, 404, 200])
       }
-      await fresh.stop()
+      await stop()
       await pool.query(`update streams set tenant_id = null, published = true where stream_id = 'public'`)
     },
   )

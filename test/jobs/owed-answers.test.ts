@@ -1,5 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { openOwedAnswers } from '../../src/jobs/owed-answers.ts'
+import {
+  ASKED_JOBS_MAX,
+  OWED_JOBS_MAX,
+  type OwedAnswers,
+  openOwedAnswers,
+} from '../../src/jobs/owed-answers.ts'
 import { until } from '../support/until.ts'
 import { honest, type Play, type RoundsNode, roundsNode } from './rounds-node.ts'
 
@@ -19,12 +24,13 @@ describe('on a node', () => {
 
   test('an agent that takes its seat and never answers is named at the deadline, however quick the others were', async () => {
     node.play(silentAtNormalize)
-    node.start({ bounds: { job } })
+    node.start({ bounds: { job }, timing: { owedMs: 5 } })
     await certifying(await node.seal([1]))
     expect(await conductAtNormalize()).toEqual(['agreed', 'unheard', 'agreed'])
     expect(await named()).toEqual([])
-    node.setClock(TIMEOUT_MS + FAIR_MS * 0.75)
     const evidence = await until(async () => {
+      // As it passes, and not as somebody sets it, which would be no sign of anything.
+      node.setClock(FAIR_MS / 40)
       const found = await named()
       return found.length > 0 && found
     })
@@ -36,43 +42,98 @@ describe('on a node', () => {
 
 describe('what is asked about', () => {
   const asked: string[][] = []
-  let nowMs = 0
+  let [nowMs, atMs] = [0, 0]
+  let failing = false
   const openOwed = () =>
     openOwedAnswers({
-      store: { noteSilent: async jobTxs => void asked.push([...jobTxs]) },
+      store: {
+        async nameSilent(jobTxs) {
+          if (failing) throw new Error('no database')
+          asked.push([...jobTxs])
+        },
+      },
       fairMs: FAIR_MS,
       now: () => nowMs,
+      clock: () => atMs,
     })
+  const pass = (ms: number) => {
+    nowMs += ms
+    atMs += ms
+  }
+  /** Time passes, looked at all the while. */
+  async function untilTime(owed: OwedAnswers, ms: number): Promise<void> {
+    while (nowMs < ms) {
+      pass(Math.min(FAIR_MS / 8, ms - nowMs))
+      await owed.look()
+    }
+  }
 
   beforeEach(() => {
     asked.length = 0
     nowMs = 0
+    atMs = 0
+    failing = false
   })
 
-  test.each([
-    { name: 'not while what came in time may be on its way', afterMs: FAIR_MS / 2 - 1, jobs: [] },
-    { name: 'once it would be here', afterMs: FAIR_MS / 2, jobs: [['job']] },
-    { name: 'as long as this process would have seen it', afterMs: FAIR_MS, jobs: [['job']] },
-    { name: 'never after that', afterMs: FAIR_MS + 1, jobs: [] },
-  ])('is a job $name', async ({ afterMs, jobs }) => {
+  function owing(jobs = ['job']): OwedAnswers {
     const owed = openOwed()
-    owed.note({ jobTx: 'job', deadlineMs: TIMEOUT_MS })
-    nowMs = TIMEOUT_MS + afterMs
+    for (const jobTx of jobs) owed.note({ jobTx, deadlineMs: TIMEOUT_MS })
+    return owed
+  }
+
+  test('is a job once its deadline has passed, and what came in time would be here', async () => {
+    const owed = owing()
+    await untilTime(owed, TIMEOUT_MS + FAIR_MS / 2 - 1)
+    expect(asked).toEqual([])
+    await untilTime(owed, TIMEOUT_MS + 2 * FAIR_MS)
+    expect(asked).toEqual([['job']])
+  })
+
+  test.each<{ name: string; away: (owed: OwedAnswers) => void }>([
+    { name: 'did not look for long', away: () => pass(FAIR_MS / 2 + 1) },
+    { name: 'could hear nothing', away: owed => owed.interrupted() },
+  ])('is none of which this process $name when little time was left', async ({ away }) => {
+    for (const [leftMs, isAsked] of [
+      [2 * FAIR_MS, true],
+      [FAIR_MS - 1, false],
+      [-1, false],
+    ] as const) {
+      asked.length = 0
+      nowMs = 0
+      const owed = owing()
+      await untilTime(owed, TIMEOUT_MS - leftMs)
+      away(owed)
+      await untilTime(owed, TIMEOUT_MS + 3 * FAIR_MS)
+      // With a whole share left at the end of it there was time to answer.
+      expect([leftMs, asked]).toEqual([leftMs, isAsked ? [['job']] : []])
+    }
+  })
+
+  test('is none whose deadline has come because somebody set the clock', async () => {
+    const owed = owing()
+    nowMs += TIMEOUT_MS
+    await untilTime(owed, TIMEOUT_MS + 2 * FAIR_MS)
+    expect(asked).toEqual([])
+  })
+
+  test('is asked about again where that could not be written', async () => {
+    const owed = owing()
+    await untilTime(owed, TIMEOUT_MS)
+    pass(FAIR_MS / 2)
+    failing = true
+    await expect(owed.look()).rejects.toThrow('no database')
+    failing = false
     await owed.look()
-    expect(asked).toEqual(jobs)
-    nowMs = TIMEOUT_MS + FAIR_MS
     await owed.look()
-    expect(asked.flat()).toHaveLength(afterMs > FAIR_MS ? 0 : 1)
+    expect(asked).toEqual([['job']])
   })
 
   test('is so many at a time, and of too many the latest', async () => {
-    const owed = openOwed()
-    for (let each = 0; each < 4096 + 2; each++) owed.note({ jobTx: String(each), deadlineMs: TIMEOUT_MS })
-    nowMs = TIMEOUT_MS + FAIR_MS
-    await owed.look()
-    expect(asked.map(jobs => jobs.length)).toEqual([256])
+    const owed = owing(Array.from({ length: OWED_JOBS_MAX + 2 }, (_, each) => String(each)))
+    await untilTime(owed, TIMEOUT_MS + FAIR_MS / 2)
+    expect(asked.map(jobs => jobs.length)).toEqual([ASKED_JOBS_MAX])
     for (let looks = 0; looks < 20; looks++) await owed.look()
-    expect(asked.flat()).toEqual(Array.from({ length: 4096 }, (_, each) => String(each + 2)))
+    expect(asked.flat()).toEqual(Array.from({ length: OWED_JOBS_MAX }, (_, each) => String(each + 2)))
   })
 })
 

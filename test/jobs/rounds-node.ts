@@ -253,7 +253,7 @@ export async function roundsNode(): Promise<RoundsNode> {
       })
       const retry = { baseMs: 10, factor: 2, longestMs: 100 }
       const coordinator = startCoordinator({
-        ...{ store, log, now, random: Math.random },
+        ...{ store, log, repeat, now, random: Math.random },
         offers: { ...seatOffers, offer },
         directory: {
           agents: stage => all.agents(stage).filter(({ agentKey }) => !isGone(agentKey)),

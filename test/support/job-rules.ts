@@ -1,9 +1,5 @@
-import type { JobRules } from '../../src/core/jobs/job-template.ts'
+import { coordinatorBounds, jobRules as rulesOf } from '../../src/node/node-rounds.ts'
+import { readSettings } from '../../src/runtime/settings.ts'
 
-/** What a node says that is set to nothing else. */
-export const jobRules: JobRules = {
-  minimumReputation: 70,
-  regions: [],
-  maxProcessingMs: 30_000,
-  maxRetries: 4,
-}
+/** Of a node that is told nothing else. */
+export const jobRules = rulesOf(coordinatorBounds(readSettings({})))

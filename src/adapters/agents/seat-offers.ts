@@ -102,7 +102,8 @@ export async function recordOffered(pool: Pool, seat: DueSeat, steak: unknown, a
   await pool.query({
     name: 'agents-offered',
     text: `with answered as (${answered('$5', '$4', 'null')})
-      update round_seats set steak = $3::jsonb, acknowledged_ms = coalesce(acknowledged_ms, $4::bigint), last_error = null,
+      update round_seats set steak = $3::jsonb, acknowledged_ms = coalesce(acknowledged_ms, $4::bigint),
+        last_error = case when state = 'queued' then null else last_error end,
         state = case when state = 'queued' then 'running' else state end
       where job_tx = $1 and vout = $2`,
     values: [bytea(seat.jobTx), seat.vout, JSON.stringify(steak), atMs, bytea(seat.agentKey)],

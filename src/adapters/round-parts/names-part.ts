@@ -8,11 +8,14 @@ const places = {
 } as const
 
 /**
- * Whether a round at work, aliased `round`, names the part in its place; later nobody has to build on it. Publishers
+ * Whether a round at work, aliased `round`, names the part in its place, or one that is over, of which an answer is still
+ * owed; later nobody has to build on it. Publishers
  * choose much of what a document says beside, so the name anywhere else in it says nothing. Looking for the text first
  * spares reading the others, and `case` sees to the order.
  */
 export function namesPart(part: NamedPart, name: string): string {
-  return `round.state <> 'over' and (select case when strpos(round.document, hex) > 0
+  return `(round.state <> 'over' or round.round_id in (select owed.round_id from round_jobs as owed
+      where owed.deadline_ms > (extract(epoch from now()) * 1000)::bigint))
+    and (select case when strpos(round.document, hex) > 0
     then round.document::jsonb @> ${places[part]} else false end from encode(${name}::bytea, 'hex') as hex)`
 }

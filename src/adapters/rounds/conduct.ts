@@ -33,7 +33,10 @@ export async function recordConduct(
   )
 }
 
-/** What has come out about some when their job was decided already: for nobody else time passes by it. */
+/**
+ * What has come out about some when their job was decided already, each as often as it is listed: for nobody else time passes
+ * by it.
+ */
 export async function recordAfterwards(
   db: Queryable,
   operators: readonly string[],
@@ -41,9 +44,14 @@ export async function recordAfterwards(
   nowMs: number,
 ): Promise<void> {
   if (operators.length === 0) return
-  const guilty = new Set(operators)
-  const records = (await readRecords(db, 'to change')).filter(({ operator }) => guilty.has(operator))
-  const changed = records.map(record => recordOne(record, conduct))
+  const records = await readRecords(db, 'to change')
+  const changed = records.flatMap(record => {
+    const times = operators.filter(operator => operator === record.operator).length
+    if (times === 0) return []
+    let after = record
+    for (let each = 0; each < times; each++) after = recordOne(after, conduct)
+    return [after]
+  })
   await writeRecords(db, changed, nowMs)
 }
 

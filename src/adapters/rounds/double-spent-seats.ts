@@ -21,12 +21,13 @@ export async function noteDoubleSpends(pool: Pool, sinceMs: number, nowMs: numbe
         ? []
         : [{ agentKey, operator, term: 'equivocated' as const }],
     )
-    await writeTerms(db, guilty, nowMs)
+    // Operators before agents, as everywhere: each waits for the other's rows.
     await countDoubleSpends(
       db,
       guilty.map(({ operator }) => operator),
       nowMs,
     )
+    await writeTerms(db, guilty, nowMs)
   })
   return untilMs
 }

@@ -5,9 +5,9 @@ import { readExcused } from './excused.ts'
 import { openRoundFacts, type RoundFacts } from './facts.ts'
 import { readHeldRounds } from './held-rounds.ts'
 import { keepRounds, letRoundsGo, ROUND_LEASE_MS, takeRounds } from './leases.ts'
+import { nameSilent } from './name-silent.ts'
 import { readRoundView } from './network-view.ts'
 import { readNews, type ToldNews } from './news.ts'
-import { noteSilent } from './note-silent.ts'
 import { planRounds } from './plan.ts'
 import { writeRecovered } from './recovered.ts'
 import { reopenPacket } from './reopen.ts'
@@ -49,7 +49,7 @@ export function openRoundStore(
     news: leases => readNews(leases, told, deps),
     jobSeen: (lease, jobTx, nowMs) => writeJobSeen(lease, jobTx, nowMs, deps),
     excused: (jobTx, askedByMs) => readExcused(pool, jobTx, askedByMs),
-    noteSilent: (jobTxs, fairMs, nowMs) => noteSilent(pool, jobTxs, fairMs, nowMs),
+    nameSilent: (jobTxs, fairMs, nowMs) => nameSilent(pool, jobTxs, fairMs, nowMs),
     offerReserve: (lease, jobTx, nowMs) => writeReserveOffered(lease, jobTx, nowMs, deps),
     advance: (lease, decided, next) => writeAdvance(lease, decided, next, deps),
     certify: (lease, decided) => writeCertify(lease, decided, deps),

@@ -32,7 +32,7 @@ export type JobRules = {
   /** None: anywhere. */
   readonly regions: readonly string[]
   readonly maxProcessingMs: number
-  /** Rounds that a packet may be in once more, without a verdict. */
+  /** Further rounds that a packet may be in after its first, without a verdict. */
   readonly maxRetries: number
 }
 

@@ -382,13 +382,17 @@ describe('a deadline that passes without answers', () => {
 describe('a job that was decided before everybody had answered', () => {
   const FAIR_MS = 2_500
   /** Seats 0 and 1 have agreed at once; resolves with the job, once its deadline has passed. */
-  async function decidedByTwo(third: (round: HeldRound) => Promise<unknown>): Promise<string> {
+  async function decidedByTwo(
+    third: (round: HeldRound) => Promise<unknown>,
+    before: () => Promise<unknown> = async () => undefined,
+  ): Promise<string> {
     const round = await openOne()
     await bed.seen(store, round)
     await bed.query(
       `update round_seats set offered_ms = $1, acknowledged_ms = $1, state = 'running' where job_tx = $2`,
       [NOW_MS, bytea(jobOf(round).sent.txid)],
     )
+    await before()
     for (const seat of [0, 1]) await bed.answer(round, seat, [leaf('0'), leaf('1')])
     const news = await bed.newsOf(store, round)
     const heard = { ...round, job: { ...jobOf(round), results: news?.results ?? [] } }
@@ -410,7 +414,7 @@ describe('a job that was decided before everybody had answered', () => {
   test('names who had taken its seat and has said nothing, once, and it is asked last', async () => {
     const jobTx = await decidedByTwo(async () => undefined)
     expect(await conduct(jobTx)).toEqual(unheard)
-    for (let looks = 0; looks < 2; looks++) await store.noteSilent([jobTx], FAIR_MS, bed.clock.ms)
+    for (let looks = 0; looks < 2; looks++) await store.nameSilent([jobTx], FAIR_MS, bed.clock.ms)
     expect(await conduct(jobTx)).toEqual([...unheard.slice(0, 2), { vout: 2, conduct: 'silent' }])
     expect(
       await bed.query(
@@ -461,9 +465,45 @@ describe('a job that was decided before everybody had answered', () => {
     },
   ])('does not name $name', async ({ third }) => {
     const jobTx = await decidedByTwo(third)
-    await store.noteSilent([jobTx], FAIR_MS, bed.clock.ms)
+    await store.nameSilent([jobTx], FAIR_MS, bed.clock.ms)
     expect(await conduct(jobTx)).toEqual(unheard)
     expect(await bed.query('select kind from evidence')).toEqual([])
+  })
+
+  test('says why a seat was not taken, where that is known', async () => {
+    const why = () => bed.query('select last_error from round_seats where vout = 2 order by made_ms limit 1')
+    await decidedByTwo(
+      async () => undefined,
+      () =>
+        bed.query(`update round_seats set last_error = 'no STEAK', acknowledged_ms = null where vout = 2`),
+    )
+    expect(await why()).toEqual([{ last_error: 'no STEAK' }])
+  })
+
+  test('counts each job in which an operator was silent', async () => {
+    const jobTx = await decidedByTwo(async () => undefined)
+    const again = await bed.query<{ txid: string }>(
+      `with copied as (insert into round_jobs select (jsonb_populate_record(job, jsonb_build_object('txid', '\\x' || repeat('ab', 32),
+          'rebuild', 7))).* from round_jobs as job where txid = $1 returning txid),
+        sent as (insert into fuel_transactions select (jsonb_populate_record(sent, jsonb_build_object('txid', '\\x' || repeat('ab', 32),
+          'rebuild', 7))).*
+          from fuel_transactions as sent where txid = $1)
+        select encode(txid, 'hex') as txid from copied`,
+      [bytea(jobTx)],
+    )
+    const copy = again[0]?.txid ?? ''
+    await bed.query(
+      `insert into round_seats select (jsonb_populate_record(seat, jsonb_build_object('job_tx', '\\x' || $2::text))).*
+        from round_seats as seat where job_tx = $1`,
+      [bytea(jobTx), copy],
+    )
+    await store.nameSilent([jobTx, copy], FAIR_MS, bed.clock.ms)
+    expect(await bed.query('select failure_points from operators order by 1 desc limit 1')).toEqual([
+      { failure_points: 20 },
+    ])
+    expect(await bed.query('select silent from agent_records order by 1 desc limit 1')).toEqual([
+      { silent: 2 },
+    ])
   })
 })
 

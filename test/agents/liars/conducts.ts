@@ -18,7 +18,7 @@ import { party } from '../../support/pipeline.ts'
 import { type Conduct, take } from './liar.ts'
 import type { TakenJob } from './taken-job.ts'
 
-/** What is on record of a liar afterwards: any of these, or nothing where nothing that it signed speaks against it. */
+/** What is on record of a liar afterwards: any of these, or nothing where it did not take its seat, or what it did is nobody’s evidence. */
 export type Evidence = 'dissent' | 'late' | 'work-void' | 'seat-answered-twice' | 'double-spend' | 'silent'
 
 export type Lie = {
@@ -27,6 +27,8 @@ export type Lie = {
   readonly shows: readonly Evidence[]
   /** It is told only in the second of two. */
   readonly needsTwoRounds?: true
+  /** It is told in the answer to an offer, and has to be told to its end. */
+  readonly needsAnOffer?: true
   /** It says nothing against anybody once the job is decided, so it is told until it came before. */
   readonly needsToBeInTime?: true
 }
@@ -133,15 +135,15 @@ const answersTwice: Lie = {
   shows: ['seat-answered-twice', 'double-spend'],
 }
 
-/** Of what the stage before has agreed on, its results repeat the root, which the job says. */
+/** A result repeats the root of what its job is about. */
 const altersInputRoot: Lie = {
-  name: 'an altered root of what the stage before agreed on',
+  name: 'another input root than its job has',
   conduct: answering(async job => {
     const work = await alteredWork(job, () => true)
     const stated = { ...job.facts, inputRoot: sha256Hex(utf8('another root')) }
     await job.submit(job.result(job.said(work), job.agent, stated))
   }),
-  // Nobody admits that result, so it is none.
+  // Nobody admits that result, so its agent has said nothing.
   shows: ['silent'],
 }
 
@@ -231,13 +233,14 @@ export const lies: readonly Lie[] = [
   },
   saysNothing,
   {
-    name: 'no answer to the offer',
-    conduct: { offered: (_job, response) => void response.socket?.setKeepAlive(true) },
-    shows: [],
-  },
-  {
     name: 'a gigabyte as the answer to the offer',
     conduct: { offered: (_job, response) => sendWithoutEnd(response) },
+    shows: [],
+    needsAnOffer: true,
+  },
+  {
+    name: 'no answer to the offer',
+    conduct: { offered: (_job, response) => void response.socket?.setKeepAlive(true) },
     shows: [],
   },
   {
@@ -292,11 +295,14 @@ export const lies: readonly Lie[] = [
 async function sendWithoutEnd(response: ServerResponse): Promise<void> {
   response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': GIGABYTE })
   let sent = 0
-  for (; sent < GIGABYTE && !response.destroyed; sent += CHUNK.length)
+  for (; sent < IN_BUFFERS_MAX && !response.destroyed; sent += CHUNK.length)
     if (!response.write(CHUNK)) await Promise.race([once(response, 'drain'), once(response, 'close')])
-  if (sent >= GIGABYTE) throw new Error('all of it was read')
+  response.destroy()
+  if (sent >= IN_BUFFERS_MAX) throw new Error(`${sent} bytes of it were read`)
 }
 
+/** What the system between two processes may keep of what nobody has read. */
+const IN_BUFFERS_MAX = 64 * 1024 * 1024
 const CHUNK = Buffer.alloc(64 * 1024, 'x')
 const GIGABYTE = 1024 ** 3
 

@@ -22,13 +22,6 @@ export async function heldAgainst(pool: Pool, agentKey: string): Promise<HeldAga
   }
 }
 
-/** The kinds of which there is more than there was. */
-export function newKinds(before: HeldAgainst, after: HeldAgainst): string[] {
-  return [...after.evidence].flatMap(([kind, count]) =>
-    count > (before.evidence.get(kind) ?? 0) ? [kind] : [],
-  )
-}
-
 /** Who is named by evidence of these kinds about this round, in any of its stages. */
 export async function namedIn(pool: Pool, roundId: string, kinds: readonly string[]): Promise<string[]> {
   const { rows } = await pool.query<{ agent: string }>(

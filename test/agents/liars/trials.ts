@@ -35,7 +35,8 @@ export async function outvote(bed: AgentsBed, liar: Liar, lie: Lie): Promise<Tol
   liar.conduct = lie.conduct
   try {
     // Whoever has not answered an offer is left alone for a while, and the others go on without it.
-    const isAsked = () => lie.conduct.offered !== undefined || liar.jobs.length > jobs
+    const isAsked = () =>
+      (lie.conduct.offered !== undefined && lie.needsAnOffer !== true) || liar.jobs.length > jobs
     const isTold = async () => lie.needsToBeInTime !== true || (await unnamed(bed, [told()])).length === 0
     for (let rounds = 0; rounds < (lie.needsTwoRounds ? 2 : 1) || !isAsked() || !(await isTold()); rounds++) {
       // Of several partitions at once: what is wrong with one packet must not hold up the others.
@@ -49,6 +50,24 @@ export async function outvote(bed: AgentsBed, liar: Liar, lie: Lie): Promise<Tol
   expect(await auditAtRest(bed.pool, bed)).toEqual([])
   expect(liar.failures.slice(failures)).toEqual([])
   return told()
+}
+
+/** Resolves once all that should be on record is. Whoever was silent may have gone unnoticed by a node that was busy: it is again. */
+export async function allNamed(bed: AgentsBed, told: readonly Told[]): Promise<void> {
+  let rest = told
+  for (let sinceMs = performance.now(); ; await new Promise(resolve => setTimeout(resolve, 100))) {
+    const missing = new Set(await unnamed(bed, rest))
+    rest = rest.filter(({ lie }) => missing.has(lie.name))
+    if (rest.length === 0) return
+    if (performance.now() - sinceMs < 2 * Number(settings.EVENT_PROCESSING_TIMEOUT_MS)) continue
+    const again: Told[] = []
+    for (const each of rest) {
+      const { rounds } = each.lie.shows.includes('silent') ? await outvote(bed, each.liar, each.lie) : each
+      again.push({ ...each, rounds: [...each.rounds, ...rounds] })
+    }
+    rest = again
+    sinceMs = performance.now()
+  }
 }
 
 /** Lies that should be on record, and whose tellers nothing names yet. */

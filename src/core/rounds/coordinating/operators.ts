@@ -15,7 +15,10 @@ export type Conduct =
   | 'dissenting'
   /** Had not answered when the deadline passed. */
   | 'silent'
-  /** Had not answered when the others had already agreed, so it still had time; or it was up to us that it was not heard. */
+  /**
+   * Had not answered when the others had already agreed, so it still had time; or it was up to us that it was not heard. It
+   * becomes silent once the deadline has passed, where it had taken its seat.
+   */
   | 'unheard'
   /** Answered where no quorum was reached: somebody is wrong, and nobody knows who. */
   | 'unsettled'
