@@ -45,7 +45,8 @@ export async function writeDepartures(
   const again = left.filter(({ packet }) => packet.status === 'sealed')
   const idsOf = (some: readonly Leaving[]) => some.map(({ packet }) => packet.packetId)
   await movePackets(db, idsOf(again), { cause: 'leave-round', nowMs })
-  await movePackets(db, idsOf(split), { cause: 'split', nowMs, error: 'no quorum after its tries' })
+  for (const each of split)
+    await movePackets(db, [each.packet.packetId], { cause: 'split', nowMs, error: reasonOf(each) })
   if (split.length > 0) await writeDeadLetters(db, roundId, jobTx, split, nowMs)
   deps.at('rounds.left')
 }
@@ -68,10 +69,10 @@ async function writeDeadLetters(
   split: readonly Leaving[],
   nowMs: number,
 ): Promise<void> {
-  const rows = split.map(({ packet: { packetId, tries, waitedMs }, why }) => ({
-    packet_id: packetId,
-    tries,
-    reason: `${reasons[why]}; tried ${tries} times in ${Math.round(waitedMs / 1000)} s`,
+  const rows = split.map(each => ({
+    packet_id: each.packet.packetId,
+    tries: each.packet.tries,
+    reason: reasonOf(each),
   }))
   await db.query({
     name: 'rounds-dead-letters',
@@ -84,6 +85,11 @@ async function writeDeadLetters(
         on conflict (packet_id) where state = 'dead' do nothing`,
     values: [bytea(roundId), jobTx === null ? null : bytea(jobTx), JSON.stringify(rows), nowMs],
   })
+}
+
+/** Why a packet is split, as whoever reads of it is told. */
+function reasonOf({ packet: { tries, waitedMs }, why }: Leaving): string {
+  return `${reasons[why]}; tried ${tries} times in ${Math.round(waitedMs / 1000)} s`
 }
 
 const reasons = {
