@@ -38,6 +38,32 @@ describe('on a node', () => {
     expect(await conductAtNormalize()).toEqual(['agreed', 'silent', 'agreed'])
     expect(node.failures).toEqual([])
   })
+
+  test('nobody is named over a job that another process has given out: who has it may know only that one', async () => {
+    node.play(silentAtNormalize)
+    let open = () => {}
+    const gate = new Promise<void>(resolve => {
+      open = resolve
+    })
+    node.before(({ stage }) => (stage === 'normalize' ? gate : Promise.resolve()))
+    const packets = node.seal([1])
+    const first = node.start({ bounds: { job }, timing: { owedMs: 5 } })
+    await until(
+      async () => (await node.query('select from round_seats where acknowledged_ms > 0')).length === 1,
+    )
+    const stopped = first.stop()
+    open()
+    await stopped
+    node.start({ bounds: { job }, timing: { owedMs: 5 } })
+    await certifying(await packets)
+    for (let passedMs = 0; passedMs < TIMEOUT_MS + FAIR_MS; passedMs += FAIR_MS / 40) {
+      node.setClock(FAIR_MS / 40)
+      await new Promise(resolve => setTimeout(resolve, 10))
+    }
+    expect(await conductAtNormalize()).toEqual(['agreed', 'unheard', 'agreed'])
+    expect(await named()).toEqual([])
+    expect(node.failures).toEqual([])
+  })
 })
 
 describe('what is asked about', () => {
