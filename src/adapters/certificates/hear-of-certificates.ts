@@ -30,8 +30,8 @@ export async function hearOfCertificates(db: Queryable): Promise<HeardCertificat
         case fuel.state when 'dead' then 'lost' else 'arrived' end as news
       from certificates as certificate join fuel_transactions as fuel using (txid)
       where certificate.state = 'written' and fuel.state <> 'stored'
-      order by certificate.written_ms, certificate.txid limit $1`,
-    values: [HEARD_MAX],
+      order by certificate.written_ms, certificate.txid limit ${HEARD_MAX}`,
+    values: [],
   })
 }
 
@@ -42,18 +42,19 @@ export async function hearOfUnsettled(
 ): Promise<HeardCertificate[]> {
   const anchored = `certificate.state = 'anchored' and fuel.state in ('mined', 'dead')`
   const unproven = `certificate.state = 'proven' and fuel.proof is null`
-  const elsewhere = `certificate.state = 'proven' and fuel.proof is not null and certificate.block_height > $2
+  const elsewhere = `certificate.state = 'proven' and fuel.proof is not null and certificate.block_height > $1
     and (certificate.block_height <> fuel.proof_height
       or certificate.block_hash is distinct from ${bestBlockHash('certificate.block_height')})`
   const news = `case fuel.state when 'dead' then 'lost' else 'moved' end as news`
   const settled = [anchored, unproven, ...(aboveHeight === undefined ? [] : [elsewhere])]
   const parts = settled.map(
     condition => `(select ${columns}, ${news}
-      from certificates as certificate join fuel_transactions as fuel using (txid) where ${condition} limit $1)`,
+      from certificates as certificate join fuel_transactions as fuel using (txid) where ${condition} limit ${HEARD_MAX})`,
   )
   const heard = await read(db, {
+    name: aboveHeight === undefined ? 'certify-unsettled' : 'certify-unsettled-above',
     text: `select distinct * from (${parts.join(' union all ')}) as heard`,
-    values: aboveHeight === undefined ? [HEARD_MAX] : [HEARD_MAX, aboveHeight],
+    values: aboveHeight === undefined ? [] : [aboveHeight],
   })
   return [...heard, ...(await hearOfRevived(db))]
 }
@@ -72,8 +73,8 @@ async function hearOfRevived(db: Queryable): Promise<HeardCertificate[]> {
         and certificate.written_ms > (extract(epoch from now()) * 1000)::bigint - ${DEAD_ASKED_MS}
         -- Once somebody was told, that one has to look first.
         and (standing.certificate is not null or (round.state = 'over' and certificate.dead_why is distinct from 'came back'))
-      order by certificate.txid, standing.certificate nulls last limit $1`,
-    values: [HEARD_MAX],
+      order by certificate.txid, standing.certificate nulls last limit ${HEARD_MAX}`,
+    values: [],
   })
 }
 

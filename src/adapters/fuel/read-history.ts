@@ -126,7 +126,7 @@ async function readStored(
     name: 'fuel-history',
     text: `select encode(txid, 'hex') as txid, case when not at_hand then coalesce(ours.raw, theirs.raw, gone.raw) end as raw,
         coalesce(ours.proof, theirs.proof) as proof, ours.state, ours.txid is null and theirs.txid is null as "isEvicted"
-      from unnest($1::bytea[], $2::boolean[]) as wanted (txid, at_hand)
+      from unnest((select $1::bytea[]), (select $2::boolean[])) as wanted (txid, at_hand)
       left join fuel_transactions ours using (txid) left join transactions theirs using (txid)
       left join lateral (select raw from evicted where evicted.txid = wanted.txid limit 1) as gone
         on ours.txid is null and theirs.txid is null

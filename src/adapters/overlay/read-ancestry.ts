@@ -69,7 +69,7 @@ function isTooLong(row: Row | TooLong): row is TooLong {
 
 const sql = `
   with recursive needed (txid) as (
-    select unnest($1::bytea[])
+    select unnest((select $1::bytea[]))
     union
     select coins.txid from needed join transactions using (txid) join coins on coins.spender = needed.txid
       where transactions.proof is null

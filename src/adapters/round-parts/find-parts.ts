@@ -35,7 +35,7 @@ function part<Row extends { readonly isPublic: boolean }>(
 ): FindParts {
   const { name } = statement
   const text = `select encode(asked.name, 'hex') as "partName", found.*
-    from unnest($1::bytea[]) as asked (name) cross join lateral (${statement.text} offset 0) as found`
+    from unnest((select $1::bytea[])) as asked (name) cross join lateral (${statement.text} offset 0) as found`
   return async (db, names) => {
     const { rows } = await db.query<Row & { readonly partName: string }>({
       ...{ name, text },

@@ -147,7 +147,7 @@ async function readSubjects(db: Queryable, jobTxs: readonly string[]): Promise<M
       from round_jobs as job
       cross join unnest(job.members) with ordinality as listed (index, place)
       left join round_members as member on member.round_id = job.round_id and member.index = listed.index
-      where job.txid = any ($1) order by job.txid, listed.place`,
+      where job.txid = any ((select $1::bytea[])::bytea[]) order by job.txid, listed.place`,
     values: [byteas(jobTxs)],
   })
   const subjects = new Map<string, string[]>()

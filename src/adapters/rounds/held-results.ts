@@ -18,7 +18,7 @@ export async function readHeldResults(
       from round_results as result
       join transactions as known on known.txid = result.txid
       left join coins as coin on coin.txid = result.txid and coin.vout = 0
-      where result.job_tx = any ($1) and result.work = 'held'
+      where result.job_tx = any ((select $1::bytea[])::bytea[]) and result.work = 'held'
         and (coin.spender is null or exists (select from fuel_transactions as gone
           where gone.txid = coin.spender and gone.state = 'dead'))
         and not exists (select from outbox where outbox.txid = result.txid and outbox.target = 'network')
