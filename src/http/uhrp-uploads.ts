@@ -40,11 +40,10 @@ export async function takeAgentUpload(request: Request, response: Response, deps
       code: 'ERR_AUTH_UNAUTHORIZED',
       message: `the signature is not agent ${agentKey}'s over this outpoint, hash and length; sign what you announce`,
     })
-  const seat = await deps.mayUpload(jobOutpoint, agentKey, length)
-  if (!seat.ok && seat.fault.code === 'content-too-large')
-    return sendError(response, overlayError(seat.fault))
-  if (!seat.ok)
+  const seat = await deps.mayUpload(agentKey, { jobOutpoint, sha256, length })
+  if (!seat.ok && seat.fault.code === 'not-admitted')
     return sendError(response, { status: 403, code: 'ERR_AUTH_FORBIDDEN', message: seat.fault.detail })
+  if (!seat.ok) return sendError(response, overlayError(seat.fault))
   if (length > seat.value.outputBytesMax) return tooLarge(response, seat.value.outputBytesMax)
   await take(request, response, deps, {
     expected: { sha256, length },

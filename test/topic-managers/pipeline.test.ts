@@ -160,7 +160,11 @@ describe('a pipeline topic', () => {
         now: () => 0,
       })
       const asked = (vout: number, agent: Party) =>
-        mayUpload({ txid: transaction.txid, vout }, agent.identityKey, 1)
+        mayUpload(agent.identityKey, {
+          jobOutpoint: { txid: transaction.txid, vout },
+          sha256: '00'.repeat(32),
+          length: 1,
+        })
       expect((await asked(0, agentAt(stage, 0))).ok).toBe(true)
       for (const [vout, agent] of [
         [0, rival],

@@ -10,15 +10,7 @@ import { wantAdvert } from './adverts.ts'
 import { condemn } from './condemn.ts'
 import { type Folder, folderAt } from './folder.ts'
 import { type Holder, isNodes } from './holder.ts'
-import {
-  holdsAnother,
-  keepObject,
-  keepOwn,
-  type OwnToKeep,
-  type Retention,
-  seatTaken,
-  underLocks,
-} from './keep-object.ts'
+import { keepObject, keepOwn, type OwnToKeep, type Retention, underLocks } from './keep-object.ts'
 import { openHeld, type Reader, readEntry } from './read-entry.ts'
 import {
   type Content,
@@ -113,8 +105,6 @@ export async function openContentStore(deps: ContentStoreDeps): Promise<ContentS
         advertise: true,
         ...wishes,
       }
-      if (expected.sha256 !== undefined && (await holdsAnother(pool, retention.holder, expected.sha256)))
-        return seatTaken
       const received = await receiveContent(content, expected, folder, bounded)
       if (!received.ok) return received
       const { sha256, length, incoming } = received.value

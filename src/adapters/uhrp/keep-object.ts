@@ -33,13 +33,12 @@ export async function keepObject(
   const { sha256 } = received
   try {
     return await underLocks(pool, [sha256], async db => {
-      if (await holdsAnother(db, retention.holder, sha256)) return seatTaken
       await folder.settle(received.incoming, received.sha256)
       await writeIn(db, received, retention, nowMs)
       return accepted(true)
     })
   } catch (error) {
-    // Another object of this seat came first, at the same moment; no row names our file, so the sweep removes it.
+    // A seat has room for one object, and another one was here first; no row names our file, so the sweep removes it.
     if (errorCode(error) === uniqueViolation) return seatTaken
     throw error
   }
@@ -89,17 +88,6 @@ export function underLocks<T>(
   const names = [...new Set(hashes)].sort().map(sha256 => `'assay: uhrp ${sha256}'`)
   const begin = `begin; select pg_advisory_xact_lock(hashtextextended(name, 0)) from unnest(array[${names}]) as name`
   return inTransaction(pool, work, { begin })
-}
-
-/** Whether it is a seat that an object is stored for already; every other holder may have as many as it likes. */
-export async function holdsAnother(db: Queryable, holder: Holder, sha256: string): Promise<boolean> {
-  if (!holder.startsWith('seat ')) return false
-  const { rows } = await db.query({
-    name: 'uhrp-holds-another',
-    text: `select from uhrp_retentions where holder = $1 and sha256 <> decode($2, 'hex')`,
-    values: [holder, sha256],
-  })
-  return rows.length > 0
 }
 
 export const seatTaken = refused(

@@ -4,12 +4,14 @@ import { accepted, type Outcome, refused } from '../../core/fault.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
 import { seatHolder } from './holder.ts'
+import { seatTaken } from './keep-object.ts'
 
 /**
- * Whether this agent holds the seat at this outpoint, and may store so much for it; and whose job it is: the one who may
+ * Whether this agent holds the seat at this outpoint, and may store this object for it; and whose job it is: the one who may
  * read what it uploads.
  */
-export type MayUpload = (jobOutpoint: Outpoint, agentKey: string, length: number) => Promise<Outcome<Seat>>
+export type MayUpload = (agentKey: string, upload: Upload) => Promise<Outcome<Seat>>
+export type Upload = { readonly jobOutpoint: Outpoint; readonly sha256: string; readonly length: number }
 export type Seat = { readonly coordinator: string; readonly outputBytesMax: number }
 
 export type SeatsHere = {
@@ -29,14 +31,15 @@ export const UPLOAD_GRACE_MS = 3_600_000
  * sends again what it has sent, and a seat never holds more than one object.
  */
 export function seatInOverlay({ db, coordinators, quotaBytes, now }: SeatsHere): MayUpload {
-  return async (jobOutpoint, agentKey, length) => {
+  return async (agentKey, { jobOutpoint, sha256, length }) => {
     const outpoint = outpointText(jobOutpoint)
-    const { rows } = await db.query<{ raw: Buffer; isOurs: boolean }>({
+    const { rows } = await db.query<{ raw: Buffer; isOurs: boolean; isTaken: boolean }>({
       name: 'uhrp-seat',
-      text: `select raw, exists (select from round_seats where job_tx = decode($1, 'hex') and vout = $2) as "isOurs"
+      text: `select raw, exists (select from round_seats where job_tx = decode($1, 'hex') and vout = $2) as "isOurs",
+          exists (select from uhrp_retentions where holder = $3 and sha256 <> decode($4, 'hex')) as "isTaken"
         from transactions where txid = decode($1, 'hex')
         and exists (select from outputs where txid = decode($1, 'hex') and vout = $2)`,
-      values: [jobOutpoint.txid, jobOutpoint.vout],
+      values: [jobOutpoint.txid, jobOutpoint.vout, seatHolder(jobOutpoint), sha256],
     })
     const [found] = rows
     const transaction = found && readTransaction(found.raw)
@@ -59,6 +62,7 @@ export function seatInOverlay({ db, coordinators, quotaBytes, now }: SeatsHere):
         'not-admitted',
         `the deadline of ${outpoint} was ${new Date(body.deadlineMs).toISOString()}, and nobody waits for its work any more; leave it`,
       )
+    if (found.isTaken) return seatTaken
     const seat = { coordinator, outputBytesMax: body.outputBytesMax }
     if (found.isOurs) return accepted(seat)
     if (!coordinators.includes(coordinator))
