@@ -102,7 +102,7 @@ export async function startNode(
       advertised: peers,
       events: overlayEvents(log, metrics, {
         onAdmitted: topics => consensus?.onAdmitted(topics),
-        onNetworkHas: () => consensus?.onNetworkHas(),
+        onNetworkHas: transaction => consensus?.onNetworkHas(transaction),
       }),
     })
     // Before it starts, as its start may fail half-way.

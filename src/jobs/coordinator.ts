@@ -1,6 +1,6 @@
 import type { Issuer } from '../contract/tokens.ts'
 import type { Fault } from '../core/fault.ts'
-import type { Level } from '../core/level.ts'
+import { type Level, quorums } from '../core/level.ts'
 import { type CoordinatorBounds, fairMsOf } from './bounds.ts'
 import { followRound } from './follow-round.ts'
 import { openNap } from './nap.ts'
@@ -18,6 +18,8 @@ export type Coordinator = {
    * Worth a look: a packet is sealed, the network has said something, or an answer is there. `news` where it is no packet.
    */
   wake(why?: 'packet' | 'news'): void
+  /** The network has a transaction that spends outputs of these: worth a look once a job has as many answers as can agree. */
+  answered(spent: readonly string[]): void
   load(): Load
   /** Resolves once nothing is under way, and others may take what we had. */
   stop(): Promise<void>
@@ -99,6 +101,8 @@ type InHand = {
   notBeforeMs: number
   failures: number
   working: Promise<void> | undefined
+  /** That we were told of; what nobody told us of is found in its time. */
+  answers: { readonly jobTx: string; readonly count: number } | undefined
   /** There may be news that it was too busy to be asked about. */
   unasked: boolean
 }
@@ -229,7 +233,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
       const heard = { last: undefined, threadUnspent: true }
       rounds.set(roundId, {
         ...{ round, heard, heldSinceMs: now(), notBeforeMs: 0, failures: 0 },
-        ...{ working: undefined, unasked: false },
+        ...{ working: undefined, answers: undefined, unasked: false },
       })
     }
     if (more.length === 0) return
@@ -364,6 +368,11 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
       else newsMs = 0
       nap.end(timing.wakeMs)
     },
+    answered(spent) {
+      if (!mayDecide(rounds.values(), spent)) return
+      newsMs = 0
+      nap.end(timing.wakeMs)
+    },
     load: () => ({ rounds: rounds.size, offering: offering.underWay(), seatable, fault }),
     async stop() {
       stopping = true
@@ -381,6 +390,19 @@ function hear(each: InHand | undefined, { last, results, threadUnspent }: RoundN
   const { round } = each
   each.heard = { last, threadUnspent }
   if (round.job !== undefined) each.round = { ...round, job: { ...round.job, results } }
+}
+
+/** Each answer by itself would cost a look, and most of these could decide nothing. */
+function mayDecide(rounds: Iterable<InHand>, spent: readonly string[]): boolean {
+  for (const each of rounds) {
+    const { job } = each.round
+    if (job === undefined || !spent.includes(job.sent.txid)) continue
+    const { txid, role } = job.sent
+    const before = each.answers?.jobTx === txid ? each.answers.count : 0
+    each.answers = { jobTx: txid, count: before + 1 }
+    return before + 1 >= quorums[role.facts.level].agreeing
+  }
+  return false
 }
 
 /** Whether time alone has brought something to do. */

@@ -25,6 +25,7 @@ import type { Stops } from '../runtime/stops.ts'
 export type NodeRounds = {
   /** Worth a look: a packet is sealed (`packet`), or the network or an agent has said something (`news`). */
   wake(why?: 'packet' | 'news'): void
+  answered: Coordinator['answered']
   mode(): Mode
 }
 
@@ -127,7 +128,7 @@ export function openNodeRounds(settings: RoundSettings, deps: NodeRoundsDeps): N
   )
   stops.add('watching of agents and fuel', watching.stop)
 
-  return { wake: coordinator.wake, mode: () => state.mode }
+  return { wake: coordinator.wake, answered: coordinator.answered, mode: () => state.mode }
 }
 
 type RoundSettings = Pick<

@@ -23,6 +23,33 @@ describe('a coordinator', () => {
     expect(node.failures).toEqual([])
   })
 
+  test('looks at answers once there are as many as can agree, where it is told of them', async () => {
+    await node.seal([1])
+    const jobs: string[] = []
+    let allowed = 0
+    node.before(async ({ job, vout }) => {
+      jobs.push(job.txid)
+      await until(() => vout < allowed)
+    })
+    const coordinator = node.start({ timing: { pollMs: 60_000 } })
+    await until(() => {
+      coordinator.wake('news')
+      return node.steps.includes('rounds.job-seen')
+    })
+    const answer = async () => {
+      allowed += 1
+      await until(async () => (await node.query(whatTheNetworkHas)).length === allowed)
+      coordinator.answered(jobs.slice(0, 1))
+    }
+    await answer()
+    // Long enough for many looks.
+    await new Promise(resolve => setTimeout(resolve, 300))
+    expect(node.steps).not.toContain('rounds.answered')
+    await answer()
+    await until(() => node.steps.includes('rounds.advanced'))
+    allowed = 3
+  })
+
   test('takes over what another one held that is gone', async () => {
     const packets = (await node.seal([1, 1])).flat()
     node.play(() => undefined)
@@ -120,6 +147,9 @@ describe('no other packet waits for', () => {
     await ends(first.slice(1, 2), () => 'decided')
   })
 })
+
+const whatTheNetworkHas = `select from gitdata_jobs as listed where kind = 'result'
+  and not exists (select from outbox where outbox.txid = listed.txid and target = 'network')`
 
 const long = { fanOut: 'all', timeoutMs: 10_000, satsPerKb: 100, outputBytesMax: 1e9 } as const
 const quick = {

@@ -45,8 +45,11 @@ export type DeliverDeps = {
 
 /** Tells one target of one transaction. Throws where it has to be told again. */
 export async function deliverTo(delivery: Delivery, deps: DeliverDeps): Promise<void> {
-  if (delivery.target === NETWORK) return tellNetwork(delivery.txid, deps)
   const { target, txid } = delivery
+  if (target === NETWORK) {
+    const history = found(txid, (await readAncestry(deps.db, [txid])).historyOf(txid))
+    return tellNetwork(history, deps)
+  }
   const parcel = await packFor(delivery, deps).catch(cause => {
     throw new Unsendable(`${txid} could not be put together for ${target}: ${messageOf(cause)}`, { cause })
   })
@@ -71,8 +74,11 @@ async function noteHost(txid: string, host: string, { db, now }: DeliverDeps): P
   })
 }
 
-async function tellNetwork(txid: string, deps: DeliverDeps): Promise<void> {
-  const history = found(txid, (await readAncestry(deps.db, [txid])).historyOf(txid))
+/** Of the last of these, with what it descends from, parents first. Throws where it has to be told again. */
+export async function tellNetwork(
+  history: readonly BeefTransaction[],
+  deps: Pick<DeliverDeps, 'chain' | 'evict' | 'keepReplaced'>,
+): Promise<void> {
   const unproven = history.filter(({ proof }) => proof === undefined)
   // Mined since: told by a process that died before it could say so, or as another one's ancestor.
   if (unproven.length === 0) return
@@ -101,7 +107,10 @@ function messageOf(error: unknown): string {
 }
 
 /** The first that the network refuses takes all that descend from it along. */
-async function evictRefused(history: readonly BeefTransaction[], deps: DeliverDeps): Promise<void> {
+async function evictRefused(
+  history: readonly BeefTransaction[],
+  deps: Pick<DeliverDeps, 'chain' | 'evict' | 'keepReplaced'>,
+): Promise<void> {
   for (const transaction of history) {
     const answer = await deps.chain.broadcast([transaction])
     if (answer.kind === 'accepted') continue

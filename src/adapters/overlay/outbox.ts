@@ -1,8 +1,9 @@
 import { setMaxListeners } from 'node:events'
+import type { BeefTransaction } from '../../contract/beef.ts'
 import { backOff } from '../../runtime/back-off.ts'
 import { openPlaces, type Places } from '../../runtime/places.ts'
 import { repeat } from '../../runtime/repeat.ts'
-import type { Queryable } from '../postgres/sql.ts'
+import { bytea, type Queryable } from '../postgres/sql.ts'
 import { HostRests } from './host-rests.ts'
 import { NETWORK } from './targets.ts'
 
@@ -19,10 +20,12 @@ export type OutboxDeps = {
   now(): number
   /** Resolves once it needs not be told again; throws where it must be. */
   deliver(delivery: Delivery, stop: AbortSignal): Promise<void>
+  /** The same, for the network, of the last of these: they are all that it descends from, parents first. */
+  tellNetwork(history: readonly BeefTransaction[]): Promise<void>
   /** Whether this target is to be told anything at all any more. */
   isWanted(target: string): boolean
-  /** Told of every delivery that is done with. */
-  onDelivered?(delivery: Delivery): void
+  /** Undefined where it was told of one whose bytes are not at hand. */
+  onNetworkHas?(transaction: BeefTransaction | undefined): void
   /** Told of every delivery that failed, and whether it will be tried again. */
   onFailure(delivery: Delivery, error: unknown, again: boolean): void
   /** So much waits for this target that it is told of nothing new, from now on; or no longer. */
@@ -34,7 +37,16 @@ export type Outbox = {
   wake(whom?: 'network'): void
   /** So much waits for it that nothing more should. */
   isFull(target: string): boolean
+  /** To tell the network of something as soon as it is written, without looking for it; undefined while there is no room. */
+  takePlace(): NetworkPlace | undefined
   stop(): Promise<void>
+}
+
+/** Used once, or given back. */
+export type NetworkPlace = {
+  /** What fails is due soon, and told again. */
+  tell(history: readonly BeefTransaction[]): void
+  giveBack(): void
 }
 
 /** The host has answered: it is this one transaction that it does not take. */
@@ -69,7 +81,9 @@ export function startOutbox(deps: OutboxDeps): Outbox {
   const peers = new PeerRounds(deps, stopping.signal)
   const pauses = { everyMs: IDLE_MS, onFailure: (error: unknown) => deps.onFailure(nothing, error, true) }
   const places = openPlaces(NETWORK_AT_ONCE, () => network.wake())
-  const network = repeat(() => tellNetwork(deps, places, stopping.signal), pauses)
+  let taken = 0
+  const room = () => places.free() - taken
+  const network = repeat(() => tellDue(deps, places, room(), stopping.signal), pauses)
   const others = repeat(() => peers.round(), pauses)
   peers.onRoom = others.wake
   return {
@@ -78,6 +92,21 @@ export function startOutbox(deps: OutboxDeps): Outbox {
       if (whom === undefined) others.wake()
     },
     isFull: target => peers.isFull(target),
+    takePlace() {
+      if (stopping.signal.aborted || room() <= 0) return undefined
+      taken += 1
+      return {
+        giveBack() {
+          taken -= 1
+        },
+        tell(history) {
+          taken -= 1
+          const subject = history.at(-1)
+          if (subject === undefined) return
+          places.begin(`at once ${subject.txid}`, () => tellAtOnce(subject, history, deps, stopping.signal))
+        },
+      }
+    },
     async stop() {
       stopping.abort()
       await Promise.all([network.stop(), others.stop()])
@@ -86,12 +115,36 @@ export function startOutbox(deps: OutboxDeps): Outbox {
   }
 }
 
-async function tellNetwork(deps: OutboxDeps, places: Places, stop: AbortSignal): Promise<'more' | 'all'> {
-  const room = places.free()
-  if (room === 0) return 'all'
+async function tellDue(
+  deps: OutboxDeps,
+  places: Places,
+  room: number,
+  stop: AbortSignal,
+): Promise<'more' | 'all'> {
+  if (room <= 0) return 'all'
   const due = await leaseInNoOrder([{ target: NETWORK, room }], deps)
   for (const each of due) places.begin(String(each.id), () => deliverOne(each, deps, stop))
   return due.length === room ? 'more' : 'all'
+}
+
+async function tellAtOnce(
+  subject: BeefTransaction,
+  history: readonly BeefTransaction[],
+  { db, tellNetwork, onNetworkHas, onFailure }: OutboxDeps,
+  stop: AbortSignal,
+): Promise<void> {
+  const { txid } = subject
+  try {
+    await tellNetwork(history)
+    await db.query({
+      name: 'told-at-once',
+      text: 'delete from outbox where txid = $1 and target = $2',
+      values: [bytea(txid), NETWORK],
+    })
+    onNetworkHas?.(subject)
+  } catch (error) {
+    if (!stop.aborted) onFailure({ txid, target: NETWORK, topics: [], attempts: 1 }, error, true)
+  }
 }
 
 /**
@@ -266,8 +319,8 @@ async function leaseInNoOrder(places: readonly Place[], { db, now }: OutboxDeps)
     name: 'lease-outbox',
     text: `update outbox set due_ms = $1::bigint + $2, attempts = attempts + 1
       where id in (
-        select due.id from unnest($3::text[], $4::integer[]) as place (target, room) cross join lateral
-          (select id from outbox where target = place.target and due_ms <= $1 and not in_order
+        select due.id from unnest((select $3::text[]), (select $4::integer[])) as place (target, room) cross join lateral
+          (select id from outbox where target = place.target and due_ms <= (select $1::bigint) and not in_order
             order by due_ms, id limit place.room for update skip locked) as due)
       returning ${leased}`,
     values: [now(), LEASE_MS, places.map(({ target }) => target), places.map(({ room }) => room)],
@@ -303,7 +356,7 @@ async function deliverOne(
       await deps.deliver(delivery, stop)
       rests?.answered(target)
       await db.query({ name: 'delivered', text: 'delete from outbox where id = $1', values: [id] })
-      deps.onDelivered?.(delivery)
+      if (target === NETWORK) deps.onNetworkHas?.(undefined)
     } catch (error) {
       if (stop.aborted) return await takeBack(delivery, deps)
       if (error instanceof PeerRefusal) rests?.answered(target)

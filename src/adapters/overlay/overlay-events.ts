@@ -1,3 +1,4 @@
+import type { Transaction } from '../../contract/transaction.ts'
 import type { Delivery } from './outbox.ts'
 import type { DoubleSpend } from './submit.ts'
 
@@ -5,8 +6,8 @@ import type { DoubleSpend } from './submit.ts'
 export type OverlayEvents = {
   /** Something new stands under these topics, and the indexes have it. */
   onAdmitted?(topics: readonly string[]): void
-  /** The network has been told of a transaction, and takes it. */
-  onNetworkHas?(txid: string): void
+  /** The network has been told of a transaction, and takes it; undefined where its bytes are not at hand. */
+  onNetworkHas?(transaction: Transaction | undefined): void
   onEvicted(txids: readonly string[], reason: string): void
   /** `kept`: there was room to keep it as evidence. */
   onDoubleSpend(doubleSpend: DoubleSpend, kept: boolean): void

@@ -6,7 +6,7 @@ import { takeTurns } from '../../runtime/take-turns.ts'
 import { VerifiedMemory } from '../bsv/verified-memory.ts'
 import { verifyBeef } from '../bsv/verify-beef.ts'
 import type { Chain } from '../chain/chain.ts'
-import { type AdvertisedHosts, deliverTo, type PeerPost } from './deliver.ts'
+import { type AdvertisedHosts, deliverTo, type PeerPost, tellNetwork } from './deliver.ts'
 import { keepDoubleSpend, keepReplaced } from './double-spends.ts'
 import { hostEngine } from './engine-host.ts'
 import { evict } from './evict.ts'
@@ -15,7 +15,7 @@ import { NewcomerGuess } from './guess-new.ts'
 import { type Heard, hearOf, type Report } from './hear-of.ts'
 import type { Hosted } from './hosted.ts'
 import { type Found, lookup } from './lookup.ts'
-import { type Delivery, startOutbox } from './outbox.ts'
+import { type Delivery, type Outbox, startOutbox } from './outbox.ts'
 import type { OverlayEvents } from './overlay-events.ts'
 import { takeProof } from './proofs.ts'
 import { readAncestry } from './read-ancestry.ts'
@@ -77,13 +77,13 @@ export function openOverlay({
   const { engine, hear } = hostEngine(hosted)
   const verified = new VerifiedMemory()
   const stops: (() => Promise<void>)[] = []
-  let wakeOutbox = (_whom?: 'network') => {}
-  let isFull = (_target: string) => false
+  // Until it is started nobody is told.
+  let outbox: Outbox | undefined
   const topics = Object.keys(hosted.managers)
   const targets: Targets = {
     of(topic) {
       if (!isDistributed(topic)) return []
-      return [...peers, ...advertised.targetsOf(topic)].filter(target => !isFull(target))
+      return [...peers, ...advertised.targetsOf(topic)].filter(target => outbox?.isFull(target) !== true)
     },
   }
 
@@ -104,7 +104,8 @@ export function openOverlay({
     hear,
     now,
     targets,
-    wakeOutbox: whom => wakeOutbox(whom),
+    wakeOutbox: whom => outbox?.wake(whom),
+    takePlace: () => outbox?.takePlace(),
     onAdmitted: admitted => events.onAdmitted?.(admitted),
     takeTurn: takeTurns(),
     verify: (beef, rest) => verifyBeef(beef, { rootAt: height => chain.rootAt(height), verified, rest }),
@@ -124,12 +125,9 @@ export function openOverlay({
     },
     giveWay,
   }
+  const telling = { chain, evict: evictOne, keepReplaced: keepOurs }
   const deliver = (delivery: Delivery, stop: AbortSignal) =>
-    deliverTo(delivery, {
-      ...{ db: pool, chain, post, advertised, isDistributed, stop, now },
-      evict: evictOne,
-      keepReplaced: keepOurs,
-    })
+    deliverTo(delivery, { ...telling, db: pool, post, advertised, isDistributed, stop, now })
   const submitNow = (submission: Submission) => submit(submission, submitDeps)
 
   return {
@@ -138,7 +136,8 @@ export function openOverlay({
     submit: submitNow,
     lookup: (service, query) => lookup(service, query, { services: hosted.services, db: pool }),
     takeProof: (txid, proof) => takeProof(txid, proof, { db: pool, chain }),
-    hearOf: (txid, report) => hearOf(txid, report, { db: pool, chain, now, wakeOutbox: () => wakeOutbox() }),
+    hearOf: (txid, report) =>
+      hearOf(txid, report, { db: pool, chain, now, wakeOutbox: () => outbox?.wake() }),
     evict: evictOne,
     async letGo(txid) {
       if ((await readRaw(pool, txid)) === undefined) return
@@ -148,19 +147,14 @@ export function openOverlay({
     raw: txid => readRaw(pool, txid),
     verifiedCount: () => verified.size,
     async start() {
-      const outbox = startOutbox({
-        db: pool,
-        now,
-        deliver,
+      outbox = startOutbox({
+        ...{ db: pool, now, deliver },
+        tellNetwork: history => tellNetwork(history, telling),
         isWanted: target => baseOfAdvertised(target) === undefined || advertised.topicsOf(target)?.size !== 0,
-        onDelivered({ target, txid }) {
-          if (target === NETWORK) events.onNetworkHas?.(txid)
-        },
+        onNetworkHas: transaction => events.onNetworkHas?.(transaction),
         onFailure: events.onUndelivered,
         onFull: (target, full) => events.onHostFull?.(target, full),
       })
-      wakeOutbox = outbox.wake
-      isFull = outbox.isFull
       stops.push(outbox.stop)
       const following = await followChain({
         db: pool,

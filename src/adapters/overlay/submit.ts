@@ -1,17 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool } from 'pg'
-import type { Beef, BeefTransaction } from '../../contract/beef.ts'
+import { ancestry, type Beef, type BeefTransaction } from '../../contract/beef.ts'
 import type { Bump } from '../../contract/bump.ts'
 import { accepted, type Outcome, refused } from '../../core/fault.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
 import type { Rest } from '../../runtime/take-turns.ts'
 import type { NewcomerGuess } from './guess-new.ts'
 import { type JudgeDeps, type Judged, judgeSubmission } from './judge.ts'
+import type { NetworkPlace } from './outbox.ts'
 import { type Known, readKnown } from './read-known.ts'
 import { type Applied, isFinal, type Steak, type Submission } from './submission.ts'
-import type { Targets } from './targets.ts'
+import { NETWORK, type Targets } from './targets.ts'
+import { tellings } from './tellings.ts'
 import { wasOvertaken } from './was-overtaken.ts'
-import { writeAdmission } from './write-admission.ts'
+import { type Admission, writeAdmission } from './write-admission.ts'
 
 export type SubmitDeps = Omit<JudgeDeps, 'rest'> & {
   readonly pool: Pool
@@ -20,6 +22,7 @@ export type SubmitDeps = Omit<JudgeDeps, 'rest'> & {
   /** Whom to tell of what is new; the outbox is woken once it is written. */
   readonly targets: Targets
   wakeOutbox(whom?: 'network'): void
+  takePlace(): NetworkPlace | undefined
   onAdmitted(topics: readonly string[]): void
   /** One submission's part in the time that all of them share. */
   takeTurn(): Rest
@@ -112,31 +115,38 @@ async function takeNewProofs({ transactions }: Beef, known: Known, deps: SubmitD
     if (proof !== undefined && known.stored(txid)?.proven === false) await deps.takeProof(txid, proof)
 }
 
+/** Whoever submits it, we tell the network at once where there is room for that; what fails, the outbox has. */
 async function record(submission: Submission, judged: Judged, deps: SubmitDeps): Promise<boolean> {
+  const { beef, topics, isBroadcast = false } = submission
+  const place = isBroadcast ? undefined : deps.takePlace()
+  const told = tellings(judged, submission, {
+    targets: deps.targets,
+    isBroadcast: isBroadcast || place !== undefined,
+  })
+  const isNetworks = told.some(({ txid, target }) => target === NETWORK && txid === beef.subject.txid)
+  let isWritten = false
   try {
-    const written = await writeAdmission(deps.pool, {
-      submission,
-      judged,
-      nowMs: deps.now(),
-      targets: deps.targets,
-    })
-    if (written) {
-      deps.guess.sawStored(submission.beef.transactions)
-      const forNetworkAlone = isForNetworkAlone(submission, deps.targets)
-      if (!(forNetworkAlone && submission.isBroadcast === true))
-        deps.wakeOutbox(forNetworkAlone ? 'network' : undefined)
-      deps.onAdmitted(submission.topics)
-    }
-    return written
+    isWritten = await write({ submission, judged, nowMs: deps.now(), told }, deps)
+  } finally {
+    if (isWritten && isNetworks) place?.tell(ancestry(beef))
+    else place?.giveBack()
+  }
+  if (!isWritten) return false
+  deps.guess.sawStored(beef.transactions)
+  const due = told.filter(({ afterMs }) => afterMs === 0)
+  if (due.length > 0) deps.wakeOutbox(due.every(({ target }) => target === NETWORK) ? 'network' : undefined)
+  deps.onAdmitted(topics)
+  return true
+}
+
+async function write(admission: Admission, { pool }: SubmitDeps): Promise<boolean> {
+  try {
+    return await writeAdmission(pool, admission)
   } catch (error) {
     // Somebody else has written one of its rows since it was read, or evicted one; read and judge it again.
     if (wasOvertaken(error)) return false
     throw error
   }
-}
-
-function isForNetworkAlone({ topics }: Submission, { of }: Targets): boolean {
-  return topics.every(topic => of(topic).length === 0)
 }
 
 function findDoubleSpend({ transactions }: Beef, known: Known): DoubleSpend | undefined {

@@ -14,14 +14,13 @@ import type { IndexWrite } from './index-writes.ts'
 import type { Judged, Judgement } from './judge.ts'
 import { runIndexWrites } from './run-index-writes.ts'
 import type { Submission } from './submission.ts'
-import { NETWORK, type Targets } from './targets.ts'
 
 export type Admission = {
   readonly submission: Submission
   readonly judged: Judged
   readonly nowMs: number
-  /** Who is to be told of each transaction that is new here. */
-  readonly targets: Targets
+  /** Who is to be told of what is new here. */
+  readonly told: readonly Telling[]
 }
 
 /**
@@ -56,7 +55,7 @@ function oneKindEach(writes: readonly IndexWrite[]): boolean {
 }
 
 /** What has to be written, and what it is all based on. */
-function changesOf({ submission, judged, nowMs, targets }: Admission): Changes {
+function changesOf({ submission, judged, nowMs, told }: Admission): Changes {
   const { applied, known } = judged
   const { beef, offChainValues } = submission
   const wanted = closure(applied, beef)
@@ -83,59 +82,10 @@ function changesOf({ submission, judged, nowMs, targets }: Admission): Changes {
     ),
     admitted: placesAdmitted(applied, removed),
     removed,
-    told: tellings(judged, submission, targets),
+    told,
     offChainValues,
     valuesOf: answers.filter(({ txid, admitted }) => txid === beef.subject.txid && admitted.length > 0),
   }
-}
-
-/**
- * Who is to be told of what: of every answer that is news, and the network of nothing that it has mined. A host is told of
- * the topics that it is a target of, and of no other.
- */
-function tellings(
-  { applied, known }: Judged,
-  { beef: { subject, byTxid }, topics, isBroadcast = false }: Submission,
-  { of }: Targets,
-): Telling[] {
-  const news = applied.filter(({ transaction, topic, admitted }) => {
-    const before = known.applied(transaction.txid, topic)
-    return byTxid.has(transaction.txid) && (before === undefined || before.admitted.length < admitted.length)
-  })
-  const unproven = news.filter(({ transaction }) => transaction.proof === undefined)
-  const told = (target: string, ofThese: readonly Judgement[], itsTopics: readonly string[]) =>
-    lastOf(ofThese.map(({ transaction }) => transaction)).map(({ txid }) => ({
-      txid,
-      target,
-      topics: itsTopics,
-      afterMs: isBroadcast && target === NETWORK && txid === subject.txid ? BROADCAST_MS_MAX : 0,
-    }))
-  const topicsOf = new Map<string, string[]>()
-  for (const topic of topics)
-    for (const target of of(topic)) {
-      const others = topicsOf.get(target)
-      if (others === undefined) topicsOf.set(target, [topic])
-      else others.push(topic)
-    }
-  return [
-    ...told(NETWORK, unproven, topics),
-    ...[...topicsOf].flatMap(([target, its]) =>
-      told(
-        target,
-        news.filter(({ topic }) => its.includes(topic)),
-        its,
-      ),
-    ),
-  ]
-}
-
-/** So long somebody may take to tell the network of what they have submitted, before the outbox does. */
-const BROADCAST_MS_MAX = 5_000
-
-/** Those that none of the others spends: whoever is told of one is told of all that it descends from. */
-function lastOf(transactions: readonly BeefTransaction[]): BeefTransaction[] {
-  const parents = new Set(transactions.flatMap(({ inputs }) => inputs.map(({ txid }) => txid)))
-  return [...new Set(transactions)].filter(({ txid }) => !parents.has(txid))
 }
 
 function placesRemoved(applied: readonly Judgement[]): Place[] {

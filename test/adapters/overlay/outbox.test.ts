@@ -131,6 +131,50 @@ describe('the outbox', () => {
     await until(async () => (await pending(bed)) === 0)
   })
 
+  test('has what the network is being told of, until it is told', async () => {
+    const batch = one(batchChain(publisher, one(await bed.fund(publisher, 1)), 1))
+    const during: unknown[] = []
+    const overlay = bed.open({
+      chain: {
+        ...bed.chain,
+        async broadcast(transactions) {
+          during.push(...(await waiting(bed)))
+          return bed.chain.broadcast(transactions)
+        },
+      },
+    })
+    await overlay.start()
+    orThrow(await overlay.submit(bed.submissionOf(batch)))
+    await until(async () => (await pending(bed)) === 0)
+    // Nobody has taken it up: whoever wrote it tells it.
+    expect(during).toEqual([{ target: 'network', attempts: 0, isDue: false }])
+    expect((await bed.chain.statusOf([batch.txid])).has(batch.txid)).toBe(true)
+  })
+
+  test('tells the network later of what could not be told at once', async () => {
+    const batch = one(batchChain(publisher, one(await bed.fund(publisher, 1)), 1))
+    let isAway = true
+    let aheadMs = 0
+    const overlay = bed.open({
+      now: () => Date.now() + aheadMs,
+      chain: {
+        ...bed.chain,
+        async broadcast(transactions) {
+          if (isAway) throw new Error('nobody is there')
+          return bed.chain.broadcast(transactions)
+        },
+      },
+    })
+    await overlay.start()
+    orThrow(await overlay.submit(bed.submissionOf(batch)))
+    await until(() => bed.reports.some(({ what }) => what === 'onUndelivered'))
+    expect(await waiting(bed)).toEqual([{ target: 'network', attempts: 0, isDue: false }])
+    isAway = false
+    aheadMs = 6_000
+    await until(async () => (await pending(bed)) === 0)
+    expect((await bed.chain.statusOf([batch.txid])).has(batch.txid)).toBe(true)
+  })
+
   test('tells of a transaction once it is admitted, though it was stored before as an ancestor', async () => {
     const { overlay, told } = await nodeWithPeer()
     const coin = one(await bed.fund(publisher, 1))
@@ -271,6 +315,14 @@ async function minedOf({ chain }: OverlayBed, txid: string) {
   const status = (await chain.statusOf([txid])).get(txid)
   if (status?.kind !== 'mined') throw new Error(`${txid} is in no block`)
   return status
+}
+
+async function waiting(bed: OverlayBed): Promise<unknown[]> {
+  const { rows } = await bed.database.pool.query(
+    'select target, attempts, due_ms <= $1 as "isDue" from outbox order by id',
+    [Date.now()],
+  )
+  return rows
 }
 
 async function pending({ database }: OverlayBed): Promise<number> {
