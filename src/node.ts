@@ -102,7 +102,7 @@ export async function startNode(
       advertised: peers,
       events: overlayEvents(log, metrics, {
         onAdmitted: topics => consensus?.onAdmitted(topics),
-        onNetworkHas: transaction => consensus?.onNetworkHas(transaction),
+        onNetworkHas: spent => consensus?.onNetworkHas(spent),
       }),
     })
     // Before it starts, as its start may fail half-way.

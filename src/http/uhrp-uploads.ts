@@ -34,13 +34,14 @@ export async function takeAgentUpload(request: Request, response: Response, deps
   const jobOutpoint = readOutpoint(announced.value.jobOutpoint)
   const holder = seatHolder(jobOutpoint)
   if (length > limits.objectBytesMax) return tooLarge(response, limits.objectBytesMax)
-  if (!verifyUpload(agentKey, { jobOutpoint, sha256, length }, knownHex(signature)))
+  const upload = { jobOutpoint, sha256, length }
+  if (!verifyUpload(agentKey, upload, knownHex(signature)))
     return sendError(response, {
       status: 401,
       code: 'ERR_AUTH_UNAUTHORIZED',
       message: `the signature is not agent ${agentKey}'s over this outpoint, hash and length; sign what you announce`,
     })
-  const seat = await deps.mayUpload(agentKey, { jobOutpoint, sha256, length })
+  const seat = await deps.mayUpload(agentKey, upload)
   if (!seat.ok && seat.fault.code === 'not-admitted')
     return sendError(response, { status: 403, code: 'ERR_AUTH_FORBIDDEN', message: seat.fault.detail })
   if (!seat.ok) return sendError(response, overlayError(seat.fault))

@@ -15,7 +15,8 @@ import type { FollowDeps, Followed, Heard, RoundStep } from './round-step.ts'
 /** Makes rounds of packets and sees them through, until it is stopped; any number of processes may do so side by side. */
 export type Coordinator = {
   /**
-   * Worth a look: a packet is sealed, the network has said something, or an answer is there. `news` where it is no packet.
+   * Worth a look: a packet is sealed, or the network has said something (`news`). Of answers, `answered` is told where one
+   * knows what they answer.
    */
   wake(why?: 'packet' | 'news'): void
   /** The network has a transaction that spends outputs of these: worth a look once a job has as many answers as can agree. */
@@ -75,7 +76,7 @@ type Repeat = (
 export type CoordinatorTiming = {
   /** So soon after a wake we look, and not for each of them. */
   readonly wakeMs: number
-  /** Between two looks where nobody wakes us: what other processes did is found then. */
+  /** Between two looks where nobody wakes us: what other processes did is found then, and answers too few to agree. */
   readonly pollMs: number
   readonly keepMs: number
   /** How often rounds are looked for that nobody works on. */
@@ -101,7 +102,7 @@ type InHand = {
   notBeforeMs: number
   failures: number
   working: Promise<void> | undefined
-  /** That we were told of; what nobody told us of is found in its time. */
+  /** How many of this job's answers we were told of; others are found at the next look. */
   answers: { readonly jobTx: string; readonly count: number } | undefined
   /** There may be news that it was too busy to be asked about. */
   unasked: boolean
@@ -362,16 +363,16 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
 
   const running = run()
 
+  const wake = (why: 'packet' | 'news' = 'packet') => {
+    if (why === 'packet') pace = { ...pace, hasNews: true }
+    else newsMs = 0
+    nap.end(timing.wakeMs)
+  }
+
   return {
-    wake(why = 'packet') {
-      if (why === 'packet') pace = { ...pace, hasNews: true }
-      else newsMs = 0
-      nap.end(timing.wakeMs)
-    },
+    wake,
     answered(spent) {
-      if (!mayDecide(rounds.values(), spent)) return
-      newsMs = 0
-      nap.end(timing.wakeMs)
+      if (countAnswer(rounds.values(), spent)) wake('news')
     },
     load: () => ({ rounds: rounds.size, offering: offering.underWay(), seatable, fault }),
     async stop() {
@@ -392,15 +393,16 @@ function hear(each: InHand | undefined, { last, results, threadUnspent }: RoundN
   if (round.job !== undefined) each.round = { ...round, job: { ...round.job, results } }
 }
 
-/** Each answer by itself would cost a look, and most of these could decide nothing. */
-function mayDecide(rounds: Iterable<InHand>, spent: readonly string[]): boolean {
+/** Whether its job has as many answers now as can agree: each by itself would cost a look that decides nothing. */
+function countAnswer(rounds: Iterable<InHand>, spent: readonly string[]): boolean {
   for (const each of rounds) {
     const { job } = each.round
     if (job === undefined || !spent.includes(job.sent.txid)) continue
     const { txid, role } = job.sent
-    const before = each.answers?.jobTx === txid ? each.answers.count : 0
-    each.answers = { jobTx: txid, count: before + 1 }
-    return before + 1 >= quorums[role.facts.level].agreeing
+    const told = each.answers?.jobTx === txid ? each.answers.count : 0
+    const count = Math.max(told, job.results.length) + 1
+    each.answers = { jobTx: txid, count }
+    return count >= quorums[role.facts.level].agreeing
   }
   return false
 }

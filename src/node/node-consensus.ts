@@ -9,7 +9,6 @@ import { openRoundStore } from '../adapters/rounds/round-store.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
 import { baseTopics } from '../contract/names.ts'
 import { ROUNDS_PATH } from '../contract/round-locations.ts'
-import type { Transaction } from '../contract/transaction.ts'
 import type { NodeAppParts } from '../http/app.ts'
 import type { Jobs } from '../http/job-routes.ts'
 import type { Mode } from '../jobs/mode.ts'
@@ -39,8 +38,8 @@ export type NodeConsensus = {
   onPacket(): void
   /** The network has one of our transactions, or will not have it. */
   onSeen(txid: string): void
-  /** The network has a transaction that somebody has submitted here; undefined where its bytes are not at hand. */
-  onNetworkHas(transaction: Transaction | undefined): void
+  /** The network takes a transaction that spends outputs of these; undefined where that was not read. */
+  onNetworkHas(spent: readonly string[] | undefined): void
   onAdmitted(topics: readonly string[]): void
   routes(frame: { onFailure(error: unknown, request: Request): void }): NodeAppParts['routes']
   upgrade(server: Server): void
@@ -122,9 +121,9 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
       nodeCertify.onSeen(txid)
     },
     // An answer counts once the network has it.
-    onNetworkHas(transaction) {
-      if (transaction === undefined) nodeRounds.wake('news')
-      else nodeRounds.answered(transaction.inputs.map(({ txid }) => txid))
+    onNetworkHas(spent) {
+      if (spent === undefined) nodeRounds.wake('news')
+      else nodeRounds.answered(spent)
     },
     onAdmitted(topics) {
       if (topics.some(topic => ofAgents.has(topic))) agents.onAdmitted(topics)

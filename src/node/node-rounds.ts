@@ -23,8 +23,9 @@ import type { Settings } from '../runtime/settings.ts'
 import type { Stops } from '../runtime/stops.ts'
 
 export type NodeRounds = {
-  /** Worth a look: a packet is sealed (`packet`), or the network or an agent has said something (`news`). */
+  /** Worth a look: a packet is sealed (`packet`), or the network has said something (`news`). */
   wake(why?: 'packet' | 'news'): void
+  /** The network has a transaction that spends outputs of these: perhaps an agent's answer. */
   answered: Coordinator['answered']
   mode(): Mode
 }

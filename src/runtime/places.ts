@@ -14,7 +14,7 @@ export function openPlaces(atOnce: number, onRoom: () => void): Places {
     begin(name, work) {
       if (underWay.has(name)) return
       const done = work().finally(() => {
-        const wasFull = underWay.size === atOnce
+        const wasFull = underWay.size >= atOnce
         underWay.delete(name)
         if (wasFull) onRoom()
       })

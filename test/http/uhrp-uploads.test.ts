@@ -100,6 +100,8 @@ describe("an agent's output", () => {
       'ERR_UHRP_CONFLICT',
     ])
     expect(await isStored(second)).toBe(false)
+    // Refused before anything of it was written.
+    await leavesNothing()
   })
 
   test('may be the same as that of another seat', async () => {

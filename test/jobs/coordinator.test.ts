@@ -25,10 +25,10 @@ describe('a coordinator', () => {
 
   test('looks at answers once there are as many as can agree, where it is told of them', async () => {
     await node.seal([1])
-    const jobs: string[] = []
+    let firstJob: string | undefined
     let allowed = 0
     node.before(async ({ job, vout }) => {
-      jobs.push(job.txid)
+      firstJob ??= job.txid
       await until(() => vout < allowed)
     })
     const coordinator = node.start({ timing: { pollMs: 60_000 } })
@@ -38,15 +38,16 @@ describe('a coordinator', () => {
     })
     const answer = async () => {
       allowed += 1
-      await until(async () => (await node.query(whatTheNetworkHas)).length === allowed)
-      coordinator.answered(jobs.slice(0, 1))
+      await until(async () => (await node.query(resultsOnTheNetwork)).length === allowed)
+      coordinator.answered([firstJob ?? ''])
     }
     await answer()
-    // Long enough for many looks.
+    // Had it been worth a look, that would have begun within 5 ms.
     await new Promise(resolve => setTimeout(resolve, 300))
     expect(node.steps).not.toContain('rounds.answered')
     await answer()
     await until(() => node.steps.includes('rounds.advanced'))
+    // The third one would wait for ever, and the node could not be closed.
     allowed = 3
   })
 
@@ -148,7 +149,7 @@ describe('no other packet waits for', () => {
   })
 })
 
-const whatTheNetworkHas = `select from gitdata_jobs as listed where kind = 'result'
+const resultsOnTheNetwork = `select from gitdata_jobs as listed where kind = 'result'
   and not exists (select from outbox where outbox.txid = listed.txid and target = 'network')`
 
 const long = { fanOut: 'all', timeoutMs: 10_000, satsPerKb: 100, outputBytesMax: 1e9 } as const

@@ -112,6 +112,7 @@ const record = `
   on conflict (txid, vout) do nothing`
 
 /** Only what may answer itself makes an earlier one redundant: the operator may have banned the later one alone. */
+// In subqueries, as in read-known.ts: no plan depends on what they hold.
 export function findStatement(query: HostAdvertsQuery): { text: string; values: unknown[] } {
   const values: unknown[] = []
   const given = (value: unknown) => `$${values.push(value)}`

@@ -30,17 +30,20 @@ export type AdvertisedHosts = {
   readonly post: PeerPost
 }
 
-export type DeliverDeps = {
-  readonly db: Queryable
+export type BroadcastDeps = {
   readonly chain: Pick<Chain, 'broadcast'>
+  evict(txid: string, reason: string): Promise<unknown>
+  /** For the day that the network comes back to ours. */
+  keepReplaced(ours: string, theirs: string): Promise<void>
+}
+
+export type DeliverDeps = BroadcastDeps & {
+  readonly db: Queryable
   readonly post: PeerPost
   readonly advertised: Pick<AdvertisedHosts, 'topicsOf' | 'post'>
   isDistributed(topic: string): boolean
   readonly stop: AbortSignal
   now(): number
-  evict(txid: string, reason: string): Promise<unknown>
-  /** For the day that the network comes back to ours. */
-  keepReplaced(ours: string, theirs: string): Promise<void>
 }
 
 /** Tells one target of one transaction. Throws where it has to be told again. */
@@ -48,7 +51,7 @@ export async function deliverTo(delivery: Delivery, deps: DeliverDeps): Promise<
   const { target, txid } = delivery
   if (target === NETWORK) {
     const history = found(txid, (await readAncestry(deps.db, [txid])).historyOf(txid))
-    return tellNetwork(history, deps)
+    return broadcastHistory(history, deps)
   }
   const parcel = await packFor(delivery, deps).catch(cause => {
     throw new Unsendable(`${txid} could not be put together for ${target}: ${messageOf(cause)}`, { cause })
@@ -74,10 +77,10 @@ async function noteHost(txid: string, host: string, { db, now }: DeliverDeps): P
   })
 }
 
-/** Of the last of these, with what it descends from, parents first. Throws where it has to be told again. */
-export async function tellNetwork(
+/** Tells the network of the last of these, which are all that it descends from, parents first. Throws where it has to be told again. */
+export async function broadcastHistory(
   history: readonly BeefTransaction[],
-  deps: Pick<DeliverDeps, 'chain' | 'evict' | 'keepReplaced'>,
+  deps: BroadcastDeps,
 ): Promise<void> {
   const unproven = history.filter(({ proof }) => proof === undefined)
   // Mined since: told by a process that died before it could say so, or as another one's ancestor.
@@ -107,10 +110,7 @@ function messageOf(error: unknown): string {
 }
 
 /** The first that the network refuses takes all that descend from it along. */
-async function evictRefused(
-  history: readonly BeefTransaction[],
-  deps: Pick<DeliverDeps, 'chain' | 'evict' | 'keepReplaced'>,
-): Promise<void> {
+async function evictRefused(history: readonly BeefTransaction[], deps: BroadcastDeps): Promise<void> {
   for (const transaction of history) {
     const answer = await deps.chain.broadcast([transaction])
     if (answer.kind === 'accepted') continue

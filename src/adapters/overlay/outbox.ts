@@ -20,12 +20,12 @@ export type OutboxDeps = {
   now(): number
   /** Resolves once it needs not be told again; throws where it must be. */
   deliver(delivery: Delivery, stop: AbortSignal): Promise<void>
-  /** The same, for the network, of the last of these: they are all that it descends from, parents first. */
-  tellNetwork(history: readonly BeefTransaction[]): Promise<void>
+  /** Resolves once the network needs not be told again of the last of these, which are all that it descends from; throws where it must be. */
+  broadcast(history: readonly BeefTransaction[]): Promise<void>
   /** Whether this target is to be told anything at all any more. */
   isWanted(target: string): boolean
-  /** Undefined where it was told of one whose bytes are not at hand. */
-  onNetworkHas?(transaction: BeefTransaction | undefined): void
+  /** The network takes a transaction that spends outputs of these; undefined where that was not read. */
+  onNetworkHas?(spent: readonly string[] | undefined): void
   /** Told of every delivery that failed, and whether it will be tried again. */
   onFailure(delivery: Delivery, error: unknown, again: boolean): void
   /** So much waits for this target that it is told of nothing new, from now on; or no longer. */
@@ -42,12 +42,8 @@ export type Outbox = {
   stop(): Promise<void>
 }
 
-/** Used once, or given back. */
-export type NetworkPlace = {
-  /** What fails is due soon, and told again. */
-  tell(history: readonly BeefTransaction[]): void
-  giveBack(): void
-}
+/** Called once, with what is written: all that the last of these descends from, parents first. Undefined gives it back. */
+export type NetworkPlace = (history: readonly BeefTransaction[] | undefined) => void
 
 /** The host has answered: it is this one transaction that it does not take. */
 export class PeerRefusal extends Error {}
@@ -81,9 +77,9 @@ export function startOutbox(deps: OutboxDeps): Outbox {
   const peers = new PeerRounds(deps, stopping.signal)
   const pauses = { everyMs: IDLE_MS, onFailure: (error: unknown) => deps.onFailure(nothing, error, true) }
   const places = openPlaces(NETWORK_AT_ONCE, () => network.wake())
-  let taken = 0
-  const room = () => places.free() - taken
-  const network = repeat(() => tellDue(deps, places, room(), stopping.signal), pauses)
+  let placesTaken = 0
+  const atOnce = new Set<string>()
+  const network = repeat(() => tellDue(deps, places, atOnce, stopping.signal), pauses)
   const others = repeat(() => peers.round(), pauses)
   peers.onRoom = others.wake
   return {
@@ -93,19 +89,22 @@ export function startOutbox(deps: OutboxDeps): Outbox {
     },
     isFull: target => peers.isFull(target),
     takePlace() {
-      if (stopping.signal.aborted || room() <= 0) return undefined
-      taken += 1
-      return {
-        giveBack() {
-          taken -= 1
-        },
-        tell(history) {
-          taken -= 1
-          const subject = history.at(-1)
-          if (subject === undefined) return
-          places.begin(`at once ${subject.txid}`, () => tellAtOnce(subject, history, deps, stopping.signal))
-        },
-      }
+      // The last one is left to what is due.
+      if (stopping.signal.aborted || places.free() <= 1) return undefined
+      let use: NetworkPlace = () => {}
+      const written = new Promise<readonly BeefTransaction[] | undefined>(resolve => {
+        use = resolve
+      })
+      placesTaken += 1
+      places.begin(`at once ${placesTaken}`, async () => {
+        const history = await written
+        const txid = history?.at(-1)?.txid
+        if (history === undefined || txid === undefined) return
+        atOnce.add(txid)
+        await tellAtOnce(history, deps, stopping.signal)
+        atOnce.delete(txid)
+      })
+      return use
     },
     async stop() {
       stopping.abort()
@@ -118,32 +117,48 @@ export function startOutbox(deps: OutboxDeps): Outbox {
 async function tellDue(
   deps: OutboxDeps,
   places: Places,
-  room: number,
+  atOnce: ReadonlySet<string>,
   stop: AbortSignal,
 ): Promise<'more' | 'all'> {
+  const room = places.free()
+  // Less than none: places are taken also while we lease, so that for a moment twice as many may be under way.
   if (room <= 0) return 'all'
   const due = await leaseInNoOrder([{ target: NETWORK, room }], deps)
-  for (const each of due) places.begin(String(each.id), () => deliverOne(each, deps, stop))
+  // What is being told at once, and takes long, is not told twice: however that ends, its row says so.
+  for (const each of due)
+    if (!atOnce.has(each.txid)) places.begin(String(each.id), () => deliverOne(each, deps, stop))
   return due.length === room ? 'more' : 'all'
 }
 
 async function tellAtOnce(
-  subject: BeefTransaction,
   history: readonly BeefTransaction[],
-  { db, tellNetwork, onNetworkHas, onFailure }: OutboxDeps,
+  deps: OutboxDeps,
   stop: AbortSignal,
 ): Promise<void> {
-  const { txid } = subject
+  const subject = history.at(-1)
+  if (subject === undefined) return
+  const { db, now, onNetworkHas, onFailure } = deps
+  const { txid, inputs } = subject
+  const row = [bytea(txid), NETWORK]
+  const delivery: Delivery = { txid, target: NETWORK, topics: [], attempts: 1 }
   try {
-    await tellNetwork(history)
-    await db.query({
-      name: 'told-at-once',
-      text: 'delete from outbox where txid = $1 and target = $2',
-      values: [bytea(txid), NETWORK],
-    })
-    onNetworkHas?.(subject)
+    try {
+      await deps.broadcast(history)
+      const text = 'delete from outbox where txid = $1 and target = $2'
+      await db.query({ name: 'told-at-once', text, values: row })
+      onNetworkHas?.(inputs.map(input => input.txid))
+    } catch (error) {
+      if (!stop.aborted) onFailure(delivery, error, true)
+      // Whatever runs next takes it up at once.
+      const dueMs = now() + (stop.aborted ? 0 : backOff(delivery.attempts))
+      await db.query({
+        text: `update outbox set due_ms = $3, attempts = attempts + 1, last_error = $4 where txid = $1 and target = $2`,
+        values: [...row, dueMs, String(error).slice(0, 500)],
+      })
+    }
   } catch (error) {
-    if (!stop.aborted) onFailure({ txid, target: NETWORK, topics: [], attempts: 1 }, error, true)
+    // The database does not answer: it is due soon as it was written, and somebody tells it.
+    onFailure(delivery, error, true)
   }
 }
 
@@ -317,6 +332,7 @@ async function leaseHeads(places: readonly Place[], { db, now }: OutboxDeps): Pr
 async function leaseInNoOrder(places: readonly Place[], { db, now }: OutboxDeps): Promise<Leased[]> {
   const { rows } = await db.query<Leased>({
     name: 'lease-outbox',
+    // As in read-known.ts: no plan depends on what it holds.
     text: `update outbox set due_ms = $1::bigint + $2, attempts = attempts + 1
       where id in (
         select due.id from unnest((select $3::text[]), (select $4::integer[])) as place (target, room) cross join lateral

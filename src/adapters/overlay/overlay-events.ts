@@ -1,4 +1,3 @@
-import type { Transaction } from '../../contract/transaction.ts'
 import type { Delivery } from './outbox.ts'
 import type { DoubleSpend } from './submit.ts'
 
@@ -6,8 +5,8 @@ import type { DoubleSpend } from './submit.ts'
 export type OverlayEvents = {
   /** Something new stands under these topics, and the indexes have it. */
   onAdmitted?(topics: readonly string[]): void
-  /** The network has been told of a transaction, and takes it; undefined where its bytes are not at hand. */
-  onNetworkHas?(transaction: Transaction | undefined): void
+  /** The network takes a transaction that spends outputs of these; undefined where that was not read. */
+  onNetworkHas?(spent: readonly string[] | undefined): void
   onEvicted(txids: readonly string[], reason: string): void
   /** `kept`: there was room to keep it as evidence. */
   onDoubleSpend(doubleSpend: DoubleSpend, kept: boolean): void

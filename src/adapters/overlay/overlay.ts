@@ -6,7 +6,7 @@ import { takeTurns } from '../../runtime/take-turns.ts'
 import { VerifiedMemory } from '../bsv/verified-memory.ts'
 import { verifyBeef } from '../bsv/verify-beef.ts'
 import type { Chain } from '../chain/chain.ts'
-import { type AdvertisedHosts, deliverTo, type PeerPost, tellNetwork } from './deliver.ts'
+import { type AdvertisedHosts, broadcastHistory, deliverTo, type PeerPost } from './deliver.ts'
 import { keepDoubleSpend, keepReplaced } from './double-spends.ts'
 import { hostEngine } from './engine-host.ts'
 import { evict } from './evict.ts'
@@ -149,9 +149,9 @@ export function openOverlay({
     async start() {
       outbox = startOutbox({
         ...{ db: pool, now, deliver },
-        tellNetwork: history => tellNetwork(history, telling),
+        broadcast: history => broadcastHistory(history, telling),
         isWanted: target => baseOfAdvertised(target) === undefined || advertised.topicsOf(target)?.size !== 0,
-        onNetworkHas: transaction => events.onNetworkHas?.(transaction),
+        onNetworkHas: spent => events.onNetworkHas?.(spent),
         onFailure: events.onUndelivered,
         onFull: (target, full) => events.onHostFull?.(target, full),
       })

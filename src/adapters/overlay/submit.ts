@@ -19,9 +19,11 @@ export type SubmitDeps = Omit<JudgeDeps, 'rest'> & {
   readonly pool: Pool
   readonly guess: NewcomerGuess
   now(): number
-  /** Whom to tell of what is new; the outbox is woken once it is written. */
+  /** Whom to tell of what is new. */
   readonly targets: Targets
+  /** Something is written that is due now. */
   wakeOutbox(whom?: 'network'): void
+  /** To tell the network of it once it is written; undefined where the outbox has to. */
   takePlace(): NetworkPlace | undefined
   onAdmitted(topics: readonly string[]): void
   /** One submission's part in the time that all of them share. */
@@ -115,9 +117,10 @@ async function takeNewProofs({ transactions }: Beef, known: Known, deps: SubmitD
     if (proof !== undefined && known.stored(txid)?.proven === false) await deps.takeProof(txid, proof)
 }
 
-/** Whoever submits it, we tell the network at once where there is room for that; what fails, the outbox has. */
+/** Unless whoever submits it tells the network, we do, at once where there is room for that; what fails or finds none, the outbox has. */
 async function record(submission: Submission, judged: Judged, deps: SubmitDeps): Promise<boolean> {
   const { beef, topics, isBroadcast = false } = submission
+  const history = unproven(beef, judged.known)
   const place = isBroadcast ? undefined : deps.takePlace()
   const told = tellings(judged, submission, {
     targets: deps.targets,
@@ -128,8 +131,7 @@ async function record(submission: Submission, judged: Judged, deps: SubmitDeps):
   try {
     isWritten = await write({ submission, judged, nowMs: deps.now(), told }, deps)
   } finally {
-    if (isWritten && isNetworks) place?.tell(ancestry(beef))
-    else place?.giveBack()
+    place?.(isWritten && isNetworks ? history : undefined)
   }
   if (!isWritten) return false
   deps.guess.sawStored(beef.transactions)
@@ -137,6 +139,14 @@ async function record(submission: Submission, judged: Judged, deps: SubmitDeps):
   if (due.length > 0) deps.wakeOutbox(due.every(({ target }) => target === NETWORK) ? 'network' : undefined)
   deps.onAdmitted(topics)
   return true
+}
+
+/** The subject and what it descends from, as far as no block is known to hold it: a BEEF may lack proofs that are here. */
+function unproven({ subject, byTxid }: Beef, known: Known): readonly BeefTransaction[] {
+  const open = [...byTxid].filter(
+    ([txid, { proof }]) => proof === undefined && known.stored(txid)?.proven !== true,
+  )
+  return ancestry({ subject, byTxid: new Map(open) })
 }
 
 async function write(admission: Admission, { pool }: SubmitDeps): Promise<boolean> {

@@ -44,7 +44,7 @@ export function tellings(
   ]
 }
 
-/** So long that one may take, before the outbox does it. */
+/** So long whoever tells the network of the subject may take, before the outbox does it. */
 const BROADCAST_MS_MAX = 5_000
 
 /** Those that none of the others spends: whoever is told of one is told of all that it descends from. */

@@ -1,7 +1,7 @@
 import { operatorWord, readToken } from '../../contract/tokens.ts'
 import { outpointText, readTransaction } from '../../contract/transaction.ts'
+import type { Upload } from '../../contract/work.ts'
 import { accepted, type Outcome, refused } from '../../core/fault.ts'
-import type { Outpoint } from '../../core/rounds/pipeline.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
 import { seatHolder } from './holder.ts'
 import { seatTaken } from './keep-object.ts'
@@ -11,7 +11,6 @@ import { seatTaken } from './keep-object.ts'
  * read what it uploads.
  */
 export type MayUpload = (agentKey: string, upload: Upload) => Promise<Outcome<Seat>>
-export type Upload = { readonly jobOutpoint: Outpoint; readonly sha256: string; readonly length: number }
 export type Seat = { readonly coordinator: string; readonly outputBytesMax: number }
 
 export type SeatsHere = {

@@ -151,12 +151,65 @@ describe('the outbox', () => {
     expect((await bed.chain.statusOf([batch.txid])).has(batch.txid)).toBe(true)
   })
 
+  test('takes up at once what there was no room to tell', async () => {
+    const batches = (await bed.fund(publisher, 9)).map(coin => one(batchChain(publisher, coin, 1)))
+    let goOn = () => {}
+    const silence = new Promise<void>(resolve => {
+      goOn = resolve
+    })
+    const overlay = bed.open({
+      chain: {
+        ...bed.chain,
+        async broadcast(transactions) {
+          await silence
+          return bed.chain.broadcast(transactions)
+        },
+      },
+    })
+    await overlay.start()
+    for (const batch of batches) orThrow(await overlay.submit(bed.submissionOf(batch)))
+    const told = { target: 'network', attempts: 0, isDue: false }
+    const rows = [
+      ...Array.from({ length: 7 }, () => told),
+      { ...told, attempts: 1 },
+      { ...told, isDue: true },
+    ]
+    await until(async () => JSON.stringify(await waiting(bed)) === JSON.stringify(rows))
+    goOn()
+    await until(async () => (await pending(bed)) === 0)
+    expect((await bed.chain.statusOf(batches.map(({ txid }) => txid))).size).toBe(9)
+  })
+
+  test('tells the network of what it has mined by what is stored, and not by what was sent', async () => {
+    const chain = batchChain(publisher, one(await bed.fund(publisher, 1)), 2)
+    const [parent, child] = chain
+    if (parent === undefined || child === undefined) throw new Error('the chain has two')
+    orThrow(await bed.overlay.submit(bed.submissionOf(parent)))
+    await bed.chain.broadcast([parent])
+    await bed.mine()
+    const { proof } = await minedOf(bed, parent.txid)
+    await bed.overlay.takeProof(parent.txid, proof)
+    const told: string[][] = []
+    const overlay = bed.open({
+      chain: {
+        ...bed.chain,
+        async broadcast(transactions) {
+          told.push(transactions.map(({ txid }) => txid))
+          return bed.chain.broadcast(transactions)
+        },
+      },
+    })
+    await overlay.start()
+    orThrow(await overlay.submit(bed.submissionOf(child, parent)))
+    await until(async () => (await pending(bed)) === 0)
+    expect(told).toContainEqual([child.txid])
+    expect(told.flat()).not.toContain(parent.txid)
+  })
+
   test('tells the network later of what could not be told at once', async () => {
     const batch = one(batchChain(publisher, one(await bed.fund(publisher, 1)), 1))
     let isAway = true
-    let aheadMs = 0
     const overlay = bed.open({
-      now: () => Date.now() + aheadMs,
       chain: {
         ...bed.chain,
         async broadcast(transactions) {
@@ -168,9 +221,8 @@ describe('the outbox', () => {
     await overlay.start()
     orThrow(await overlay.submit(bed.submissionOf(batch)))
     await until(() => bed.reports.some(({ what }) => what === 'onUndelivered'))
-    expect(await waiting(bed)).toEqual([{ target: 'network', attempts: 0, isDue: false }])
+    expect(await pending(bed)).toBe(1)
     isAway = false
-    aheadMs = 6_000
     await until(async () => (await pending(bed)) === 0)
     expect((await bed.chain.statusOf([batch.txid])).has(batch.txid)).toBe(true)
   })
