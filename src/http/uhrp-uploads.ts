@@ -2,6 +2,7 @@ import type { Request, Response } from 'express'
 import type { Pool } from 'pg'
 import type { ContentStore, Wishes } from '../adapters/uhrp/content-store.ts'
 import { identityHolder, seatHolder } from '../adapters/uhrp/holder.ts'
+import { seatTaken } from '../adapters/uhrp/keep-object.ts'
 import type { MayUpload } from '../adapters/uhrp/may-upload.ts'
 import { endUpload, redeemUpload } from '../adapters/uhrp/upload-urls.ts'
 import { readWorkUpload } from '../contract/messages.ts'
@@ -46,6 +47,7 @@ export async function takeAgentUpload(request: Request, response: Response, deps
     return sendError(response, { status: 403, code: 'ERR_AUTH_FORBIDDEN', message: seat.fault.detail })
   if (!seat.ok) return sendError(response, overlayError(seat.fault))
   if (length > seat.value.outputBytesMax) return tooLarge(response, seat.value.outputBytesMax)
+  if (seat.value.isTaken) return sendError(response, overlayError(seatTaken.fault))
   await take(request, response, deps, {
     expected: { sha256, length },
     holder,

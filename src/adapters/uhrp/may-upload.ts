@@ -4,14 +4,18 @@ import type { Upload } from '../../contract/work.ts'
 import { accepted, type Outcome, refused } from '../../core/fault.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
 import { seatHolder } from './holder.ts'
-import { seatTaken } from './keep-object.ts'
 
 /**
- * Whether this agent holds the seat at this outpoint, and may store this object for it; and whose job it is: the one who may
+ * Whether this agent holds the seat at this outpoint, and may store so much for it; and whose job it is: the one who may
  * read what it uploads.
  */
 export type MayUpload = (agentKey: string, upload: Upload) => Promise<Outcome<Seat>>
-export type Seat = { readonly coordinator: string; readonly outputBytesMax: number }
+export type Seat = {
+  readonly coordinator: string
+  readonly outputBytesMax: number
+  /** It has another object already. */
+  readonly isTaken: boolean
+}
 
 export type SeatsHere = {
   readonly db: Queryable
@@ -61,8 +65,7 @@ export function seatInOverlay({ db, coordinators, quotaBytes, now }: SeatsHere):
         'not-admitted',
         `the deadline of ${outpoint} was ${new Date(body.deadlineMs).toISOString()}, and nobody waits for its work any more; leave it`,
       )
-    if (found.isTaken) return seatTaken
-    const seat = { coordinator, outputBytesMax: body.outputBytesMax }
+    const seat = { coordinator, outputBytesMax: body.outputBytesMax, isTaken: found.isTaken }
     if (found.isOurs) return accepted(seat)
     if (!coordinators.includes(coordinator))
       return refused(
