@@ -14,10 +14,7 @@ import type { FollowDeps, Followed, Heard, RoundStep } from './round-step.ts'
 
 /** Makes rounds of packets and sees them through, until it is stopped; any number of processes may do so side by side. */
 export type Coordinator = {
-  /**
-   * Worth a look: a packet is sealed, or the network has said something (`news`). Of answers, `answered` is told where one
-   * knows what they answer.
-   */
+  /** Worth a look: a packet is sealed, or the network has said something of ours (`news`). */
   wake(why?: 'packet' | 'news'): void
   /** The network has a transaction that spends outputs of these: worth a look once a job has as many answers as can agree. */
   answered(spent: readonly string[]): void

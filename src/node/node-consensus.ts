@@ -38,8 +38,8 @@ export type NodeConsensus = {
   onPacket(): void
   /** The network has one of our transactions, or will not have it. */
   onSeen(txid: string): void
-  /** The network takes a transaction that spends outputs of these; undefined where that was not read. */
-  onNetworkHas(spent: readonly string[] | undefined): void
+  /** The network was told of a transaction that spends outputs of these. */
+  onNetworkHas(spent: readonly string[]): void
   onAdmitted(topics: readonly string[]): void
   routes(frame: { onFailure(error: unknown, request: Request): void }): NodeAppParts['routes']
   upgrade(server: Server): void
@@ -121,10 +121,7 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
       nodeCertify.onSeen(txid)
     },
     // An answer counts once the network has it.
-    onNetworkHas(spent) {
-      if (spent === undefined) nodeRounds.wake('news')
-      else nodeRounds.answered(spent)
-    },
+    onNetworkHas: spent => nodeRounds.answered(spent),
     onAdmitted(topics) {
       if (topics.some(topic => ofAgents.has(topic))) agents.onAdmitted(topics)
     },

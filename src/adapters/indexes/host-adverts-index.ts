@@ -67,10 +67,7 @@ export function postgresHostAdvertsIndex(pool: Pool, questions = pool): Postgres
       // Whoever makes a thousand adverts must not push out those who were there before.
       const found = await Promise.all(
         (['desc', 'asc'] as const).map(order =>
-          pool.query<AdvertisedHost>({
-            name: `hosts-of-topic-${order}`,
-            ...findStatement({ ...query, order }),
-          }),
+          pool.query<AdvertisedHost>(findStatement({ ...query, order })),
         ),
       )
       const hosts = found.flatMap(({ rows }) =>
@@ -112,15 +109,14 @@ const record = `
   on conflict (txid, vout) do nothing`
 
 /** Only what may answer itself makes an earlier one redundant: the operator may have banned the later one alone. */
-// In subqueries, as in read-known.ts: no plan depends on what they hold.
 export function findStatement(query: HostAdvertsQuery): { text: string; values: unknown[] } {
   const values: unknown[] = []
   const given = (value: unknown) => `$${values.push(value)}`
   const { kind, identityKey, base, names, order, limit, skip } = query
-  const conditions = [`listed.kind = (select ${given(kind)}::text)`, mayAnswer('listed')]
+  const conditions = [`listed.kind = ${given(kind)}`, mayAnswer('listed')]
   if (identityKey !== undefined) conditions.push(`listed.identity_key = ${given(bytea(identityKey))}`)
   if (base !== undefined) conditions.push(`listed.base = ${given(base)}`)
-  if (names !== undefined) conditions.push(`listed.name = any ((select ${given(names)}::text[])::text[])`)
+  if (names !== undefined) conditions.push(`listed.name = any (${given(names)}::text[])`)
   const text = `select encode(listed.txid, 'hex') as txid, listed.vout, encode(identity_key, 'hex') as "identityKey", domain
     from host_adverts as listed
     where ${conditions.join(' and ')} and not exists (
@@ -129,7 +125,7 @@ export function findStatement(query: HostAdvertsQuery): { text: string; values: 
           and later.name = listed.name
           and (later.admitted_ms, later.txid, later.vout) > (listed.admitted_ms, listed.txid, listed.vout)
           and ${mayAnswer('later')})
-    order by ${byAdmission(order)} limit (select ${given(limit)}::bigint) offset (select ${given(skip)}::bigint)`
+    order by ${byAdmission(order)} limit ${given(limit)} offset ${given(skip)}`
   return { text, values }
 }
 

@@ -46,8 +46,8 @@ export type DeliverDeps = BroadcastDeps & {
   now(): number
 }
 
-/** Tells one target of one transaction. Throws where it has to be told again. */
-export async function deliverTo(delivery: Delivery, deps: DeliverDeps): Promise<void> {
+/** Tells one target of one transaction; resolves with whose outputs it spends if it was the network. Throws where it has to be told again. */
+export async function deliverTo(delivery: Delivery, deps: DeliverDeps): Promise<readonly string[]> {
   const { target, txid } = delivery
   if (target === NETWORK) {
     const history = found(txid, (await readAncestry(deps.db, [txid])).historyOf(txid))
@@ -57,13 +57,14 @@ export async function deliverTo(delivery: Delivery, deps: DeliverDeps): Promise<
     throw new Unsendable(`${txid} could not be put together for ${target}: ${messageOf(cause)}`, { cause })
   })
   // It has withdrawn the topics since, or they are no longer distributed.
-  if (parcel === undefined) return
+  if (parcel === undefined) return []
   const base = baseOfAdvertised(target)
   const post = base === undefined ? deps.post : deps.advertised.post
   const host = base ?? target
   const admitted = await post(host, parcel.beef, parcel.topics, parcel.values, deps.stop)
   // Who else has a certificate is what readers are told; of all else nobody asks.
   if (admitted.includes(baseTopics.certified)) await noteHost(txid, host, deps)
+  return []
 }
 
 /** Each address once, however often it is told. */
@@ -77,18 +78,20 @@ async function noteHost(txid: string, host: string, { db, now }: DeliverDeps): P
   })
 }
 
-/** Tells the network of the last of these, which are all that it descends from, parents first. Throws where it has to be told again. */
+/** Tells the network of the last of these, which are all that it descends from, parents first: otherwise as deliverTo. */
 export async function broadcastHistory(
   history: readonly BeefTransaction[],
   deps: BroadcastDeps,
-): Promise<void> {
+): Promise<readonly string[]> {
+  // None of them where it was mined since: told by a process that died before it could say so, or as another one's ancestor.
   const unproven = history.filter(({ proof }) => proof === undefined)
-  // Mined since: told by a process that died before it could say so, or as another one's ancestor.
-  if (unproven.length === 0) return
   for (const slice of broadcastSlices(unproven)) {
     const answer = await deps.chain.broadcast(slice)
-    if (answer.kind === 'rejected') return evictRefused(slice, deps)
+    if (answer.kind === 'accepted') continue
+    await evictRefused(slice, deps)
+    break
   }
+  return history.at(-1)?.inputs.map(({ txid }) => txid) ?? []
 }
 
 async function packFor({ txid, target, topics }: Delivery, { db, advertised, isDistributed }: DeliverDeps) {

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import type { BeefTransaction } from '../../contract/beef.ts'
 import { backOff } from '../../runtime/back-off.ts'
-import { openPlaces, type Places } from '../../runtime/places.ts'
+import { openPlaces } from '../../runtime/places.ts'
 import { repeat } from '../../runtime/repeat.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
 import { HostRests } from './host-rests.ts'
@@ -18,14 +18,14 @@ export type Delivery = {
 export type OutboxDeps = {
   readonly db: Queryable
   now(): number
-  /** Resolves once it needs not be told again; throws where it must be. */
-  deliver(delivery: Delivery, stop: AbortSignal): Promise<void>
-  /** Resolves once the network needs not be told again of the last of these, which are all that it descends from; throws where it must be. */
-  broadcast(history: readonly BeefTransaction[]): Promise<void>
+  /** Resolves once it needs not be told again, with whose outputs it spends if it was the network; throws where it must be. */
+  deliver(delivery: Delivery, stop: AbortSignal): Promise<readonly string[]>
+  /** The same, for the network, of the last of these, which are all that it descends from. */
+  broadcast(history: readonly BeefTransaction[]): Promise<readonly string[]>
   /** Whether this target is to be told anything at all any more. */
   isWanted(target: string): boolean
-  /** The network takes a transaction that spends outputs of these; undefined where that was not read. */
-  onNetworkHas?(spent: readonly string[] | undefined): void
+  /** The network was told of a transaction that spends outputs of these, and needs not be told again. */
+  onNetworkHas?(spent: readonly string[]): void
   /** Told of every delivery that failed, and whether it will be tried again. */
   onFailure(delivery: Delivery, error: unknown, again: boolean): void
   /** So much waits for this target that it is told of nothing new, from now on; or no longer. */
@@ -79,7 +79,19 @@ export function startOutbox(deps: OutboxDeps): Outbox {
   const places = openPlaces(NETWORK_AT_ONCE, () => network.wake())
   let placesTaken = 0
   const atOnce = new Set<string>()
-  const network = repeat(() => tellDue(deps, places, atOnce, stopping.signal), pauses)
+  // Then what is new waits behind what is due, however many places come free meanwhile.
+  let isBehind = false
+  const tellDue = async () => {
+    // Less than none: places are taken also while we lease, so that for a moment twice as many may be under way.
+    const room = places.free()
+    const due = room > 0 ? await leaseInNoOrder([{ target: NETWORK, room }], deps) : []
+    isBehind = due.length >= room
+    // What is being told at once, and takes long, is not told twice: however that ends, its row says so.
+    for (const each of due)
+      if (!atOnce.has(each.txid)) places.begin(String(each.id), () => deliverOne(each, deps, stopping.signal))
+    return isBehind && places.free() > 0 ? 'more' : 'all'
+  }
+  const network = repeat(tellDue, pauses)
   const others = repeat(() => peers.round(), pauses)
   peers.onRoom = others.wake
   return {
@@ -89,8 +101,7 @@ export function startOutbox(deps: OutboxDeps): Outbox {
     },
     isFull: target => peers.isFull(target),
     takePlace() {
-      // The last one is left to what is due.
-      if (stopping.signal.aborted || places.free() <= 1) return undefined
+      if (stopping.signal.aborted || isBehind || places.free() <= 0) return undefined
       let use: NetworkPlace = () => {}
       const written = new Promise<readonly BeefTransaction[] | undefined>(resolve => {
         use = resolve
@@ -114,22 +125,6 @@ export function startOutbox(deps: OutboxDeps): Outbox {
   }
 }
 
-async function tellDue(
-  deps: OutboxDeps,
-  places: Places,
-  atOnce: ReadonlySet<string>,
-  stop: AbortSignal,
-): Promise<'more' | 'all'> {
-  const room = places.free()
-  // Less than none: places are taken also while we lease, so that for a moment twice as many may be under way.
-  if (room <= 0) return 'all'
-  const due = await leaseInNoOrder([{ target: NETWORK, room }], deps)
-  // What is being told at once, and takes long, is not told twice: however that ends, its row says so.
-  for (const each of due)
-    if (!atOnce.has(each.txid)) places.begin(String(each.id), () => deliverOne(each, deps, stop))
-  return due.length === room ? 'more' : 'all'
-}
-
 async function tellAtOnce(
   history: readonly BeefTransaction[],
   deps: OutboxDeps,
@@ -138,15 +133,15 @@ async function tellAtOnce(
   const subject = history.at(-1)
   if (subject === undefined) return
   const { db, now, onNetworkHas, onFailure } = deps
-  const { txid, inputs } = subject
+  const { txid } = subject
   const row = [bytea(txid), NETWORK]
   const delivery: Delivery = { txid, target: NETWORK, topics: [], attempts: 1 }
   try {
     try {
-      await deps.broadcast(history)
+      const spent = await deps.broadcast(history)
       const text = 'delete from outbox where txid = $1 and target = $2'
       await db.query({ name: 'told-at-once', text, values: row })
-      onNetworkHas?.(inputs.map(input => input.txid))
+      onNetworkHas?.(spent)
     } catch (error) {
       if (!stop.aborted) onFailure(delivery, error, true)
       // Whatever runs next takes it up at once.
@@ -369,10 +364,10 @@ async function deliverOne(
   const { id, target } = delivery
   try {
     try {
-      await deps.deliver(delivery, stop)
+      const spent = await deps.deliver(delivery, stop)
       rests?.answered(target)
       await db.query({ name: 'delivered', text: 'delete from outbox where id = $1', values: [id] })
-      if (target === NETWORK) deps.onNetworkHas?.(undefined)
+      if (target === NETWORK) deps.onNetworkHas?.(spent)
     } catch (error) {
       if (stop.aborted) return await takeBack(delivery, deps)
       if (error instanceof PeerRefusal) rests?.answered(target)

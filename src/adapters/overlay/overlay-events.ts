@@ -5,8 +5,8 @@ import type { DoubleSpend } from './submit.ts'
 export type OverlayEvents = {
   /** Something new stands under these topics, and the indexes have it. */
   onAdmitted?(topics: readonly string[]): void
-  /** The network takes a transaction that spends outputs of these; undefined where that was not read. */
-  onNetworkHas?(spent: readonly string[] | undefined): void
+  /** The network was told of a transaction that spends outputs of these, and needs not be told again. */
+  onNetworkHas?(spent: readonly string[]): void
   onEvicted(txids: readonly string[], reason: string): void
   /** `kept`: there was room to keep it as evidence. */
   onDoubleSpend(doubleSpend: DoubleSpend, kept: boolean): void

@@ -120,25 +120,22 @@ async function takeNewProofs({ transactions }: Beef, known: Known, deps: SubmitD
 /** Unless whoever submits it tells the network, we do, at once where there is room for that; what fails or finds none, the outbox has. */
 async function record(submission: Submission, judged: Judged, deps: SubmitDeps): Promise<boolean> {
   const { beef, topics, isBroadcast = false } = submission
-  const history = unproven(beef, judged.known)
-  const place = isBroadcast ? undefined : deps.takePlace()
-  const told = tellings(judged, submission, {
-    targets: deps.targets,
-    isBroadcast: isBroadcast || place !== undefined,
-  })
-  const isNetworks = told.some(({ txid, target }) => target === NETWORK && txid === beef.subject.txid)
-  let isWritten = false
+  const history = isBroadcast ? undefined : unproven(beef, judged.known)
+  const place = history && deps.takePlace()
+  let toTell: typeof history
   try {
-    isWritten = await write({ submission, judged, nowMs: deps.now(), told }, deps)
+    const isTold = isBroadcast || place !== undefined
+    const told = tellings(judged, submission, { targets: deps.targets, isBroadcast: isTold })
+    if (!(await write({ submission, judged, nowMs: deps.now(), told }, deps))) return false
+    if (told.some(({ txid, target }) => target === NETWORK && txid === beef.subject.txid)) toTell = history
+    deps.guess.sawStored(beef.transactions)
+    const due = told.filter(({ afterMs }) => afterMs === 0)
+    if (due.length > 0) deps.wakeOutbox(due.every(({ target }) => target === NETWORK) ? 'network' : undefined)
+    deps.onAdmitted(topics)
+    return true
   } finally {
-    place?.(isWritten && isNetworks ? history : undefined)
+    place?.(toTell)
   }
-  if (!isWritten) return false
-  deps.guess.sawStored(beef.transactions)
-  const due = told.filter(({ afterMs }) => afterMs === 0)
-  if (due.length > 0) deps.wakeOutbox(due.every(({ target }) => target === NETWORK) ? 'network' : undefined)
-  deps.onAdmitted(topics)
-  return true
 }
 
 /** The subject and what it descends from, as far as no block is known to hold it: a BEEF may lack proofs that are here. */
