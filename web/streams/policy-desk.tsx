@@ -1,23 +1,14 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { Answer } from '../ask/ask.ts'
-import {
-  changedStream,
-  type DryRun,
-  difference,
-  dryRun,
-  policies,
-  policyVersion,
-  type Stream,
-} from '../feeds/shapes.ts'
+import { changedStream, difference, policies, policyVersion, type Stream } from '../feeds/shapes.ts'
 import { Json } from '../parts/json.tsx'
 import { NoAnswer, Notice } from '../parts/notice.tsx'
 import { When } from '../parts/time.tsx'
 import { askSigned, useSigned } from '../sign-in/ask-signed.ts'
 import type { Signer } from '../sign-in/identity.ts'
 import { DryRunShown } from './dry-run-shown.tsx'
+import { isPassing, useTried } from './use-tried.ts'
 
-/** So long nothing is typed before what stands there is tried. */
-const QUIET_MS = 500
 const POLICY_CHARS_MAX = 200_000
 /** Changes nothing, and shows where changes go. */
 const BEGINNING = { v: 1, sources: { '*': {} } }
@@ -28,7 +19,6 @@ export function PolicyDesk(props: { readonly stream: Stream; readonly signer: Si
   const path = `/publishers/streams/${encodeURIComponent(stream.streamId)}/policies`
   const [text, setText] = useState<string>()
   const [sample, setSample] = useState('')
-  const [tried, setTried] = useState<Answer<DryRun>>()
   const [said, setSaid] = useState<Answer<unknown> | 'in-force'>()
   const current = useSigned(
     signer,
@@ -55,21 +45,8 @@ export function PolicyDesk(props: { readonly stream: Stream; readonly signer: Si
             ? { recent: 5 }
             : { samples: Array.isArray(samples.value) ? samples.value : [samples.value] }),
         })
-  useEffect(() => {
-    if (body === undefined) return
-    let isWanted = true
-    const timer = setTimeout(async () => {
-      const answer = await askSigned(signer, `${path}/dry-run`, dryRun, {
-        method: 'POST',
-        body: JSON.parse(body) as object,
-      })
-      if (isWanted) setTried(answer)
-    }, QUIET_MS)
-    return () => {
-      isWanted = false
-      clearTimeout(timer)
-    }
-  }, [body, path, signer])
+  const tried = useTried(signer, `${path}/dry-run`, body)
+  const isTried = tried !== undefined && tried.body === body
 
   const activate = async (where: string, members: object) => {
     const answer = await askSigned(signer, where, changedStream, {
@@ -100,7 +77,13 @@ export function PolicyDesk(props: { readonly stream: Stream; readonly signer: Si
             }}
           />
           <p class="field-hint" role="status">
-            {policy === undefined ? 'This is no JSON yet, so it is not tried.' : 'Tried as you type.'}
+            {policy === undefined
+              ? 'This is no JSON yet, so it is not tried.'
+              : body === undefined
+                ? 'The payload below is no JSON yet, so it is not tried.'
+                : isTried
+                  ? 'Tried as it stands here.'
+                  : 'It is being tried.'}
           </p>
           <label class="field-label" for={`${id}-sample`}>
             Try it on this payload, or a list of them; without one, on the five that came last
@@ -118,10 +101,13 @@ export function PolicyDesk(props: { readonly stream: Stream; readonly signer: Si
           <h3>What it would do</h3>
           {tried === undefined ? (
             <p class="quiet">Not tried yet.</p>
-          ) : tried.kind === 'there' ? (
-            <DryRunShown result={tried.value} />
+          ) : tried.answer.kind === 'there' ? (
+            <DryRunShown result={tried.answer.value} />
           ) : (
-            <NoAnswer answer={tried} what="It cannot be a policy" />
+            <NoAnswer
+              answer={tried.answer}
+              what={isPassing(tried.answer) ? 'It is tried again soon' : 'It cannot be a policy'}
+            />
           )}
         </div>
       </div>
@@ -129,7 +115,7 @@ export function PolicyDesk(props: { readonly stream: Stream; readonly signer: Si
         <button
           type="button"
           class="first"
-          disabled={policy === undefined || tried?.kind !== 'there'}
+          disabled={!isTried || tried.answer.kind !== 'there'}
           onClick={() => void activate(path, { policy: policy?.value ?? null })}
         >
           Put it in force
