@@ -6,7 +6,7 @@ import { followRound } from './follow-round.ts'
 import { openNap } from './nap.ts'
 import { type OfferOutcome, openOffering } from './offer-seats.ts'
 import { openOwedAnswers } from './owed-answers.ts'
-import { nextRoundMs, type Pace } from './pace.ts'
+import { beatMs, nextRoundMs, type Pace } from './pace.ts'
 import { chooseRounds } from './plan-rounds.ts'
 import type { Directory, DueSeat, HeldRound, RoundNews, RoundStore, SeatOffers } from './ports.ts'
 import { retryAfter } from './retry-after.ts'
@@ -71,7 +71,7 @@ type Repeat = (
 ) => { stop(): Promise<void> }
 
 export type CoordinatorTiming = {
-  /** So soon after a wake we look, and not for each of them. */
+  /** A wake is followed at once, and not each of many: so long after a look there is no other. */
   readonly wakeMs: number
   /** Between two looks where nobody wakes us: what other processes did is found then, and answers too few to agree. */
   readonly pollMs: number
@@ -133,10 +133,14 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
   let takenMs = never
   /** What the network or an agent may have said since we asked is asked for at the next look, else after a while. */
   let newsMs = 0
+  let lookedMs = never
   let stopping = false
+
+  const lookSoon = () => nap.end(lookedMs + timing.wakeMs - clock())
 
   /** Begins what there is to do; nothing of it keeps anything else waiting. */
   const look = async () => {
+    lookedMs = clock()
     acquire()
     await offering.look().catch(error => deps.onFailure(error))
     // A round that is being worked on is asked about afterwards: what is read now may be older than what is written.
@@ -177,7 +181,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
       })
       .finally(() => {
         acquiring = undefined
-        nap.end(timing.wakeMs)
+        lookSoon()
       })
   }
 
@@ -215,7 +219,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
     fault = planned.fault
     pace = {
       ...pace,
-      openedMs: planned.opened.length > 0 ? triedMs : pace.openedMs,
+      openedMs: planned.opened.length > 0 ? beatMs(pace, bounds.pace, triedMs) : pace.openedMs,
       refusals: fault === undefined ? 0 : pace.refusals + 1,
     }
     if (planned.opened.length === 0) return
@@ -250,7 +254,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
       .finally(() => {
         each.working = undefined
         if (each.unasked) newsMs = 0
-        nap.end(timing.wakeMs)
+        lookSoon()
       })
   }
 
@@ -331,6 +335,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
       } catch (error) {
         deps.onFailure(error)
       }
+      lookedMs = clock()
       if (!stopping) await nap.take(restMs())
     }
     await acquiring
@@ -363,7 +368,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
   const wake = (why: 'packet' | 'news' = 'packet') => {
     if (why === 'packet') pace = { ...pace, hasNews: true }
     else newsMs = 0
-    nap.end(timing.wakeMs)
+    lookSoon()
   }
 
   return {

@@ -19,7 +19,7 @@ export const paceBounds: Omit<PaceBounds, 'roundMs'> = {
 
 /** What has been, as far as the next round depends on it; times by one clock that nobody sets. */
 export type Pace = {
-  /** When something was opened last. */
+  /** When something was opened last, by the beat of rounds. */
   readonly openedMs: number
   /** When somebody looked last, whatever was found. */
   readonly triedMs: number
@@ -37,6 +37,12 @@ export type Pace = {
 export function nextRoundMs(pace: Pace, bounds: PaceBounds): number {
   const soonMs = pace.triedMs + (pace.hasNews ? bounds.triedMs : bounds.pollMs)
   return Math.max(pace.openedMs + bounds.roundMs * stretchOf(pace, bounds), retriedMs(pace, bounds), soonMs)
+}
+
+/** When what is opened now counts as opened. Rounds keep their beat: one that is late makes none of the next ones late. */
+export function beatMs({ openedMs }: Pace, { roundMs }: PaceBounds, nowMs: number): number {
+  const dueMs = openedMs + roundMs
+  return nowMs - dueMs < roundMs / 2 ? dueMs : nowMs
 }
 
 export function stretchOf({ refusals, lagMs }: Pace, bounds: PaceBounds): number {

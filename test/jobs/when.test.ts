@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type ModeRules, type ModeSituation, modeAfter, modeAtFirst } from '../../src/jobs/mode.ts'
-import { nextRoundMs, type Pace, paceBounds, stretchOf } from '../../src/jobs/pace.ts'
+import { beatMs, nextRoundMs, type Pace, paceBounds, stretchOf } from '../../src/jobs/pace.ts'
 import { retryAfter, retryBounds } from '../../src/jobs/retry-after.ts'
 
 describe('a try after one that failed', () => {
@@ -23,6 +23,21 @@ describe('the next round', () => {
     expect(nextRoundMs({ ...idle, openedMs: 5_000, triedMs: 5_000, hasNews: true }, bounds)).toBe(6_000)
     expect(nextRoundMs({ ...idle, triedMs: 9_000, hasNews: true }, bounds)).toBe(9_020)
     expect(nextRoundMs({ ...idle, triedMs: 9_000 }, bounds)).toBe(10_000)
+  })
+
+  test('is not late because an earlier one was', () => {
+    let pace = { ...idle, openedMs: beatMs({ ...idle, openedMs: Number.NEGATIVE_INFINITY }, bounds, 5_000) }
+    const opened = [6_010, 7_400, 8_005, 9_000].map(packetMs => {
+      const atMs = Math.max(packetMs, nextRoundMs({ ...pace, triedMs: packetMs - 20, hasNews: true }, bounds))
+      pace = { ...pace, openedMs: beatMs(pace, bounds, atMs) }
+      return atMs
+    })
+    expect(opened).toEqual([6_010, 7_400, 8_005, 9_000])
+  })
+
+  test('comes no sooner after one that broke the beat', () => {
+    const late = { ...idle, openedMs: beatMs({ ...idle, openedMs: 5_000 }, bounds, 6_500) }
+    expect(nextRoundMs({ ...late, triedMs: 6_500, hasNews: true }, bounds)).toBe(7_500)
   })
 
   test('is stretched while fuel or the machine runs short, and not without end', () => {
