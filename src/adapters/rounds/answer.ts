@@ -17,6 +17,8 @@ export type Answer = {
   /** Null: it is not taken down yet. */
   readonly work: 'unchecked' | 'held' | 'void' | null
   readonly isOfJob: boolean
+  /** When a node of ours admitted it, however much later it is looked at. */
+  readonly arrivedMs: number
   /** It came here after the deadline; one that came before is in time, also where others were enough. */
   readonly isLate: boolean
   /** Its job was decided without it. */

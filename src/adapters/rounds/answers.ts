@@ -14,9 +14,11 @@ const LATENCY_WEIGHT = 0.2
 export async function takeAnswers(answers: readonly Answer[], deps: TakeDeps): Promise<ReadonlySet<string>> {
   const { pool, now } = deps
   const fresh = answers.filter(({ work }) => work === null)
-  if (fresh.length > 0) await takeDown(pool, fresh, now(), deps)
+  const [known] = await Promise.all([
+    readWorks(answers, deps),
+    fresh.length > 0 ? takeDown(pool, fresh, now(), deps) : undefined,
+  ])
   deps.at('rounds.answered')
-  const known = await readWorks(answers, deps)
   if (known.length > 0) await writeChecked(pool, known, now(), deps)
   deps.at('rounds.checked')
   return new Set(known.flatMap(({ answer, work }) => (work.kind === 'held' ? [answer.txid] : [])))
@@ -97,32 +99,34 @@ async function writeAnswers(
     leaves: answer.leaves,
     work_hash: answer.workHash,
     evidence_hash: answer.evidenceHash,
+    arrived_ms: answer.arrivedMs,
     is_late: answer.isLate,
   }))
   const { rows: taken } = await db.query<{ txid: string }>({
     name: 'rounds-take-down',
     text: `with given as (
         select decode(txid, 'hex') as txid, decode(job_tx, 'hex') as job_tx, vout, status, decode(leaves, 'hex') as leaves,
-            decode(work_hash, 'hex') as work_hash, decode(evidence_hash, 'hex') as evidence_hash, is_late
+            decode(work_hash, 'hex') as work_hash, decode(evidence_hash, 'hex') as evidence_hash, arrived_ms, is_late
           from jsonb_to_recordset($1::jsonb) as given (txid text, job_tx text, vout integer, status text, leaves text,
-            work_hash text, evidence_hash text, is_late boolean)
+            work_hash text, evidence_hash text, arrived_ms bigint, is_late boolean)
       ), taken as (
         insert into round_results (txid, job_tx, vout, agent_key, operator, status, leaves, work_hash, evidence_hash,
             arrived_ms, is_late)
           select given.txid, seat.job_tx, seat.vout, seat.agent_key, seat.operator, given.status, given.leaves,
-              given.work_hash, given.evidence_hash, $2::bigint, given.is_late
+              given.work_hash, given.evidence_hash, given.arrived_ms, given.is_late
             from given join round_seats as seat on seat.job_tx = given.job_tx and seat.vout = given.vout
           on conflict (txid) do nothing
-          returning txid, job_tx, vout
+          returning txid, job_tx, vout, arrived_ms
       ), answered as (
-        update round_seats as seat set result_tx = taken.txid, answered_ms = coalesce(answered_ms, $2::bigint)
+        update round_seats as seat set result_tx = taken.txid, answered_ms = coalesce(answered_ms, taken.arrived_ms)
           from taken where seat.job_tx = taken.job_tx and seat.vout = taken.vout
-          returning seat.agent_key, seat.operator, seat.offered_ms
+          returning seat.agent_key, seat.operator,
+            case when seat.offered_ms is not null then greatest(taken.arrived_ms - seat.offered_ms, 0) end as latency
       ), known as (
         insert into operators (operator, first_ms, changed_ms)
           select distinct operator, $2::bigint, $2::bigint from answered order by operator on conflict do nothing
       ), timed as (
-        select agent_key, min(operator) as operator, avg($2::bigint - offered_ms) as latency, count(*) as answers
+        select agent_key, min(operator) as operator, avg(latency) as latency, count(*) as answers
           from answered group by agent_key order by agent_key
       ), recorded as (
         insert into agent_records as record (agent_key, operator, as_of_ms, latency_ms, answers, last_answer_ms)

@@ -88,7 +88,7 @@ const lookAt = `
       encode(answer.agent_key, 'hex') as "agentKey", answer.status, encode(answer.leaves, 'hex') as leaves,
       encode(answer.work_hash, 'hex') as "workHash", encode(answer.evidence_hash, 'hex') as "evidenceHash",
       answer.stage, answer.members, answer.output_bytes_max as "outputBytesMax", answer.work,
-      answer.job_tx = round.job_tx as "isOfJob", answer.is_late as "isLate",
+      answer.job_tx = round.job_tx as "isOfJob", answer.admitted_ms as "arrivedMs", answer.is_late as "isLate",
       answer.is_after_decision as "isAfterDecision", answer.spent
     from unnest($1::bytea[], $2::bigint[]) as ours (round_id, token)
     join rounds as round on round.round_id = ours.round_id and round.lease_token = ours.token
@@ -101,7 +101,7 @@ const lookAt = `
       select listed.txid, listed.job_tx, listed.job_vout::integer as vout, listed.agent_key, listed.status, listed.leaves,
           listed.work_hash, listed.evidence_hash, job.stage, job.members, job.output_bytes_max, known.work,
           coin.spender is not null and gone.state is distinct from 'dead' as spent,
-          listed.admitted_ms > job.deadline_ms as is_late, job.decided_ms is not null as is_after_decision
+          listed.admitted_ms, listed.admitted_ms > job.deadline_ms as is_late, job.decided_ms is not null as is_after_decision
         from round_jobs as job
         join gitdata_jobs as listed on listed.job_tx = job.txid and listed.kind = 'result'
         left join round_results as known on known.txid = listed.txid

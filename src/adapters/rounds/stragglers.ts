@@ -41,7 +41,7 @@ const sql = `
       encode(listed.leaves, 'hex') as leaves, encode(listed.work_hash, 'hex') as "workHash",
       encode(listed.evidence_hash, 'hex') as "evidenceHash", job.stage, job.members,
       job.output_bytes_max as "outputBytesMax", known.work, round.made_ms as "madeMs",
-      listed.admitted_ms > job.deadline_ms as "isLate", job.decided_ms is not null as "isAfterDecision"
+      listed.admitted_ms as "arrivedMs", listed.admitted_ms > job.deadline_ms as "isLate", job.decided_ms is not null as "isAfterDecision"
     from rounds as round
     join round_jobs as job on job.round_id = round.round_id
     join gitdata_jobs as listed on listed.job_tx = job.txid and listed.kind = 'result'

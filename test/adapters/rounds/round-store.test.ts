@@ -220,6 +220,28 @@ describe('an answer', () => {
     expect(await bed.newsOf(store, round)).toBe(undefined)
   })
 
+  test('has taken as long as it was under way, however much later it is looked at', async () => {
+    const round = await openOne()
+    await bed.seen(store, round)
+    const offeredMs = bed.clock.ms
+    await bed.query('update round_seats set offered_ms = $1', [offeredMs])
+    for (const [seat, tookMs] of [120, 700].entries()) {
+      bed.clock.ms = offeredMs + tookMs
+      await bed.answer(round, seat, [leaf('0'), leaf('1')])
+    }
+    bed.clock.ms = offeredMs + 5_000
+    await bed.newsOf(store, round)
+    const took = [{ took: 120 }, { took: 700 }]
+    expect(
+      await bed.query(`select (answered_ms - ${offeredMs})::integer as took from round_seats
+        where answered_ms is not null order by vout`),
+    ).toEqual(took)
+    expect(
+      await bed.query(`select (arrived_ms - ${offeredMs})::integer as took from round_results order by vout`),
+    ).toEqual(took)
+    expect(await bed.query('select latency_ms::integer as took from agent_records order by 1')).toEqual(took)
+  })
+
   test('without the work that it votes for is kept, and is no answer', async () => {
     const round = await openOne()
     await bed.seen(store, round)
