@@ -72,9 +72,11 @@ type Repeat = (
 
 export type CoordinatorTiming = {
   /** A wake is followed at once, and not each of many: so long after a look there is no other. */
-  readonly wakeMs: number
-  /** Between two looks where nobody wakes us: what other processes did is found then, and answers too few to agree. */
+  readonly restMs: number
+  /** Between two looks where nobody wakes us: what other processes did is found then. */
   readonly pollMs: number
+  /** After an answer that is too few to agree: another process may have heard the others. */
+  readonly othersMs: number
   readonly keepMs: number
   /** How often rounds are looked for that nobody works on. */
   readonly takeMs: number
@@ -83,7 +85,8 @@ export type CoordinatorTiming = {
 }
 
 export const coordinatorTiming: CoordinatorTiming = {
-  wakeMs: 5,
+  restMs: 5,
+  othersMs: 50,
   pollMs: 500,
   keepMs: 1_000,
   takeMs: 500,
@@ -133,14 +136,10 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
   let takenMs = never
   /** What the network or an agent may have said since we asked is asked for at the next look, else after a while. */
   let newsMs = 0
-  let lookedMs = never
   let stopping = false
-
-  const lookSoon = () => nap.end(lookedMs + timing.wakeMs - clock())
 
   /** Begins what there is to do; nothing of it keeps anything else waiting. */
   const look = async () => {
-    lookedMs = clock()
     acquire()
     await offering.look().catch(error => deps.onFailure(error))
     // A round that is being worked on is asked about afterwards: what is read now may be older than what is written.
@@ -181,7 +180,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
       })
       .finally(() => {
         acquiring = undefined
-        lookSoon()
+        nap.end()
       })
   }
 
@@ -240,7 +239,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
     }
     if (more.length === 0) return
     newsMs = 0
-    nap.end(0)
+    nap.end()
   }
 
   const work = (each: InHand) => {
@@ -254,7 +253,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
       .finally(() => {
         each.working = undefined
         if (each.unasked) newsMs = 0
-        lookSoon()
+        nap.end()
       })
   }
 
@@ -335,8 +334,8 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
       } catch (error) {
         deps.onFailure(error)
       }
-      lookedMs = clock()
-      if (!stopping) await nap.take(restMs())
+      await nap.rest(timing.restMs)
+      if (!stopping) await nap.take(napMs())
     }
     await acquiring
     await Promise.all([...rounds.values()].map(({ working }) => working))
@@ -346,7 +345,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
     await store.letGo()
   }
 
-  const restMs = () => {
+  const napMs = () => {
     // While it is under way, its end is what wakes us.
     const againMs = acquiring === undefined ? acquireMs() : Number.POSITIVE_INFINITY
     return Math.max(1, Math.min(timing.pollMs, againMs - clock(), offering.nextMs() - clock(), dueInMs()))
@@ -368,18 +367,22 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
   const wake = (why: 'packet' | 'news' = 'packet') => {
     if (why === 'packet') pace = { ...pace, hasNews: true }
     else newsMs = 0
-    lookSoon()
+    nap.end()
   }
 
   return {
     wake,
     answered(spent) {
-      if (countAnswer(rounds.values(), spent)) wake('news')
+      const counted = countAnswer(rounds.values(), spent)
+      if (counted === 'enough') wake('news')
+      if (counted !== 'too-few') return
+      newsMs = Math.min(newsMs, clock() + timing.othersMs)
+      nap.end()
     },
     load: () => ({ rounds: rounds.size, offering: offering.underWay(), seatable, fault }),
     async stop() {
       stopping = true
-      nap.end(0)
+      nap.end()
       await running
     },
   }
@@ -396,7 +399,7 @@ function hear(each: InHand | undefined, { last, results, threadUnspent }: RoundN
 }
 
 /** Whether its job has as many answers now as can agree: each by itself would cost a look that decides nothing. */
-function countAnswer(rounds: Iterable<InHand>, spent: readonly string[]): boolean {
+function countAnswer(rounds: Iterable<InHand>, spent: readonly string[]): 'enough' | 'too-few' | 'of-no-job' {
   for (const each of rounds) {
     const { job } = each.round
     if (job === undefined || !spent.includes(job.sent.txid)) continue
@@ -404,9 +407,9 @@ function countAnswer(rounds: Iterable<InHand>, spent: readonly string[]): boolea
     const told = each.answers?.jobTx === txid ? each.answers.count : 0
     const count = Math.max(told, job.results.length) + 1
     each.answers = { jobTx: txid, count }
-    return count >= quorums[role.facts.level].agreeing
+    return count >= quorums[role.facts.level].agreeing ? 'enough' : 'too-few'
   }
-  return false
+  return 'of-no-job'
 }
 
 /** Whether time alone has brought something to do. */

@@ -1,22 +1,18 @@
 /** Sleep that others can end. */
 export type Nap = {
+  /** Resolves after so many milliseconds, whoever ends it. */
+  rest(milliseconds: number): Promise<void>
   /** Resolves after so many milliseconds, or sooner where it was ended, also before it began. */
   take(milliseconds: number): Promise<void>
-  /** Ends it, or the next one, after a moment in which others may say the same. */
-  end(afterMs: number): void
+  /** Ends it, or the next one; but no rest. */
+  end(): void
 }
 
 export function openNap(): Nap {
   let wake: (() => void) | undefined
-  let ending: NodeJS.Timeout | undefined
   let hasEnded = false
-  const end = () => {
-    clearTimeout(ending)
-    ending = undefined
-    if (wake === undefined) hasEnded = true
-    else wake()
-  }
   return {
+    rest: milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds)),
     async take(milliseconds) {
       if (!hasEnded) {
         let timer: NodeJS.Timeout | undefined
@@ -29,9 +25,9 @@ export function openNap(): Nap {
       }
       hasEnded = false
     },
-    end(afterMs) {
-      if (afterMs <= 0) end()
-      else ending ??= setTimeout(end, afterMs)
+    end() {
+      if (wake === undefined) hasEnded = true
+      else wake()
     },
   }
 }

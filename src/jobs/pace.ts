@@ -39,10 +39,10 @@ export function nextRoundMs(pace: Pace, bounds: PaceBounds): number {
   return Math.max(pace.openedMs + bounds.roundMs * stretchOf(pace, bounds), retriedMs(pace, bounds), soonMs)
 }
 
-/** When what is opened now counts as opened. Rounds keep their beat: one that is late makes none of the next ones late. */
-export function beatMs({ openedMs }: Pace, { roundMs }: PaceBounds, nowMs: number): number {
-  const dueMs = openedMs + roundMs
-  return nowMs - dueMs < roundMs / 2 ? dueMs : nowMs
+/** When what is opened now counts as opened. Rounds keep their beat: one that is a little late makes none of the next ones late. */
+export function beatMs(pace: Pace, bounds: PaceBounds, nowMs: number): number {
+  const dueMs = pace.openedMs + bounds.roundMs * stretchOf(pace, bounds)
+  return nowMs - dueMs < bounds.roundMs / 2 ? dueMs : nowMs
 }
 
 export function stretchOf({ refusals, lagMs }: Pace, bounds: PaceBounds): number {

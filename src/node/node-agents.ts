@@ -49,7 +49,7 @@ export type NodeAgents = {
 
 export type NodeAgentsDeps = {
   readonly database: Pick<Database, 'pool'>
-  readonly fuel: Pick<Fuel, 'write'>
+  readonly fuel: Pick<Fuel, 'write' | 'history'>
   readonly store: ContentStore
   readonly keys: NodeKeys
   readonly outgoing: Outgoing
@@ -83,7 +83,7 @@ export async function openNodeAgents(
   })
   await directory.start()
   stops.add('directory of agents', directory.stop)
-  const jobBeef = openJobBeef(pool)
+  const jobBeef = openJobBeef(fuel)
   const isProxy = networksOf(settings.TRUSTED_PROXY_CIDRS)
   const subscriptions = openSubscriptions({
     addressOf: request => clientAddress(request, isProxy),

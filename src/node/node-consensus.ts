@@ -38,7 +38,7 @@ export type NodeConsensus = {
   onPacket(): void
   /** The network has one of our transactions, or will not have it. */
   onSeen(txid: string): void
-  /** The network was told of a transaction that spends outputs of these. */
+  /** The network has a transaction that spends outputs of these. */
   onNetworkHas(spent: readonly string[]): void
   onAdmitted(topics: readonly string[]): void
   routes(frame: { onFailure(error: unknown, request: Request): void }): NodeAppParts['routes']

@@ -365,20 +365,7 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
     expect(send(before, 'reading-4')).not.toHaveProperty('counts')
     await looksWell(page, 'full-feeds-in')
 
-    // What is typed while another is tried, is tried after it; what was lost on the way, again.
-    let isTrying = false
-    await page.route(
-      '**/policies/dry-run',
-      async route => {
-        expect(isTrying).toBe(false)
-        isTrying = true
-        await new Promise(resolve => setTimeout(resolve, 1_500))
-        const response = await route.fetch()
-        isTrying = false
-        await route.fulfill({ response })
-      },
-      { times: 2 },
-    )
+    // What was lost on the way is tried again.
     await page.route('**/policies/dry-run', route => route.abort(), { times: 1 })
     await page.getByRole('link', { name: 'Streams and policies' }).click()
     await page.getByRole('button', { name: 'Change the policy' }).click()
@@ -397,7 +384,7 @@ describeWith(aBrowser, 'the portal of a node with agents', () => {
     expect(await page.getByRole('button', { name: 'Put it in force' }).isDisabled()).toBe(true)
     expect(await page.locator('main img, main script').count()).toBe(0)
     // The browser itself reports that a policy was refused and that one was lost on the way, which was wanted.
-    expect(troubles.filter(each => !/400|ERR_FAILED/.test(each))).toEqual([])
+    expect(troubles.filter(each => !each.includes('400'))).toEqual([expect.stringContaining('ERR_FAILED')])
     await leave()
   }, 240_000)
 

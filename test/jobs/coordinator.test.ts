@@ -23,7 +23,8 @@ describe('a coordinator', () => {
     expect(node.failures).toEqual([])
   })
 
-  test('looks at answers once there are as many as can agree, where it is told of them', async () => {
+  /** Agents that answer the first job one after the other, when they are let; nothing else makes the coordinator look. */
+  const answersInTurn = async (timing: { readonly othersMs?: number }) => {
     await node.seal([1])
     let firstJob: string | undefined
     let allowed = 0
@@ -31,24 +32,44 @@ describe('a coordinator', () => {
       firstJob ??= job.txid
       await until(() => vout < allowed)
     })
-    const coordinator = node.start({ timing: { pollMs: 60_000 } })
+    const coordinator = node.start({ timing: { pollMs: 60_000, ...timing } })
     await until(() => {
       coordinator.wake('news')
       return node.steps.includes('rounds.job-seen')
     })
-    const answer = async () => {
-      allowed += 1
-      await until(async () => (await node.query(resultsOnTheNetwork)).length === allowed)
-      coordinator.answered([firstJob ?? ''])
+    return {
+      async next() {
+        allowed += 1
+        await until(async () => (await node.query(resultsOnTheNetwork)).length === allowed)
+      },
+      tell: () => coordinator.answered([firstJob ?? '']),
+      // One that waits for ever would keep the node from being closed.
+      letAll() {
+        allowed = 3
+      },
     }
-    await answer()
+  }
+
+  test('looks at answers once there are as many as can agree, where it is told of them', async () => {
+    const answers = await answersInTurn({ othersMs: 60_000 })
+    await answers.next()
+    answers.tell()
     // Had it been worth a look, that would have begun within 5 ms.
     await new Promise(resolve => setTimeout(resolve, 300))
     expect(node.steps).not.toContain('rounds.answered')
-    await answer()
+    await answers.next()
+    answers.tell()
     await until(() => node.steps.includes('rounds.advanced'))
-    // The third one would wait for ever, and the node could not be closed.
-    allowed = 3
+    answers.letAll()
+  })
+
+  test('looks soon after an answer that is too few, as another process may have heard the others', async () => {
+    const answers = await answersInTurn({})
+    await answers.next()
+    await answers.next()
+    answers.tell()
+    await until(() => node.steps.includes('rounds.advanced'))
+    answers.letAll()
   })
 
   test('takes over what another one held that is gone', async () => {

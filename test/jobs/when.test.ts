@@ -35,6 +35,12 @@ describe('the next round', () => {
     expect(opened).toEqual([6_010, 7_400, 8_005, 9_000])
   })
 
+  test('is not late because an earlier one was, where both are stretched', () => {
+    const stretched = { ...idle, openedMs: 5_000, lagMs: 100 }
+    const late = { ...stretched, openedMs: beatMs(stretched, bounds, 7_200) }
+    expect(nextRoundMs({ ...late, triedMs: 7_200, hasNews: true }, bounds)).toBe(9_000)
+  })
+
   test('comes no sooner after one that broke the beat', () => {
     const late = { ...idle, openedMs: beatMs({ ...idle, openedMs: 5_000 }, bounds, 6_500) }
     expect(nextRoundMs({ ...late, triedMs: 6_500, hasNews: true }, bounds)).toBe(7_500)

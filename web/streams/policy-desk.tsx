@@ -7,9 +7,14 @@ import { When } from '../parts/time.tsx'
 import { askSigned, useSigned } from '../sign-in/ask-signed.ts'
 import type { Signer } from '../sign-in/identity.ts'
 import { DryRunShown } from './dry-run-shown.tsx'
-import { isPassing, useTried } from './use-tried.ts'
+import { useTried } from './use-tried.ts'
 
 const POLICY_CHARS_MAX = 200_000
+const titles = {
+  again: 'It is tried again soon',
+  'given-up': 'It could not be tried',
+  refused: 'It cannot be a policy',
+}
 /** Changes nothing, and shows where changes go. */
 const BEGINNING = { v: 1, sources: { '*': {} } }
 
@@ -81,7 +86,7 @@ export function PolicyDesk(props: { readonly stream: Stream; readonly signer: Si
               ? 'This is no JSON yet, so it is not tried.'
               : body === undefined
                 ? 'The payload below is no JSON yet, so it is not tried.'
-                : isTried
+                : isTried && tried.inVain !== 'again'
                   ? 'Tried as it stands here.'
                   : 'It is being tried.'}
           </p>
@@ -104,10 +109,7 @@ export function PolicyDesk(props: { readonly stream: Stream; readonly signer: Si
           ) : tried.answer.kind === 'there' ? (
             <DryRunShown result={tried.answer.value} />
           ) : (
-            <NoAnswer
-              answer={tried.answer}
-              what={isPassing(tried.answer) ? 'It is tried again soon' : 'It cannot be a policy'}
-            />
+            <NoAnswer answer={tried.answer} what={titles[tried.inVain ?? 'refused']} />
           )}
         </div>
       </div>

@@ -1,6 +1,5 @@
 import { writeBeef } from '../../contract/beef.ts'
-import { type History, readHistory } from '../fuel/read-history.ts'
-import type { Queryable } from '../postgres/sql.ts'
+import type { Fuel } from '../fuel/fuel.ts'
 
 /** A job in history form, as it is submitted to each of its agents. */
 export type JobBeef = (jobTx: string) => Promise<Uint8Array>
@@ -8,14 +7,11 @@ export type JobBeef = (jobTx: string) => Promise<Uint8Array>
 /** A job of three seats is offered three times within a moment. */
 const REMEMBERED_MAX = 128
 
-export function openJobBeef(
-  db: Queryable,
-  read: (db: Queryable, txid: string) => Promise<History | undefined> = readHistory,
-): JobBeef {
+export function openJobBeef(fuel: Pick<Fuel, 'history'>): JobBeef {
   const known = new Map<string, Promise<Uint8Array>>()
 
   const written = async (jobTx: string) => {
-    const history = await read(db, jobTx)
+    const history = await fuel.history(jobTx)
     if (history === undefined)
       throw new Error(
         `the job ${jobTx} cannot be offered: an ancestor of it is not here; the next block brings it`,

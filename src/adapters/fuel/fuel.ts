@@ -2,6 +2,7 @@ import type { Transaction } from '../../contract/transaction.ts'
 import type { Purpose, Unpaid } from '../../contract/unpaid.ts'
 import type { Outcome } from '../../core/fault.ts'
 import type { Queryable } from '../postgres/sql.ts'
+import type { History } from './read-history.ts'
 
 /** What pays for the transactions of this database's nodes. Any number of processes may use it side by side. */
 export type Fuel = {
@@ -13,6 +14,8 @@ export type Fuel = {
   write(purpose: Purpose, plan: Plan, db?: Queryable): Promise<Outcome<Transaction>>
   /** One of these transactions, where it is not dead. */
   find(txid: string, db?: Queryable): Promise<Transaction | undefined>
+  /** With what it descends from, as it is stored now; undefined where an ancestor is nowhere until the next block. */
+  history(txid: string): Promise<History | undefined>
   /** Which of these the network will not have; they are never sent again, and what they were for is to be done anew. */
   dead(txids: readonly string[], db?: Queryable): Promise<string[]>
   level(): Promise<FuelLevel>

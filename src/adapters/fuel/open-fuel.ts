@@ -14,6 +14,7 @@ import type { FuelSettings } from './fuel-settings.ts'
 import { type Funded, fundFromBeef, takeIn } from './fund.ts'
 import { type Holdings, readHoldings, readLevel } from './level.ts'
 import { askForUnproven, catchUpWith } from './proofs.ts'
+import { readHistory } from './read-history.ts'
 import { type Refilled, refill } from './refill.ts'
 import { type SendDeps, send } from './send.ts'
 import { type SenderDeps, sendDue, startSender } from './sender.ts'
@@ -129,6 +130,7 @@ export function openFuel(deps: FuelDeps): OpenFuel {
       return written
     },
     find: (txid, db = pool) => findWritten(db, txid),
+    history: txid => readHistory(pool, txid, recent),
     dead: (txids, db = pool) => readDead(db, txids),
     level: () => readLevel(pool, { owner, settings, now }),
     holdings: () => readHoldings(pool, owner),

@@ -46,7 +46,7 @@ export type DeliverDeps = BroadcastDeps & {
   now(): number
 }
 
-/** Tells one target of one transaction; resolves with whose outputs it spends if it was the network. Throws where it has to be told again. */
+/** Tells one target of one transaction; resolves with whose outputs it spends if it was the network, which has it now. Throws where it has to be told again. */
 export async function deliverTo(delivery: Delivery, deps: DeliverDeps): Promise<readonly string[]> {
   const { target, txid } = delivery
   if (target === NETWORK) {
@@ -87,9 +87,7 @@ export async function broadcastHistory(
   const unproven = history.filter(({ proof }) => proof === undefined)
   for (const slice of broadcastSlices(unproven)) {
     const answer = await deps.chain.broadcast(slice)
-    if (answer.kind === 'accepted') continue
-    await evictRefused(slice, deps)
-    break
+    if (answer.kind === 'rejected' && (await evictRefused(slice, deps))) return []
   }
   return history.at(-1)?.inputs.map(({ txid }) => txid) ?? []
 }
@@ -112,8 +110,8 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** The first that the network refuses takes all that descend from it along. */
-async function evictRefused(history: readonly BeefTransaction[], deps: BroadcastDeps): Promise<void> {
+/** The first that the network refuses takes all that descend from it along; false: one by one it takes all of them. */
+async function evictRefused(history: readonly BeefTransaction[], deps: BroadcastDeps): Promise<boolean> {
   for (const transaction of history) {
     const answer = await deps.chain.broadcast([transaction])
     if (answer.kind === 'accepted') continue
@@ -123,8 +121,9 @@ async function evictRefused(history: readonly BeefTransaction[], deps: Broadcast
     if (answer.reason === 'double-spend' && rival !== undefined)
       await deps.keepReplaced(transaction.txid, rival)
     await deps.evict(transaction.txid, `the network refused it: ${answer.detail}`)
-    return
+    return true
   }
+  return false
 }
 
 async function readValues(

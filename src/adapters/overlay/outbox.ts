@@ -18,13 +18,13 @@ export type Delivery = {
 export type OutboxDeps = {
   readonly db: Queryable
   now(): number
-  /** Resolves once it needs not be told again, with whose outputs it spends if it was the network; throws where it must be. */
+  /** Resolves once it needs not be told again, with whose outputs it spends if the network has it now; throws where it must be. */
   deliver(delivery: Delivery, stop: AbortSignal): Promise<readonly string[]>
   /** The same, for the network, of the last of these, which are all that it descends from. */
   broadcast(history: readonly BeefTransaction[]): Promise<readonly string[]>
   /** Whether this target is to be told anything at all any more. */
   isWanted(target: string): boolean
-  /** The network was told of a transaction that spends outputs of these, and needs not be told again. */
+  /** The network has a transaction that spends outputs of these. */
   onNetworkHas?(spent: readonly string[]): void
   /** Told of every delivery that failed, and whether it will be tried again. */
   onFailure(delivery: Delivery, error: unknown, again: boolean): void
@@ -110,9 +110,10 @@ export function startOutbox(deps: OutboxDeps): Outbox {
       places.begin(`at once ${placesTaken}`, async () => {
         const history = await written
         const txid = history?.at(-1)?.txid
-        if (history === undefined || txid === undefined) return
+        // For other topics it may come while it is being told.
+        if (history === undefined || txid === undefined || atOnce.has(txid)) return
         atOnce.add(txid)
-        await tellAtOnce(history, deps, stopping.signal)
+        await tellAtOnce(txid, history, deps, stopping.signal)
         atOnce.delete(txid)
       })
       return use
@@ -126,14 +127,12 @@ export function startOutbox(deps: OutboxDeps): Outbox {
 }
 
 async function tellAtOnce(
+  txid: string,
   history: readonly BeefTransaction[],
   deps: OutboxDeps,
   stop: AbortSignal,
 ): Promise<void> {
-  const subject = history.at(-1)
-  if (subject === undefined) return
   const { db, now, onNetworkHas, onFailure } = deps
-  const { txid } = subject
   const row = [bytea(txid), NETWORK]
   const delivery: Delivery = { txid, target: NETWORK, topics: [], attempts: 1 }
   try {
@@ -144,7 +143,7 @@ async function tellAtOnce(
       onNetworkHas?.(spent)
     } catch (error) {
       if (!stop.aborted) onFailure(delivery, error, true)
-      // Whatever runs next takes it up at once.
+      // Where we stop, whatever runs next takes it up at once.
       const dueMs = now() + (stop.aborted ? 0 : backOff(delivery.attempts))
       await db.query({
         text: `update outbox set due_ms = $3, attempts = attempts + 1, last_error = $4 where txid = $1 and target = $2`,

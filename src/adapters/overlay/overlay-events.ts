@@ -5,7 +5,7 @@ import type { DoubleSpend } from './submit.ts'
 export type OverlayEvents = {
   /** Something new stands under these topics, and the indexes have it. */
   onAdmitted?(topics: readonly string[]): void
-  /** The network was told of a transaction that spends outputs of these, and needs not be told again. */
+  /** The network has a transaction that spends outputs of these. */
   onNetworkHas?(spent: readonly string[]): void
   onEvicted(txids: readonly string[], reason: string): void
   /** `kept`: there was room to keep it as evidence. */

@@ -14,11 +14,9 @@ const LATENCY_WEIGHT = 0.2
 export async function takeAnswers(answers: readonly Answer[], deps: TakeDeps): Promise<ReadonlySet<string>> {
   const { pool, now } = deps
   const fresh = answers.filter(({ work }) => work === null)
-  const [known] = await Promise.all([
-    readWorks(answers, deps),
-    fresh.length > 0 ? takeDown(pool, fresh, now(), deps) : undefined,
-  ])
+  if (fresh.length > 0) await takeDown(pool, fresh, now(), deps)
   deps.at('rounds.answered')
+  const known = await readWorks(answers, deps)
   if (known.length > 0) await writeChecked(pool, known, now(), deps)
   deps.at('rounds.checked')
   return new Set(known.flatMap(({ answer, work }) => (work.kind === 'held' ? [answer.txid] : [])))

@@ -53,7 +53,7 @@ export async function agentsAtNode(): Promise<AgentsAtNode> {
   const sponsor = (deps: Partial<SponsorDeps> = {}) =>
     openSponsor({
       ...{ pool, fuel, allowLocal: true, operators: [], now: Date.now },
-      beefOf: openJobBeef(pool),
+      beefOf: openJobBeef(fuel),
       at: () => undefined,
       onAdvert: () => undefined,
       ...deps,
@@ -79,7 +79,7 @@ export async function agentsAtNode(): Promise<AgentsAtNode> {
       openSeatOffers({
         ...{ pool, now: Date.now, at: () => undefined },
         outgoing: openOutgoing({ network: 'local' }),
-        jobBeef: openJobBeef(pool),
+        jobBeef: openJobBeef(fuel),
       }),
     async job(name, seats, { stage = 'normalize', deadlineMs = Date.now() + hourMs, seen = true } = {}) {
       const facts: JobFacts = {

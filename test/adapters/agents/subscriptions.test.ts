@@ -59,7 +59,7 @@ async function nodeProcess(
   })
   const pushing = startPushing({
     ...{ pool, subscriptions, triesMax, now: Date.now, at: () => undefined, pollMs: 10 },
-    jobBeef: openJobBeef(pool),
+    jobBeef: openJobBeef(node.fuel),
     onFailure: error => void failures.push(error),
   })
   const app = express().post('/echo', (request, response) => void request.pipe(response))

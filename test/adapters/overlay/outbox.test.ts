@@ -1,5 +1,6 @@
 import { LockingScript, P2PKH, PrivateKey, Transaction as StockTransaction } from '@bsv/sdk'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { broadcastHistory } from '../../../src/adapters/overlay/deliver.ts'
 import type { HostedManager } from '../../../src/adapters/overlay/hosted.ts'
 import { readBeef } from '../../../src/contract/beef.ts'
 import { eventBatchToken } from '../../../src/contract/event-batch.ts'
@@ -63,6 +64,26 @@ describe('the outbox', () => {
     await until(async () => (await pending(bed)) === 0)
     expect(told).toEqual(['https://quick.example', 'https://slow.example'])
     expect(bed.reports.filter(({ what }) => what === 'onUndelivered')).toHaveLength(2)
+  })
+
+  test('tells the network of all that a transaction descends from, where it takes those one by one only', async () => {
+    // One more than any network takes at once.
+    const history = batchChain(publisher, one(await bed.fund(publisher, 1)), 501)
+    let isFirst = true
+    const spent = await broadcastHistory(history, {
+      chain: {
+        async broadcast(transactions) {
+          if (!isFirst) return bed.chain.broadcast(transactions)
+          isFirst = false
+          return { kind: 'rejected', reason: 'orphan', detail: 'a parent is on its way', competing: [] }
+        },
+      },
+      evict: () => Promise.reject(new Error('nothing is refused')),
+      keepReplaced: () => Promise.reject(new Error('nothing is replaced')),
+    })
+    expect(new Set(spent)).toEqual(new Set([history.at(-2)?.txid]))
+    const last = history.at(-1)?.txid ?? ''
+    expect((await bed.chain.statusOf([last])).has(last)).toBe(true)
   })
 
   test('is taken up by another process where the first one died with it in hand', async () => {
