@@ -6,7 +6,7 @@ import { followRound } from './follow-round.ts'
 import { openNap } from './nap.ts'
 import { type OfferOutcome, openOffering } from './offer-seats.ts'
 import { openOwedAnswers } from './owed-answers.ts'
-import { beatMs, nextRoundMs, type Pace } from './pace.ts'
+import { countsFromMs, nextRoundMs, type Pace } from './pace.ts'
 import { chooseRounds } from './plan-rounds.ts'
 import type { Directory, DueSeat, HeldRound, RoundNews, RoundStore, SeatOffers } from './ports.ts'
 import { retryAfter } from './retry-after.ts'
@@ -218,7 +218,7 @@ export function startCoordinator(deps: CoordinatorDeps): Coordinator {
     fault = planned.fault
     pace = {
       ...pace,
-      openedMs: planned.opened.length > 0 ? beatMs(pace, bounds.pace, triedMs) : pace.openedMs,
+      openedMs: planned.opened.length > 0 ? countsFromMs(pace, bounds.pace, triedMs) : pace.openedMs,
       refusals: fault === undefined ? 0 : pace.refusals + 1,
     }
     if (planned.opened.length === 0) return

@@ -19,7 +19,7 @@ export const paceBounds: Omit<PaceBounds, 'roundMs'> = {
 
 /** What has been, as far as the next round depends on it; times by one clock that nobody sets. */
 export type Pace = {
-  /** When something was opened last, by the beat of rounds. */
+  /** When what was opened last counts as opened. */
   readonly openedMs: number
   /** When somebody looked last, whatever was found. */
   readonly triedMs: number
@@ -39,10 +39,12 @@ export function nextRoundMs(pace: Pace, bounds: PaceBounds): number {
   return Math.max(pace.openedMs + bounds.roundMs * stretchOf(pace, bounds), retriedMs(pace, bounds), soonMs)
 }
 
-/** When what is opened now counts as opened. Rounds keep their beat: one that is a little late makes none of the next ones late. */
-export function beatMs(pace: Pace, bounds: PaceBounds, nowMs: number): number {
-  const dueMs = pace.openedMs + bounds.roundMs * stretchOf(pace, bounds)
-  return nowMs - dueMs < bounds.roundMs / 2 ? dueMs : nowMs
+/**
+ * When what is opened now counts as opened: up to half a round's time ago. So one that is late makes none of the next ones
+ * late, and rounds find into step with packets; however many come, a round's time lies between two on average.
+ */
+export function countsFromMs(pace: Pace, bounds: PaceBounds, nowMs: number): number {
+  return Math.max(nowMs - bounds.roundMs / 2, pace.openedMs + bounds.roundMs * stretchOf(pace, bounds))
 }
 
 export function stretchOf({ refusals, lagMs }: Pace, bounds: PaceBounds): number {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type ModeRules, type ModeSituation, modeAfter, modeAtFirst } from '../../src/jobs/mode.ts'
-import { beatMs, nextRoundMs, type Pace, paceBounds, stretchOf } from '../../src/jobs/pace.ts'
+import { countsFromMs, nextRoundMs, type Pace, paceBounds, stretchOf } from '../../src/jobs/pace.ts'
 import { retryAfter, retryBounds } from '../../src/jobs/retry-after.ts'
 
 describe('a try after one that failed', () => {
@@ -25,25 +25,29 @@ describe('the next round', () => {
     expect(nextRoundMs({ ...idle, triedMs: 9_000 }, bounds)).toBe(10_000)
   })
 
-  test('is not late because an earlier one was', () => {
-    let pace = { ...idle, openedMs: beatMs({ ...idle, openedMs: Number.NEGATIVE_INFINITY }, bounds, 5_000) }
-    const opened = [6_010, 7_400, 8_005, 9_000].map(packetMs => {
+  /** When what comes at these times is opened. */
+  function openedAt(packetsMs: readonly number[], situation: Partial<Pace> = {}): number[] {
+    let pace = { ...idle, ...situation, openedMs: Number.NEGATIVE_INFINITY }
+    return packetsMs.map(packetMs => {
       const atMs = Math.max(packetMs, nextRoundMs({ ...pace, triedMs: packetMs - 20, hasNews: true }, bounds))
-      pace = { ...pace, openedMs: beatMs(pace, bounds, atMs) }
+      pace = { ...pace, openedMs: countsFromMs(pace, bounds, atMs) }
       return atMs
     })
-    expect(opened).toEqual([6_010, 7_400, 8_005, 9_000])
+  }
+
+  test('is not late because an earlier one was, and finds into step with packets', () => {
+    for (const packetsMs of [
+      [5_000, 6_010, 7_400, 8_005, 9_000],
+      [5_000, 5_780, 6_780, 7_780, 8_780],
+    ])
+      expect(openedAt(packetsMs)).toEqual(packetsMs)
+    expect(openedAt([5_000, 7_200, 9_000, 11_000], { lagMs: 100 })).toEqual([5_000, 7_200, 9_000, 11_000])
   })
 
-  test('is not late because an earlier one was, where both are stretched', () => {
-    const stretched = { ...idle, openedMs: 5_000, lagMs: 100 }
-    const late = { ...stretched, openedMs: beatMs(stretched, bounds, 7_200) }
-    expect(nextRoundMs({ ...late, triedMs: 7_200, hasNews: true }, bounds)).toBe(9_000)
-  })
-
-  test('comes no sooner after one that broke the beat', () => {
-    const late = { ...idle, openedMs: beatMs({ ...idle, openedMs: 5_000 }, bounds, 6_500) }
-    expect(nextRoundMs({ ...late, triedMs: 6_500, hasNews: true }, bounds)).toBe(7_500)
+  test('lies a round’s time behind the last on average, however many packets come', () => {
+    const often = Array.from({ length: 6 }, (_, i) => 5_000 + i)
+    expect(openedAt(often)).toEqual([5_000, 5_500, 6_500, 7_500, 8_500, 9_500])
+    expect(openedAt(often, { lagMs: 100 })).toEqual([5_000, 6_500, 8_500, 10_500, 12_500, 14_500])
   })
 
   test('is stretched while fuel or the machine runs short, and not without end', () => {

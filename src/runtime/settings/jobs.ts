@@ -51,7 +51,7 @@ export const jobsSettings = {
   ROUND_MS: setting(
     wholeNumber(20, 60_000),
     '1000',
-    'from one round to the next; longer by itself when fuel or this machine runs short',
+    'from one round to the next, on average; longer by itself when fuel or this machine runs short',
   ),
   ROUND_PACKETS_MAX: setting(wholeNumber(1, 64), '64', 'packets of one round'),
   ROUND_BYTES_MAX: setting(
