@@ -15,6 +15,7 @@ import {
 import { knownHex, toHex } from '../../src/core/bytes.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import { agentsBed, bedSource } from '../support/agents-bed.ts'
+import { checkedBy, readAsyncApi } from '../support/asyncapi-document.ts'
 import { party } from '../support/pipeline.ts'
 import { until } from '../support/until.ts'
 
@@ -112,6 +113,8 @@ function subscribed(
   return agent
 }
 
+const isDocumented = checkedBy(readAsyncApi())
+
 type Link = { socket: WebSocket; said: Subscribe; isProven: boolean; isClosed: boolean; answers: unknown[] }
 
 /** The other end: it challenges, checks and answers, and keeps what it is told. */
@@ -122,6 +125,7 @@ async function subscribedNode({ signedBy = nodeKey } = {}) {
   const challenge: Challenge = { type: 'challenge', nodeKey: nodeKey.identityKey, nonce: 'ab'.repeat(32) }
   sockets.on('connection', socket => {
     socket.send(JSON.stringify(challenge))
+    socket.on('message', data => isDocumented(SUBSCRIBE_PATH, JSON.parse(String(data))))
     socket.once('message', data => {
       const said = orThrow(readSubscribe(JSON.parse(String(data))))
       const proof = { ...said, challenge }

@@ -22,6 +22,7 @@ import { orThrow } from '../../../src/core/fault.ts'
 import type { Stage } from '../../../src/core/rounds/template.ts'
 import { serveUpgrades } from '../../../src/http/serve-upgrades.ts'
 import { listen } from '../../../src/http/server.ts'
+import { checkedBy, readAsyncApi } from '../../support/asyncapi-document.ts'
 import { type Party, party } from '../../support/pipeline.ts'
 import { until } from '../../support/until.ts'
 import { type AgentsAtNode, agentsAtNode, seatRow } from './agents-at-node.ts'
@@ -74,13 +75,19 @@ async function nodeProcess(
   return { subscriptions, port: http.port, url: `ws://127.0.0.1:${http.port}${SUBSCRIBE_PATH}` }
 }
 
+const isDocumented = checkedBy(readAsyncApi())
+
 /** What an agent hears, message by message. */
 async function opened(url: string) {
   const socket = new WebSocket(url)
   closing.push(() => socket.terminate())
   const heard: unknown[] = []
   const closed = once(socket, 'close')
-  socket.on('message', data => void heard.push(JSON.parse(String(data))))
+  socket.on('message', data => {
+    const message: unknown = JSON.parse(String(data))
+    isDocumented(SUBSCRIBE_PATH, message)
+    heard.push(message)
+  })
   socket.on('error', () => undefined)
   await until(() => heard.length > 0)
   const next = async () => {
