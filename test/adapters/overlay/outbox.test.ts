@@ -2,6 +2,7 @@ import { LockingScript, P2PKH, PrivateKey, Transaction as StockTransaction } fro
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { broadcastHistory } from '../../../src/adapters/overlay/deliver.ts'
 import type { HostedManager } from '../../../src/adapters/overlay/hosted.ts'
+import { startOutbox } from '../../../src/adapters/overlay/outbox.ts'
 import { readBeef } from '../../../src/contract/beef.ts'
 import { eventBatchToken } from '../../../src/contract/event-batch.ts'
 import { baseTopics } from '../../../src/contract/names.ts'
@@ -174,6 +175,40 @@ describe('the outbox', () => {
     end()
     await until(async () => (await pending(bed)) === 0)
     expect((await bed.chain.statusOf(batches.map(({ txid }) => txid))).size).toBe(9)
+  })
+
+  test('gives no place to what is new while something is due', async () => {
+    const [due, ...others] = (await bed.fund(publisher, 9)).map(coin => one(batchChain(publisher, coin, 1)))
+    if (due === undefined) throw new Error('there is one for each coin')
+    const begun: string[] = []
+    const releases: (() => void)[] = []
+    const outbox = startOutbox({
+      db: bed.database.pool,
+      now: Date.now,
+      async deliver({ txid }) {
+        begun.push(txid)
+        return []
+      },
+      broadcast: () => new Promise(resolve => releases.push(() => resolve([]))),
+      isWanted: () => true,
+      onFailure: (_, error) => {
+        throw error
+      },
+      onFull: () => undefined,
+    })
+    for (const other of others) outbox.takePlace()?.([other])
+    await until(() => releases.length === 8)
+    orThrow(await bed.overlay.submit(bed.submissionOf(due)))
+    outbox.wake()
+    await new Promise(resolve => setImmediate(resolve))
+    releases.shift()?.()
+    while (begun.length === 0) {
+      expect(outbox.takePlace()).toBe(undefined)
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    expect(begun).toEqual([due.txid])
+    for (const release of releases) release()
+    await outbox.stop()
   })
 
   test('tells the network of what it has mined by what is stored, and not by what was sent', async () => {
