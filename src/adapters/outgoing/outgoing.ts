@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import { isIP } from 'node:net'
@@ -117,6 +118,8 @@ export function openOutgoing({
       isLate = true
       end()
     }, answerMsMax)
+    // One signal stops as many calls as there are.
+    if (stop !== undefined) setMaxListeners(0, stop)
     stop?.addEventListener('abort', end)
     if (stop?.aborted === true) end()
     try {

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { OutgoingError, type OutgoingOptions, openOutgoing } from '../../../src/adapters/outgoing/outgoing.ts'
 import { utf8 } from '../../../src/core/bytes.ts'
 import { whyNotPublic } from '../../../src/runtime/addresses/public-address.ts'
+import { until } from '../../support/until.ts'
 
 const servers: Server[] = []
 const sockets = new Set<Socket>()
@@ -235,6 +236,26 @@ describe('a call on the local network', () => {
     }
     await Promise.all(calls)
     expect(connections()).toBeLessThanOrEqual(2)
+  })
+})
+
+describe('many calls at once', () => {
+  test('are stopped by one signal, which nobody takes for a leak', async () => {
+    const { url, requests } = await httpServer(() => undefined)
+    const warnings: Error[] = []
+    const onWarning = (warning: Error) => void warnings.push(warning)
+    process.on('warning', onWarning)
+    const stopping = new AbortController()
+    const outgoing = openOutgoing({ network: 'local' })
+    const calls = Array.from({ length: 12 }, () =>
+      outgoing(url, { stop: stopping.signal }).catch(error => error),
+    )
+    await until(() => requests().length > 0)
+    stopping.abort()
+    for (const ended of await Promise.all(calls)) expect(ended).toBeInstanceOf(OutgoingError)
+    await new Promise(resolve => setImmediate(resolve))
+    process.off('warning', onWarning)
+    expect(warnings).toEqual([])
   })
 })
 
