@@ -13,6 +13,7 @@ import { openKeptLines, type ReadPayload } from '../../log/kept-lines.ts'
 import { numbers } from '../../postgres/sql.ts'
 import { EVENT_OVERHEAD_BYTES, PIECE_EVENTS_MAX } from './bounds.ts'
 import { certifiedLines } from './certified-lines.ts'
+import { notTheDatabase } from './not-the-database.ts'
 import { readNews, readNewsEnd } from './read-news.ts'
 import { readOldest } from './read-oldest.ts'
 import { type ReadPacket, readPacketEnds, readPackets, type SignaturesOf, spanOf } from './read-packets.ts'
@@ -53,8 +54,9 @@ export function openLiveReader({
     const { stage } = wanted.track
     const span = spanOf(packet.facts, stage)
     if (stage === 'certified')
-      return certifiedPieces(packet, wanted, readPayload).catch((error: unknown): Piece[] => {
+      return certifiedPieces(packet, wanted, readPayload).catch(async (error: unknown): Promise<Piece[]> => {
         // One object that cannot be read keeps nobody from all others.
+        await notTheDatabase(error, pool)
         onUnreadable(error)
         const { packetNo } = packet.facts
         const said = { kind: 'gap', reason: 'unreadable', packetNo } as const

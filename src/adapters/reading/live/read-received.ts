@@ -1,4 +1,4 @@
-import { DatabaseError, type Pool } from 'pg'
+import type { Pool } from 'pg'
 import type { Json } from '../../../core/canonical-json.ts'
 import type { LineConstants } from '../../../core/event/line.ts'
 import type { Place } from '../../../core/live/track.ts'
@@ -8,6 +8,7 @@ import { numbers } from '../../postgres/sql.ts'
 import { readConstants } from '../../projections/read-segments.ts'
 import { type ScannedEvent, scanSegment } from '../../projections/scan-segment.ts'
 import { bytesEach, EVENT_OVERHEAD_BYTES, PIECE_EVENTS_MAX, TRACK_ROWS_MAX } from './bounds.ts'
+import { notTheDatabase } from './not-the-database.ts'
 
 export type ReceivedDeps = {
   readonly pool: Pool
@@ -107,8 +108,7 @@ async function readSegment(
     return { lines, constants, scanned: scanSegment(lines, constants) }
   } catch (error) {
     if (error instanceof LinesGone) return 'expired'
-    if (error instanceof DatabaseError) throw error
-    await pool.query('select')
+    await notTheDatabase(error, pool)
     onUnreadable(error)
     return 'unreadable'
   }
