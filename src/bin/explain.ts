@@ -11,7 +11,10 @@ export function explain(error: unknown): string {
   return error.message
 }
 
-/** PostgreSQL says that it stops, or is not up yet; or it says nothing more, and the client does. */
+/** PostgreSQL says that it stops, or is not up yet; or it says nothing more, and the client does, behind the statement where Knex sent that. */
 function isGone(error: Error, code: string | undefined): boolean {
-  return /^57P0[123]$/.test(code ?? '') || /^Connection terminated/.test(error.message)
+  return (
+    /^57P0[123]$/.test(code ?? '') ||
+    /(^| - )(Connection terminated|Client has encountered a connection error)/.test(error.message)
+  )
 }

@@ -15,6 +15,9 @@ describe('what whoever typed a command is told', () => {
   })
 
   test('of one that hangs up without a word: the same', () => {
+    expect(
+      explain(failure('ROLLBACK - Client has encountered a connection error and is not queryable')),
+    ).toMatch(/^the database went away meanwhile/)
     expect(explain(failure('Connection terminated unexpectedly'))).toMatch(
       /^the database went away meanwhile \(Connection terminated unexpectedly\)\. Start this again/,
     )
