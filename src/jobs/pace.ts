@@ -44,7 +44,9 @@ export function nextRoundMs(pace: Pace, bounds: PaceBounds): number {
  * late, and rounds find into step with packets; however many come, a round's time lies between two on average.
  */
 export function countsFromMs(pace: Pace, bounds: PaceBounds, nowMs: number): number {
-  return Math.max(nowMs - bounds.roundMs / 2, pace.openedMs + bounds.roundMs * stretchOf(pace, bounds))
+  const dueMs = pace.openedMs + bounds.roundMs * stretchOf(pace, bounds)
+  // While it was planned the machine may have begun to lag, which then says nothing of when it was due.
+  return Math.min(nowMs, Math.max(nowMs - bounds.roundMs / 2, dueMs))
 }
 
 export function stretchOf({ refusals, lagMs }: Pace, bounds: PaceBounds): number {

@@ -50,6 +50,12 @@ describe('the next round', () => {
     expect(openedAt(often, { lagMs: 100 })).toEqual([5_000, 6_500, 8_500, 10_500, 12_500, 14_500])
   })
 
+  test('is not put off for longer than the machine lags', () => {
+    const planned = { ...idle, openedMs: 5_000, triedMs: 6_000, hasNews: true }
+    const openedMs = countsFromMs({ ...planned, lagMs: 1e6 }, bounds, 6_000)
+    expect(nextRoundMs({ ...planned, openedMs }, bounds)).toBe(7_000)
+  })
+
   test('is stretched while fuel or the machine runs short, and not without end', () => {
     expect([0, 1, 2, 9].map(refusals => stretchOf({ ...idle, refusals }, bounds))).toEqual([1, 2, 4, 8])
     expect([99, 100, 250, 1e6].map(lagMs => stretchOf({ ...idle, lagMs }, bounds))).toEqual([1, 2, 4, 8])
