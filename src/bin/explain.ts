@@ -1,3 +1,4 @@
+import { isDriversWord } from '../adapters/postgres/connection-loss.ts'
 import { errorCode } from '../runtime/error-code.ts'
 
 /** One sentence for whoever typed the command. */
@@ -11,10 +12,7 @@ export function explain(error: unknown): string {
   return error.message
 }
 
-/** PostgreSQL says that it stops, or is not up yet; or it says nothing more, and the client does, behind the statement where Knex sent that. */
+/** PostgreSQL says that it stops, or is not up yet; or it says nothing more, and the driver does. */
 function isGone(error: Error, code: string | undefined): boolean {
-  return (
-    /^57P0[123]$/.test(code ?? '') ||
-    /(^| - )(Connection terminated|Client has encountered a connection error)/.test(error.message)
-  )
+  return /^57P0[123]$/.test(code ?? '') || isDriversWord(error)
 }

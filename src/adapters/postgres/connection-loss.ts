@@ -8,10 +8,14 @@ export function isConnectionLoss(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const code = errorCode(error) ?? ''
   if (lossCodes.has(code) || /^08...$/.test(code)) return true
-  // The driver has no codes for these, and Knex writes the statement in front of them.
-  if (code === '' && lossMessages.some(message => error.message.includes(message))) return true
+  if (isDriversWord(error)) return true
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.every(isConnectionLoss)
   return isConnectionLoss(error.cause)
+}
+
+/** Whether the driver says it, which has no codes for that; Knex writes the statement in front of it. */
+export function isDriversWord(error: Error): boolean {
+  return errorCode(error) === undefined && lossMessages.some(message => error.message.includes(message))
 }
 
 /** Whether the server has cut a statement short, or no connection came free in time: it has too much to do. */
