@@ -1,4 +1,5 @@
 import { type Level, quorums } from '../core/level.ts'
+import { acceptedOperators } from '../core/log/roster.ts'
 import { type OperatorRecord, orderOperators } from '../core/rounds/coordinating/operators.ts'
 import type { Stage } from '../core/rounds/template.ts'
 import type { Directory, KnownAgent } from './ports.ts'
@@ -139,7 +140,7 @@ function bestOfEach(need: SeatNeed, directory: Directory, rules: SeatRules): Map
 /** What no want of others makes up for: a job with such a seat would not be admitted, or not be taken, or cost too much. */
 function isEligible({ word, ...agent }: KnownAgent, need: SeatNeed, rules: SeatRules): boolean {
   const { operator, operatorFromMs, operatorToMs } = word
-  const allowed = need.operators.length > 0 ? need.operators : rules.operators
+  const allowed = acceptedOperators(need.operators, rules.operators)
   if (allowed.length > 0 && !allowed.includes(operator)) return false
   if (need.level !== 'basic' && operator === need.coordinator) return false
   if (operatorFromMs > need.deadlineMs || operatorToMs < need.deadlineMs) return false

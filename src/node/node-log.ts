@@ -43,6 +43,7 @@ export function openNodeLog(settings: Settings, deps: NodeLogDeps): NodeLog {
     pool,
     logKey,
     network: settings.ASSAY_NETWORK,
+    operators: settings.EVENT_OPERATORS,
     now,
     ...(begin !== undefined && { begin }),
     limits: {

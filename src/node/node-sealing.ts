@@ -9,7 +9,7 @@ import type { StreamToSeal } from '../adapters/registry/streams-to-seal.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
 import { nodeHolder } from '../adapters/uhrp/holder.ts'
 import { orThrow } from '../core/fault.ts'
-import { rosterDigest } from '../core/log/roster.ts'
+import { acceptedOperators, rosterDigest } from '../core/log/roster.ts'
 import type { MadePacket } from '../packets/make-packets.ts'
 import { paceBounds } from '../packets/pace.ts'
 import type { KeepPayload, SealedStream } from '../packets/ports.ts'
@@ -112,11 +112,10 @@ function sealedStreams(
       )
     let sealed = known.get(stream)
     if (sealed === undefined) {
-      const roster = stream.operators.length > 0 ? stream.operators : operators
       const { audience, latenessMs, policyDigest } = stream
       sealed = {
         ...{ audience, latenessMs, policyDigest },
-        rosterDigest: orThrow(rosterDigest(roster)),
+        rosterDigest: orThrow(rosterDigest(acceptedOperators(stream.operators, operators))),
         windowOf,
       }
       known.set(stream, sealed)

@@ -33,6 +33,8 @@ export type LogBed = {
 }
 
 export const LOG_KEY = `02${'11'.repeat(32)}`
+/** Of the node, for streams that name none. */
+export const NODE_OPERATOR = `02${'22'.repeat(32)}`
 
 export async function openLogBed(limits: Partial<EventLogLimits> = {}): Promise<LogBed> {
   const temporary = await temporaryDatabase()
@@ -45,6 +47,7 @@ export async function openLogBed(limits: Partial<EventLogLimits> = {}): Promise<
     logKey: LOG_KEY,
     network: 'local',
     now: () => clock.ms,
+    operators: [NODE_OPERATOR],
     limits,
     begin: beginAs('assay_log'),
   })

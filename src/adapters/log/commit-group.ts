@@ -14,7 +14,7 @@ import {
 import { type Head, lockHeads } from './heads.ts'
 import { noteReleases } from './holdings.ts'
 import { keepAnswers } from './idempotency.ts'
-import { place } from './lay-out.ts'
+import { type PlacedAt, place } from './lay-out.ts'
 import { type IdsTaken, settleEventIds, settleNativeIds } from './settle-identities.ts'
 import { settleHeld, settleKeys, settleLeaving, settleReleases, settleShares } from './settle-requests.ts'
 
@@ -36,7 +36,7 @@ export type GroupOutcome =
  */
 export async function commitGroup(
   group: readonly GroupMember[],
-  { pool, nowMs, begin, ids }: CommitGroupDeps,
+  { pool, nowMs, operators, begin, ids }: CommitGroupDeps,
 ): Promise<GroupOutcome> {
   const isRepeat = (error: unknown) => ids === 'as-new' && violatesIds(error)
   return inTransaction<GroupOutcome>(
@@ -55,7 +55,7 @@ export async function commitGroup(
       if (stale.length > 0) return { kind: 'stale', members: new Set(stale) }
       if ((await orRepeats(settleEventIds(db, works, ids), isRepeat)) === 'repeats')
         return { kind: 'repeats' }
-      const written = await place(db, works, heads, nowMs)
+      const written = await place(db, works, heads, { nowMs, operators })
       await noteReleases(db, works.flatMap(released), nowMs)
       await keepAnswers(db, works.flatMap(answeredUnderKey))
       return { kind: 'committed', outcomes: works.map(outcomeOf), heads: written }
@@ -64,9 +64,8 @@ export async function commitGroup(
   )
 }
 
-export type CommitGroupDeps = {
+export type CommitGroupDeps = PlacedAt & {
   readonly pool: Pool
-  readonly nowMs: number
   readonly begin: string
   readonly ids: IdsTaken
 }

@@ -47,6 +47,8 @@ export type EventLogDeps = {
   readonly logKey: string
   readonly network: string
   now(): number
+  /** Of the node, for streams that name none. */
+  readonly operators?: readonly string[]
   readonly limits?: Partial<EventLogLimits>
   /** What begins a transaction; it may take a role that can do no more than append. */
   readonly begin?: string
@@ -57,7 +59,7 @@ export type EventLogDeps = {
 }
 
 export function openEventLog(deps: EventLogDeps): EventLog {
-  const { pool, now, begin = 'begin', onAppended, onFailure } = deps
+  const { pool, now, operators = [], begin = 'begin', onAppended, onFailure } = deps
   const limits = { ...eventLogLimits, ...deps.limits }
   const partitionsOf = openPartitions(deps)
   const idsMode = openIdsMode()
@@ -123,7 +125,7 @@ export function openEventLog(deps: EventLogDeps): EventLog {
     const members = prepared.filter(member => member !== undefined)
     if (members.length === 0) return
     const ids = idsMode.now()
-    const outcome = await commitGroup(members, { pool, nowMs: now(), begin, ids })
+    const outcome = await commitGroup(members, { pool, nowMs: now(), operators, begin, ids })
     if (outcome.kind === 'repeats') {
       idsMode.repeated()
       return commit(group)

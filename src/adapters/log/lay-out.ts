@@ -3,7 +3,7 @@ import type { IdentifiedEvent } from '../../core/event/identity.ts'
 import { qualityFlags } from '../../core/event/quality-flags.ts'
 import { orThrow } from '../../core/fault.ts'
 import { authentications, PACKET_SOURCES_MAX, type PacketSource } from '../../core/log/packet-header.ts'
-import { rosterDigest } from '../../core/log/roster.ts'
+import { acceptedOperators, rosterDigest } from '../../core/log/roster.ts'
 import type { Stream } from '../../core/registry/stream.ts'
 import type { OfferedEvent } from '../../ingest/append.ts'
 import type { OfferedLines } from '../../ingest/offered-lines.ts'
@@ -27,7 +27,7 @@ export async function place(
   db: Queryable,
   works: readonly Work[],
   heads: ReadonlyMap<number, Head>,
-  nowMs: number,
+  at: PlacedAt,
 ): Promise<Head[]> {
   const additions = new Map<number, Addition>()
   for (const work of works.filter(isOpen)) for (const item of work.items) addTo(additions, item)
@@ -37,12 +37,18 @@ export async function place(
   for (const [partitionId, addition] of [...additions].sort(([a], [b]) => a - b)) {
     const head = heads.get(partitionId)
     if (head === undefined) throw new Error(`partition ${partitionId} has no head`)
-    const laid = await layOut(db, head, addition, nowMs)
+    const laid = await layOut(db, head, addition, at)
     rows.push(...laid.rows)
     written.push(laid.head)
   }
-  if (rows.length > 0) await writeSegments(db, rows, written, nowMs)
+  if (rows.length > 0) await writeSegments(db, rows, written, at.nowMs)
   return written
+}
+
+export type PlacedAt = {
+  readonly nowMs: number
+  /** Of the node, for streams that name none. */
+  readonly operators: readonly string[]
 }
 
 /** What one transaction adds to one partition. */
@@ -85,7 +91,7 @@ async function layOut(
   db: Queryable,
   before: Head,
   { counts, events }: Addition,
-  nowMs: number,
+  at: PlacedAt,
 ): Promise<{ rows: SegmentRow[]; head: Head & { lastEventId: string | null } }> {
   const rows: SegmentRow[] = []
   let head = before
@@ -98,7 +104,7 @@ async function layOut(
     if (sources > PACKET_SOURCES_MAX && rows.length === 0)
       sources = await countSources(db, head, [...run.sources.keys()])
     if (!fits(run, head, sources)) {
-      head = await endBefore(db, head, run, nowMs)
+      head = await endBefore(db, head, run, at)
       sources = run.sources.size
     }
     // The packets that have ended since the runs were made say which events are late.
@@ -113,14 +119,14 @@ async function layOut(
       lines: linesOf(run),
     })
     answerPlaces(run, head)
-    head = { ...after(head, row, run, nowMs), unsealedSources: sources }
+    head = { ...after(head, row, run, at.nowMs), unsealedSources: sources }
     others = { duplicate: 0, rejected: 0, quarantined: 0, waived: 0 }
   }
   if (rows.length === 0) {
     const apart = others.duplicate + others.rejected + others.quarantined + others.waived
     const row = { received: apart, ...others }
     rows.push({ partitionId: head.partitionId, appendNo: head.nextAppend, firstSeq: head.nextSeq, ...row })
-    head = after(head, row, undefined, nowMs)
+    head = after(head, row, undefined, at.nowMs)
   }
   return { rows, head: { ...head, lastEventId: events.at(-1)?.identity.eventId ?? null } }
 }
@@ -228,13 +234,13 @@ function fits(run: Run, head: Head, sources: number): boolean {
   )
 }
 
-function endBefore(db: Queryable, head: Head, run: Run, nowMs: number): Promise<Head> {
+function endBefore(db: Queryable, head: Head, run: Run, { nowMs, operators }: PlacedAt): Promise<Head> {
   const { stream } = run
   const isPolicy = head.policyDigest !== stream.policyDigest || head.constants !== run.constants
   return markEnd(db, head, {
     watermarkMs: watermarkOf(head, stream.latenessMs),
     policyDigest: head.policyDigest ?? stream.policyDigest,
-    rosterDigest: orThrow(rosterDigest(stream.operators)),
+    rosterDigest: orThrow(rosterDigest(acceptedOperators(stream.operators, operators))),
     because: isPolicy ? 'policy' : 'size',
     nowMs,
   })

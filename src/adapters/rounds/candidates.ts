@@ -1,4 +1,5 @@
 import type { PacketHeader } from '../../core/log/packet-header.ts'
+import { acceptedOperators } from '../../core/log/roster.ts'
 import { ROUND_PACKETS_MAX } from '../../core/rounds/round.ts'
 import { STATE_BYTES_DEFAULT } from '../../core/rules/carried-state.ts'
 import type { CandidatePacket } from '../../jobs/ports.ts'
@@ -36,7 +37,7 @@ export async function readCandidates(db: Queryable, means: CandidateMeans): Prom
   )
   return rows.map(row => ({
     standing: standingOf(row),
-    operators: row.operators.length > 0 ? row.operators : operators,
+    operators: acceptedOperators(row.operators, operators),
     stateBytesMax: bounds.get(row.policyDigest) ?? STATE_BYTES_DEFAULT,
     readers: row.readers,
     // Most are only looked past.

@@ -1,3 +1,4 @@
+import { acceptedOperators } from '../../core/log/roster.ts'
 import type { DueAggregate } from '../../jobs/ports.ts'
 import type { Queryable } from '../postgres/sql.ts'
 import { type AggregateRow, aggregateColumns, aggregateStanding } from './aggregate-standings.ts'
@@ -40,7 +41,7 @@ export async function readDueAggregates(
     standing: aggregateStanding(row),
     document: row.document,
     rosterDigest: row.rosterDigest,
-    operators: row.operators.length > 0 ? row.operators : operators,
+    operators: acceptedOperators(row.operators, operators),
     rebuild: row.rebuild,
   }))
 }

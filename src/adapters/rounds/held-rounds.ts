@@ -3,6 +3,7 @@ import { readTransaction, type Transaction } from '../../contract/transaction.ts
 import type { Audience } from '../../core/audience.ts'
 import { orThrow } from '../../core/fault.ts'
 import type { Level } from '../../core/level.ts'
+import { acceptedOperators } from '../../core/log/roster.ts'
 import { isJob, type SentJob } from '../../core/rounds/coordinating/thread.ts'
 import type { Template } from '../../core/rounds/template.ts'
 import type { FanOut, HeldJob, HeldRound, RoundLease } from '../../jobs/ports.ts'
@@ -40,7 +41,7 @@ export async function readHeldRounds(
       {
         lease,
         ...{ template: row.template, level: row.level, audience: row.audience, state: row.state },
-        operators: row.operators !== null && row.operators.length > 0 ? row.operators : operators,
+        operators: acceptedOperators(row.operators ?? [], operators),
         rebuild: row.rebuild,
         firstJob: first && sentJobOf(first),
         last: row.last ?? undefined,

@@ -5,6 +5,11 @@ import { accepted, type Outcome, refused } from '../fault.ts'
 
 const ROSTER_OPERATORS_MAX = 1024
 
+/** Whose agents may certify a stream that names these itself, on a node that has these others. */
+export function acceptedOperators(named: readonly string[], ofNode: readonly string[]): readonly string[] {
+  return named.length > 0 ? named : ofNode
+}
+
 /** Names the set of operators that a stream accepts: their keys as bytes, ascending, each once. */
 export function rosterDigest(operatorKeys: readonly string[]): Outcome<string> {
   if (operatorKeys.length > ROSTER_OPERATORS_MAX)

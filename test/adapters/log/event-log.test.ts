@@ -2,8 +2,17 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readMeters } from '../../../src/adapters/log/meters.ts'
 import type { Json } from '../../../src/core/canonical-json.ts'
 import { namesOf } from '../../../src/core/event/quality-flags.ts'
+import { orThrow } from '../../../src/core/fault.ts'
+import { rosterDigest } from '../../../src/core/log/roster.ts'
 import type { ItemAnswer } from '../../../src/ingest/arrived.ts'
-import { arrivedWith, type LogBed, openLogBed, policyOf, sampleSource } from '../../support/log-bed.ts'
+import {
+  arrivedWith,
+  type LogBed,
+  NODE_OPERATOR,
+  openLogBed,
+  policyOf,
+  sampleSource,
+} from '../../support/log-bed.ts'
 
 let bed: LogBed
 beforeEach(async () => {
@@ -239,6 +248,28 @@ describe('a changed policy', () => {
     const outcome = await bed.accept(arrivedWith([timed(3, 3)], { receivedMs: bed.clock.ms }))
     expect(outcome).toMatchObject({ kind: 'refused', refusal: { why: 'backlog' } })
     expect(await totals()).toMatchObject([{ accepted: 2 }])
+  })
+})
+
+describe('a packet that an append ends', () => {
+  const rosters = async () => {
+    const { rows } = await bed.database.pool.query<{ roster: string }>(
+      "select encode(roster_digest, 'hex') as roster from seal_marks order by packet_no",
+    )
+    return rows.map(({ roster }) => roster)
+  }
+
+  test("states the operators of its stream, and the node's where the stream names none", async () => {
+    const own = [`03${'44'.repeat(32)}`]
+    await bed.send([timed(1, 1)])
+    const second = policyOf({ v: 1, constants: ['schemaVersion', 'streamId'] })
+    await bed.putStream({ streamId: 'readings', ...second, policyNo: 2 })
+    await bed.send([timed(2, 2)])
+    const third = policyOf({ v: 1, constants: ['schemaVersion'] })
+    await bed.putStream({ streamId: 'readings', ...third, policyNo: 3, operators: own })
+    await bed.send([timed(3, 3)])
+    const digests = [[NODE_OPERATOR], own].map(roster => orThrow(rosterDigest(roster)))
+    expect(await rosters()).toEqual(digests)
   })
 })
 
