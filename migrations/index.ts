@@ -40,6 +40,7 @@ import { certificateHosts } from './040-certificate-hosts.ts'
 import { streamsOfObjects } from './041-streams-of-objects.ts'
 import { registryEpoch } from './042-registry-epoch.ts'
 import { owedAnswers } from './043-owed-answers.ts'
+import { idleNativeIds } from './048-idle-native-ids.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
 export type Migration = {
@@ -92,4 +93,5 @@ export const migrations: readonly Migration[] = [
   streamsOfObjects,
   registryEpoch,
   owedAnswers,
+  idleNativeIds,
 ]

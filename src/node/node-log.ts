@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type EventLog, type EventLogDeps, openEventLog } from '../adapters/log/event-log.ts'
-import { sweepKeys } from '../adapters/log/idempotency.ts'
-import { sweepMeters } from '../adapters/log/meters.ts'
-import { sweepNativeIds } from '../adapters/log/native-ids.ts'
+import { sweepRemembered } from '../adapters/log/sweep-remembered.ts'
 import type { Database } from '../adapters/postgres/database.ts'
 import type { Registry } from '../adapters/registry/registry.ts'
 import { openAccept } from '../ingest/accept.ts'
@@ -32,7 +30,7 @@ export type NodeLogDeps = {
 
 const LINGER_MS = 5
 const SWEEP_MS = 60_000
-const SWEPT_ROWS_MAX = 50_000
+const SWEPT_ROWS_MAX = 10_000
 const DAY_MS = 86_400_000
 
 export function openNodeLog(settings: Settings, deps: NodeLogDeps): NodeLog {
@@ -54,19 +52,12 @@ export function openNodeLog(settings: Settings, deps: NodeLogDeps): NodeLog {
     onFailure: error => log.error({ err: error }, 'what is told of appends has failed; the appends stand'),
   })
   stops.add('log of events', events.stop)
-  const sweeping = repeat(
-    async () => {
-      await sweepKeys(pool, now())
-      await sweepMeters(pool, now())
-      const swept = await sweepNativeIds(pool, now() - settings.DEDUP_HORIZON_DAYS * DAY_MS, SWEPT_ROWS_MAX)
-      return swept === SWEPT_ROWS_MAX ? 'more' : undefined
-    },
-    {
-      everyMs: SWEEP_MS,
-      onFailure: error =>
-        log.warn({ err: error }, 'what the log of events remembers could not be swept; it is tried again'),
-    },
-  )
+  const horizonMs = settings.DEDUP_HORIZON_DAYS * DAY_MS
+  const sweeping = repeat(() => sweepRemembered(pool, { nowMs: now(), horizonMs, rowsMax: SWEPT_ROWS_MAX }), {
+    everyMs: SWEEP_MS,
+    onFailure: error =>
+      log.warn({ err: error }, 'what the log of events remembers could not be swept; it is tried again'),
+  })
   stops.add('sweep of the log of events', sweeping.stop)
   const accept = openAccept({
     findStream: registry.stream,

@@ -64,11 +64,14 @@ export async function giveKeyBack(db: Queryable, { scope, key }: Idempotency): P
   await db.query('delete from idempotency_keys where scope = $1 and key = $2', [scope, key])
 }
 
-/** Lets go of keys that nobody is promised any more. */
-export async function sweepKeys(db: Queryable, nowMs: number): Promise<void> {
-  await db.query(
-    `delete from idempotency_keys where (scope, key) in
-      (select scope, key from idempotency_keys where created_ms < $1 order by created_ms limit 10000)`,
-    [nowMs - KEY_MS_MAX],
+/** Lets go of keys that nobody is promised any more; resolves with how many those were. */
+export async function sweepKeys(db: Queryable, nowMs: number, rowsMax: number): Promise<number> {
+  const { rowCount } = await db.query(
+    // Every node sweeps, each other keys; one that is taken anew right now is none of them.
+    `delete from idempotency_keys where ctid = any(array(
+      select ctid from idempotency_keys where created_ms < $1 order by created_ms limit $2
+        for update skip locked))`,
+    [nowMs - KEY_MS_MAX, rowsMax],
   )
+  return rowCount ?? 0
 }

@@ -16,7 +16,7 @@ export async function takeNativeIds(
   if (claims.length === 0) return
   await db.query({
     name: 'take-native-ids',
-    text: `insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, first_ms)
+    text: `insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, changed_ms)
       select source_id, native_id, digest, digest, latest_ms, $7 from (${given}) as given
         order by source_id, native_id`,
     values: [texts(claims.map(({ sourceId }) => sourceId)), ...idBytes(claims), nowMs],
@@ -42,7 +42,7 @@ export async function claimNativeIds(
   const { rows } = await db.query<{ taken: number[] | null }>({
     name: 'claim-native-ids',
     text: `with given as materialized (${given}), fresh as (
-        insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, first_ms)
+        insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, changed_ms)
           select source_id, native_id, digest, digest, latest_ms, $7 from given order by source_id, native_id
           on conflict do nothing returning source_id, native_id)
       select case when count(*) = $8 then null else array(
@@ -53,7 +53,7 @@ export async function claimNativeIds(
     values: [texts(claims.map(({ sourceId }) => sourceId)), ...idBytes(claims), nowMs, claims.length],
   })
   const taken = rows[0]?.taken ?? []
-  if (taken.length > 0) await readTaken(db, claims, taken, known, nowMs)
+  if (taken.length > 0) await readTaken(db, claims, taken, known)
   return known
 }
 
@@ -80,7 +80,6 @@ async function readTaken(
   claims: readonly NativeClaim[],
   places: readonly number[],
   known: Map<number, KnownPayloads>,
-  nowMs: number,
 ): Promise<void> {
   const asked = places.flatMap(place => claims[place - 1] ?? [])
   const { rows } = await db.query<KnownRow>({
@@ -97,20 +96,7 @@ async function readTaken(
     ],
   })
   for (const row of rows) known.set(row.place - 1, asKnown(row))
-  if (rows.length === places.length) return
-
-  // Swept between the two statements: then nothing is known of them, and they are taken like any other.
-  const found = new Set(rows.map(({ place }) => place))
-  const gone = places.filter(place => !found.has(place))
-  const again = await claimNativeIds(
-    db,
-    gone.flatMap(place => claims[place - 1] ?? []),
-    nowMs,
-  )
-  for (const [i, payloads] of again) {
-    const place = gone[i]
-    if (place !== undefined) known.set(place - 1, payloads)
-  }
+  if (rows.length < places.length) throw new Error('ids of sources have gone while they were claimed')
 }
 
 type KnownRow = {
@@ -133,12 +119,13 @@ function asKnown({ digest, eventId, timeMs, earlier, forgotten }: KnownRow): Kno
 export async function writeNativeIds(
   db: Queryable,
   changes: readonly (NativeKey & { readonly known: KnownPayloads })[],
+  nowMs: number,
 ): Promise<void> {
   for (const { sourceId, nativeId, known } of changes)
     await db.query({
       name: 'write-native-id',
       text: `update native_ids set latest_digest = $3, latest_event_id = $4, latest_ms = $5, earlier = $6,
-        forgotten = $7 where source_id = $1 and native_id = $2`,
+        forgotten = $7, changed_ms = $8 where source_id = $1 and native_id = $2`,
       values: [
         sourceId,
         Buffer.from(utf8(nativeId)),
@@ -151,16 +138,22 @@ export async function writeNativeIds(
               known.earlier.map(({ payloadDigest, eventId, timeMs }) => [payloadDigest, eventId, timeMs]),
             ),
         known.forgotten,
+        nowMs,
       ],
     })
 }
 
-/** Lets go of ids that came first before the horizon. */
-export async function sweepNativeIds(db: Queryable, beforeMs: number, rowsMax: number): Promise<number> {
+/** Of ids that nothing new has come of since, only the latest payload is kept; resolves with how many those were. */
+export async function forgetEarlierPayloads(
+  db: Queryable,
+  beforeMs: number,
+  rowsMax: number,
+): Promise<number> {
   const { rowCount } = await db.query(
-    // Those that an append has locked it still needs, and they are there the next time.
-    `delete from native_ids where ctid = any(array(
-      select ctid from native_ids where first_ms < $1 limit $2 for update skip locked))`,
+    // Those that an append has locked are in use.
+    `update native_ids set earlier = null, forgotten = true where ctid = any(array(
+      select ctid from native_ids where earlier is not null and changed_ms < $1
+        order by changed_ms limit $2 for update skip locked))`,
     [beforeMs, rowsMax],
   )
   return rowCount ?? 0

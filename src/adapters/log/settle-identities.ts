@@ -66,6 +66,7 @@ export async function settleNativeIds(
     names.flatMap(({ sourceId, nativeId, known, isChanged }) =>
       isChanged && known !== undefined ? [{ sourceId, nativeId, known }] : [],
     ),
+    nowMs,
   )
 }
 

@@ -23,7 +23,7 @@ export const eventLogSettings = {
   DEDUP_HORIZON_DAYS: setting(
     wholeNumber(1, 36_500),
     '30',
-    'so long after its first arrival an event’s own id is remembered, to tell repetitions and revisions',
+    'so long after anything new has come under an event’s own id, each of its payloads is remembered (at most 32 beside the latest); the latest always',
   ),
   ASSAY_CLOCK_OFFSET_MS: setting(
     z

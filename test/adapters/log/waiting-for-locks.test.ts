@@ -1,7 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { leasePartitions, letLeasesGo } from '../../../src/adapters/log/leases.ts'
-import { claimNativeIds } from '../../../src/adapters/log/native-ids.ts'
-import type { Queryable } from '../../../src/adapters/postgres/sql.ts'
 import { type LogBed, openLogBed } from '../../support/log-bed.ts'
 import { until } from '../../support/until.ts'
 
@@ -28,29 +26,12 @@ describe('an append that PostgreSQL gives up to end a deadlock', () => {
     const sent = bed.send([native])
     await until(async () => (await waitingForLocks()) === 1)
     await other
-      .query(`insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, first_ms)
+      .query(`insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, changed_ms)
         values ('sensor-1', 'a', '', '', 0, 0)`)
       .catch(() => 'it was given up instead')
     await other.query('rollback')
     other.release()
     expect(await sent).toMatchObject([{ status: 'accepted' }])
-  })
-})
-
-describe('a native id that is swept while it is asked for', () => {
-  test('is taken as one that nothing is known of', async () => {
-    await bed.send([native])
-    const { pool } = bed.database
-    const sweptBetween: Queryable = Object.assign(Object.create(pool), {
-      async query(query: { name: string }) {
-        if (query.name === 'lock-native-ids') await pool.query('delete from native_ids')
-        return pool.query(query as never)
-      },
-    })
-    const first = { eventId: 'aa'.repeat(32), eventTimeMs: 1 }
-    const claims = [{ sourceId: 'sensor-1', nativeId: 'a', first }]
-    expect(await claimNativeIds(sweptBetween, claims, 1)).toEqual(new Map())
-    expect((await pool.query('select 1 from native_ids')).rowCount).toBe(1)
   })
 })
 
