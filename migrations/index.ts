@@ -41,6 +41,7 @@ import { streamsOfObjects } from './041-streams-of-objects.ts'
 import { registryEpoch } from './042-registry-epoch.ts'
 import { owedAnswers } from './043-owed-answers.ts'
 import { idleNativeIds } from './048-idle-native-ids.ts'
+import { retentionsByEnd } from './049-retentions-by-end.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
 export type Migration = {
@@ -94,4 +95,5 @@ export const migrations: readonly Migration[] = [
   registryEpoch,
   owedAnswers,
   idleNativeIds,
+  retentionsByEnd,
 ]

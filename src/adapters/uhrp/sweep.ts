@@ -8,6 +8,7 @@ import { pause } from '../../runtime/pause.ts'
 import { byteas } from '../postgres/sql.ts'
 import { wantAdvert } from './adverts.ts'
 import { condemn } from './condemn.ts'
+import { type EndedObjects, openEndedObjects } from './ended-objects.ts'
 import { type Folder, statOf } from './folder.ts'
 import { underLocks } from './keep-object.ts'
 
@@ -50,12 +51,14 @@ export const sweepBounds: SweepBounds = {
 /** Sweeps a part of everything in each interval until it is stopped; any number of processes may do so side by side. */
 export function startSweep(deps: SweepDeps, onFailure: (error: unknown) => void): () => Promise<void> {
   const stop = new AbortController()
+  const ended = openEnded(deps)
   const run = async () => {
     for (let at = 0; ; at = (at + deps.bounds.foldersAtOnce) % FOLDERS) {
       await pause(deps.bounds.intervalMs, stop.signal)
       if (stop.signal.aborted) return
       const prefixes = prefixesFrom(at, deps.bounds.foldersAtOnce)
-      await sweep(deps, prefixes, stop.signal).catch(onFailure)
+      // What fails in one of them must not keep the others from being done.
+      for (const step of stepsOf(deps, ended, prefixes, stop.signal)) await step().catch(onFailure)
     }
   }
   const running = run()
@@ -65,53 +68,62 @@ export function startSweep(deps: SweepDeps, onFailure: (error: unknown) => void)
   }
 }
 
-/** One sweep of these folders; of all where none are named. */
-export async function sweep(
+/** One sweep of everything. */
+export async function sweep(deps: SweepDeps): Promise<void> {
+  const { signal } = new AbortController()
+  for (const step of stepsOf(deps, openEnded(deps), prefixesFrom(0, FOLDERS), signal)) await step()
+}
+
+type Ended = Readonly<Record<'held' | 'expired', EndedObjects>>
+
+function openEnded({ pool }: SweepDeps): Ended {
+  return { held: openEndedObjects(pool, 'held'), expired: openEndedObjects(pool, 'expired') }
+}
+
+function stepsOf(
   deps: SweepDeps,
-  prefixes = prefixesFrom(0, FOLDERS),
-  stop: AbortSignal = new AbortController().signal,
-): Promise<void> {
-  await endExpired(deps)
-  await forgetOld(deps)
-  await removeAbandoned(deps)
-  for (const prefix of prefixes) {
-    if (stop.aborted) return
-    await compareFolder(prefix, deps)
-  }
-  await hashAgain(deps, stop)
+  ended: Ended,
+  prefixes: readonly string[],
+  stop: AbortSignal,
+): (() => Promise<void>)[] {
+  const { now, bounds } = deps
+  return [
+    () => ended.held(now(), sha256 => endExpired(sha256, deps), stop),
+    () => ended.expired(now() - bounds.rememberMs, sha256 => forgetOld(sha256, deps), stop),
+    () => forgetPermits(deps),
+    () => removeAbandoned(deps),
+    async () => {
+      for (const prefix of prefixes) {
+        if (stop.aborted) return
+        await compareFolder(prefix, deps)
+      }
+    },
+    () => hashAgain(deps, stop),
+  ]
 }
 
 const FOLDERS = 256
-const BATCH = 1000
 
 function prefixesFrom(from: number, count: number): string[] {
   return Array.from({ length: count }, (_, i) => ((from + i) % FOLDERS).toString(16).padStart(2, '0'))
 }
 
-/** Objects that nobody keeps any more: the row says so before the file goes. */
-async function endExpired(deps: SweepDeps): Promise<void> {
+/** An object that nobody keeps any more: the row says so before the file goes. */
+async function endExpired(sha256: string, deps: SweepDeps): Promise<void> {
   const { pool, now } = deps
-  const { rows } = await pool.query<{ sha256: string }>({
-    name: 'uhrp-expired',
-    text: `select encode(sha256, 'hex') as sha256 from uhrp_objects o where state <> 'expired'
-      and not exists (select from uhrp_retentions r where r.sha256 = o.sha256 and r.retain_until_ms > $1) limit $2`,
-    values: [now(), BATCH],
-  })
-  for (const { sha256 } of rows) {
-    const ended = await underLocks(pool, [sha256], async db => {
-      const { rowCount } = await db.query({
-        name: 'uhrp-expire',
-        text: `update uhrp_objects o set state = 'expired' where sha256 = decode($1, 'hex')
-          and not exists (select from uhrp_retentions r where r.sha256 = o.sha256 and r.retain_until_ms > $2)`,
-        values: [sha256, now()],
-      })
-      await wantAdvert(db, sha256, now())
-      return rowCount === 1
+  const ended = await underLocks(pool, [sha256], async db => {
+    const { rowCount } = await db.query({
+      name: 'uhrp-expire',
+      text: `update uhrp_objects o set state = 'expired' where sha256 = decode($1, 'hex')
+        and not exists (select from uhrp_retentions r where r.sha256 = o.sha256 and r.retain_until_ms > $2)`,
+      values: [sha256, now()],
     })
-    if (!ended) continue
-    await removeUnheld(sha256, deps)
-    deps.onSwept('expired', sha256)
-  }
+    await wantAdvert(db, sha256, now())
+    return rowCount === 1
+  })
+  if (!ended) return
+  await removeUnheld(sha256, deps)
+  deps.onSwept('expired', sha256)
 }
 
 /** A file is removed under the lock that gives it a name, and only while no row says that it is there. */
@@ -128,28 +140,24 @@ function removeUnheld(sha256: string, { pool, folder }: SweepDeps): Promise<bool
   })
 }
 
-async function forgetOld({ pool, bounds, now, onSwept }: SweepDeps): Promise<void> {
-  const { rows } = await pool.query<{ sha256: string }>({
-    name: 'uhrp-old',
-    text: `select encode(sha256, 'hex') as sha256 from uhrp_objects o where state = 'expired'
-      and not exists (select from uhrp_retentions r where r.sha256 = o.sha256 and r.retain_until_ms > $1) limit $2`,
-    values: [now() - bounds.rememberMs, BATCH],
-  })
-  for (const { sha256 } of rows) {
-    const forgotten = await underLocks(pool, [sha256], async db => {
-      const isExpired = `(select from uhrp_objects where sha256 = decode($1, 'hex') and state = 'expired')`
-      await db.query({
-        text: `delete from uhrp_retentions where sha256 = decode($1, 'hex') and exists ${isExpired}`,
-        values: [sha256],
-      })
-      const { rowCount } = await db.query({
-        text: `delete from uhrp_objects where sha256 = decode($1, 'hex') and state = 'expired'`,
-        values: [sha256],
-      })
-      return rowCount === 1
+async function forgetOld(sha256: string, { pool, onSwept }: SweepDeps): Promise<void> {
+  const forgotten = await underLocks(pool, [sha256], async db => {
+    const isExpired = `(select from uhrp_objects where sha256 = decode($1, 'hex') and state = 'expired')`
+    await db.query({
+      text: `delete from uhrp_retentions where sha256 = decode($1, 'hex') and exists ${isExpired}`,
+      values: [sha256],
     })
-    if (forgotten) onSwept('forgotten', sha256)
-  }
+    const { rowCount } = await db.query({
+      text: `delete from uhrp_objects where sha256 = decode($1, 'hex') and state = 'expired'`,
+      values: [sha256],
+    })
+    return rowCount === 1
+  })
+  if (forgotten) onSwept('forgotten', sha256)
+}
+
+/** Upload URLs, tickets and adverts that are over. */
+async function forgetPermits({ pool, bounds, now }: SweepDeps): Promise<void> {
   for (const table of ['uhrp_upload_urls', 'uhrp_read_tickets'])
     await pool.query(`delete from ${table} where expires_ms <= $1`, [now()])
   await pool.query(`delete from uhrp_own_adverts where state = 'withdrawn' and expires_ms <= $1`, [
