@@ -20,7 +20,8 @@ import { tracksFor } from './tracks-for.ts'
  * same is given the same bytes. Nobody waits for anybody else.
  */
 export type Hub = {
-  attach(attachment: Attachment): Promise<Outcome<Attached> | 'too-many-filters'>
+  /** Or why it is not served here now. */
+  attach(attachment: Attachment): Promise<Outcome<Attached> | 'too-many-filters' | 'stopping'>
   /** Something is new in these partitions. */
   wake(what: 'received' | 'packets', partitionIds: readonly number[]): void
   /** Something may be new anywhere. */
@@ -190,9 +191,7 @@ export function openHub(deps: HubDeps): Hub {
           `this would follow ${count} partitions, and at most ${bounds.partitionsMax} are followed at once; name the streams or topics that matter`,
         )
       const started = await startingPlacesIn(group, attachment.start)
-      return stopping
-        ? refused('query-invalid', 'this node is stopping; connect again')
-        : begin(attachment, group, started)
+      return stopping ? 'stopping' : begin(attachment, group, started)
     } finally {
       group.arriving -= 1
     }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type LiveBed, openLiveBed, type ServedLive } from '../../support/live-bed.ts'
-import { begun, eventIdsOf, type LiveClient, transports } from '../../support/live-clients.ts'
+import { begun, eventIdsOf, followSse, type LiveClient, transports } from '../../support/live-clients.ts'
 import { readings } from '../../support/readings.ts'
 import { until } from '../../support/until.ts'
 
@@ -98,7 +98,32 @@ describe('a node that is told to stop', () => {
     expect(client.messages.at(-1)).toMatchObject({ type: 'bye', reason: 'shutdown' })
     expect(client.cursor()).toMatch(/^[A-Za-z0-9_-]+$/)
   })
+
+  test('tells who is only just coming to come again, be it to another one', async () => {
+    const node = await bed.serve()
+    const there = await begun(followSse(node.port, { path: '/watch' }))
+    const { pool } = bed.database
+    const locking = await pool.connect()
+    await locking.query('begin; lock table partition_heads in access exclusive mode')
+    const coming = followSse(node.port, { path: '/watch?status=received' })
+    await until(isAskedWhereItBegins)
+    const stopping = node.stop()
+    await until(() => there.messages.some(({ type }) => type === 'bye'))
+    await locking.query('rollback')
+    locking.release()
+    await until(() => coming.ended() !== undefined)
+    expect(coming.ended()).toBe('503')
+    await stopping
+  })
 })
+
+const isAskedWhereItBegins = async () => {
+  const { rows } = await bed.database.pool.query(
+    `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+      and query like '%left join partition_heads as head%'`,
+  )
+  return rows.length > 0
+}
 
 describe('a node that would look for itself once in an hour', () => {
   test.each(Object.entries(transports))(

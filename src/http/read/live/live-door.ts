@@ -162,9 +162,9 @@ function openPath(deps: PathDeps, webSockets: WebSocketServer) {
         return asked
       }
       const attached = await hub.attach({ ...asked, route, clientId: randomUUID(), open })
-      if (attached === 'too-many-filters') {
+      if (attached === 'too-many-filters' || attached === 'stopping') {
         leave()
-        return { problem: tooManyFilters }
+        return { problem: attached === 'stopping' ? leaving : tooManyFilters }
       }
       if (attached.ok) {
         if (asked.subscriptionId !== undefined) following.set(attached.value, asked.subscriptionId)
