@@ -9,6 +9,17 @@ export function openMetrics() {
   const registry = new Registry()
   const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
     new Counter({ name, help, labelNames: [...labelNames], registers: [registry] })
+  /** From the start: of a series that appears with its first sample, nobody sees that it has grown. */
+  const counterFromZero = <Label extends string>(
+    name: string,
+    help: string,
+    label: Label,
+    values: readonly string[],
+  ) => {
+    const made = counter<Label>(name, help, [label])
+    for (const value of values) made.labels(value).inc(0)
+    return made
+  }
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
       name,
@@ -63,9 +74,12 @@ export function openMetrics() {
       'requests whose caller proved nothing, by the code of the answer',
       ['code'],
     ),
-    uhrpSwept: counter('assay_uhrp_swept_total', 'objects that were removed, or found missing or damaged', [
+    uhrpSwept: counterFromZero(
+      'assay_uhrp_swept_total',
+      'objects that were removed, or found missing or damaged',
       'what',
-    ]),
+      ['lost', 'corrupt'],
+    ),
     uhrpUnadvertised: counter(
       'assay_uhrp_failed_adverts_total',
       'adverts of content that are to be tried again',
@@ -75,15 +89,17 @@ export function openMetrics() {
       'batches admitted by the overlay, by what became of them at a try to take them in',
       ['outcome'],
     ),
-    pushedBack: counter(
+    pushedBack: counterFromZero(
       'assay_ingest_pushed_back_total',
       'requests with events that were refused before they were read, by what there was no room in',
-      ['why'],
+      'why',
+      ['backlog', 'disk'],
     ),
-    ingestRefused: counter(
+    ingestRefused: counterFromZero(
       'assay_ingest_http_refused_total',
       'requests with events that were not answered as asked, by the code of the answer',
-      ['code'],
+      'code',
+      ['backlog', 'storage-full', 'busy', 'ingest-failed'],
     ),
     sealedToCertified: histogram(
       'assay_sealed_to_certified_seconds',

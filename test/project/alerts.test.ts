@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import * as z from 'zod'
 import { commands } from '../../src/bin/commands.ts'
+import { openMetrics } from '../../src/runtime/metrics.ts'
 import { describeWith } from '../support/real-component.ts'
 
 const root = new URL('../../', import.meta.url)
@@ -46,6 +47,17 @@ describe(rules, () => {
     expect(looked.size).toBeGreaterThan(10)
     const isThere = (name: string) => code.includes(`'${name.replace(/_(?:bucket|count|sum)$/, '')}'`)
     expect([...looked].filter(name => !isThere(name))).toEqual([])
+  })
+
+  test('sees each series that a label picks from the start of a node, so that the first of its kind is growth', async () => {
+    const shown = await openMetrics().registry.metrics()
+    const picked = all.flatMap(({ expr }) =>
+      [...expr.matchAll(/\b(assay_\w+_total)\{(\w+)=~?"([^"]+)"\}/g)].flatMap(([, name, label, values]) =>
+        (values ?? '').split('|').map(value => `${name}{${label}="${value}"} 0`),
+      ),
+    )
+    expect(picked.length).toBeGreaterThan(5)
+    expect(picked.filter(sample => !shown.includes(`\n${sample}\n`))).toEqual([])
   })
 
   test('has a line in docs/alerts.md for each of its alerts, in the same order', () => {
