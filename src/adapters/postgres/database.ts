@@ -1,9 +1,9 @@
-import { Socket } from 'node:net'
 import knexFor, { type Knex } from 'knex'
 import pg from 'pg'
 import type { Log } from '../../runtime/log.ts'
-import { addressOf, explainOpening } from './address.ts'
+import { addressOf } from './address.ts'
 import { columnTypes } from './column-types.ts'
+import { openSession, orCutOff, type Session } from './session.ts'
 
 /**
  * A PostgreSQL that answered. One pool and one bound: hot paths query it directly, and Knex, for whatever is not
@@ -21,7 +21,7 @@ export type Database = {
    * A connection of its own, outside the pool and without the pool's bounds on time, for what is held: a lock, a
    * LISTEN. The caller ends it; where it breaks it emits `end`.
    */
-  session(): Promise<pg.Client>
+  session(): Promise<Session>
   /** Resolves once every connection that was lent has come back and all are closed. */
   close(): Promise<void>
 }
@@ -117,14 +117,15 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   }
 }
 
-async function refuseUnfitServer(session: () => Promise<pg.Client>, address: string): Promise<void> {
+async function refuseUnfitServer(session: () => Promise<Session>, address: string): Promise<void> {
   const client = await session()
-  const { rows } = await client
-    .query<{ number: number; version: string; encoding: string }>(
-      `select current_setting('server_version_num')::int as number, current_setting('server_version') as version,
-         current_setting('server_encoding') as encoding`,
-    )
-    .finally(() => client.end())
+  const asking = client.query<{ number: number; version: string; encoding: string }>(
+    `select current_setting('server_version_num')::int as number, current_setting('server_version') as version,
+       current_setting('server_encoding') as encoding`,
+  )
+  const { rows } = await orCutOff(client, connectMsMax, asking).finally(() =>
+    orCutOff(client, connectMsMax, client.end()),
+  )
   const [server] = rows
   if (server === undefined || server.number < serverMajorMin * 10_000)
     throw new Error(
@@ -136,22 +137,6 @@ async function refuseUnfitServer(session: () => Promise<pg.Client>, address: str
       `The database at ${address} is encoded as ${server.encoding}, which cannot hold every text. Create one with ` +
         '`create database … encoding UTF8 template template0`, and name it in DATABASE_URL.',
     )
-}
-
-async function openSession(connection: pg.ClientConfig, url: string): Promise<pg.Client> {
-  const socket = new Socket()
-  const client = new pg.Client({ ...connection, stream: () => socket })
-  // Its holder listens for `end`; unheard, this event would end the process.
-  client.on('error', () => undefined)
-  try {
-    await client.connect()
-  } catch (error) {
-    // The driver gives up without hanging up where a password is missing. The server would wait a minute for it,
-    // and whoever drops a database there would wait with it.
-    socket.destroy()
-    throw explainOpening(error, url)
-  }
-  return client
 }
 
 function knexLog(log: Log): Knex.Logger {

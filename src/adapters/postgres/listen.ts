@@ -1,16 +1,26 @@
-import type { Client } from 'pg'
 import { backOff } from '../../runtime/back-off.ts'
 import { pause } from '../../runtime/pause.ts'
+import { orCutOff, type Session } from './session.ts'
 
 export type ListenDeps = {
   /** A connection of its own, which emits `end` where it breaks. */
-  session(): Promise<Client>
+  session(): Promise<Session>
   readonly channels: readonly string[]
   onNotice(channel: string, payload: string): void
   /** Something may have been said unheard. */
   onGap(): void
   onFailure(error: unknown): void
+  readonly bounds?: ListenBounds
 }
+
+export type ListenBounds = {
+  /** How often the server is asked whether it is still there: one that has lost its power does not say that it has. */
+  readonly askMs: number
+  /** So long it may take to answer, or to take its leave; then it is gone. */
+  readonly silenceMs: number
+}
+
+export const listenBounds: ListenBounds = { askMs: 10_000, silenceMs: 2_000 }
 
 export type Listening = { stop(): Promise<void> }
 
@@ -41,19 +51,24 @@ async function hear(deps: ListenDeps, stop: AbortSignal): Promise<void> {
 }
 
 async function hearOnOne(deps: ListenDeps, stop: AbortSignal, onHearing: () => void): Promise<void> {
+  const { channels, bounds: { askMs, silenceMs } = listenBounds } = deps
   const client = await deps.session()
-  const ended = new Promise<void>(resolve => client.once('end', () => resolve()))
-  const end = () => void client.end()
-  stop.addEventListener('abort', end)
+  const ended = new AbortController()
+  client.once('end', () => ended.abort())
+  const over = AbortSignal.any([stop, ended.signal])
+  const ask = (text: string) => orCutOff(client, silenceMs, client.query(text))
   try {
     client.on('notification', ({ channel, payload = '' }) => deps.onNotice(channel, payload))
-    if (stop.aborted) return
-    for (const channel of deps.channels) await client.query(`listen ${channel}`)
+    if (over.aborted) return
+    for (const channel of channels) await ask(`listen ${channel}`)
     onHearing()
     deps.onGap()
-    await ended
+    for (;;) {
+      await pause(askMs, over)
+      if (over.aborted) return
+      await ask('select')
+    }
   } finally {
-    stop.removeEventListener('abort', end)
-    await client.end()
+    await orCutOff(client, silenceMs, client.end())
   }
 }
