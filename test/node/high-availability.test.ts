@@ -176,6 +176,9 @@ describe('a primary with a synchronous standby', () => {
     await sent.more(100)
     expect(bed.node().hasExited()).toBe(false)
     await nothingIsLost(bed, sent)
+    stage = 'the node that has been through it is told to stop'
+    bed.node().signal('SIGTERM')
+    expect(await bed.node().exited).toEqual({ code: 0, signal: null })
     say('fail-over', {
       events: sent.acknowledged.size,
       promotedAfterMs: Math.round(promotedMs - cutMs),

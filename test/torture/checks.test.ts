@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { againstLog, type Logged } from './checks/acknowledged.ts'
 import { spentTwice } from './checks/spent-once.ts'
 import { followStream } from './checks/streams.ts'
+import { toldAsCertified } from './checks/told-as-certified.ts'
 import type { Sent, Told } from './journals.ts'
 
 describe('acknowledged = logged', () => {
@@ -50,13 +51,14 @@ describe('acknowledged = logged', () => {
 
 describe('what a reader was told', () => {
   const told = (message: object): Told => ({ cursor: 'here', told: { type: 'event', ...message } })
-  const received = (firstSeq: number, lastSeq: number) =>
-    told({ type: 'received', streamId: 'shared', partition: 0, firstSeq, lastSeq })
+  const received = (firstSeq: number, lastSeq: number, type = 'received') =>
+    told({ type, streamId: 'shared', partition: 0, firstSeq, lastSeq })
+  const validated = (firstSeq: number, lastSeq: number) => received(firstSeq, lastSeq, 'validated')
   const event = (packetNo: number, line: number, eventId = `${packetNo}:${line}`) =>
     told({ streamId: 'shared', partition: 0, packetNo, line, eventId })
-  const gap = (from: number, to: number) =>
+  const gap = (from: number, to: number, more: object = {}) =>
     told({
-      ...{ type: 'gap', stage: 'received', streamId: 'shared', partition: 0, reason: 'unreadable' },
+      ...{ type: 'gap', stage: 'validated', streamId: 'shared', partition: 0, reason: 'split', ...more },
       ...{ from: { at: from, line: 0 }, to: { at: to, line: 0 } },
     })
   const split = (packetNo: number) =>
@@ -73,7 +75,7 @@ describe('what a reader was told', () => {
 
   test('is sound where it is dense, or says where it is not', () => {
     expect(
-      faultsOf(received(0, 4), gap(5, 9), received(9, 9), event(0, 0), event(0, 1), event(2, 0)),
+      faultsOf(validated(0, 4), gap(5, 9), validated(9, 9), event(0, 0), event(0, 1), event(2, 0)),
     ).toEqual([])
   })
 
@@ -87,12 +89,67 @@ describe('what a reader was told', () => {
     ['a packet that is filled where no gap was', [event(0, 0), filled(1)], /no gap has said/],
     ['a hole', [received(0, 4), received(6, 7)], /goes on with 6, where 5 comes next/],
     ['a repetition', [received(0, 4), received(4, 7)], /goes on with 4, where 5/],
-    ['a gap in the wrong place', [received(0, 4), gap(6, 9)], /from 6, where 5/],
+    ['a gap in the wrong place', [validated(0, 4), gap(6, 9)], /from 6, where 5/],
+    ['a gap where all bytes are', [validated(0, 4), gap(5, 9, { reason: 'unreadable' })], /nothing has gone/],
+    ['a gap in what was received', [received(0, 4), gap(5, 9, { stage: 'received' })], /nothing has gone/],
     ['a line that is left out', [event(0, 0), event(0, 2)], /0:2 after 0:0/],
     ['a packet that begins in its middle', [event(0, 0), event(1, 1)], /1:1 after 0:0/],
     ['an event that is told twice', [event(0, 0, 'x'), event(0, 1, 'x')], /x was told twice/],
   ])('has %s, and that is found', (_, messages, fault) => {
     expect(faultsOf(...messages).join('\n')).toMatch(fault)
+  })
+})
+
+describe('what a reader was told is certified', () => {
+  const packets = [
+    { stream: 'shared', packetNo: 0, packetId: 'p0', first: 0, end: 2, versionId: 'v0' },
+    { stream: 'shared', packetNo: 1, packetId: 'p1', first: 2, end: 3, versionId: 'v1' },
+    { stream: 'shared', packetNo: 2, packetId: 'p2', first: 3, end: 5, versionId: 'v2' },
+  ]
+  const logged = [0, 1, 2, 3, 4].map(seq => ({
+    ...{ streamId: 'shared', sourceId: 'torture-0', seq, eventId: `e${seq}` },
+  }))
+  const of = (packetNo: number) => ({
+    ...{ streamId: 'shared', partition: 0, packetNo, packetId: `p${packetNo}`, versionId: `v${packetNo}` },
+  })
+  const told = (message: object): Told => ({ cursor: 'here', told: { type: 'event', ...message } })
+  const event = (packetNo: number, line: number, more: object = {}) =>
+    told({ ...of(packetNo), line, eventId: `e${(packets[packetNo]?.first ?? 0) + line}`, ...more })
+  const lines = (packetNo: number, firstLine: number, lastLine: number, more: object = {}) =>
+    told({ type: 'certified', ...of(packetNo), firstLine, lastLine, eventIds: null, ...more })
+  const split = (packetNo: number) =>
+    told({
+      ...{ type: 'gap', stage: 'certified', streamId: 'shared', partition: 0, reason: 'split', packetNo },
+      ...{ from: { at: packetNo, line: 0 }, to: { at: packetNo + 1, line: 0 } },
+    })
+  const filled = (packetNo: number) => told({ ...of(packetNo), type: 'filled', stage: 'certified' })
+  const look = (...all: Told[]) => toldAsCertified('a reader', all, packets, logged)
+
+  test('is what is certified, be it line by line, in runs, or filled later', () => {
+    for (const all of [
+      [event(0, 0), event(0, 1), event(1, 0), event(2, 0), event(2, 1)],
+      [lines(0, 0, 1, { eventIds: ['e0', 'e1'] }), lines(1, 0, 0), lines(2, 0, 0), lines(2, 1, 1)],
+      [event(0, 0), event(0, 1), split(1), lines(2, 0, 1), filled(1)],
+    ])
+      expect(look(...all)).toEqual({ faults: [], missing: 0 })
+  })
+
+  test('counts what is missing', () => {
+    expect(look(event(0, 0), event(0, 1), split(1), lines(2, 0, 1))).toEqual({ faults: [], missing: 1 })
+    expect(look(event(0, 0)).missing).toBe(4)
+  })
+
+  test.each<[string, Told[], RegExp]>([
+    ['another version', [event(0, 0, { versionId: 'v7' })], /version v7, where there is p0, v0/],
+    ['another packet', [event(0, 0, { packetId: 'p7' })], /as packet p7/],
+    ['another event', [event(0, 0, { eventId: 'e4' })], /told of as e4, and the log has e0 there/],
+    ['another event in a run', [lines(0, 0, 1, { eventIds: ['e0', 'e0'] })], /and the log has e1 there/],
+    ['the tail of a packet left out', [event(0, 0), event(1, 0)], /with 1:0, where 0:1 comes next/],
+    ['a packet left out', [lines(0, 0, 1), lines(2, 0, 1)], /with 2:0, where 1:0 comes next/],
+    ['a run that is told twice', [lines(0, 0, 1), lines(0, 0, 1)], /with 0:0, where 1:0 comes next/],
+    ['a packet that there is not', [filled(7)], /where there is undefined/],
+  ])('may be %s, and that is found', (_, messages, fault) => {
+    expect(look(...messages).faults.join('\n')).toMatch(fault)
   })
 })
 

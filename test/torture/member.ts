@@ -8,6 +8,8 @@ export type Member = {
   pid(): number | undefined
   start(more?: ChildSettings): Promise<void>
   kill(): Promise<void>
+  /** As whoever looks after it does before another version is started; throws where it does not end in order. */
+  stop(): Promise<void>
   pause(): void
   resume(): void
   /** The last of what each of its processes has said. */
@@ -61,6 +63,24 @@ export function openMember({ name, launch, ready, notYet, onUnasked }: MemberOpt
       remember(child)
       child = undefined
     },
+    async stop() {
+      const own = child
+      if (own === undefined) return
+      killed.add(own)
+      own.signal('SIGTERM')
+      const tooLong = new AbortController()
+      const exit = await Promise.race([
+        own.exited,
+        pause(STOP_MS_MAX, undefined, { signal: tooLong.signal }),
+      ]).finally(() => tooLong.abort())
+      if (exit === undefined) await own.kill()
+      remember(own)
+      child = undefined
+      if (exit === undefined)
+        throw new Error(`${name} had not ended ${STOP_MS_MAX / 1_000} s after SIGTERM: ${last(own.said())}`)
+      if (exit.code !== 0)
+        throw new Error(`${name} ended with ${exit.signal ?? exit.code} after SIGTERM: ${last(own.said())}`)
+    },
     pause: () => child?.signal('SIGSTOP'),
     resume: () => child?.signal('SIGCONT'),
     said: () => [...earlier, child?.said() ?? ''].filter(text => text !== '').join('\n---\n'),
@@ -68,6 +88,8 @@ export function openMember({ name, launch, ready, notYet, onUnasked }: MemberOpt
 }
 
 const SAID_BEFORE_MAX = 20
+/** Several times what a node waits for anything when it is told to stop. */
+const STOP_MS_MAX = 60_000
 
 function last(text: string): string {
   return text.trimEnd().split('\n').slice(-3).join(' | ')

@@ -5,11 +5,12 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describeRounds, isAtRest, readProgress } from '../support/agents-bed/progress.ts'
 import { auditAtRest } from '../support/audit-certified.ts'
-import { againstLog, type Logged } from './checks/acknowledged.ts'
+import { againstLog } from './checks/acknowledged.ts'
 import { askPrograms } from './checks/by-programs.ts'
 import { readLogged, readPackets } from './checks/read-logged.ts'
 import { readTransactions, spentTwice } from './checks/spent-once.ts'
 import { followStream } from './checks/streams.ts'
+import { toldAsCertified } from './checks/told-as-certified.ts'
 import { adminToken, type Cluster, nodeNames, startCluster } from './cluster.ts'
 import { linesOf, readSent, readTold } from './journals.ts'
 import { openMemory } from './memory.ts'
@@ -216,15 +217,13 @@ async function isHeardOf({ pool }: Cluster, folder: string): Promise<boolean> {
   for (const { streamId } of logged) ends.set(streamId, (ends.get(streamId) ?? 0) + 1)
   const packets = await readPackets(pool)
   return readers.every(({ name }) => {
-    const { eventIds, filled, nexts } = followStream(name, readTold(path.join(folder, `${name}.reader`)))
-    // Events of a packet that was passed by, and filled later, are read by its name.
-    const isFilled = ({ streamId, seq }: Logged) =>
-      packets.some(
-        each => each.stream === streamId && each.first <= seq && seq < each.end && filled.has(each.packetId),
-      )
-    return name.startsWith('events')
-      ? logged.every(event => eventIds.has(event.eventId) || isFilled(event))
-      : [...ends].every(([stream, end]) => (nexts.get(`${stream}/0 validated`) ?? 0) >= end)
+    const told = readTold(path.join(folder, `${name}.reader`))
+    if (toldAsCertified(name, told, packets, logged).missing > 0) return false
+    const { nexts } = followStream(name, told)
+    return (
+      name.startsWith('events') ||
+      [...ends].every(([stream, end]) => (nexts.get(`${stream}/0 validated`) ?? 0) >= end)
+    )
   })
 }
 
@@ -234,7 +233,8 @@ async function lookAt(
   ofMemory: readonly string[],
 ): Promise<Violation[]> {
   const { pool, nodeUrls, databaseUrl } = cluster
-  const own = (await readLogged(pool)).filter(({ sourceId }) => sourceId !== hostileSource)
+  const logged = await readLogged(pool)
+  const own = logged.filter(({ sourceId }) => sourceId !== hostileSource)
   const checks: readonly (readonly [string, () => Promise<readonly string[]> | readonly string[]])[] = [
     ['acknowledged = logged', () => againstLog(readSent(path.join(folder, 'published')), own)],
     ['logged = certified once', () => auditAtRest(pool, { url: nodeUrls[0] ?? '', databaseUrl })],
@@ -245,6 +245,16 @@ async function lookAt(
         readers.flatMap(
           ({ name }) => followStream(name, readTold(path.join(folder, `${name}.reader`))).faults,
         ),
+    ],
+    [
+      'told = certified',
+      async () => {
+        const packets = await readPackets(pool)
+        return readers.flatMap(
+          ({ name }) =>
+            toldAsCertified(name, readTold(path.join(folder, `${name}.reader`)), packets, logged).faults,
+        )
+      },
     ],
     ['export, verify --all and doctor', () => askPrograms(cluster, checkedBy)],
     ['processes stay', () => cluster.unasked],

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg'
 import * as z from 'zod'
 import type { Logged } from './acknowledged.ts'
+import type { Packet } from './told-as-certified.ts'
 
 /** Every event of the log, from its segments. */
 export async function readLogged(pool: Pool): Promise<Logged[]> {
@@ -28,14 +29,13 @@ type SegmentRow = { stream: string; first: string; lines: Buffer | null; constan
 const commonShape = z.looseObject({})
 const lineShape = z.looseObject({ eventId: z.string(), sourceId: z.string() })
 
-/** Where each packet lies in its stream, which has one partition. */
-export async function readPackets(
-  pool: Pool,
-): Promise<readonly { stream: string; packetId: string; first: number; end: number }[]> {
-  const { rows } = await pool.query<{ stream: string; packetId: string; first: number; end: number }>(
-    `select stream_id as stream, encode(packet_id, 'hex') as "packetId", (header::json ->> 'firstSeq')::int as first,
-        (header::json ->> 'firstSeq')::int + (header::json ->> 'count')::int as end
-      from packets join partitions on id = partition_id`,
+/** Where each packet lies in its stream, which has one partition, and its version once it has one. */
+export async function readPackets(pool: Pool): Promise<readonly Packet[]> {
+  const { rows } = await pool.query<Packet>(
+    `select stream_id as stream, packet_no as "packetNo", encode(packet.packet_id, 'hex') as "packetId",
+        first_seq as first, first_seq + count as end, encode(standing.version_id, 'hex') as "versionId"
+      from packets as packet join partitions on id = packet.partition_id
+      left join packet_standings as standing using (partition_id, packet_no)`,
   )
   return rows
 }

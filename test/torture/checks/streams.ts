@@ -56,6 +56,8 @@ export function followStream(name: string, told: readonly Told[]): Stream {
       }
       const track = `${streamId}/${partition ?? 0} ${stage}`
       const next = nexts.get(track) ?? 0
+      if (stage === 'received' || !honest.has(reason ?? ''))
+        faults.push(`${name}: ${track} has a gap (${reason}), and nothing has gone`)
       if (from !== null && from !== undefined && isBySequence(stage) && from.at !== next)
         faults.push(`${name}: ${track} has a gap (${reason}) from ${from.at}, where ${next} comes next`)
       if (to !== null && to !== undefined && isBySequence(stage)) nexts.set(track, to.at)
@@ -90,6 +92,9 @@ export function followStream(name: string, told: readonly Told[]): Stream {
   }
   return { faults, gaps, eventIds, filled, nexts }
 }
+
+/** What can be true of a packet here, where all bytes are kept and each reader is there from the first event on. */
+const honest: ReadonlySet<string> = new Set(['split', 'passed-by', 'taken-back'])
 
 function isBySequence(stage: string | null | undefined): boolean {
   return stage === 'received' || stage === 'normalized' || stage === 'validated'

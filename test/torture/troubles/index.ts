@@ -11,9 +11,11 @@ import { links } from './links.ts'
 import { lostAnswers } from './lost-answers.ts'
 import { pauses } from './pauses.ts'
 import { postgres } from './postgres.ts'
+import { stops } from './stops.ts'
 
 export const troubles: readonly Trouble[] = [
   kills,
+  stops,
   pauses,
   postgres,
   links,
