@@ -34,8 +34,8 @@ export type Jobs = {
   agents(limit: number): Promise<readonly ShownAgent[]>
   /** Where two answers to one packet part ways; undefined where there is no such conflict. */
   difference(id: number): Promise<{ readonly shown: object } | { readonly why: string } | undefined>
-  /** Undefined where there is no such letter; false where its packet is not given up any more. */
-  redrive(id: number, by: string): Promise<boolean | undefined>
+  /** Undefined where there is no such letter. */
+  redrive(id: number, by: string): Promise<'reopened' | 'not-split' | 'state-gone' | undefined>
 }
 
 const BODY_BYTES_MAX = 1024
@@ -110,7 +110,8 @@ export function jobRoutes(deps: JobRouteDeps): Router {
           const id = digits.safeParse(request.params['id'])
           const done = id.success ? await jobs.redrive(id.data, who) : undefined
           if (done === undefined) return unknown('dead letter')
-          if (!done)
+          if (done === 'state-gone') return { status: 404, code: 'ERR_NOT_FOUND', message: stateGone }
+          if (done === 'not-split')
             return { message: 'its packet is not given up any more: it was taken up again, or is certified' }
           log.info({ who, action: 'redrive', deadLetter: id.data }, 'an admin has acted')
           return { message: 'the packet has a fresh set of tries, under the policy that it had' }
@@ -122,6 +123,8 @@ export function jobRoutes(deps: JobRouteDeps): Router {
   return routes
 }
 
+const stateGone =
+  'the state that its packet builds on is not here any more, so no agent could work on it: nothing was changed, and it stays given up'
 const roundStates = ['open', 'certifying', 'closing', 'lost', 'over'] as const
 const digits = z
   .string()

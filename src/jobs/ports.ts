@@ -37,8 +37,9 @@ export type RoundStore = {
   /** The network has the job: its seats are offered from now on, but for those held in reserve. */
   jobSeen(lease: RoundLease, jobTx: string, nowMs: number): Promise<'written' | 'lost'>
   /**
-   * Seats of the job that cannot be blamed for having no answer at its deadline: that were not offered by `askedByMs`, or
-   * whose answer came in time and waits for the network, could not be read here, or was given up by us.
+   * Seats of the job that cannot be blamed for having no answer at its deadline: that were not offered by `askedByMs`, whose
+   * answer came in time and waits for the network, could not be read here, or was given up by us; and all of them where what
+   * the job builds on is not here any more.
    */
   excused(jobTx: string, askedByMs: number): Promise<ReadonlySet<number>>
   /**
@@ -66,9 +67,12 @@ export type RoundStore = {
    * late. `revocations`: what spends each token that must not count.
    */
   recovered(lease: RoundLease, recovered: Recovered): Promise<Written>
-  /** A split packet gets a fresh set of tries, under the policy that it had. False where it is not split. */
-  reopen(packetId: string, by: string): Promise<boolean>
+  /** A split packet gets a fresh set of tries, under the policy that it had. */
+  reopen(packetId: string, by: string): Promise<Reopened>
 }
+
+/** `state-gone`: nobody can be given the state that the packet builds on, so it stays split and nobody is asked. */
+export type Reopened = 'reopened' | 'not-split' | 'state-gone'
 
 /** What rounds are planned from: the arguments of planRounds, and what a round document says besides. */
 export type PlanView = {

@@ -11,11 +11,12 @@ import {
 } from '../adapters/rounds/read-jobs.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
 import type { Jobs } from '../http/job-routes.ts'
+import type { Reopened } from '../jobs/ports.ts'
 
 export type NodeJobsDeps = {
   readonly pool: Pool
   readonly content: Pick<ContentStore, 'open'>
-  reopen(packetId: string, by: string): Promise<boolean>
+  reopen(packetId: string, by: string): Promise<Reopened>
   now(): number
 }
 

@@ -158,6 +158,25 @@ describe('rounds, over HTTP', () => {
     ])
     expect(logged.filter(line => line.includes('"redrive"') && line.includes(operator))).toHaveLength(1)
   })
+
+  test('say where it cannot be taken up again, as what it builds on is gone', async () => {
+    const { bed, packetIds } = disputed
+    await bed.query(
+      `update packet_standings set version_id = packet_id, state_out = sha256('state') where packet_no = 0`,
+    )
+    await bed.query(`update packet_standings set status = 'split' where packet_no = 1`)
+    await bed.query(
+      `insert into dead_letters (packet_id, round_id, stage, reason, tries, policy_digest, died_ms)
+        select decode($1, 'hex'), round_id, stage, reason, tries, policy_digest, died_ms from dead_letters`,
+      [packetIds[1]],
+    )
+    const [letter] = (await listOf('/admin/dead-letters?state=dead')).items
+    expect(await ask(post(`/admin/dead-letters/${letter?.id}/redrive`))).toMatchObject({
+      status: 404,
+      body: { description: expect.stringContaining('the state that its packet builds on is not here') },
+    })
+    expect((await listOf('/admin/dead-letters?state=dead')).items).toEqual([letter])
+  })
 })
 
 describe('docs/openapi.yaml, on rounds', () => {

@@ -1,7 +1,7 @@
 import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
 import { FOREVER_MS, statesHolder } from './keep-output.ts'
 
-/** States at every so many packets are kept for good, and the latest of each partition. */
+/** States at every so many packets are kept for good, the latest of each partition, and what packets that were passed by build on. */
 export const KEPT_STATE_EVERY = 256
 /**
  * The bytes of one that is not kept any more go so much later: what is being certified at this moment may have the same
@@ -40,6 +40,9 @@ export async function keepStates(
         -- A round that begins at it may be under way.
         and not exists (select from packet_standings as open where open.partition_id = old.partition_id
           and open.status in ('open', 'rebuilding', 'unanchored'))
+        -- What was passed by behind it is taken up again whenever its owner says so.
+        and not exists (select from packet_standings as passed where passed.partition_id = old.partition_id
+          and passed.packet_no = old.packet_no + 1 and passed.version_id is null)
       returning encode(old.state, 'hex') as state`,
     values: [bytea(txid)],
   })

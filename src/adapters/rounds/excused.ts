@@ -1,5 +1,6 @@
 import { bytea, type Queryable } from '../postgres/sql.ts'
 import { seatHolder } from '../uhrp/holder.ts'
+import { stateIsHere } from './state-is-here.ts'
 
 /**
  * Seats without an answer that counts, where that is up to us. What is held against an agent stands for ever, so it must
@@ -8,13 +9,17 @@ import { seatHolder } from '../uhrp/holder.ts'
 export async function readExcused(
   db: Queryable,
   jobTx: string,
-  askedByMs: number,
+  { askedByMs, nowMs }: { readonly askedByMs: number; readonly nowMs: number },
 ): Promise<ReadonlySet<number>> {
   const { rows } = await db.query<{ vout: number }>({
     name: 'rounds-excused',
     text: `select seat.vout from round_seats as seat join round_jobs as job on job.txid = seat.job_tx
       where seat.job_tx = $1 and (
         seat.offered_ms is null or seat.offered_ms > $2
+        -- What it is about cannot be had from us.
+        or (job.stage = 'validate' or (job.stage = 'certify' and job.level = 'critical')) and exists (select from rounds as round
+          cross join jsonb_array_elements(round.document::jsonb -> 'partitions') as start
+          where round.round_id = job.round_id and not ${stateIsHere(`decode(start ->> 'stateIn', 'hex')`, '$4::bigint')})
         -- It was here in time, and the network does not have it yet.
         or exists (select from gitdata_jobs as listed
           where listed.job_tx = seat.job_tx and listed.job_vout = seat.vout and listed.kind = 'result'
@@ -28,7 +33,7 @@ export async function readExcused(
             when 'void' then not exists (select from evidence
               where evidence.round_id = job.round_id and evidence.kind = 'work-void' and result.txid = any (evidence.txids))
             else false end))`,
-    values: [bytea(jobTx), askedByMs, seatHolder({ txid: jobTx, vout: 0 }).slice(0, -1)],
+    values: [bytea(jobTx), askedByMs, seatHolder({ txid: jobTx, vout: 0 }).slice(0, -1), nowMs],
   })
   return new Set(rows.map(({ vout }) => vout))
 }

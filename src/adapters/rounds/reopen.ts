@@ -1,28 +1,32 @@
 import { reopenSplit } from '../../core/rounds/coordinating/standing.ts'
+import type { Reopened } from '../../jobs/ports.ts'
 import { bytea, inTransaction } from '../postgres/sql.ts'
 import type { RoundStoreDeps } from './deps.ts'
 import { movePackets } from './packet-states.ts'
 import { type StandingRow, standingColumns, standingOf } from './standing-rows.ts'
+import { stateIsHere } from './state-is-here.ts'
 
 /** Under the policy that it had: that is in its header, and a packet never changes. */
 export async function reopenPacket(
   packetId: string,
   by: string,
   { pool, now, at }: Pick<RoundStoreDeps, 'pool' | 'now' | 'at'>,
-): Promise<boolean> {
+): Promise<Reopened> {
   const nowMs = now()
-  return inTransaction(
+  return inTransaction<Reopened>(
     pool,
     async db => {
-      const { rows } = await db.query<StandingRow>({
+      const { rows } = await db.query<StandingRow & { readonly hasState: boolean }>({
         name: 'rounds-split',
-        text: `select ${standingColumns} from packet_standings as standing
+        text: `select ${standingColumns}, ${stateIsHere(stateBelow, '$2::bigint')} as "hasState"
+          from packet_standings as standing
           join partitions as opened on opened.id = standing.partition_id
           where standing.packet_id = $1 and standing.status = 'split' for update of standing`,
-        values: [bytea(packetId)],
+        values: [bytea(packetId), nowMs],
       })
       const [row] = rows
-      if (row === undefined) return false
+      if (row === undefined) return 'not-split'
+      if (!row.hasState) return 'state-gone'
       const { status, tries, roundPacketsMax, waitedMs } = reopenSplit(standingOf(row))
       await db.query({
         name: 'rounds-reopen',
@@ -36,8 +40,13 @@ export async function reopenPacket(
       })
       await movePackets(db, [packetId], { cause: 'reopen', nowMs })
       at('rounds.reopened')
-      return true
+      return 'reopened'
     },
-    { keep: isReopened => isReopened },
+    { keep: outcome => outcome === 'reopened' },
   )
 }
+
+/** What a round of it would begin with: the state that the last certified packet below it has left. */
+const stateBelow = `(select below.state_out from packet_standings as below
+  where below.partition_id = standing.partition_id and below.packet_no < standing.packet_no and below.version_id is not null
+  order by below.packet_no desc limit 1)`

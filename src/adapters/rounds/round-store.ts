@@ -48,7 +48,7 @@ export function openRoundStore(
     letGo: () => letRoundsGo(pool, coordinator),
     news: leases => readNews(leases, told, deps),
     jobSeen: (lease, jobTx, nowMs) => writeJobSeen(lease, jobTx, nowMs, deps),
-    excused: (jobTx, askedByMs) => readExcused(pool, jobTx, askedByMs),
+    excused: (jobTx, askedByMs) => readExcused(pool, jobTx, { askedByMs, nowMs: deps.now() }),
     nameSilent: (jobTxs, fairMs, nowMs) => nameSilent(pool, jobTxs, fairMs, nowMs),
     offerReserve: (lease, jobTx, nowMs) => writeReserveOffered(lease, jobTx, nowMs, deps),
     advance: (lease, decided, next) => writeAdvance(lease, decided, next, deps),

@@ -20,14 +20,7 @@ describe('states that a partition has passed', () => {
     beds.push(bed)
     await bed.decide({ events: Array.from({ length: 4 }, (_, i) => [sampleEvent(i)]) })
     await bed.rows(`update packet_standings set status = 'certified', version_id = packet_id`)
-    for (const state of states) {
-      await bed.rows(`insert into uhrp_objects values (decode($1, 'hex'), 7, 'held', 0)`, state)
-      await bed.rows(
-        `insert into uhrp_retentions (sha256, holder, audience, readers, content_type, stored_ms, retain_until_ms)
-          values (decode($1, 'hex'), 'node states', 'public', '{}', 'text/plain', 0, 253402214400000)`,
-        state,
-      )
-    }
+    await stored(bed)
     await leaves(bed, 0, a, 1_000)
     expect(await endsOf(bed)).toEqual({ [a]: false, [b]: false, [c]: false })
     await leaves(bed, 1, b, 2_000)
@@ -37,7 +30,50 @@ describe('states that a partition has passed', () => {
     await leaves(bed, 3, b, 4_000)
     expect(await endsOf(bed)).toEqual({ [a]: false, [b]: false, [c]: 4_000 + HOUR_MS })
   })
+
+  test('are kept where a packet that was passed by builds on one, until that is certified too', async () => {
+    const bed = await certificatesBed()
+    beds.push(bed)
+    await bed.decide({ events: Array.from({ length: 5 }, (_, i) => [sampleEvent(i)]) })
+    await bed.rows(
+      `update packet_standings set status = 'certified', version_id = packet_id where packet_no <= 1`,
+    )
+    await stored(bed)
+    await leaves(bed, 1, a, 1_000)
+    await bed.rows(`update packet_standings set status = 'split', round_id = null where packet_no in (2, 3)`)
+    await bed.rows(
+      `update packet_standings set status = 'certified', version_id = packet_id where packet_no = 4`,
+    )
+    await leaves(bed, 4, b, 2_000)
+    expect(await endsOf(bed)).toEqual({ [a]: false, [b]: false, [c]: false })
+    // The second of them is taken up again, and waits for its round while others are certified.
+    await bed.rows(`update packet_standings set status = 'sealed' where packet_no = 3`)
+    await leaves(bed, 4, b, 3_000)
+    expect(await endsOf(bed)).toEqual({ [a]: false, [b]: false, [c]: false })
+    await bed.rows(
+      `update packet_standings set status = 'certified', version_id = packet_id where packet_no = 3`,
+    )
+    await leaves(bed, 3, c, 4_000)
+    expect(await endsOf(bed)).toEqual({ [a]: false, [b]: false, [c]: 4_000 + HOUR_MS })
+    await bed.rows(
+      `update packet_standings set status = 'certified', version_id = packet_id where packet_no = 2`,
+    )
+    await leaves(bed, 2, c, 5_000)
+    expect(await endsOf(bed)).toEqual({ [a]: 5_000 + HOUR_MS, [b]: false, [c]: 5_000 + HOUR_MS })
+  })
 })
+
+/** As certifying leaves them, before their certificate. */
+async function stored(bed: CertificatesBed): Promise<void> {
+  for (const state of states) {
+    await bed.rows(`insert into uhrp_objects values (decode($1, 'hex'), 7, 'held', 0)`, state)
+    await bed.rows(
+      `insert into uhrp_retentions (sha256, holder, audience, readers, content_type, stored_ms, retain_until_ms)
+        values (decode($1, 'hex'), 'node states', 'public', '{}', 'text/plain', 0, 253402214400000)`,
+      state,
+    )
+  }
+}
 
 /** A packet is certified with this state behind it. */
 async function leaves(bed: CertificatesBed, packetNo: number, state: string, nowMs: number): Promise<void> {

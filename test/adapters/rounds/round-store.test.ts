@@ -390,6 +390,35 @@ describe('a deadline that passes without answers', () => {
     expect(await conductAt(round)).toEqual(['unheard', 'unheard', 'unheard'])
   })
 
+  test.each(['normalize', 'validate'])(
+    'is held against nobody where the state is gone that the job builds on: at %s',
+    async stage => {
+      const round = await openOne()
+      await bed.seen(store, round)
+      for (const seat of [0, 1, 2]) await offered(seat, NOW_MS)
+      await bed.query('update round_jobs set stage = $1', [stage])
+      await bed.query(`update rounds set document =
+        jsonb_set(document::jsonb, '{partitions,0,stateIn}', to_jsonb(encode(sha256('state'), 'hex')))::text`)
+      // Nobody needs it before packets are validated.
+      const conduct = stage === 'normalize' ? 'silent' : 'unheard'
+      expect(await conductAt(round)).toEqual([conduct, conduct, conduct])
+      expect(await bed.query('select kind from evidence')).toHaveLength(stage === 'normalize' ? 3 : 0)
+    },
+  )
+
+  test('is held against those that had the state that the job builds on', async () => {
+    const round = await openOne()
+    await bed.seen(store, round)
+    for (const seat of [0, 1, 2]) await offered(seat, NOW_MS)
+    await bed.query(`update round_jobs set stage = 'validate'`)
+    await bed.query(`update rounds set document =
+      jsonb_set(document::jsonb, '{partitions,0,stateIn}', to_jsonb(encode(sha256('state'), 'hex')))::text`)
+    await bed.query(`insert into kept_states (state, partition_id, packet_no, bytes, kept_ms)
+      select sha256('state'), partition_id, 0, 5, 0 from packet_standings where packet_no = 0`)
+    await held('state', NOW_MS + 60_000)
+    expect(await conductAt(round)).toEqual(['silent', 'silent', 'silent'])
+  })
+
   test('is held against those that have stored nothing, or what they did not vote for', async () => {
     const round = await openOne()
     await bed.seen(store, round)
@@ -732,14 +761,46 @@ describe('a round in which nothing is agreed', () => {
       `select encode(packet_id, 'hex') as packet, stage, tries from dead_letters where state = 'dead'`,
     )
     expect(letter).toMatchObject({ stage: 'normalize', tries: 5 })
-    expect(await store.reopen(letter?.packet ?? '', 'owner')).toBe(true)
-    expect(await store.reopen(letter?.packet ?? '', 'owner')).toBe(false)
+    expect(await store.reopen(letter?.packet ?? '', 'owner')).toBe('reopened')
+    expect(await store.reopen(letter?.packet ?? '', 'owner')).toBe('not-split')
     expect(await states()).toEqual(['received', 'received'])
     const planned = await bed.plan(store)
     const opened = planned.kind === 'planned' ? planned.opened.flatMap(({ packets }) => packets) : []
     // The other one is still to go alone, and waits for it.
     expect(opened.map(({ packetNo, tries }) => [packetNo, tries])).toEqual([[0, 0]])
   })
+
+  test.each(['kept', 'in the work of an agent'])(
+    'is taken up again where the state that it builds on is here (%s), and nowhere else',
+    async where => {
+      const round = await openOne()
+      await bed.seen(store, round)
+      await bed.query(`update packet_standings set status = 'certified', version_id = packet_id, round_id = null,
+        state_out = sha256('state') where packet_no = 0`)
+      const [split] = await bed.query<{ packet: string }>(
+        `update packet_standings set status = 'split', round_id = null where packet_no = 1
+          returning encode(packet_id, 'hex') as packet`,
+      )
+      const before = await everything()
+      expect(await store.reopen(split?.packet ?? '', 'owner')).toBe('state-gone')
+      expect(await everything()).toEqual(before)
+      if (where === 'kept') {
+        await held('state', NOW_MS + 1)
+        await bed.query(`insert into kept_states (state, partition_id, packet_no, bytes, kept_ms)
+          select state_out, partition_id, packet_no, 5, 0 from packet_standings where packet_no = 0`)
+      } else {
+        await bed.answer(round, 0, [leaf('0'), leaf('1')])
+        await bed.newsOf(store, round)
+        await bed.query(`update outcomes set is_agreed = true, state_out = sha256('state') where member = 0`)
+        await bed.query(`update round_results set work_object = sha256('work')`)
+        await held('work', NOW_MS + 1)
+      }
+      bed.clock.ms = NOW_MS + 1
+      expect(await store.reopen(split?.packet ?? '', 'owner')).toBe('state-gone')
+      bed.clock.ms = NOW_MS
+      expect(await store.reopen(split?.packet ?? '', 'owner')).toBe('reopened')
+    },
+  )
 })
 
 describe('a round whose next job died', () => {
@@ -792,6 +853,19 @@ async function silentRound(): Promise<HeldRound> {
   const decided = decidedAs('close', round, bed.decide(round, undefined, true))
   expect((await store.close(round.lease, decided, bed.close(round))).kind).toBe('written')
   return round
+}
+
+/** An object of this name's hash, as long as that. */
+async function held(name: string, untilMs: number): Promise<void> {
+  await bed.query(
+    `insert into uhrp_objects (sha256, length, state, checked_ms) values (sha256($1::bytea), 5, 'held', 0)`,
+    [Buffer.from(name)],
+  )
+  await bed.query(
+    `insert into uhrp_retentions (sha256, holder, audience, readers, content_type, retain_until_ms, stored_ms)
+      values (sha256($1::bytea), 'node test', 'public', '{}', '', $2, 0)`,
+    [Buffer.from(name), untilMs],
+  )
 }
 
 async function onlyLease() {
