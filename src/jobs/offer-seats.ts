@@ -104,8 +104,15 @@ export function openOffering(deps: OfferDeps): Offering {
   }
 
   async function offerSeat(seat: DueSeat, { at, onOffer }: OfferDeps): Promise<void> {
-    if (now() >= seat.deadlineMs) {
-      await offers.failed(seat, new Error('its deadline had passed before it could be offered'), undefined)
+    const beganMs = now()
+    // It stood in line for too long, and is due again: for us, or for whoever has taken it since.
+    if (beganMs >= seat.oursUntilMs) {
+      lookMs = 0
+      return
+    }
+    if (beganMs >= seat.deadlineMs) {
+      const error = new Error('its deadline had passed before it could be offered')
+      await offers.failed(seat, error, { beganMs, againMs: undefined })
       onOffer('failed', seat)
       return
     }
@@ -114,13 +121,13 @@ export function openOffering(deps: OfferDeps): Offering {
       steak = await offers.offer(seat)
     } catch (error) {
       const againMs = againAfter(seat, deps)
-      await offers.failed(seat, error, againMs)
+      await offers.failed(seat, error, { beganMs, againMs })
       if (againMs !== undefined) lookMs = Math.min(lookMs, clock() + againMs - now())
       onOffer(againMs === undefined ? 'failed' : 'again', seat)
       return
     }
     at('rounds.offered')
-    await offers.offered(seat, steak, now())
+    await offers.offered(seat, steak, { beganMs, atMs: now() })
     onOffer('taken', seat)
   }
 }

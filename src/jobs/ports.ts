@@ -262,6 +262,8 @@ export type DueSeat = {
   readonly endpoints: readonly string[]
   readonly attempts: number
   readonly deadlineMs: number
+  /** Somebody else may offer it from then on. */
+  readonly oursUntilMs: number
 }
 
 export type SeatOffers = {
@@ -269,8 +271,19 @@ export type SeatOffers = {
   takeDue(limit: number): Promise<readonly DueSeat[]>
   /** Resolves with the agent's STEAK as it was answered; rejects where there was none. */
   offer(seat: DueSeat): Promise<unknown>
-  /** Running from now on. */
-  offered(seat: DueSeat, steak: unknown, atMs: number): Promise<void>
-  /** Queued again for then, or failed for good where that is undefined. */
-  failed(seat: DueSeat, error: unknown, againMs: number | undefined): Promise<void>
+  /** Running from now on, and asked when the offer began. */
+  offered(
+    seat: DueSeat,
+    steak: unknown,
+    times: { readonly beganMs: number; readonly atMs: number },
+  ): Promise<void>
+  /**
+   * Queued again for `againMs`, or failed for good where that is undefined. Asked when the offer began, unless the error says that
+   * nothing has reached out to the agent.
+   */
+  failed(
+    seat: DueSeat,
+    error: unknown,
+    times: { readonly beganMs: number; readonly againMs: number | undefined },
+  ): Promise<void>
 }

@@ -5,16 +5,22 @@ import { verdicts } from '../../src/core/rounds/agreement.ts'
 import { trailOf } from '../../src/core/rounds/judging/trail.ts'
 import { auditFuel } from '../adapters/fuel/audit-fuel.ts'
 import { auditLog } from './audit-log.ts'
+import { blamedUnasked } from './blamed-unasked.ts'
 import { type ChainView, readChain } from './read-chain.ts'
 import { type Recomputed, type RecomputeOptions, recompute } from './recompute.ts'
 
 /**
  * Everything that is wrong, of what has to hold at any moment: no packet has two live certificates, each certificate has a
- * quorum behind every stage of its members, and no coin of ours is spent twice.
+ * quorum behind every stage of its members, no coin of ours is spent twice, and nobody is blamed for what it was not asked.
  */
 export async function auditAnytime(pool: Pool): Promise<string[]> {
   const chain = await readChain(pool)
-  return [...twiceCertified(chain), ...withoutQuorum(chain), ...(await auditFuel(pool))]
+  return [
+    ...twiceCertified(chain),
+    ...withoutQuorum(chain),
+    ...(await auditFuel(pool)),
+    ...(await blamedUnasked(pool)),
+  ]
 }
 
 /**

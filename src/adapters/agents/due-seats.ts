@@ -12,12 +12,14 @@ export type Due = {
 
 export type HeldHere = { readonly agentKey: string; readonly stage: Stage }
 
-/** Whoever has taken a seat offers it within this time, or somebody else does. */
-const LEASE_MS = 20_000
+/** What an agent has for its word on an offer: it takes a job before it works on it. */
+export const ANSWER_MS_MAX = 5_000
+/** Whoever has taken a seat has noted by then what its agent has said, or somebody else offers it: no longer than one call takes. */
+export const SEAT_LEASE_MS = ANSWER_MS_MAX + 1_000
 
 /**
  * Seats that wait to be offered, ours for a while: of jobs that the network has and nobody has decided, to agents that are
- * not left alone after having failed to answer.
+ * not left alone after having failed to answer. None of them has been asked by that: we may be gone before we ask.
  */
 export async function takeDueSeats(pool: Pool, { held, limit, nowMs }: Due): Promise<DueSeat[]> {
   const here = held === 'nowhere' ? [] : held
@@ -25,7 +27,7 @@ export async function takeDueSeats(pool: Pool, { held, limit, nowMs }: Due): Pro
     name: 'agents-take-due',
     text: takeDue,
     values: [
-      ...[nowMs, limit, nowMs + LEASE_MS, held === 'nowhere'],
+      ...[nowMs, limit, nowMs + SEAT_LEASE_MS, held === 'nowhere'],
       ...[byteas(here.map(({ agentKey }) => agentKey)), here.map(({ stage }) => stage)],
     ],
   })
@@ -46,8 +48,7 @@ const takeDue = `
           else exists (select from unnest($5::bytea[], $6::text[]) as here (agent_key, stage)
             where here.agent_key = seat.agent_key and here.stage = seat.stage) end
       order by seat.next_run_ms, seat.job_tx, seat.vout limit $2 for update of seat skip locked)
-  update round_seats as seat set next_run_ms = $3::bigint, attempts = seat.attempts + 1,
-      offered_ms = coalesce(seat.offered_ms, $1::bigint)
+  update round_seats as seat set next_run_ms = $3::bigint
     from due where seat.job_tx = due.job_tx and seat.vout = due.vout
     returning encode(seat.job_tx, 'hex') as "jobTx", seat.vout, seat.stage, encode(seat.agent_key, 'hex') as "agentKey",
-      seat.endpoints, seat.attempts - 1 as attempts, due.deadline_ms as "deadlineMs"`
+      seat.endpoints, seat.attempts, due.deadline_ms as "deadlineMs", $3::bigint as "oursUntilMs"`

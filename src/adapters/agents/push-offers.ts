@@ -5,8 +5,9 @@ import { backOff } from '../../runtime/back-off.ts'
 import { type Repeating, repeat } from '../../runtime/repeat.ts'
 import { takeDueSeats } from './due-seats.ts'
 import type { JobBeef } from './job-beef.ts'
-import { NotTaken, recordFailed, recordOffered, SilentAgent } from './seat-offers.ts'
-import type { Subscriptions } from './subscriptions.ts'
+import { noteIfSlow } from './note-asked.ts'
+import { NotTaken, recordFailed, recordOffered, SilentAgent, UncalledAgent } from './seat-offers.ts'
+import { NotPushed, type Subscriptions } from './subscriptions.ts'
 
 export type PushOffersDeps = {
   readonly pool: Pool
@@ -54,19 +55,23 @@ export function startPushing(deps: PushOffersDeps): Repeating {
 
 async function pushSeat(seat: DueSeat, deps: PushOffersDeps): Promise<void> {
   const { pool, now, at } = deps
+  const beganMs = now()
   try {
     await push(seat, deps)
   } catch (error) {
-    return recordFailed(pool, seat, error, { atMs: now(), againMs: againAfter(seat, deps) })
+    return recordFailed(pool, seat, error, { beganMs, atMs: now(), againMs: againAfter(seat, deps) })
   }
   const steak = { [baseTopics[seat.stage]]: { outputsToAdmit: [seat.vout], coinsToRetain: [] } }
-  await recordOffered(pool, seat, steak, now())
+  await recordOffered(pool, seat, steak, { beganMs, atMs: now() })
   at('offer.recorded')
 }
 
-async function push(seat: DueSeat, { jobBeef, subscriptions, at }: PushOffersDeps): Promise<void> {
+async function push(seat: DueSeat, deps: PushOffersDeps): Promise<void> {
+  const { jobBeef, subscriptions, at } = deps
   const beef = await jobBeef(seat.jobTx)
-  const { taken, why } = await subscriptions.push(seat, beef).catch((error: unknown) => {
+  const said = noteIfSlow(seat, deps, () => subscriptions.push(seat, beef))
+  const { taken, why } = await said.catch((error: unknown) => {
+    if (error instanceof NotPushed) throw new UncalledAgent(error.message, { cause: error })
     throw new SilentAgent(String(error), { cause: error })
   })
   at('offer.sent')

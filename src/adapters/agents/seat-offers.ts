@@ -5,8 +5,9 @@ import type { DueSeat, SeatOffers } from '../../jobs/ports.ts'
 import { type Outgoing, type OutgoingAnswer, OutgoingError } from '../outgoing/outgoing.ts'
 import { bytea } from '../postgres/sql.ts'
 import { under } from './callable.ts'
-import { takeDueSeats } from './due-seats.ts'
+import { ANSWER_MS_MAX, SEAT_LEASE_MS, takeDueSeats } from './due-seats.ts'
 import type { JobBeef } from './job-beef.ts'
+import { noteAsked, noteIfSlow } from './note-asked.ts'
 import { answered, noteAnswered, noteSilent, reasonOf } from './reach.ts'
 
 export type SeatOffersDeps = {
@@ -20,13 +21,16 @@ export type SeatOffersDeps = {
   onDue?(): void
 }
 
-/** What an agent has for its STEAK, at each of its endpoints: it takes a job before it works on it. */
-const ANSWER_MS_MAX = 5_000
 const ANSWER_BYTES_MAX = 64 * 1024
 
 /** It was called, and has not answered as an agent does. */
 export class SilentAgent extends Error {
-  override readonly name = 'SilentAgent'
+  override readonly name: string = 'SilentAgent'
+}
+
+/** There was no way to call it: it cannot be reached, and was not asked. */
+export class UncalledAgent extends SilentAgent {
+  override readonly name = 'UncalledAgent'
 }
 
 /** It has answered that it does not work on this one, or not now. */
@@ -36,7 +40,7 @@ export class NotTaken extends Error {
 
 /** Seats offered to their agents as any client of the overlay would: POST <endpoint>/submit, answered by a STEAK. */
 export function openSeatOffers(deps: SeatOffersDeps): SeatOffers {
-  const { pool, outgoing, jobBeef, now, at } = deps
+  const { pool, jobBeef, now, at } = deps
   return {
     async takeDue(limit) {
       deps.onDue?.()
@@ -46,22 +50,29 @@ export function openSeatOffers(deps: SeatOffersDeps): SeatOffers {
     },
     async offer(seat) {
       const beef = await jobBeef(seat.jobTx)
-      const answer = await submitTo(seat, beef, outgoing)
+      const answer = await noteIfSlow(seat, deps, () => submitTo(seat, beef, deps))
       at('offer.sent')
       return steakOf(seat, answer)
     },
-    async offered(seat, steak, atMs) {
-      await recordOffered(pool, seat, steak, atMs)
+    async offered(seat, steak, times) {
+      await recordOffered(pool, seat, steak, times)
       at('offer.recorded')
     },
-    failed: (seat, error, againMs) => recordFailed(pool, seat, error, { atMs: now(), againMs }),
+    failed: (seat, error, times) => recordFailed(pool, seat, error, { ...times, atMs: now() }),
   }
 }
 
 /** Its first endpoint that answers. */
-async function submitTo(seat: DueSeat, beef: Uint8Array, outgoing: Outgoing): Promise<OutgoingAnswer> {
-  let last: unknown = new SilentAgent('its advert names no endpoint that can be called from here')
-  for (const endpoint of seat.endpoints) {
+async function submitTo(
+  seat: DueSeat,
+  beef: Uint8Array,
+  { pool, outgoing, now }: Pick<SeatOffersDeps, 'pool' | 'outgoing' | 'now'>,
+): Promise<OutgoingAnswer> {
+  const beganMs = now()
+  let last: unknown = new UncalledAgent('its advert names no endpoint that can be called from here')
+  for (const [i, endpoint] of seat.endpoints.entries()) {
+    // Each call has all of its time, and nobody else offers the seat meanwhile.
+    if (i > 0) await noteAsked(pool, seat, { beganMs, untilMs: now() + SEAT_LEASE_MS })
     try {
       const answer = await outgoing(under(endpoint, '/submit'), {
         method: 'POST',
@@ -98,30 +109,46 @@ function steakOf({ stage, vout }: DueSeat, { body }: OutgoingAnswer): unknown {
 }
 
 /** A result may have been faster than the STEAK: what it has made of the seat stands. */
-export async function recordOffered(pool: Pool, seat: DueSeat, steak: unknown, atMs: number): Promise<void> {
+export async function recordOffered(
+  pool: Pool,
+  seat: DueSeat,
+  steak: unknown,
+  { beganMs, atMs }: { readonly beganMs: number; readonly atMs: number },
+): Promise<void> {
   await pool.query({
     name: 'agents-offered',
     text: `with answered as (${answered('$5', '$4', 'null')})
       update round_seats set steak = $3::jsonb, acknowledged_ms = coalesce(acknowledged_ms, $4::bigint),
+        offered_ms = coalesce(offered_ms, $6::bigint), attempts = attempts + 1,
         last_error = case when state = 'queued' then null else last_error end,
         state = case when state = 'queued' then 'running' else state end
       where job_tx = $1 and vout = $2`,
-    values: [bytea(seat.jobTx), seat.vout, JSON.stringify(steak), atMs, bytea(seat.agentKey)],
+    values: [bytea(seat.jobTx), seat.vout, JSON.stringify(steak), atMs, bytea(seat.agentKey), beganMs],
   })
+}
+
+type FailedTimes = {
+  readonly beganMs: number
+  readonly atMs: number
+  readonly againMs: number | undefined
 }
 
 export async function recordFailed(
   pool: Pool,
   seat: DueSeat,
   error: unknown,
-  { atMs, againMs }: { readonly atMs: number; readonly againMs: number | undefined },
+  { beganMs, atMs, againMs }: FailedTimes,
 ): Promise<void> {
+  const wasAsked =
+    (error instanceof SilentAgent && !(error instanceof UncalledAgent)) || error instanceof NotTaken
   await pool.query({
     name: 'agents-not-offered',
-    text: `update round_seats set last_error = $3, next_run_ms = coalesce($4::bigint, next_run_ms),
-        state = case when $4::bigint is null then 'failed' else state end
-      where job_tx = $1 and vout = $2 and state = 'queued'`,
-    values: [bytea(seat.jobTx), seat.vout, reasonOf(error), againMs ?? null],
+    text: `update round_seats set offered_ms = coalesce(offered_ms, $5::bigint), attempts = attempts + 1,
+        last_error = case when state = 'queued' then $3 else last_error end,
+        next_run_ms = case when state = 'queued' then coalesce($4::bigint, next_run_ms) else next_run_ms end,
+        state = case when state = 'queued' and $4::bigint is null then 'failed' else state end
+      where job_tx = $1 and vout = $2`,
+    values: [bytea(seat.jobTx), seat.vout, reasonOf(error), againMs ?? null, wasAsked ? beganMs : null],
   })
   if (error instanceof SilentAgent) await noteSilent(pool, seat.agentKey, atMs, error)
   if (error instanceof NotTaken) await noteAnswered(pool, seat.agentKey, atMs)

@@ -17,19 +17,24 @@ import { knownHex, toHex } from '../../core/bytes.ts'
 import { type Stage, stages } from '../../core/rounds/template.ts'
 import { repeat } from '../../runtime/repeat.ts'
 import { bytea, byteas } from '../postgres/sql.ts'
-import type { HeldHere } from './due-seats.ts'
+import { ANSWER_MS_MAX, type HeldHere } from './due-seats.ts'
 import { openPlaces, type Place, type PlaceLimits } from './places.ts'
 
 /** Connections of agents that have no address of their own, at this process. */
 export type Subscriptions = {
   take(request: IncomingMessage, socket: Duplex, head: Buffer): void
   held(): readonly HeldHere[]
-  /** Resolves with what the agent says to it; rejects where it says nothing in time, or has gone. */
+  /** Resolves with what the agent says to it; rejects where it says nothing in time, or has gone: with NotPushed where nothing was sent. */
   push(
     offer: { agentKey: string; stage: Stage; jobTx: string; vout: number },
     beef: Uint8Array,
   ): Promise<OfferSteak>
   stop(): Promise<void>
+}
+
+/** Nothing was sent to the agent. */
+export class NotPushed extends Error {
+  override readonly name = 'NotPushed'
 }
 
 export type SubscriptionsDeps = {
@@ -67,7 +72,7 @@ export const subscriptionLimits: SubscriptionLimits = {
   strangersPerAddressMax: 16,
   handshakeMsMax: 3_000,
   messageBytesMax: 4 * 1024,
-  answerMsMax: 5_000,
+  answerMsMax: ANSWER_MS_MAX,
   pingMs: 15_000,
   unreadBytesMax: 8 * 1024 * 1024,
 }
@@ -209,12 +214,12 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
     held: () => [...proven.values()].map(({ agentKey, stage }) => ({ agentKey, stage })),
     async push({ agentKey, stage, jobTx, vout }, beef) {
       const connection = proven.get(nameOf({ agentKey, stage }))
-      if (connection === undefined) throw new Error('the agent has hung up')
+      if (connection === undefined) throw new NotPushed('the agent has hung up')
       const { socket } = connection
       if (socket.bufferedAmount > limits.unreadBytesMax)
-        throw new Error(`the agent has left ${socket.bufferedAmount} bytes unread`)
+        throw new NotPushed(`the agent has left ${socket.bufferedAmount} bytes unread`)
       const name = offerName(jobTx, vout)
-      if (waiting.has(name)) throw new Error('the seat is being offered already')
+      if (waiting.has(name)) throw new NotPushed('the seat is being offered already')
       return new Promise((resolve, reject) => {
         const tooLate = setTimeout(
           () => settle(name, offer, new Error(`the agent has said nothing within ${limits.answerMsMax} ms`)),

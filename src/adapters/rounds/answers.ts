@@ -117,9 +117,12 @@ async function writeAnswers(
           returning txid, job_tx, vout, arrived_ms
       ), answered as (
         update round_seats as seat set result_tx = taken.txid, answered_ms = coalesce(answered_ms, taken.arrived_ms)
-          from taken where seat.job_tx = taken.job_tx and seat.vout = taken.vout
+          from taken join round_jobs as job on job.txid = taken.job_tx
+          where seat.job_tx = taken.job_tx and seat.vout = taken.vout
+          -- An answer may be here before it is noted that its agent was asked: that was soon after its job was there.
           returning seat.agent_key, seat.operator,
-            case when seat.offered_ms is not null then greatest(taken.arrived_ms - seat.offered_ms, 0) end as latency
+            case when coalesce(seat.offered_ms, job.seen_ms) is not null
+              then greatest(taken.arrived_ms - coalesce(seat.offered_ms, job.seen_ms), 0) end as latency
       ), known as (
         insert into operators (operator, first_ms, changed_ms)
           select distinct operator, $2::bigint, $2::bigint from answered order by operator on conflict do nothing

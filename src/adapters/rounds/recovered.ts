@@ -143,6 +143,8 @@ async function resumeAt(
       ), seats as (
         update round_seats set conduct = null, completed_ms = null, last_error = null, is_reserve = false,
             state = case when result_tx is null then 'queued' else 'running' end,
+            -- Nobody has been asked with this deadline yet.
+            offered_ms = case when result_tx is null then null else offered_ms end,
             next_run_ms = case when result_tx is null then $4::bigint else next_run_ms end
           where job_tx = $2::bytea
       ), disagreed as (

@@ -1,5 +1,5 @@
 import { type OpenDirectory, openDirectory } from '../../../src/adapters/agents/directory.ts'
-import { openJobBeef } from '../../../src/adapters/agents/job-beef.ts'
+import { type JobBeef, openJobBeef } from '../../../src/adapters/agents/job-beef.ts'
 import { openSeatOffers } from '../../../src/adapters/agents/seat-offers.ts'
 import { openSponsor, type SponsorDeps } from '../../../src/adapters/agents/sponsor.ts'
 import { openOutgoing } from '../../../src/adapters/outgoing/outgoing.ts'
@@ -27,7 +27,7 @@ export type AgentsAtNode = FuelBed & {
   sponsor(deps?: Partial<SponsorDeps>): ReturnType<typeof openSponsor>
   /** The agent's adverts, admitted; resolves with their transaction. */
   advertise(change: AdvertChange): Promise<string>
-  offers(): SeatOffers
+  offers(jobBeef?: JobBeef, now?: () => number): SeatOffers
   /** A job with these seats, which the network has. */
   job(name: string, seats: readonly SeatOf[], change?: JobChange): Promise<Transaction>
 }
@@ -75,11 +75,10 @@ export async function agentsAtNode(): Promise<AgentsAtNode> {
       if (paid.kind !== 'paid') throw new Error(JSON.stringify(paid))
       return paid.txid
     },
-    offers: () =>
+    offers: (jobBeef = openJobBeef(fuel), now = Date.now) =>
       openSeatOffers({
-        ...{ pool, now: Date.now, at: () => undefined },
+        ...{ pool, jobBeef, now, at: () => undefined },
         outgoing: openOutgoing({ network: 'local' }),
-        jobBeef: openJobBeef(fuel),
       }),
     async job(name, seats, { stage = 'normalize', deadlineMs = Date.now() + hourMs, seen = true } = {}) {
       const facts: JobFacts = {
@@ -174,7 +173,7 @@ export function advertScripts({
 
 export async function seatRow({ bed }: FuelBed, jobTx: string, vout: number): Promise<SeatRow> {
   const { rows } = await bed.database.pool.query<SeatRow>(
-    `select state, attempts, steak, acknowledged_ms as "acknowledgedMs", last_error as error
+    `select state, attempts, steak, offered_ms as "offeredMs", acknowledged_ms as "acknowledgedMs", last_error as error
       from round_seats where job_tx = $1 and vout = $2`,
     [bytea(jobTx), vout],
   )
@@ -185,6 +184,7 @@ export type SeatRow = {
   readonly state: string
   readonly attempts: number
   readonly steak: unknown
+  readonly offeredMs: number | null
   readonly acknowledgedMs: number | null
   readonly error: string | null
 }

@@ -1,14 +1,17 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { takeDueSeats } from '../../../src/adapters/agents/due-seats.ts'
+import { ANSWER_MS_MAX, SEAT_LEASE_MS, takeDueSeats } from '../../../src/adapters/agents/due-seats.ts'
+import { bytea } from '../../../src/adapters/postgres/sql.ts'
 import { readBeef } from '../../../src/contract/beef.ts'
 import { judgeBeef } from '../../../src/contract/judge-beef.ts'
 import { baseTopics } from '../../../src/contract/names.ts'
 import { orThrow } from '../../../src/core/fault.ts'
+import { openOffering } from '../../../src/jobs/offer-seats.ts'
 import type { DueSeat } from '../../../src/jobs/ports.ts'
 import { party } from '../../support/pipeline.ts'
 import { type Reply, type SmallServer, smallServer } from '../../support/small-server.ts'
+import { until } from '../../support/until.ts'
 import { type AgentsAtNode, agentsAtNode, seatRow } from './agents-at-node.ts'
 
 let node: AgentsAtNode
@@ -23,6 +26,7 @@ afterEach(async () => {
 afterAll(() => node.close())
 
 const agent = party('an agent that is offered seats')
+const givenUp = { beganMs: 1300, againMs: undefined }
 const steak = (vout: number) => ({
   [baseTopics.normalize]: { outputsToAdmit: [vout], coinsToRetain: [], coinsRemoved: [] },
 })
@@ -58,11 +62,12 @@ describe('a seat that is due', () => {
     const [seat] = await offers.takeDue(10)
     if (seat === undefined) throw new Error('a seat is due')
     expect(await offers.takeDue(10)).toEqual([])
-    await offers.offered(seat, await offers.offer(seat), 1234)
+    await offers.offered(seat, await offers.offer(seat), { beganMs: 1200, atMs: 1234 })
     expect(await seatRow(node, job.txid, 0)).toEqual({
       state: 'running',
       attempts: 1,
       steak: steak(0),
+      offeredMs: 1200,
       acknowledgedMs: 1234,
       error: null,
     })
@@ -100,16 +105,17 @@ describe('a seat that is due', () => {
       (thrown: unknown) => thrown,
     )
     expect(String(error)).toContain(why)
-    await offers.failed(seat, error, Date.now() - 1)
+    await offers.failed(seat, error, { beganMs: 1200, againMs: Date.now() - 1 })
     expect(await seatRow(node, seat.jobTx, seat.vout)).toMatchObject({
       state: 'queued',
       attempts: 1,
       steak: null,
+      offeredMs: 1200,
     })
     await node.bed.database.pool.query('truncate agent_reach')
     const [again] = await offers.takeDue(10)
     expect(again).toMatchObject({ jobTx: seat.jobTx, attempts: 1 })
-    if (again !== undefined) await offers.failed(again, error, undefined)
+    if (again !== undefined) await offers.failed(again, error, givenUp)
     expect((await seatRow(node, seat.jobTx, seat.vout)).state).toBe('failed')
     expect(await offers.takeDue(10)).toEqual([])
   })
@@ -122,11 +128,11 @@ describe('a seat that is due', () => {
     }))
     const seat = await dueSeat('zeros', [url])
     const offers = node.offers()
-    await offers.offered(seat, await offers.offer(seat), 7)
+    await offers.offered(seat, await offers.offer(seat), { beganMs: 6, atMs: 7 })
     expect(await seatRow(node, seat.jobTx, 0)).toMatchObject({ state: 'running', steak: steak(0) })
 
     const other = await dueSeat('zeros in a reason', [url])
-    await offers.failed(other, new Error('not\0 now'), undefined)
+    await offers.failed(other, new Error('not\0 now'), givenUp)
     expect(await seatRow(node, other.jobTx, 0)).toMatchObject({ state: 'failed', error: 'not now' })
   })
 
@@ -140,14 +146,14 @@ describe('a seat that is due', () => {
     const silent = await dueSeat('silent', ['http://127.0.0.1:1025'])
     const offers = node.offers()
     const error = await offers.offer(silent).catch((thrown: unknown) => thrown)
-    await offers.failed(silent, error, Date.now() - 1)
+    await offers.failed(silent, error, { beganMs: 1, againMs: Date.now() - 1 })
     expect(await offers.takeDue(10)).toEqual([])
     await node.bed.database.pool.query(`update round_seats set state = 'dead'; truncate agent_reach`)
 
     const url = await agentAt(() => ({ status: 200, body: '{}' }))
     const refused = await dueSeat('refused', [url])
     const refusal = await offers.offer(refused).catch((thrown: unknown) => thrown)
-    await offers.failed(refused, refusal, Date.now() - 1)
+    await offers.failed(refused, refusal, { beganMs: 1, againMs: Date.now() - 1 })
     expect(await offers.takeDue(10)).toMatchObject([{ jobTx: refused.jobTx }])
   })
 
@@ -155,9 +161,9 @@ describe('a seat that is due', () => {
     const seat = await dueSeat('fast', [])
     const { pool } = node.bed.database
     await pool.query(`update round_seats set state = 'completed' where state = 'queued'`)
-    await node.offers().offered(seat, steak(0), 5)
+    await node.offers().offered(seat, steak(0), { beganMs: 4, atMs: 5 })
     expect(await seatRow(node, seat.jobTx, 0)).toMatchObject({ state: 'completed', acknowledgedMs: 5 })
-    await node.offers().failed(seat, 'too late to say', undefined)
+    await node.offers().failed(seat, 'too late to say', givenUp)
     expect((await seatRow(node, seat.jobTx, 0)).state).toBe('completed')
   })
 
@@ -167,5 +173,106 @@ describe('a seat that is due', () => {
     const due = { held: 'nowhere', limit: 10, nowMs: Date.now() } as const
     const taken = await Promise.all(Array.from({ length: 5 }, () => takeDueSeats(pool, due)))
     expect(taken.flat()).toHaveLength(1)
+  })
+
+  test('is another’s to offer soon after whoever took it has gone, and nobody has been asked by that', async () => {
+    const { txid } = await node.job('abandoned', [{ agent, endpoints: [] }])
+    const { pool } = node.bed.database
+    const nowMs = Date.now()
+    const takenAt = (ms: number) => takeDueSeats(pool, { held: 'nowhere', limit: 10, nowMs: ms })
+    expect(await takenAt(nowMs)).toMatchObject([{ jobTx: txid, oursUntilMs: nowMs + SEAT_LEASE_MS }])
+    expect(await takenAt(nowMs + ANSWER_MS_MAX)).toEqual([])
+    expect(await seatRow(node, txid, 0)).toMatchObject({ state: 'queued', attempts: 0, offeredMs: null })
+    expect(await takenAt(nowMs + SEAT_LEASE_MS)).toMatchObject([{ jobTx: txid, attempts: 0 }])
+  })
+
+  test.each<[string, readonly string[], string]>([
+    ['its job cannot be put together', ['http://127.0.0.1:1025'], 'no ancestors'],
+    ['there is no way to call its agent', [], 'no endpoint'],
+  ])('has asked nobody where %s', async (what, endpoints, why) => {
+    const offers = node.offers(
+      what.startsWith('its job') ? () => Promise.reject(new Error('no ancestors')) : undefined,
+    )
+    const { txid } = await node.job(what, [{ agent, endpoints }])
+    const [seat] = await offers.takeDue(10)
+    if (seat === undefined) throw new Error('a seat is due')
+    const error = await offers.offer(seat).catch((thrown: unknown) => thrown)
+    expect(String(error)).toContain(why)
+    await offers.failed(seat, error, { beganMs: 1200, againMs: Date.now() - 1 })
+    expect(await seatRow(node, txid, 0)).toMatchObject({ state: 'queued', attempts: 1, offeredMs: null })
+  })
+
+  test('has asked its agent before that has answered, where it takes long', async () => {
+    const never = new Promise<undefined>(() => undefined)
+    const slow = await smallServer(() => never)
+    servers.push(slow)
+    const seat = await dueSeat('slow', [slow.url])
+    const offering = node.offers().offer(seat)
+    const row = await until(async () => {
+      const found = await seatRow(node, seat.jobTx, 0)
+      return found.offeredMs !== null && found
+    })
+    expect(row).toMatchObject({ state: 'queued', attempts: 0, acknowledgedMs: null })
+    await slow.stop()
+    await expect(offering).rejects.toThrow()
+  })
+
+  test('stays ours while one endpoint after the other is called', async () => {
+    const url = await agentAt(() => ({ status: 200, body: JSON.stringify(steak(0)) }))
+    const seat = await dueSeat('moving on', ['http://127.0.0.1:1025', url])
+    const before = Date.now()
+    await node.offers().offer(seat)
+    const { rows } = await node.bed.database.pool.query<{ until: number }>(
+      'select next_run_ms as until from round_seats where job_tx = $1',
+      [bytea(seat.jobTx)],
+    )
+    expect(rows[0]?.until).toBeGreaterThanOrEqual(before + SEAT_LEASE_MS)
+    expect((await seatRow(node, seat.jobTx, 0)).offeredMs).toBeGreaterThanOrEqual(before)
+  })
+
+  test('is left to others where it has stood in line for longer than it was ours', async () => {
+    let asked = 0
+    let letGo = () => {}
+    const held = new Promise<void>(resolve => {
+      letGo = resolve
+    })
+    const server = await smallServer(async () => {
+      asked += 1
+      if (asked === 1) await held
+      return { status: 200, body: JSON.stringify(steak(0)) }
+    })
+    servers.push(server)
+    const { url } = server
+    const jobs = await Promise.all(
+      ['first', 'second'].map(name => node.job(name, [{ agent, endpoints: [url] }])),
+    )
+    let nowMs = Date.now()
+    const [ours, others] = [1, 2].map(() =>
+      openOffering({
+        offers: node.offers(undefined, () => nowMs),
+        bounds: {
+          perAgent: 1,
+          atOnce: 8,
+          triesMax: 3,
+          retry: { baseMs: 10, factor: 2, longestMs: 100 },
+          pollMs: 0,
+        },
+        ...{ now: () => nowMs, random: Math.random, at: () => undefined, onOffer: () => undefined },
+        onFailure(error) {
+          throw error
+        },
+      }),
+    )
+    await ours?.look()
+    await until(() => asked === 1)
+    nowMs += SEAT_LEASE_MS
+    await others?.look()
+    await until(async () => {
+      const rows = await Promise.all(jobs.map(({ txid }) => seatRow(node, txid, 0)))
+      return rows.every(({ state }) => state === 'running')
+    })
+    letGo()
+    await until(() => ours?.underWay() === 0)
+    expect(asked).toBe(3)
   })
 })

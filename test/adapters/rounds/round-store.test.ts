@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { takeDueSeats } from '../../../src/adapters/agents/due-seats.ts'
 import { readUnsealed } from '../../../src/adapters/log/unsealed.ts'
 import { bytea } from '../../../src/adapters/postgres/sql.ts'
 import { writeTerms } from '../../../src/adapters/rounds/conduct.ts'
@@ -9,6 +10,7 @@ import { endOfThread } from '../../../src/core/rounds/coordinating/thread.ts'
 import { followRound } from '../../../src/jobs/follow-round.ts'
 import type { HeldRound } from '../../../src/jobs/ports.ts'
 import { openNodeJobs } from '../../../src/node/node-jobs.ts'
+import { blamedUnasked } from '../../support/blamed-unasked.ts'
 import { party } from '../../support/pipeline.ts'
 import {
   agentAt,
@@ -242,6 +244,15 @@ describe('an answer', () => {
     expect(await bed.query('select latency_ms::integer as took from agent_records order by 1')).toEqual(took)
   })
 
+  test('has taken as long as its job was there, where it is not noted yet that its agent was asked', async () => {
+    const round = await openOne()
+    await bed.seen(store, round)
+    bed.clock.ms = NOW_MS + 120
+    await bed.answer(round, 0, [leaf('0'), leaf('1')])
+    await bed.newsOf(store, round)
+    expect(await bed.query('select latency_ms::integer as took from agent_records')).toEqual([{ took: 120 }])
+  })
+
   test('without the work that it votes for is kept, and is no answer', async () => {
     const round = await openOne()
     await bed.seen(store, round)
@@ -357,6 +368,21 @@ describe('a deadline that passes without answers', () => {
     expect(await bed.query('select failure_points from operators order by 1')).toEqual(
       [0, 0, 10].map(failure_points => ({ failure_points })),
     )
+    const { pool } = bed.fuelBed.bed.database
+    expect(await blamedUnasked(pool)).toEqual([])
+    await offered(0, NOW_MS + TIMEOUT_MS)
+    expect(await blamedUnasked(pool)).toEqual([expect.stringContaining('asked after its deadline')])
+    await bed.query('update round_seats set offered_ms = null')
+    expect(await blamedUnasked(pool)).toEqual([expect.stringContaining('and was not asked')])
+  })
+
+  test('is held against nobody where whoever was about to ask has gone', async () => {
+    const round = await openOne()
+    await bed.seen(store, round)
+    const { pool } = bed.fuelBed.bed.database
+    expect(await takeDueSeats(pool, { held: 'nowhere', limit: 10, nowMs: NOW_MS })).toHaveLength(3)
+    expect(await conductAt(round)).toEqual(['unheard', 'unheard', 'unheard'])
+    expect(await bed.query('select kind from evidence')).toEqual([])
   })
 
   test('is held against nobody where this node was not there', async () => {
@@ -821,6 +847,9 @@ describe('a round whose next job died', () => {
     expect(recovery.next).toBe('resume')
     const deadlineMs = bed.clock.ms + 60_000
     const nowMs = bed.clock.ms
+    const asked = `select vout, offered_ms from round_seats where stage = 'normalize' order by vout`
+    await bed.query('update round_seats set offered_ms = 1')
+    await bed.query(`update round_seats set result_tx = null where stage = 'normalize' and vout = 2`)
     await store.recovered(round.lease, {
       recovery,
       end,
@@ -830,6 +859,12 @@ describe('a round whose next job died', () => {
       nowMs,
     })
 
+    // Whoever has not answered is asked again, with the new deadline.
+    expect((await bed.query<{ offered_ms: number | null }>(asked)).map(row => row.offered_ms)).toEqual([
+      1,
+      1,
+      null,
+    ])
     const resumed = await takenOver(round)
     expect([resumed.rebuild, resumed.inFlight, jobOf(resumed).sent.txid]).toEqual([1, false, end?.txid])
     expect(jobOf(resumed).results).toHaveLength(3)
