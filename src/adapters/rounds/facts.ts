@@ -19,10 +19,11 @@ export type RoundFacts = {
 
 /** The first look goes back so far; what came earlier somebody has looked at, or nobody was there to admit it. */
 const LOOKED_BACK_MS = 60 * 60_000
-/** What another process was in the middle of admitting at the last look says an earlier time, and is there only now. */
+/** What another process was in the middle of writing at the last look says an earlier time, and is there only now. */
 const OVERLAP_MS = 60_000
 
 export function openRoundFacts({ pool, log, now }: Pick<RoundStoreDeps, 'pool' | 'log' | 'now'>): RoundFacts {
+  // They are few, and are kept until nothing can come of them.
   let spentMs = 0
   let certifiedMs = now() - LOOKED_BACK_MS
   return {
@@ -54,7 +55,9 @@ export function openRoundFacts({ pool, log, now }: Pick<RoundStoreDeps, 'pool' |
       return rowCount === 1
     },
     async noteDoubleSpends() {
-      spentMs = await noteDoubleSpends(pool, spentMs, now())
+      const nowMs = now()
+      await noteDoubleSpends(pool, spentMs, nowMs)
+      spentMs = nowMs - OVERLAP_MS
     },
     async noteCertifiedTwice() {
       const nowMs = now()

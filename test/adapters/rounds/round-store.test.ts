@@ -4,6 +4,8 @@ import { readUnsealed } from '../../../src/adapters/log/unsealed.ts'
 import { bytea } from '../../../src/adapters/postgres/sql.ts'
 import { writeTerms } from '../../../src/adapters/rounds/conduct.ts'
 import { explainPacket } from '../../../src/adapters/rounds/read-jobs.ts'
+import { writeBeef } from '../../../src/contract/beef.ts'
+import { resultTransaction } from '../../../src/contract/pipeline-outputs.ts'
 import { leaveLimits } from '../../../src/core/rounds/coordinating/leave.ts'
 import { recoverRound } from '../../../src/core/rounds/coordinating/recover.ts'
 import { endOfThread } from '../../../src/core/rounds/coordinating/thread.ts'
@@ -12,6 +14,7 @@ import type { HeldRound } from '../../../src/jobs/ports.ts'
 import { openNodeJobs } from '../../../src/node/node-jobs.ts'
 import { blamedUnasked } from '../../support/blamed-unasked.ts'
 import { party } from '../../support/pipeline.ts'
+import { PrivateChain } from '../../support/private-chain.ts'
 import {
   agentAt,
   coordinator,
@@ -326,6 +329,68 @@ describe('answers to rounds that are over', () => {
           from gitdata_jobs as known cross join generate_series(1, 250) as n where known.kind = 'result') as listed`)
     await store.takeStragglers()
     expect(await bed.query('select count(*) as n from round_results')).toEqual([{ n: 251 }])
+  })
+})
+
+describe('a seat that is answered twice', () => {
+  /** Two answers to this seat: one is here, the other was refused for it. */
+  async function answeredTwice(round: HeldRound, seat: number, seenMs: number): Promise<void> {
+    const { stage, transaction, sent } = jobOf(round)
+    const first = await bed.answer(round, seat, [leaf('0'), leaf('1')])
+    const said = {
+      status: 'completed' as const,
+      leaves: [leaf('2'), leaf('3')],
+      evidenceHash: leaf('evidence'),
+    }
+    const other = resultTransaction(agentAt(stage, seat), sent.role.facts, transaction, seat, {
+      ...said,
+      workHash: leaf('work'),
+    })
+    const [proof] = new PrivateChain().mine([other])
+    if (proof === undefined) throw new Error('a block has a path to what is in it')
+    await keptAgainst(other.txid, first.txid, seenMs, writeBeef([{ ...other, proof }]))
+  }
+  const keptAgainst = (txid: string, against: string, seenMs: number, beef: Uint8Array) =>
+    bed.query(
+      `insert into double_spends (txid, spender_key, against, beef, topics, seen_ms) values ($1, $1, $2, $3, '{}', $4)`,
+      [bytea(txid), bytea(against), Buffer.from(beef), seenMs],
+    )
+  const named = () => bed.query('select kind, detail from evidence order by detail')
+  const nameOf = (round: HeldRound, seat: number) => ({
+    kind: 'seat-answered-twice',
+    detail: { seat: `${jobOf(round).sent.txid}.${seat}` },
+  })
+
+  test('names its agent once, also where that is there only after a later one was looked at', async () => {
+    const round = await openOne()
+    await bed.seen(store, round)
+    await bed.query(`insert into operators (operator, first_ms, changed_ms)
+      select operator, 0, 0 from round_seats where vout < 2`)
+    await answeredTwice(round, 0, NOW_MS)
+    await store.noteDoubleSpends()
+    expect(await named()).toEqual([nameOf(round, 0)])
+    bed.clock.ms = NOW_MS + 10_000
+    await answeredTwice(round, 1, NOW_MS - 20_000)
+    for (let looks = 0; looks < 2; looks++) await store.noteDoubleSpends()
+    expect(await named()).toEqual([nameOf(round, 0), nameOf(round, 1)])
+    // What is known of the other answer does not make a second deed of it.
+    await bed.query('delete from gitdata_jobs')
+    await store.noteDoubleSpends()
+    expect(await named()).toHaveLength(2)
+    expect(await bed.query('select double_spends as count from operators order by 1')).toEqual([
+      { count: 1 },
+      { count: 1 },
+    ])
+  })
+
+  test('names its agent however many others were seen in the same moment', async () => {
+    const round = await openOne()
+    await bed.seen(store, round)
+    for (let n = 0; n < 450; n++)
+      await keptAgainst(n.toString(16).padStart(64, '0'), 'ff'.repeat(32), NOW_MS, new Uint8Array(1))
+    await answeredTwice(round, 0, NOW_MS)
+    await store.noteDoubleSpends()
+    expect(await named()).toEqual([nameOf(round, 0)])
   })
 })
 
