@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Express } from 'express'
+import { cutOffUnread, inTurn } from './in-turn.ts'
 import { errorBody, type OverlayError } from './overlay-error.ts'
 
 export type HttpLimits = {
@@ -9,6 +10,10 @@ export type HttpLimits = {
   readonly requestMsMax: number
   /** So long the rest of a body may take once it is answered. */
   readonly unreadMsMax: number
+  /** So long a client may take to read an answer once all of it is given; what is sent piece by piece ends with its last. */
+  readonly answerMsMax: number
+  /** Requests that have come over a connection ahead of their turn. */
+  readonly pipelinedMax: number
   readonly headersMsMax: number
   readonly idleMsMax: number
   readonly connectionsMax: number
@@ -20,6 +25,8 @@ export const httpLimits: HttpLimits = {
   headerBytesMax: 16 * 1024,
   requestMsMax: 24 * 3_600_000,
   unreadMsMax: 60_000,
+  answerMsMax: 60_000,
+  pipelinedMax: 100,
   headersMsMax: 10_000,
   idleMsMax: 65_000,
   connectionsMax: 10_000,
@@ -52,9 +59,17 @@ export async function listen(
     readonly first?: First
   } = httpLimits,
 ): Promise<HttpServer> {
-  const answer = (request: IncomingMessage, response: ServerResponse) => {
+  const underWay = new Set<ServerResponse>()
+  const answers: Answers = new WeakMap()
+  let isStopping = false
+  const answer = inTurn(limits.pipelinedMax, (request, response) => {
+    underWay.add(response)
+    answers.set(request.socket, response)
+    response.once('close', () => underWay.delete(response))
+    response.once('finish', () => endUnread(request, limits.unreadMsMax))
+    if (isStopping) closeAfter(response)
     if (!first(request, response)) app(request, response)
-  }
+  })
   const server = createServer(
     {
       maxHeaderSize: limits.headerBytesMax,
@@ -66,15 +81,10 @@ export async function listen(
     answer,
   )
   server.maxConnections = limits.connectionsMax
-  const underWay = new Set<ServerResponse>()
-  server.prependListener('request', (request, response) => {
-    underWay.add(response)
-    response.once('close', () => underWay.delete(response))
-    response.once('finish', () => endUnread(request, limits.unreadMsMax))
-  })
   // What nobody has to know, nobody has to fail over: RFC 9110 lets a server pass by what is expected of it.
   server.on('checkExpectation', answer)
-  answerBadRequests(server, headers)
+  answerBadRequests(server, headers, answers)
+  const cutting = cutOffUnread(underWay, limits.answerMsMax)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, () => {
@@ -85,7 +95,12 @@ export async function listen(
   return {
     port: (server.address() as AddressInfo).port,
     server,
-    stop: () => stopServer(server, underWay, limits),
+    async stop() {
+      isStopping = true
+      for (const response of underWay) closeAfter(response)
+      await stopServer(server, limits)
+      cutting.stop()
+    },
   }
 }
 
@@ -105,10 +120,15 @@ function endUnread(request: IncomingMessage, unreadMsMax: number): void {
   socket.once('close', forget)
 }
 
+/** The last one that was begun, of each connection. */
+type Answers = WeakMap<Socket, ServerResponse>
+
 /** What never becomes a request of the app gets an answer of the same shape as what does. */
-function answerBadRequests(server: Server, headers: Readonly<Record<string, string>>): void {
-  const answers = new WeakMap<object, ServerResponse>()
-  server.on('request', ({ socket }, response) => answers.set(socket, response))
+function answerBadRequests(
+  server: Server,
+  headers: Readonly<Record<string, string>>,
+  answers: Answers,
+): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const begun = answers.get(socket)
     const midway = begun?.headersSent === true && !begun.writableFinished
@@ -153,17 +173,12 @@ function rawAnswer(error: OverlayError, headers: Readonly<Record<string, string>
 /** How often connections are looked for that have become idle since. */
 const IDLE_LOOK_MS = 50
 
-async function stopServer(
-  server: Server,
-  underWay: ReadonlySet<ServerResponse>,
-  { drainMsMax }: HttpLimits,
-): Promise<void> {
-  // Whoever keeps a connection would go on asking over it until it is cut off, in the middle of an answer.
-  const isLast = (response: ServerResponse) => {
-    if (!response.headersSent) response.setHeader('Connection', 'close')
-  }
-  for (const response of underWay) isLast(response)
-  server.prependListener('request', (_, response) => isLast(response))
+/** Whoever keeps a connection would go on asking over it until it is cut off, in the middle of an answer. */
+function closeAfter(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('Connection', 'close')
+}
+
+async function stopServer(server: Server, { drainMsMax }: Pick<HttpLimits, 'drainMsMax'>): Promise<void> {
   const closeIdle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS)
   const cutOff = setTimeout(() => server.closeAllConnections(), drainMsMax)
   await new Promise<void>(resolve => {
