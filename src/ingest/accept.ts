@@ -1,15 +1,14 @@
 import type { Level } from '../core/level.ts'
-import type { Stream } from '../core/registry/stream.ts'
 import { type AdmittedItem, admitItem, submissionIn } from './admit-item.ts'
 import type { AppendEvents, Offer, OfferedItem } from './append.ts'
 import { type Accept, type AcceptRefusal, type Arrived, bytesHeldBy, readReceived } from './arrived.ts'
 import { lineStyleOf } from './line-style.ts'
 import { OfferedLines } from './offered-lines.ts'
+import { type FindStream, streamFor } from './stream-for.ts'
 import { writeEvent } from './write-event.ts'
 
 export type AcceptDeps = {
-  /** Undefined where there is no such stream. */
-  findStream(streamId: string): Promise<Stream | undefined>
+  readonly findStream: FindStream
   /** What was read of streams before may be out of date. */
   forgetStreams(): void
   readonly append: AppendEvents
@@ -51,19 +50,14 @@ async function makeOffer(
   arrivalKey: () => string | Uint8Array,
   { findStream, turns }: AcceptDeps,
 ): Promise<Offer | AcceptRefusal> {
-  const { source, authenticated, connector, receivedMs, bytes, idempotency, items, releases } = arrived
-  const [home] = source.streams
-  const asked = arrived.streamId ?? home
-  const mayWrite = source.streams.includes(asked)
-  if (!mayWrite && source.unknownStream === 'refuse') return { why: 'unknown-stream', streamId: asked }
-
-  const stream = await findStream(mayWrite ? asked : home)
-  if (stream === undefined || stream.tenantId !== source.tenantId)
-    return { why: 'unknown-stream', streamId: asked }
-  if (!stream.published) return { why: 'unpublished', streamId: stream.streamId }
+  const { source, authenticated, connector, receivedMs, bytes, idempotency, items, releases, continued } =
+    arrived
+  const found = await streamFor(source, arrived.streamId, findStream)
+  if ('why' in found) return found
+  const { stream } = found
 
   const backfill = arrived.backfill === true
-  const admission = { source, stream, receivedMs, backfill, ...(!mayWrite && { unknownStream: asked }) }
+  const admission = { source, receivedMs, backfill, ...found }
   const rest = turns?.()
   const style = lineStyleOf(source, stream, connector)
   const lines = new OfferedLines(items.length * LINE_BYTES_EXPECTED)
@@ -90,6 +84,7 @@ async function makeOffer(
     bytes,
     ...(idempotency !== undefined && { idempotency }),
     ...(releases !== undefined && { releases }),
+    ...(continued !== undefined && { continued }),
     items: offered,
     lines,
     keptBytes,

@@ -18,6 +18,8 @@ export type Offer = {
   readonly receivedMs: number
   readonly bytes: number
   readonly idempotency?: Idempotency
+  /** More of a request that has been counted. */
+  readonly continued?: boolean
   readonly items: readonly OfferedItem[]
   /** Of the events among the items. */
   readonly lines: OfferedLines

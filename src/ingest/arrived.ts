@@ -21,6 +21,8 @@ export type Arrived = {
   readonly bytes: number
   readonly idempotency?: Idempotency
   readonly items: readonly ReceivedItem[]
+  /** More of a request whose first events are in the log: it counts as a request once. */
+  readonly continued?: boolean
   /** Held events that leave quarantine with this request, in the order of the items. */
   readonly releases?: readonly Release[]
 }
@@ -125,5 +127,8 @@ export type AcceptRefusal =
 /** Takes a request in. Resolves once every answer is durable; throws where the log cannot be reached. */
 export type Accept = (arrived: Arrived) => Promise<AcceptOutcome>
 
-/** Asked before a body is read: why nothing can be taken in now, or undefined. */
-export type PushBack = () => Extract<AcceptRefusal, { why: 'backlog' | 'disk' }> | undefined
+/**
+ * Asked before a body is read, and before each batch of one that is worked on as it comes: why nothing can be taken in
+ * now, or undefined. `waits`: nobody is refused for it yet.
+ */
+export type PushBack = (waits?: 'waits') => Extract<AcceptRefusal, { why: 'backlog' | 'disk' }> | undefined

@@ -23,7 +23,10 @@ type Meter = {
   readonly endsMs: number
 }
 
-type Reading = Record<Measure, number>
+type Share = Record<Measure, number>
+
+/** `secondMs`: of a rate, the second that was counted in last. */
+type Reading = Share & { secondMs: number }
 
 /**
  * Takes each offer's share of what its source and its stream may send, in order; the rows stay locked until the
@@ -44,6 +47,7 @@ export async function takeShares(
 
   const ordered = [...meters.keys()].sort().flatMap(key => meters.get(key) ?? [])
   const readings = await lockMeters(db, ordered)
+  payBack(bounds.flat(), readings, nowMs)
   const refusals = offers.map((offer, i) => {
     const refusal = refusalOf(offer, bounds[i] ?? [], readings, nowMs)
     if (refusal === undefined) takeShare(offer, counted[i] ?? [], readings)
@@ -61,26 +65,48 @@ function refusalOf(
 ): AcceptRefusal | undefined {
   const share = shareOf(offer)
   for (const { meter, measure, max, why, limit } of bounds) {
-    const taken = readings.get(keyOf(meter))?.[measure] ?? 0
-    if (taken + share[measure] > max)
-      return { why, limit, retryAfterS: Math.max(1, Math.ceil((meter.endsMs - nowMs) / SECOND_MS)) }
+    const reading = readings.get(keyOf(meter))
+    const taken = reading?.[measure] ?? 0
+    // What is more than a second has passes as soon as anything of one is left, or it never could.
+    const needed = why === 'rate' && share[measure] > max ? 1 : share[measure]
+    if (taken + needed <= max) continue
+    const endsMs =
+      why === 'quota'
+        ? meter.endsMs
+        : (reading?.secondMs ?? 0) + SECOND_MS * Math.ceil((taken + needed - max) / max)
+    return { why, limit, retryAfterS: Math.max(1, Math.ceil((endsMs - nowMs) / SECOND_MS)) }
   }
   return undefined
 }
+
+/** What was taken of a rate beyond its second is paid back by the seconds after it, so that the average holds. */
+function payBack(bounds: readonly Bound[], readings: ReadonlyMap<string, Reading>, nowMs: number): void {
+  const secondMs = nowMs - (nowMs % SECOND_MS)
+  for (const { meter, measure, max, why } of bounds) {
+    const reading = readings.get(keyOf(meter))
+    if (why === 'quota' || reading === undefined) continue
+    const aheadMs = reading.secondMs - secondMs
+    // Another node's clock is a little ahead: its second is counted in, or each of the two would begin new ones.
+    if (aheadMs >= 0 && aheadMs <= SKEW_MS_MAX) continue
+    const seconds = Math.max(0, -aheadMs / SECOND_MS)
+    reading[measure] = Math.max(0, reading[measure] - max * seconds)
+    reading.secondMs = secondMs
+  }
+}
+
+const SKEW_MS_MAX = 60_000
 
 function takeShare(offer: Offer, counted: readonly Meter[], readings: ReadonlyMap<string, Reading>): void {
   const share = shareOf(offer)
   for (const key of new Set(counted.map(keyOf))) {
     const reading = readings.get(key)
     if (reading === undefined) continue
-    reading.requests += share.requests
-    reading.events += share.events
-    reading.bytes += share.bytes
+    for (const measure of ['requests', 'events', 'bytes'] as const) reading[measure] += share[measure]
   }
 }
 
-function shareOf({ items, bytes }: Offer): Reading {
-  return { requests: 1, events: items.length, bytes }
+function shareOf({ items, bytes, continued }: Offer): Share {
+  return { requests: continued === true ? 0 : 1, events: items.length, bytes }
 }
 
 function boundsOf({ source, stream, releases }: Offer, nowMs: number): Bound[] {
@@ -106,27 +132,31 @@ function usageMeters(scope: string, nowMs: number): Meter[] {
 }
 
 function limitsOf(scope: string, limits: Limits, nowMs: number): Bound[] {
-  const second = windowOf(scope, SECOND_MS, nowMs)
   const day = windowOf(scope, DAY_MS, nowMs)
   const month = monthOf(scope, nowMs)
   return [
-    bound(second, 'requests', limits.requestsPerSecond, 'rate', `requests per second of ${scope}`),
-    bound(second, 'events', limits.eventsPerSecond, 'rate', `events per second of ${scope}`),
-    bound(day, 'events', limits.eventsPerDay, 'quota', `events per day (UTC) of ${scope}`),
-    bound(day, 'bytes', limits.bytesPerDay, 'quota', `bytes per day (UTC) of ${scope}`),
-    bound(month, 'events', limits.eventsPerMonth, 'quota', `events per month of ${scope}`),
-    bound(month, 'bytes', limits.bytesPerMonth, 'quota', `bytes per month of ${scope}`),
+    rate('requests', limits.requestsPerSecond, `requests per second of ${scope}`),
+    rate('events', limits.eventsPerSecond, `events per second of ${scope}`),
+    quota(day, 'events', limits.eventsPerDay, `events per day (UTC) of ${scope}`),
+    quota(day, 'bytes', limits.bytesPerDay, `bytes per day (UTC) of ${scope}`),
+    quota(month, 'events', limits.eventsPerMonth, `events per month of ${scope}`),
+    quota(month, 'bytes', limits.bytesPerMonth, `bytes per month of ${scope}`),
   ].flat()
 }
 
-function bound(
-  meter: Meter,
-  measure: Measure,
-  max: number | undefined,
-  why: Bound['why'],
-  what: string,
-): Bound[] {
-  return max === undefined ? [] : [{ meter, measure, max, why, limit: `${max} ${what}` }]
+/**
+ * One meter for all seconds: what one of them owes, the next one must find, whichever node counts it. It is that of this
+ * very limit, so that another one owes nothing for what this one allowed.
+ */
+function rate(measure: Measure, max: number | undefined, what: string): Bound[] {
+  if (max === undefined) return []
+  const limit = `${max} ${what}`
+  const meter = { scope: limit, windowMs: SECOND_MS, startsMs: 0, endsMs: 0 }
+  return [{ meter, measure, max, why: 'rate', limit }]
+}
+
+function quota(meter: Meter, measure: Measure, max: number | undefined, what: string): Bound[] {
+  return max === undefined ? [] : [{ meter, measure, max, why: 'quota', limit: `${max} ${what}` }]
 }
 
 function windowOf(scope: string, windowMs: number, nowMs: number): Meter {
@@ -146,7 +176,7 @@ function keyOf({ scope, windowMs, startsMs }: Meter): string {
 }
 
 async function lockMeters(db: Queryable, meters: readonly Meter[]): Promise<Map<string, Reading>> {
-  const { rows } = await db.query<Reading & { scope: string; windowMs: number; startsMs: number }>({
+  const { rows } = await db.query<Share & { scope: string; windowMs: number; startsMs: number }>({
     name: 'lock-meters',
     text: `insert into meters as held (scope, window_ms, starts_ms, requests, events, bytes)
       select scope, window_ms, starts_ms, 0, 0, 0
@@ -156,9 +186,12 @@ async function lockMeters(db: Queryable, meters: readonly Meter[]): Promise<Map<
     values: columnsOf(meters),
   })
   return new Map(
-    rows.map(row => [
-      JSON.stringify([row.scope, row.windowMs, row.startsMs]),
-      { requests: row.requests, events: row.events, bytes: row.bytes },
+    rows.map(({ scope, windowMs, startsMs, requests, events, bytes }) => [
+      JSON.stringify([scope, windowMs, startsMs]),
+      // No rate counts bytes, so that the column has room for the second.
+      windowMs === SECOND_MS
+        ? { requests, events, bytes: 0, secondMs: bytes }
+        : { requests, events, bytes, secondMs: 0 },
     ]),
   )
 }
@@ -168,14 +201,20 @@ async function writeMeters(
   meters: readonly Meter[],
   readings: ReadonlyMap<string, Reading>,
 ): Promise<void> {
-  const read = (measure: Measure) => meters.map(meter => readings.get(keyOf(meter))?.[measure] ?? 0)
+  const read = (measure: keyof Reading) => meters.map(meter => readings.get(keyOf(meter))?.[measure] ?? 0)
+  const bytes = read('bytes')
+  const seconds = read('secondMs')
   await db.query({
     name: 'write-meters',
     text: `update meters as held set requests = given.requests, events = given.events, bytes = given.bytes
       from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
         as given (scope, window_ms, starts_ms, requests, events, bytes)
       where held.scope = given.scope and held.window_ms = given.window_ms and held.starts_ms = given.starts_ms`,
-    values: [...columnsOf(meters), read('requests'), read('events'), read('bytes')],
+    values: [
+      ...columnsOf(meters),
+      ...[read('requests'), read('events')],
+      meters.map(({ windowMs }, i) => (windowMs === SECOND_MS ? seconds[i] : bytes[i])),
+    ],
   })
 }
 
@@ -187,15 +226,18 @@ function columnsOf(meters: readonly Meter[]): unknown[] {
   ]
 }
 
-/** Windows of a second that are over count for nothing any more. */
+/** A rate that nothing was counted in for so long owes nothing any more. */
 export async function sweepMeters(db: Queryable, nowMs: number): Promise<void> {
-  await db.query('delete from meters where window_ms = $1 and starts_ms < $2', [SECOND_MS, nowMs - DAY_MS])
+  await db.query('delete from meters where window_ms = $1 and greatest(starts_ms, bytes) < $2', [
+    SECOND_MS,
+    nowMs - DAY_MS,
+  ])
 }
 
 /** What was taken today and this month: of a publisher's, and where something is limited. */
 export async function readMeters(db: Queryable, scope: string, nowMs: number) {
   const [day, month] = [windowOf(scope, DAY_MS, nowMs), monthOf(scope, nowMs)]
-  const { rows } = await db.query<Reading & { windowMs: number; startsMs: number }>({
+  const { rows } = await db.query<Share & { windowMs: number; startsMs: number }>({
     name: 'read-meters',
     text: `select window_ms as "windowMs", starts_ms as "startsMs", requests, events, bytes from meters
       where scope = $1 and (window_ms, starts_ms) in (($2, $3), ($4, $5))`,

@@ -64,10 +64,10 @@ export async function openPressure(deps: PressureDeps): Promise<Pressure> {
     return pressed.backlog || isBusy ? 'backlog' : undefined
   }
   return {
-    pushBack() {
+    pushBack(waits) {
       const against = why()
       if (against === undefined) return undefined
-      deps.onPushBack(against)
+      if (waits === undefined) deps.onPushBack(against)
       return { why: against, retryAfterS: against === 'disk' ? DISK_RETRY_S : BACKLOG_RETRY_S }
     },
     load: () => load,

@@ -1,12 +1,17 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { readMeters } from '../../../src/adapters/log/meters.ts'
+import { openEventLog } from '../../../src/adapters/log/event-log.ts'
+import { beginAs } from '../../../src/adapters/log/log-role.ts'
+import { readMeters, sweepMeters } from '../../../src/adapters/log/meters.ts'
 import type { Json } from '../../../src/core/canonical-json.ts'
 import { namesOf } from '../../../src/core/event/quality-flags.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { rosterDigest } from '../../../src/core/log/roster.ts'
-import type { ItemAnswer } from '../../../src/ingest/arrived.ts'
+import type { Limits } from '../../../src/core/registry/limits.ts'
+import { openAccept } from '../../../src/ingest/accept.ts'
+import type { Accept, Arrived, ItemAnswer } from '../../../src/ingest/arrived.ts'
 import {
   arrivedWith,
+  LOG_KEY,
   type LogBed,
   NODE_OPERATOR,
   openLogBed,
@@ -205,6 +210,109 @@ describe('a limit', () => {
     expect(kinds.filter(kind => kind === 'answered')).toHaveLength(3)
     bed.clock.ms += 86_400_000
     expect(await one(6)).toMatchObject({ kind: 'answered' })
+  })
+
+  let sent = 0
+  /** So many new events as one offer: how soon to come again, where they are refused. */
+  const offer = async (events: number, limits: Limits, how: Partial<Arrived> = {}, accept = bed.accept) => {
+    const items = Array.from({ length: events }, () => timed(1000 + ++sent, sent))
+    const source = { ...sampleSource, limits }
+    const outcome = await accept(arrivedWith(items, { receivedMs: bed.clock.ms, source, ...how }))
+    if (outcome.kind === 'answered') return 'taken'
+    return 'retryAfterS' in outcome.refusal ? outcome.refusal.retryAfterS : outcome.refusal.why
+  }
+  /** Another node on the same database, whose clock is so far ahead. */
+  const anotherNode = (aheadMs = 0): Accept => {
+    const log = openEventLog({
+      ...{ pool: bed.database.pool, logKey: LOG_KEY, network: 'local', begin: beginAs('assay_log') },
+      now: () => bed.clock.ms + aheadMs,
+    })
+    return openAccept({
+      findStream: async streamId => bed.streams.get(streamId),
+      forgetStreams: () => undefined,
+      append: log.append,
+      randomKey: () => new Uint8Array(16),
+    })
+  }
+
+  test.each([{ eventsPerDay: 7 }, { eventsPerSecond: 7 }, { requestsPerSecond: 7 }])(
+    'is one for all nodes: %j',
+    async limits => {
+      const other = anotherNode()
+      const outcomes = await Promise.all(
+        Array.from({ length: 20 }, (_, i) => offer(1, limits, {}, i % 2 === 0 ? bed.accept : other)),
+      )
+      expect(outcomes.filter(each => each === 'taken')).toHaveLength(7)
+    },
+  )
+
+  test('of a second lets more of them pass at once, and takes it off those after it', async () => {
+    const limits = { eventsPerSecond: 3 }
+    expect(await offer(7, limits)).toBe('taken')
+    expect(await offer(1, limits)).toBe(2)
+    expect(await offer(3, limits)).toBe(3)
+    expect(await offer(7, limits)).toBe(2)
+    bed.clock.ms += 1_000
+    expect(await offer(1, limits)).toBe(1)
+    bed.clock.ms += 1_000
+    expect(await offer(3, limits)).toBe(1)
+    expect(await offer(2, limits)).toBe('taken')
+    expect(await offer(1, limits)).toBe(1)
+    bed.clock.ms += 1_000
+    expect(await offer(3, limits)).toBe('taken')
+  })
+
+  test('of a second holds for a node whose clock is behind as for one that is ahead', async () => {
+    const limits = { eventsPerSecond: 3 }
+    const ahead = anotherNode(1_000)
+    expect(await offer(3, limits, {}, ahead)).toBe('taken')
+    expect(await offer(1, limits)).toBe(2)
+    expect(await offer(1, limits, {}, ahead)).toBe(1)
+    bed.clock.ms += 2_000
+    expect(await offer(3, limits)).toBe('taken')
+  })
+
+  test('of a second does not wait for a clock that was wrong', async () => {
+    const limits = { eventsPerSecond: 3 }
+    expect(await offer(3, limits, {}, anotherNode(3_600_000))).toBe('taken')
+    bed.clock.ms += 1_000
+    await offer(1, limits)
+    bed.clock.ms += 1_000
+    expect(await offer(3, limits)).toBe('taken')
+  })
+
+  test('of a second owes nothing for what came before it was set', async () => {
+    expect(await offer(10, { requestsPerSecond: 1 })).toBe('taken')
+    expect(await offer(10, { eventsPerSecond: 10 })).toBe('taken')
+    bed.clock.ms += 1_000
+    expect(await offer(3, { eventsPerSecond: 3 })).toBe('taken')
+    expect(await offer(1, { eventsPerSecond: 3 })).toBe(1)
+  })
+
+  test('of a day is never borrowed from', async () => {
+    expect(await offer(4, { eventsPerDay: 3 })).toBeGreaterThan(1)
+    expect(await offer(3, { eventsPerDay: 3, eventsPerSecond: 2 })).toBe('taken')
+    bed.clock.ms += 10_000
+    expect(await offer(1, { eventsPerDay: 3, eventsPerSecond: 2 })).toBeGreaterThan(1)
+  })
+
+  test('of requests counts one that comes in several parts once', async () => {
+    const limits = { requestsPerSecond: 1 }
+    expect(await offer(2, limits)).toBe('taken')
+    expect(await offer(2, limits, { continued: true })).toBe('taken')
+    expect(await offer(2, limits)).toBe(1)
+  })
+
+  test('is forgotten once nothing is owed any more, and not before', async () => {
+    const { pool } = bed.database
+    const rates = async () => {
+      await sweepMeters(pool, bed.clock.ms)
+      return (await pool.query('select 1 from meters where window_ms = 1000')).rowCount
+    }
+    expect(await offer(7, { eventsPerSecond: 3 })).toBe('taken')
+    expect(await rates()).toBe(1)
+    bed.clock.ms += 2 * 86_400_000
+    expect(await rates()).toBe(0)
   })
 })
 

@@ -57,6 +57,18 @@ describe('a node under pressure', () => {
     await pressure.stop()
   })
 
+  test('counts those that are refused, and not those that wait', async () => {
+    const { pressure, told } = await opened({
+      bounds: { ...pressureBounds, freeBytesMin: Number.MAX_SAFE_INTEGER },
+    })
+    told.length = 0
+    expect(pressure.pushBack('waits')).toMatchObject({ why: 'disk' })
+    expect(told).toEqual([])
+    pressure.pushBack()
+    expect(told).toEqual(['disk'])
+    await pressure.stop()
+  })
+
   test.each([
     { events: 80_000, bytes: 0 },
     { events: 0, bytes: 96 * 1024 * 1024 },
