@@ -166,7 +166,7 @@ export const problemCodes = {
     status: 429,
     title: 'Too much at once',
     retryable: true,
-    next: 'wait as long as Retry-After says, and send it again',
+    next: 'wait as long as Retry-After says, and send it again; after nextItem items, if the answer says so',
   },
   'too-many-filters': {
     status: 503,

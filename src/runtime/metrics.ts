@@ -91,7 +91,7 @@ export function openMetrics() {
     ),
     pushedBack: counterFromZero(
       'assay_ingest_pushed_back_total',
-      'requests with events that were refused before they were read, by what there was no room in',
+      'requests with events that were refused, or ended, for want of room, by what there was none in',
       'why',
       ['backlog', 'disk'],
     ),

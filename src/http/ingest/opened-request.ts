@@ -1,5 +1,6 @@
 import type { Registry } from '../../adapters/registry/registry.ts'
 import type { Source } from '../../core/registry/source.ts'
+import type { Stream } from '../../core/registry/stream.ts'
 import type { Accept, Arrived, PushBack } from '../../ingest/arrived.ts'
 import type { BodyFormat } from '../../ingest/formats/body-format.ts'
 import type { Rest } from '../../runtime/take-turns.ts'
@@ -70,16 +71,13 @@ export function arrivedAs(
   }
 }
 
-/** What only one of the two answers tells, so that only that one looks it up. */
-export async function topicsFor(
+/** What only one of the two answers tells. */
+export function topicsFor(
   { path }: Exchange,
-  source: Source,
   said: Said,
-  registry: Pick<Registry, 'stream'>,
-): Promise<Pick<TakenRequest, 'topics' | 'otherTopics'>> {
-  if (path === '/ingest/events') return { topics: [], otherTopics: [] }
-  const stream = await registry.stream(said.streamId ?? source.streams[0])
-  return topicsOf(said, stream?.topics ?? [])
+  { topics }: Stream,
+): Pick<TakenRequest, 'topics' | 'otherTopics'> {
+  return path === '/ingest/events' ? { topics: [], otherTopics: [] } : topicsOf(said, topics)
 }
 
 /** What this door is called in the events that come through it; the version is of what it makes of requests. */

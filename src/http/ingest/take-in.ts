@@ -6,6 +6,7 @@ import {
   type Arrived,
   bytesHeldBy,
   type ItemAnswer,
+  type PushBack,
   type ReceivedItem,
 } from '../../ingest/arrived.ts'
 import { answered, count, noCounts, type Taken } from './taken.ts'
@@ -18,11 +19,22 @@ export type TakingOptions = {
   readonly batchItemsMax: number
   /** So many answers are kept; the counts go on. */
   readonly itemAnswersMax: number
-  /** Where there is too much at once for the moment: so long a batch may wait for its turn. */
-  readonly waitSecondsMax: number
+  readonly pushBack: PushBack
+  readonly patience: Patience
   readonly stopping: AbortSignal
   /** Told of each batch once it is durable; the next one waits until it has resolved. */
   onTaken?(items: readonly ItemAnswer[], firstItem: number): Promise<void>
+}
+
+/** Where there is too much at once for the moment: what is waited for, and how long. */
+export type Patience = {
+  /**
+   * `each`: of a body that is worked on as it comes each batch waits for whatever passes by itself. `the-rest`: one that
+   * is there holds its memory all the while, so it waits only once it has begun, for its source's own rate, and all its
+   * batches together no longer than that.
+   */
+  readonly for: 'each' | 'the-rest'
+  readonly secondsMax: number
 }
 
 export type Taking = {
@@ -40,6 +52,7 @@ export type Taking = {
  */
 export function openTaking(options: TakingOptions): Taking {
   const { batchItemsMax, itemAnswersMax, onTaken } = options
+  const acceptInTurn = openTurns(options)
   let pending: ReceivedItem[] = []
   const items: ItemAnswer[] = []
   const counts = noCounts()
@@ -52,12 +65,12 @@ export function openTaking(options: TakingOptions): Taking {
     const { items: together } = firstBatch(pending, batchItemsMax)
     const batch = pending.slice(0, together)
     pending = pending.slice(together)
-    const outcome = await acceptInTurn(batch, options)
+    const firstItem = answered(counts)
+    const outcome = await acceptInTurn(batch, firstItem > 0)
     if (outcome.kind === 'refused') {
       refusal = outcome.refusal
       return
     }
-    const firstItem = answered(counts)
     count(outcome.items, counts)
     items.push(...outcome.items.slice(0, itemAnswersMax - items.length))
     await onTaken?.(outcome.items, firstItem)
@@ -102,27 +115,35 @@ function firstBatch(pending: readonly ReceivedItem[], itemsMax: number): { items
   return { items: pending.length, isFull: pending.length === itemsMax }
 }
 
-async function acceptInTurn(
-  items: readonly ReceivedItem[],
-  { accept, arrivedWith, waitSecondsMax, stopping }: TakingOptions,
-): Promise<AcceptOutcome> {
-  const arrived = arrivedWith(items.length)
+type AcceptInTurn = (items: readonly ReceivedItem[], continued: boolean) => Promise<AcceptOutcome>
+
+function openTurns({ accept, pushBack, arrivedWith, patience, stopping }: TakingOptions): AcceptInTurn {
   let waitedSeconds = 0
-  for (;;) {
-    const outcome = await accept({ ...arrived, items })
-    if (outcome.kind === 'answered') return outcome
-    const seconds = secondsToWait(outcome.refusal)
-    waitedSeconds += seconds
-    if (waitedSeconds > waitSecondsMax || stopping.aborted) return outcome
-    await sleep(1000 * seconds, undefined, { signal: stopping }).catch(() => {
-      // Told to stop: it is asked once more, and then answered as it is.
-    })
+  return async (items, continued) => {
+    const arrived = { ...arrivedWith(items.length), items, ...(continued && { continued }) }
+    if (patience.for === 'each') waitedSeconds = 0
+    for (;;) {
+      // It may have come to that long after the request began; what is there already was let in.
+      const full = patience.for === 'each' ? pushBack('waits') : undefined
+      const outcome: AcceptOutcome =
+        full === undefined ? await accept(arrived) : { kind: 'refused', refusal: full }
+      if (outcome.kind === 'answered') return outcome
+      const seconds = secondsToWait(outcome.refusal, patience, continued)
+      waitedSeconds += seconds
+      if (waitedSeconds > patience.secondsMax || stopping.aborted) {
+        if (full !== undefined) pushBack()
+        return outcome
+      }
+      await sleep(1000 * seconds, undefined, { signal: stopping }).catch(() => {
+        // Told to stop: it is asked once more, and then answered as it is.
+      })
+    }
   }
 }
 
 /** What passes by itself; whoever sends much is slowed down by it rather than sent away. */
-function secondsToWait(refusal: AcceptRefusal): number {
-  return refusal.why === 'rate' || refusal.why === 'backlog'
-    ? Math.max(1, refusal.retryAfterS)
-    : Number.POSITIVE_INFINITY
+function secondsToWait(refusal: AcceptRefusal, patience: Patience, continued: boolean): number {
+  if (refusal.why !== 'rate' && refusal.why !== 'backlog') return Number.POSITIVE_INFINITY
+  const isWaitedFor = patience.for === 'each' || (continued && refusal.why === 'rate')
+  return isWaitedFor ? Math.max(1, refusal.retryAfterS) : Number.POSITIVE_INFINITY
 }

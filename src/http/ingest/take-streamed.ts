@@ -2,6 +2,8 @@ import { FaultError } from '../../core/fault.ts'
 import type { Source } from '../../core/registry/source.ts'
 import type { StreamedFormat } from '../../ingest/formats/body-format.ts'
 import { readStreamed } from '../../ingest/formats/read-streamed.ts'
+import { mostAtOnce } from '../../ingest/most-at-once.ts'
+import { streamFor } from '../../ingest/stream-for.ts'
 import type { Problem } from '../problem.ts'
 import { BodyCutOffError, BodySilentError, requestBytes } from '../request-bytes.ts'
 import { ReaderGoneError } from './answer-lines.ts'
@@ -14,7 +16,7 @@ import {
   type TakeRequestDeps,
   topicsFor,
 } from './opened-request.ts'
-import { bodyFault, endedIn } from './refusals.ts'
+import { bodyFault, endedIn, refusalProblem } from './refusals.ts'
 import { sayTogether } from './said.ts'
 import { openTaking, type Taking } from './take-in.ts'
 
@@ -48,6 +50,8 @@ export async function takeStreamed(
   const { asked, source, exchange, address } = opened
   const said = sayTogether(asked)
   if ('code' in said) return said
+  const found = await streamFor(source, said.streamId, deps.registry.stream)
+  if ('why' in found) return refusalProblem(found)
   const encoding = encodingOf(exchange.request.headers['content-encoding'])
   if (!encoding.ok) return bodyFault(encoding.fault)
   const place = deps.streams.enter(address ?? '')
@@ -63,9 +67,9 @@ export async function takeStreamed(
   const bytes = counted(requestBytes(exchange.request, limits.silenceMsMax, limits.streamMsMax))
   const taking = openTaking({
     ...deps,
-    batchItemsMax: limits.batchItemsMax,
+    batchItemsMax: Math.min(limits.batchItemsMax, mostAtOnce(source, found.stream)),
     itemAnswersMax: limits.itemAnswersMax,
-    waitSecondsMax: limits.waitSecondsMax,
+    patience: { for: 'each', secondsMax: limits.waitSecondsMax },
     arrivedWith: () => ({ ...arrivedAs(source, sender, said, deps.now), bytes: bytes.sinceLast() }),
     ...(opened.lines !== undefined && { onTaken: opened.lines.write }),
   })
@@ -77,7 +81,7 @@ export async function takeStreamed(
     await pushAll(opened, plain, taking)
     const taken = await taking.end()
     const latencyMs = performance.now() - startedMs
-    return { taken, source, sender, ...(await topicsFor(exchange, source, said, deps.registry)), latencyMs }
+    return { taken, source, sender, ...topicsFor(exchange, said, found.stream), latencyMs }
   } catch (error) {
     return await endedBy(error, taking)
   } finally {

@@ -3,6 +3,8 @@ import type { Source } from '../../core/registry/source.ts'
 import type { Arrived, Idempotency } from '../../ingest/arrived.ts'
 import { readWholeInTurns } from '../../ingest/formats/read-whole.ts'
 import type { WholeBody } from '../../ingest/formats/whole-body.ts'
+import { mostAtOnce } from '../../ingest/most-at-once.ts'
+import { streamFor } from '../../ingest/stream-for.ts'
 import type { Rest } from '../../runtime/take-turns.ts'
 import type { Problem } from '../problem.ts'
 import { admitSource } from './admit-source.ts'
@@ -16,7 +18,7 @@ import {
   topicsFor,
 } from './opened-request.ts'
 import { noRoom, type ReadBody, readBody } from './read-body.ts'
-import { bodyFault } from './refusals.ts'
+import { bodyFault, refusalProblem } from './refusals.ts'
 import { sayTogether } from './said.ts'
 import { proveSender, type Sender } from './sender.ts'
 import { openTaking } from './take-in.ts'
@@ -64,20 +66,23 @@ async function takeBody(
       : read
   if ('code' in again) return again
 
+  // Also where there are no events: whether there is such a stream is not for everybody to know.
+  const found = await streamFor(source, said.streamId, deps.registry.stream)
+  if ('why' in found) return refusalProblem(found)
   const idempotency = idempotencyOf(opened, source, sender, plain.bytes)
-  const taken = await takeItems(again.items, opened, deps, {
-    ...arrivedAs(source, sender, said, deps.now),
-    bytes: body.bytes.length,
-    ...(idempotency !== undefined && { idempotency }),
-  })
+  const batchItemsMax = Math.min(deps.limits.batchItemsMax, mostAtOnce(source, found.stream))
+  const taken = await takeItems(
+    again.items,
+    opened,
+    { ...deps, batchItemsMax },
+    {
+      ...arrivedAs(source, sender, said, deps.now),
+      bytes: body.bytes.length,
+      ...(idempotency !== undefined && { idempotency }),
+    },
+  )
   const latencyMs = performance.now() - startedMs
-  return {
-    taken,
-    source,
-    sender,
-    ...(await topicsFor(opened.exchange, source, said, deps.registry)),
-    latencyMs,
-  }
+  return { taken, source, sender, ...topicsFor(opened.exchange, said, found.stream), latencyMs }
 }
 
 async function prove(
@@ -145,7 +150,7 @@ function idempotencyOf(
 async function takeItems(
   items: WholeBody['items'],
   { lines }: Opened,
-  deps: TakeRequestDeps,
+  deps: TakeRequestDeps & { readonly batchItemsMax: number },
   arrived: Omit<Arrived, 'items'>,
 ): Promise<Taken> {
   const { limits, accept } = deps
@@ -154,10 +159,8 @@ async function takeItems(
     const bytesEach = arrived.bytes / items.length
     const taking = openTaking({
       ...deps,
-      batchItemsMax: limits.batchItemsMax,
       itemAnswersMax: limits.itemAnswersMax,
-      // Its memory is held all the while, so it does not wait for better times.
-      waitSecondsMax: 0,
+      patience: { for: 'the-rest', secondsMax: limits.waitSecondsMax },
       arrivedWith: count => ({ ...arrived, bytes: Math.round(bytesEach * count) }),
       ...(lines !== undefined && { onTaken: lines.write }),
     })
