@@ -2,6 +2,7 @@ import type { IdentifiedEvent } from '../core/event/identity.ts'
 import type { Submission } from '../core/event/submission.ts'
 import type { Level } from '../core/level.ts'
 import type { PacketSource } from '../core/log/packet-header.ts'
+import type { Limits } from '../core/registry/limits.ts'
 import type { Source } from '../core/registry/source.ts'
 import type { Stream } from '../core/registry/stream.ts'
 import type { AcceptRefusal, Idempotency, ItemAnswer, QuarantineReason, Release } from './arrived.ts'
@@ -30,6 +31,8 @@ export type Offer = {
   submissionOf(index: number): Submission
   /** Held events that leave quarantine with this offer, in the order of the items. */
   readonly releases?: readonly Release[]
+  /** Whose shares it takes where nothing shows that its source has sent it; else those of its source and its stream. */
+  readonly countsFor?: { readonly scope: string; readonly limits: Limits }
 }
 
 export type OfferedItem =

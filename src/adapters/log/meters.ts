@@ -109,9 +109,10 @@ function shareOf({ items, bytes, continued }: Offer): Share {
   return { requests: continued === true ? 0 : 1, events: items.length, bytes }
 }
 
-function boundsOf({ source, stream, releases }: Offer, nowMs: number): Bound[] {
+function boundsOf({ source, stream, releases, countsFor }: Offer, nowMs: number): Bound[] {
   // What leaves quarantine was counted when it came, and has left it by now: refused here, it would be nowhere.
   if (releases !== undefined) return []
+  if (countsFor !== undefined) return limitsOf(countsFor.scope, countsFor.limits, nowMs)
   return [
     ...limitsOf(`source ${source.sourceId}`, source.limits, nowMs),
     ...limitsOf(`stream ${stream.streamId}`, stream.limits, nowMs),
@@ -119,8 +120,8 @@ function boundsOf({ source, stream, releases }: Offer, nowMs: number): Bound[] {
 }
 
 /** What publishers are shown of what is theirs is counted also where nothing limits it. */
-function shownTo({ source, stream, releases }: Offer, nowMs: number): Meter[] {
-  if (releases !== undefined) return []
+function shownTo({ source, stream, releases, countsFor }: Offer, nowMs: number): Meter[] {
+  if (releases !== undefined || countsFor !== undefined) return []
   return [
     ...(source.identityKey === undefined ? [] : usageMeters(`source ${source.sourceId}`, nowMs)),
     ...(stream.ownerKey === undefined ? [] : usageMeters(`stream ${stream.streamId}`, nowMs)),
