@@ -7,6 +7,8 @@ import { decidePressure, type Load, type Pressed, type PressureBounds, unpressed
 export type Pressure = {
   /** Cheap: answers from what was measured last. */
   readonly pushBack: PushBack
+  /** The same, asked by what waits by itself: nobody is refused. */
+  isFull(): boolean
   /** As it was measured last. */
   load(): Load
   stop(): Promise<void>
@@ -70,6 +72,7 @@ export async function openPressure(deps: PressureDeps): Promise<Pressure> {
       if (waits === undefined) deps.onPushBack(against)
       return { why: against, retryAfterS: against === 'disk' ? DISK_RETRY_S : BACKLOG_RETRY_S }
     },
+    isFull: () => why() !== undefined,
     load: () => load,
     stop: measuring.stop,
   }
