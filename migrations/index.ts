@@ -40,6 +40,7 @@ import { certificateHosts } from './040-certificate-hosts.ts'
 import { streamsOfObjects } from './041-streams-of-objects.ts'
 import { registryEpoch } from './042-registry-epoch.ts'
 import { owedAnswers } from './043-owed-answers.ts'
+import { overlayResubmission } from './044-overlay-resubmission.ts'
 import { idleNativeIds } from './048-idle-native-ids.ts'
 import { retentionsByEnd } from './049-retentions-by-end.ts'
 
@@ -94,6 +95,7 @@ export const migrations: readonly Migration[] = [
   streamsOfObjects,
   registryEpoch,
   owedAnswers,
+  overlayResubmission,
   idleNativeIds,
   retentionsByEnd,
 ]

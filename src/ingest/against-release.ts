@@ -12,7 +12,7 @@ export function againstTrying(
   { edit, streamId }: { readonly edit?: JsonObject; readonly streamId?: string },
 ): string | undefined {
   if (reason === 'batch-unreadable' || reason === 'source-unverified')
-    return 'it stands for a whole batch, which is not an event; have it submitted again, and waive this'
+    return 'it stands for a whole batch, which is not an event; have that submitted again, and this is waived once it is taken'
   if (reason === 'unknown-stream' && streamId === undefined)
     return 'its source may not write to the stream that it named; name the stream that it shall go to'
   if (reason === 'identity-undecided' && edit === undefined)

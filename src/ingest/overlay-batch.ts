@@ -18,42 +18,58 @@ export type SubmittedBatch = Outpoint & {
 /** Some of a batch's lines, in order: what goes into the log in one step. */
 export type BatchPart = { readonly items: readonly ReceivedItem[]; readonly bytes: number }
 
-/** Where a part ends depends on the batch alone, so that whoever begins again makes the same parts. */
+export type PartBounds = { readonly eventsMax: number; readonly charsMax: number }
+
 export const PART_EVENTS_MAX = 1000
 export const PART_CHARS_MAX = 4 * 1024 * 1024
 
-/** The parts of a batch whose bytes are those that it names; refused whole where they are no batch of so many events. */
-export function partsOf(
-  batch: SubmittedBatch,
+/** Called between steps: a promise where others go first. */
+type Rest = () => Promise<void> | undefined
+
+/** The lines of a batch whose bytes are those that it names; refused whole where they are no batch of so many events. */
+export async function linesOf(
+  { token }: SubmittedBatch,
   bytes: Uint8Array,
-  shape: Shape | undefined,
-): Outcome<readonly BatchPart[]> {
+  rest?: Rest,
+): Promise<Outcome<readonly string[]>> {
   const text = fromUtf8(bytes)
   if (text === undefined) return refused('event-unreadable', 'the batch is not UTF-8')
   const lines = (text.endsWith('\n') ? text.slice(0, -1) : text).split('\n')
-  const { count } = batch.token.body
+  const { count } = token.body
   if (lines.length !== count)
     return refused('event-unreadable', `the batch has ${lines.length} lines, and its token says ${count}`)
-
-  const signature = originSignatureOf(batch)
-  const parts: BatchPart[] = []
-  let items: ReceivedItem[] = []
-  let chars = 0
-  const endPart = () => {
-    parts.push({ items, bytes: chars })
-    items = []
-    chars = 0
-  }
   for (const [i, line] of lines.entries()) {
     const json = parseJson(line)
     if (!json.ok) return refused(json.fault.code, `line ${i + 1} of the batch: ${json.fault.detail}`)
-    const isFull = items.length === PART_EVENTS_MAX || chars + line.length > PART_CHARS_MAX
-    if (isFull && items.length > 0) endPart()
-    items.push({ submission: signedBy(readSubmission(json.value, shape), signature), flags: 0 })
-    chars += line.length + 1
+    const turn = rest?.()
+    if (turn !== undefined) await turn
   }
-  endPart()
-  return accepted(parts)
+  return accepted(lines)
+}
+
+/** As many of its lines from this one on as fit, and at least one. Each is read when it is its turn. */
+export function partFrom(
+  from: number,
+  lines: readonly string[],
+  { batch, shape, bounds }: { batch: SubmittedBatch; shape: Shape | undefined; bounds: PartBounds },
+): BatchPart {
+  const { eventsMax, charsMax } = bounds
+  const signature = originSignatureOf(batch)
+  const items: ReceivedItem[] = []
+  let chars = 0
+  for (const line of lines.slice(from, from + Math.max(1, eventsMax))) {
+    const grown = chars + line.length + 1
+    if (items.length > 0 && grown > charsMax) break
+    const read = () => ({ submission: signedBy(submissionIn(line, shape), signature), flags: 0 })
+    items.push({ bytes: line.length, read })
+    chars = grown
+  }
+  return { items, bytes: chars }
+}
+
+function submissionIn(line: string, shape: Shape | undefined): Outcome<Submission> {
+  const json = parseJson(line)
+  return json.ok ? readSubmission(json.value, shape) : json
 }
 
 const scheme = 'gitdata event batch'

@@ -1,24 +1,58 @@
 import { digestHex } from '../core/digest.ts'
 import type { PacketSource } from '../core/log/packet-header.ts'
+import type { Limits } from '../core/registry/limits.ts'
 import type { Source } from '../core/registry/source.ts'
 import type { Stream } from '../core/registry/stream.ts'
 import type { AppendEvents, Offer } from './append.ts'
-import type { Accept, AcceptRefusal, ItemAnswer, QuarantineReason } from './arrived.ts'
+import type { Accept, AcceptRefusal, Arrived, ItemAnswer, QuarantineReason } from './arrived.ts'
 import { lineStyleOf } from './line-style.ts'
+import { mostAtOnce } from './most-at-once.ts'
 import { OfferedLines } from './offered-lines.ts'
-import { type BatchPart, partsOf, type SubmittedBatch } from './overlay-batch.ts'
+import {
+  linesOf,
+  PART_CHARS_MAX,
+  PART_EVENTS_MAX,
+  type PartBounds,
+  partFrom,
+  type SubmittedBatch,
+} from './overlay-batch.ts'
 
 export type TakeBatchDeps = {
   source(sourceId: string): Promise<Source | undefined>
   stream(streamId: string): Promise<Stream | undefined>
-  bytesOf: BatchBytes
   accept: Accept
   append: AppendEvents
+  readonly held: HeldBatches
+  /** What may be held within a window of time of all that no source is shown to have sent. */
+  readonly strangers: Limits
   now(): number
+  /** Of each batch: called between its lines, a promise where others go first. Large ones can take seconds. */
+  turns?(): () => Promise<void> | undefined
 }
 
+/** What was held of a source as one item, told by its fingerprint, as long as nobody has decided over it. */
+export type HeldBatches = {
+  find(sourceId: string, fingerprint: string): Promise<number | undefined>
+  /** Resolves once it is given up, by this publisher. */
+  waive(quarantineId: number, publisher: string, why: string): Promise<unknown>
+}
+
+/** One try of a batch. */
+export type Try = {
+  readonly isLastTry: boolean
+  /** What earlier tries have come to. */
+  readonly soFar: Progress
+  bytesOf(): Promise<FoundBytes>
+  /** Resolves once it is on record that the batch is taken so far. */
+  note(progress: Progress): Promise<void>
+  /** False: there is no time any more. */
+  pause(milliseconds: number): Promise<boolean>
+}
+
+/** So many of its first lines are answered, like this. */
+export type Progress = Counts & { readonly lines: number }
+
 /** The bytes whose hash is the batch's subject. */
-export type BatchBytes = (batch: SubmittedBatch) => Promise<FoundBytes>
 export type FoundBytes =
   | { readonly kind: 'found'; readonly bytes: Uint8Array }
   /** Not now; they may be there later. */
@@ -29,7 +63,7 @@ export type FoundBytes =
 export type TakenBatch =
   | ({ readonly kind: 'taken' } & Counts)
   | { readonly kind: 'held'; readonly reason: QuarantineReason; readonly detail: string }
-  /** There is nowhere to keep it: it has no source or no stream here. */
+  /** There is nowhere to keep it: it has no source or no stream here, or no room is left for what strangers submit. */
   | { readonly kind: 'refused'; readonly detail: string }
   /** `ours`: it has done nothing to be waited with, and may be tried as often as it takes. */
   | { readonly kind: 'later'; readonly detail: string; readonly ours: boolean; readonly afterMs?: number }
@@ -45,35 +79,28 @@ export type Counts = {
  * Makes events of a batch that the overlay has admitted. Each step is in the log under a key of the batch's own, so
  * beginning again after a crash, or beside another node, adds nothing: it gets the answers of the first time.
  */
-export async function takeBatch(
-  batch: SubmittedBatch,
-  { isLastTry }: { readonly isLastTry: boolean },
-  deps: TakeBatchDeps,
-): Promise<TakenBatch> {
+export async function takeBatch(batch: SubmittedBatch, once: Try, deps: TakeBatchDeps): Promise<TakenBatch> {
+  const { isLastTry, soFar, bytesOf } = once
   const { issuer, body } = batch.token
+  if (soFar.lines >= body.count) return allTaken(batch, soFar, deps)
   const source = await deps.source(body.sourceId)
   if (source === undefined) {
     const detail = `no source ${JSON.stringify(body.sourceId)} is registered; register it with the key ${issuer}`
     return isLastTry ? { kind: 'refused', detail } : { kind: 'later', detail, ours: false }
   }
   const against = againstPublisher(source, issuer)
-  if (against !== undefined) return hold(batch, source, 'source-unverified', against, deps)
+  if (against !== undefined) return holdOfStranger(batch, source, against, once, deps)
 
-  const found = await deps.bytesOf(batch)
+  const found = await bytesOf()
   if (found.kind === 'unavailable' && !isLastTry) return { kind: 'later', detail: found.detail, ours: false }
-  if (found.kind !== 'found') return hold(batch, source, 'batch-unreadable', found.detail, deps)
-  const parts = partsOf(batch, found.bytes, source.shape)
-  if (!parts.ok) return hold(batch, source, 'batch-unreadable', parts.fault.detail, deps)
-  return takeParts(batch, source, parts.value, deps)
+  if (found.kind !== 'found') return holdUnreadable(batch, source, found.detail, deps)
+  const lines = await linesOf(batch, found.bytes, deps.turns?.())
+  if (!lines.ok) return holdUnreadable(batch, source, lines.fault.detail, deps)
+  return takeLines({ batch, source, lines: lines.value }, once, deps)
 }
 
 /** Whose key of an append is whose: no other route makes keys in this scope. */
 export const overlayScope = 'overlay'
-
-/** Of all keys of a batch the beginning. */
-export function batchKey({ token }: Pick<SubmittedBatch, 'token'>): string {
-  return `${token.issuer}:${token.subject}`
-}
 
 const connector = { connectorId: 'overlay', connectorVersion: '1.0.0' }
 
@@ -88,30 +115,95 @@ function againstPublisher(
   return enabled ? undefined : `${source} is not enabled`
 }
 
-async function takeParts(
-  batch: SubmittedBatch,
-  source: Source,
-  parts: readonly BatchPart[],
-  { accept, now }: TakeBatchDeps,
+type ReadBatch = {
+  readonly batch: SubmittedBatch
+  readonly source: Source
+  readonly lines: readonly string[]
+}
+
+/** So long one try waits for a rate that it has had its part of: coming back, it would have to read the batch again. */
+const RATE_WAIT_MS_MAX = 10_000
+
+/**
+ * Where a part ends follows from limits, which change; so a part is known by its first line, and who comes again with
+ * another end gets the answers of the first time, and goes on behind the last of them.
+ */
+async function takeLines(
+  read: ReadBatch,
+  { soFar, note, pause }: Try,
+  deps: TakeBatchDeps,
 ): Promise<TakenBatch> {
-  const { streamId } = batch.token.body
-  const answers: ItemAnswer[] = []
-  for (const [i, { items, bytes }] of parts.entries()) {
-    const key = parts.length === 1 ? batchKey(batch) : `${batchKey(batch)}:${i}`
-    const outcome = await accept({
-      source,
-      authenticated: 'identity',
-      connector,
-      streamId,
-      receivedMs: now(),
-      bytes,
-      idempotency: { scope: overlayScope, key, bodyHash: batch.token.subject },
-      items,
-    })
-    if (outcome.kind === 'refused') return afterRefusal(outcome.refusal)
-    answers.push(...outcome.items)
+  const { batch, source, lines } = read
+  const stream = await streamFor(source, batch.token.body.streamId, deps)
+  const bounds = boundsOf(source, stream)
+  let taken = soFar
+  let waitMs = RATE_WAIT_MS_MAX
+  while (taken.lines < lines.length) {
+    const outcome = await deps.accept(arrivedFrom(taken.lines, read, bounds, deps))
+    if (outcome.kind === 'refused') {
+      const { refusal } = outcome
+      const pauseMs = refusal.why === 'rate' ? refusal.retryAfterS * 1000 : Number.POSITIVE_INFINITY
+      waitMs -= pauseMs
+      // Who has had nothing in this try lets others have their turn.
+      if (taken === soFar || waitMs < 0 || !(await pause(pauseMs))) return afterRefusal(refusal)
+      continue
+    }
+    taken = added(taken, outcome.items)
+    await note(taken)
   }
-  return { kind: 'taken', ...countsOf(answers) }
+  return allTaken(batch, taken, deps)
+}
+
+/** Where it was held as a whole before it could be taken, nothing is left to decide over. */
+async function allTaken(
+  batch: SubmittedBatch,
+  { lines: _lines, ...counts }: Progress,
+  { held }: TakeBatchDeps,
+): Promise<TakenBatch> {
+  const { issuer, body } = batch.token
+  const quarantineId = await held.find(body.sourceId, fingerprintOf(batch))
+  if (quarantineId !== undefined)
+    await held.waive(quarantineId, issuer, 'the batch was submitted again, and is taken')
+  return { kind: 'taken', ...counts }
+}
+
+/** What has more than a limit allows at once is refused each time that it comes. Where there is no stream, nothing is taken. */
+function boundsOf(source: Source, stream: Pick<Stream, 'limits'> = { limits: {} }): PartBounds {
+  const least = (most: number, ...names: (keyof Limits)[]) =>
+    Math.min(most, ...[source, stream].flatMap(({ limits }) => names.map(name => limits[name] ?? most)))
+  return {
+    eventsMax: Math.min(mostAtOnce(source, stream), least(PART_EVENTS_MAX, 'eventsPerDay', 'eventsPerMonth')),
+    charsMax: least(PART_CHARS_MAX, 'bytesPerDay', 'bytesPerMonth'),
+  }
+}
+
+function arrivedFrom(
+  from: number,
+  { batch, source, lines }: ReadBatch,
+  bounds: PartBounds,
+  { now }: TakeBatchDeps,
+): Arrived {
+  const { issuer, subject, body } = batch.token
+  return {
+    source,
+    authenticated: 'identity',
+    connector,
+    streamId: body.streamId,
+    receivedMs: now(),
+    idempotency: { scope: overlayScope, key: `${issuer}:${subject}:from ${from}`, bodyHash: subject },
+    ...partFrom(from, lines, { batch, shape: source.shape, bounds }),
+  }
+}
+
+function added(taken: Progress, answers: readonly ItemAnswer[]): Progress {
+  const counts = countsOf(answers)
+  return {
+    lines: taken.lines + answers.length,
+    accepted: taken.accepted + counts.accepted,
+    duplicate: taken.duplicate + counts.duplicate,
+    quarantined: taken.quarantined + counts.quarantined,
+    rejected: taken.rejected + counts.rejected,
+  }
 }
 
 function afterRefusal(refusal: AcceptRefusal): TakenBatch {
@@ -138,20 +230,50 @@ function later(detail: string, retryAfterS: number): TakenBatch {
   return { kind: 'later', detail, ours: true, afterMs: retryAfterS * 1000 }
 }
 
-/** All of it as one held item, in the source's own stream. */
-async function hold(
+/** What strangers submit takes shares of its own, all of it together, and does not wait for them for ever. */
+async function holdOfStranger(
   batch: SubmittedBatch,
   source: Source,
-  reason: QuarantineReason,
+  detail: string,
+  { isLastTry }: Try,
+  deps: TakeBatchDeps,
+): Promise<TakenBatch> {
+  const countsFor = { scope: 'overlay strangers', limits: deps.strangers }
+  const outcome = await offerHeld(batch, source, { reason: 'source-unverified', detail, countsFor }, deps)
+  if (!('why' in outcome)) return outcome
+  if (outcome.why !== 'quota' && outcome.why !== 'rate') return afterRefusal(outcome)
+  const why = `${detail}; no more of such batches is held now: ${outcome.limit}`
+  return isLastTry ? { kind: 'refused', detail: why } : { kind: 'later', detail: why, ours: false }
+}
+
+async function holdUnreadable(
+  batch: SubmittedBatch,
+  source: Source,
   detail: string,
   deps: TakeBatchDeps,
 ): Promise<TakenBatch> {
+  const outcome = await offerHeld(batch, source, { reason: 'batch-unreadable', detail }, deps)
+  return 'why' in outcome ? afterRefusal(outcome) : outcome
+}
+
+type Against = Pick<Offer, 'countsFor'> & { readonly reason: QuarantineReason; readonly detail: string }
+
+/** All of it as one held item, in the source's own stream; one, however often it is submitted. */
+async function offerHeld(
+  batch: SubmittedBatch,
+  source: Source,
+  against: Against,
+  deps: TakeBatchDeps,
+): Promise<TakenBatch | AcceptRefusal> {
+  const { reason, detail } = against
   const stream = await streamFor(source, batch.token.body.streamId, deps)
   if (stream === undefined) return { kind: 'refused', detail }
-  const outcome = await deps.append(heldOffer(batch, source, stream, { reason, detail, nowMs: deps.now() }))
+  if ((await deps.held.find(source.sourceId, fingerprintOf(batch))) !== undefined)
+    return { kind: 'held', reason, detail }
+  const outcome = await deps.append(heldOffer({ batch, source, stream, against, nowMs: deps.now() }))
   if (outcome.kind === 'stale-policy')
     return { kind: 'later', detail: 'the policy of its stream has just changed', ours: true }
-  return outcome.kind === 'refused' ? afterRefusal(outcome.refusal) : { kind: 'held', reason, detail }
+  return outcome.kind === 'refused' ? outcome.refusal : { kind: 'held', reason, detail }
 }
 
 async function streamFor(
@@ -162,12 +284,19 @@ async function streamFor(
   return deps.stream(streams.includes(named) ? named : streams[0])
 }
 
-function heldOffer(
-  batch: SubmittedBatch,
-  source: Source,
-  stream: Stream,
-  { reason, detail, nowMs }: { reason: QuarantineReason; detail: string; nowMs: number },
-): Offer {
+function heldOffer({
+  batch,
+  source,
+  stream,
+  against: { reason, detail, countsFor },
+  nowMs,
+}: {
+  batch: SubmittedBatch
+  source: Source
+  stream: Stream
+  against: Against
+  nowMs: number
+}): Offer {
   const { txid, vout, token } = batch
   const { issuer, subject, body } = token
   // Its bytes are where they were, and may be more than is worth keeping twice.
@@ -183,14 +312,15 @@ function heldOffer(
     connector,
     receivedMs: nowMs,
     bytes: 0,
-    idempotency: { scope: overlayScope, key: batchKey(batch), bodyHash: subject },
+    ...(countsFor !== undefined && { countsFor }),
+    // Without a key: what tells its repetitions is the fingerprint, as long as it is held.
     items: [
       {
         kind: 'held',
         reason,
         detail,
         held: { payload: { batch: named }, carried: {} },
-        fingerprint: digestHex('assay:held-batch:1', issuer, subject),
+        fingerprint: fingerprintOf(batch),
       },
     ],
     lines: new OfferedLines(),
@@ -200,6 +330,10 @@ function heldOffer(
       throw new Error('a batch that is held whole has no events')
     },
   }
+}
+
+function fingerprintOf({ token }: SubmittedBatch): string {
+  return digestHex('assay:held-batch:1', token.issuer, token.subject)
 }
 
 function countsOf(answers: readonly ItemAnswer[]): Counts {

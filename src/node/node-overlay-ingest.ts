@@ -1,15 +1,18 @@
 import type { Outgoing } from '../adapters/outgoing/outgoing.ts'
 import { type TakeBatches, takeBatches } from '../adapters/overlay-ingest/take-batches.ts'
 import type { Database } from '../adapters/postgres/database.ts'
+import { findByFingerprint } from '../adapters/quarantine/read-quarantine.ts'
+import { waive } from '../adapters/quarantine/waive.ts'
 import type { Registry } from '../adapters/registry/registry.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
 import type { AppendEvents } from '../ingest/append.ts'
 import type { Accept } from '../ingest/arrived.ts'
-import { takeBatch } from '../ingest/take-batch.ts'
+import { type TakeBatchDeps, takeBatch } from '../ingest/take-batch.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import { openSeldom } from '../runtime/seldom.ts'
 import type { Stops } from '../runtime/stops.ts'
+import { takeTurns } from '../runtime/take-turns.ts'
 
 export type NodeOverlayIngest = {
   readonly database: Database
@@ -36,24 +39,21 @@ export function startNodeOverlayIngest({
   stops,
 }: NodeOverlayIngest): TakeBatches {
   const seldom = openSeldom()
+  const deps: TakeBatchDeps = {
+    source: sourceId => registry.source(sourceId),
+    stream: streamId => registry.stream(streamId),
+    held: {
+      find: (sourceId, fingerprint) => findByFingerprint(pool, sourceId, fingerprint),
+      waive: (id, publisher, why) =>
+        waive(pool, { id, who: publisher, byPublisher: true, why, nowMs: Date.now() }),
+    },
+    turns: takeTurns(),
+    ...{ accept, append, strangers: {}, now: Date.now },
+  }
   const taking = takeBatches({
-    pool,
-    outgoing,
-    store,
+    ...{ pool, outgoing, store, isFull: () => false },
     now: Date.now,
-    take: (batch, { isLastTry, bytesOf }) =>
-      takeBatch(
-        batch,
-        { isLastTry },
-        {
-          source: sourceId => registry.source(sourceId),
-          stream: streamId => registry.stream(streamId),
-          bytesOf,
-          accept,
-          append,
-          now: Date.now,
-        },
-      ),
+    take: (batch, once) => takeBatch(batch, once, deps),
     onSettled({ publisher, subject }, outcome) {
       metrics.overlayBatches.inc({ outcome: outcome.kind })
       if (outcome.kind === 'held' || outcome.kind === 'refused')

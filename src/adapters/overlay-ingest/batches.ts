@@ -6,7 +6,7 @@ import { readTransaction } from '../../contract/transaction.ts'
 import { toHex } from '../../core/bytes.ts'
 import { orThrow } from '../../core/fault.ts'
 import type { SubmittedBatch } from '../../ingest/overlay-batch.ts'
-import type { TakenBatch } from '../../ingest/take-batch.ts'
+import type { Progress, TakenBatch } from '../../ingest/take-batch.ts'
 import { backOff } from '../../runtime/back-off.ts'
 import { bytea } from '../postgres/sql.ts'
 
@@ -17,6 +17,9 @@ export type ClaimedBatch = {
   readonly turn: number
   /** This one counted. */
   readonly attempts: number
+  /** The latest time at which it was admitted. */
+  readonly admittedMs: number
+  readonly soFar: Progress
   /** Undefined while its transaction is not listed: the index is being filled again. */
   readonly batch?: SubmittedBatch & { readonly offChainValues?: Uint8Array }
 }
@@ -38,14 +41,17 @@ export async function claimBatch(
       claimed as (
         update overlay_batches as batch set due_ms = $2, turn = turn + 1, attempts = attempts + 1
           from due where batch.publisher = due.publisher and batch.subject = due.subject
-          returning batch.publisher, batch.subject, batch.turn, batch.attempts)
+          returning batch.*)
       select encode(claimed.publisher, 'hex') as publisher, encode(claimed.subject, 'hex') as subject,
-          turn, attempts, encode(listed.txid, 'hex') as txid, listed.vout, raw, bytes
+          turn, attempts, claimed.admitted_ms as "admittedMs", lines_taken as lines, coalesce(accepted, 0) as accepted,
+          coalesce(duplicate, 0) as duplicate, coalesce(quarantined, 0) as quarantined,
+          coalesce(rejected, 0) as rejected, encode(listed.txid, 'hex') as txid, listed.vout, raw, bytes
         from claimed
         left join lateral (
           select txid, vout from gitdata_events as event
             where event.publisher = claimed.publisher and event.subject = claimed.subject
-            order by admitted_ms, txid, vout limit 1) as listed on true
+            -- Who submits again may have mended what kept it from being taken.
+            order by admitted_ms desc, txid, vout limit 1) as listed on true
         left join transactions on transactions.txid = listed.txid
         left join off_chain_values as kept on kept.txid = listed.txid and kept.topic = $3`,
     values: [nowMs, nowMs + claimMs, baseTopics.ingest],
@@ -54,18 +60,21 @@ export async function claimBatch(
   return row === undefined ? undefined : asClaimed(row)
 }
 
-type ClaimedRow = {
+type ClaimedRow = Progress & {
   publisher: string
   subject: string
   turn: number
   attempts: number
+  admittedMs: number
   txid: string | null
   vout: number | null
   raw: Buffer | null
   bytes: Buffer | null
 }
 
-function asClaimed({ txid, vout, raw, bytes, ...claim }: ClaimedRow): ClaimedBatch {
+function asClaimed({ txid, vout, raw, bytes, ...row }: ClaimedRow): ClaimedBatch {
+  const { publisher, subject, turn, attempts, admittedMs, ...soFar } = row
+  const claim = { publisher, subject, turn, attempts, admittedMs, soFar }
   if (txid === null || vout === null || raw === null) return claim
   const script = orThrow(readTransaction(raw)).outputs[vout]?.script ?? new Uint8Array(0)
   const token = readEventBatch(script)
@@ -77,10 +86,25 @@ function asClaimed({ txid, vout, raw, bytes, ...claim }: ClaimedRow): ClaimedBat
   return { ...claim, batch: bytes === null ? batch : { ...batch, offChainValues: bytes } }
 }
 
+/** Records how far it is taken. Whoever takes it beside us has the same answers, and has recorded them if we find more. */
+export async function noteProgress(
+  pool: Pool,
+  { publisher, subject }: ClaimedBatch,
+  { lines, accepted, duplicate, quarantined, rejected }: Progress,
+): Promise<void> {
+  await pool.query({
+    name: 'note-progress-of-overlay-batch',
+    text: `update overlay_batches
+      set lines_taken = $3, accepted = $4, duplicate = $5, quarantined = $6, rejected = $7
+      where publisher = $1 and subject = $2 and lines_taken < $3`,
+    values: [bytea(publisher), bytea(subject), lines, accepted, duplicate, quarantined, rejected],
+  })
+}
+
 /** Records what became of it, unless somebody else has taken over meanwhile, and who did says so. */
 export async function settleBatch(
   pool: Pool,
-  { publisher, subject, turn, attempts }: ClaimedBatch,
+  { publisher, subject, turn, attempts, admittedMs }: ClaimedBatch,
   outcome: TakenBatch,
   nowMs: number,
 ): Promise<void> {
@@ -95,21 +119,12 @@ export async function settleBatch(
     })
     return
   }
-  const counts = outcome.kind === 'taken' ? outcome : undefined
   await pool.query({
     name: 'settle-overlay-batch',
-    text: `update overlay_batches set state = $4, trouble = $5, accepted = $6, duplicate = $7, quarantined = $8,
-        rejected = $9, settled_ms = $10
+    // Submitted again meanwhile, it has another try, at once.
+    text: `update overlay_batches set trouble = $5, settled_ms = $6, due_ms = $6,
+        state = case when $4 <> 'taken' and admitted_ms > $7 then 'waiting' else $4 end
       where publisher = $1 and subject = $2 and turn = $3`,
-    values: [
-      ...where,
-      outcome.kind,
-      outcome.kind === 'taken' ? null : outcome.detail,
-      counts?.accepted ?? null,
-      counts?.duplicate ?? null,
-      counts?.quarantined ?? null,
-      counts?.rejected ?? null,
-      nowMs,
-    ],
+    values: [...where, outcome.kind, outcome.kind === 'taken' ? null : outcome.detail, nowMs, admittedMs],
   })
 }

@@ -1,8 +1,9 @@
 import type { SubmittedBatch } from '../../ingest/overlay-batch.ts'
-import type { FoundBytes, TakenBatch } from '../../ingest/take-batch.ts'
+import type { TakenBatch, Try } from '../../ingest/take-batch.ts'
+import { pause } from '../../runtime/pause.ts'
 import { type Repeating, repeat } from '../../runtime/repeat.ts'
 import { type BatchBytesDeps, batchBytes } from './batch-bytes.ts'
-import { type ClaimedBatch, claimBatch, settleBatch } from './batches.ts'
+import { type ClaimedBatch, claimBatch, noteProgress, settleBatch } from './batches.ts'
 
 export type TakeBatches = {
   /** Looks now rather than after its pause. */
@@ -12,10 +13,9 @@ export type TakeBatches = {
 }
 
 export type TakeBatchesDeps = Omit<BatchBytesDeps, 'stop'> & {
-  take(
-    batch: SubmittedBatch,
-    how: { readonly isLastTry: boolean; bytesOf(): Promise<FoundBytes> },
-  ): Promise<TakenBatch>
+  take(batch: SubmittedBatch, once: Try): Promise<TakenBatch>
+  /** Whether there is no room for more: nothing is begun until there is. */
+  isFull(): boolean
   onSettled(batch: ClaimedBatch, outcome: TakenBatch): void
   onFailure(error: unknown): void
   readonly atOnce?: number
@@ -68,6 +68,7 @@ async function takeOne(
 ): Promise<'more' | undefined> {
   if (stop.aborted) return undefined
   const { pool, now } = deps
+  if (deps.isFull()) return undefined
   const claimed = await claimBatch(pool, now())
   if (claimed === undefined) return undefined
   onFound?.()
@@ -78,16 +79,23 @@ async function takeOne(
 }
 
 async function outcomeOf(
-  { batch, attempts }: ClaimedBatch,
+  claimed: ClaimedBatch,
   deps: TakeBatchesDeps,
   stop: AbortSignal,
 ): Promise<TakenBatch> {
+  const { batch, attempts, soFar } = claimed
   if (batch === undefined) return { kind: 'later', detail: 'its transaction is not listed', ours: false }
   const { attemptsMax = ATTEMPTS_MAX } = deps
   try {
     return await deps.take(batch, {
       isLastTry: attempts >= attemptsMax,
+      soFar,
       bytesOf: () => batchBytes(batch, { ...deps, stop }),
+      note: progress => noteProgress(deps.pool, claimed, progress),
+      async pause(milliseconds) {
+        await pause(milliseconds, stop)
+        return !stop.aborted
+      },
     })
   } catch (error) {
     // Nothing that it has done: the log could not be reached, or has answered with a fault of ours.
