@@ -85,12 +85,14 @@ export async function openNodeIngest(settings: Settings, deps: NodeIngestDeps): 
   })
 
   const accept = logPayloads(opened.accept, settings, log)
-  startNodeOverlayIngest({
-    ...{ database, outgoing: deps.outgoing, registry, accept, store, log, metrics, stops },
-    append: opened.log.append,
-  })
   watchConservation(settings, { pool, log, metrics, stops })
   const pressure = await openNodePressure(settings, { pool, waiting, log, metrics, stops })
+  startNodeOverlayIngest({
+    ...{ database, outgoing: deps.outgoing, registry, accept, store, now, log, metrics, stops },
+    append: opened.log.append,
+    strangers: settings.PUBLISHER_LIMITS_JSON,
+    isFull: pressure.isFull,
+  })
   return {
     registry: registered,
     accept,

@@ -5,6 +5,7 @@ import { findByFingerprint } from '../adapters/quarantine/read-quarantine.ts'
 import { waive } from '../adapters/quarantine/waive.ts'
 import type { Registry } from '../adapters/registry/registry.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
+import type { Limits } from '../core/registry/limits.ts'
 import type { AppendEvents } from '../ingest/append.ts'
 import type { Accept } from '../ingest/arrived.ts'
 import { type TakeBatchDeps, takeBatch } from '../ingest/take-batch.ts'
@@ -20,6 +21,12 @@ export type NodeOverlayIngest = {
   readonly registry: Pick<Registry, 'source' | 'stream'>
   readonly accept: Accept
   readonly append: AppendEvents
+  /** What may be held of strangers, of all of them together. */
+  readonly strangers: Limits
+  /** Whether there is no room for more. */
+  isFull(): boolean
+  /** The clock that events are received by. */
+  now(): number
   readonly store: Pick<ContentStore, 'open'>
   readonly log: Log
   readonly metrics: Pick<Metrics, 'overlayBatches'>
@@ -33,6 +40,9 @@ export function startNodeOverlayIngest({
   registry,
   accept,
   append,
+  strangers,
+  isFull,
+  now,
   store,
   log,
   metrics,
@@ -45,13 +55,14 @@ export function startNodeOverlayIngest({
     held: {
       find: (sourceId, fingerprint) => findByFingerprint(pool, sourceId, fingerprint),
       waive: (id, publisher, why) =>
-        waive(pool, { id, who: publisher, byPublisher: true, why, nowMs: Date.now() }),
+        waive(pool, { id, who: publisher, byPublisher: true, why, nowMs: now() }),
     },
     turns: takeTurns(),
-    ...{ accept, append, strangers: {}, now: Date.now },
+    ...{ accept, append, strangers, now },
   }
   const taking = takeBatches({
-    ...{ pool, outgoing, store, isFull: () => false },
+    ...{ pool, outgoing, store, isFull },
+    // When something is due is said by those who admit it, and until when a host has it by the host.
     now: Date.now,
     take: (batch, once) => takeBatch(batch, once, deps),
     onSettled({ publisher, subject }, outcome) {

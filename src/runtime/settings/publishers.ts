@@ -44,7 +44,7 @@ export const publisherSettings = {
   PUBLISHER_LIMITS_JSON: setting(
     limitsInJson(),
     '{"eventsPerSecond":1000,"eventsPerDay":10000000,"bytesPerDay":10000000000,"eventsPerMonth":100000000,"bytesPerMonth":100000000000}',
-    'limits that a feed or stream of a publisher has at the most, and has where it says nothing; those that an operator has given one itself go before them',
+    'limits that a feed or stream of a publisher has at the most, and has where it says nothing; those that an operator has given one itself go before them; and what all overlay batches together have that no source is shown to have sent',
   ),
 }
 
