@@ -85,6 +85,12 @@ describe('the settings', () => {
       expect(complaintsAbout({ TRUSTED_PROXY_CIDRS: text })).toHaveLength(1)
   })
 
+  test('refuse a policy that the database cannot keep', () => {
+    expect(complaintsAbout({ NORMALIZE_POLICY_JSON: '{"constants":{"a":"\\u0000"}}' })).toEqual([
+      expect.stringContaining('/constants/a: the policy holds the character U+0000'),
+    ])
+  })
+
   test('take a secret from a file', () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'assay-settings-'))
     const file = path.join(folder, 'token')

@@ -1,5 +1,7 @@
+import { storedBounds } from '../../core/policy/stored-bounds.ts'
 import type { WindowReach } from '../../packets/window-reach.ts'
-import { bytea, type Queryable } from '../postgres/sql.ts'
+import type { Queryable } from '../postgres/sql.ts'
+import { policyTexts } from '../registry/stream-rows.ts'
 
 /** The windows of policy sets, which never change; each is read once. */
 export type PolicyWindows = {
@@ -11,48 +13,38 @@ export type PolicyWindows = {
 /** What another process has sealed under a policy that we have not met is found so often. */
 const LOOK_MS = 10_000
 
+/** Texts that are in memory at the same time: each may have a million characters. */
+const READ_AT_ONCE = 32
+
 export function openPolicyWindows(db: Queryable, nowMs = () => performance.now()): PolicyWindows {
   const known = new Map<string, WindowReach | undefined>()
   const windowed = new Map<string, WindowReach>()
-  const learn = (rows: readonly PolicyRow[]) => {
-    for (const { digest, windowMs, latenessMs } of rows) {
-      const reach = windowMs === null || latenessMs === null ? undefined : { windowMs, latenessMs }
-      known.set(digest, reach)
-      if (reach !== undefined) windowed.set(digest, reach)
-    }
+  const learn = async (digests: readonly string[]) => {
+    const unknown = digests.filter(digest => !known.has(digest))
+    for (let at = 0; at < unknown.length; at += READ_AT_ONCE)
+      for (const [digest, text] of await policyTexts(db, unknown.slice(at, at + READ_AT_ONCE))) {
+        const { windows } = storedBounds(text)
+        known.set(digest, windows)
+        if (windows !== undefined) windowed.set(digest, windows)
+      }
   }
   let lookMs = Number.NEGATIVE_INFINITY
   return {
     async windowOf(policyDigest) {
-      if (!known.has(policyDigest)) {
-        const { rows } = await db.query<PolicyRow>({
-          name: 'policy-windows-one',
-          text: `select ${columns} from policy_sets where digest = $1`,
-          values: [bytea(policyDigest)],
-        })
-        learn(rows)
-      }
+      await learn([policyDigest])
       return known.get(policyDigest)
     },
     async inUse() {
       if (nowMs() >= lookMs) {
-        const { rows } = await db.query<PolicyRow>({
-          name: 'policy-windows-all',
-          text: `select ${columns} from policy_sets where digest in (select policy_digest from partition_heads)`,
+        const { rows } = await db.query<{ digest: string }>({
+          name: 'policy-windows-in-use',
+          text: `select distinct encode(policy_digest, 'hex') as digest from partition_heads where policy_digest is not null`,
+          values: [],
         })
-        learn(rows)
+        await learn(rows.map(({ digest }) => digest))
         lookMs = nowMs() + LOOK_MS
       }
       return windowed
     },
   }
 }
-
-type PolicyRow = {
-  readonly digest: string
-  readonly windowMs: number | null
-  readonly latenessMs: number | null
-}
-
-const columns = `encode(digest, 'hex') as digest, (policy::json -> 'fusion' ->> 'windowMs')::bigint as "windowMs",
-  (policy::json -> 'fusion' ->> 'latenessMs')::bigint as "latenessMs"`

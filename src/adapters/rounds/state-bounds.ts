@@ -1,5 +1,6 @@
-import { STATE_BYTES_DEFAULT } from '../../core/rules/carried-state.ts'
-import { byteas, type Queryable } from '../postgres/sql.ts'
+import { storedBounds } from '../../core/policy/stored-bounds.ts'
+import type { Queryable } from '../postgres/sql.ts'
+import { policyTexts } from '../registry/stream-rows.ts'
 
 /** How much state each of these policies allows a partition. */
 export type StateBounds = (
@@ -9,21 +10,19 @@ export type StateBounds = (
 
 /** Beyond it all are read again: a policy never changes under its digest, and is read once for all its packets. */
 const REMEMBERED_MAX = 10_000
+/** Texts that are in memory at the same time: each may have a million characters. */
+const READ_AT_ONCE = 32
 
 export function openStateBounds(): StateBounds {
   const known = new Map<string, number>()
   return async (db, policyDigests) => {
-    const unknown = [...new Set(policyDigests)].filter(digest => !known.has(digest))
-    if (unknown.length > 0) {
-      const { rows } = await db.query<{ digest: string; bytes: number | null }>({
-        name: 'rounds-state-bounds',
-        text: `select encode(digest, 'hex') as digest, (policy::jsonb ->> 'stateBytesMax')::integer as bytes
-          from policy_sets where digest = any ($1)`,
-        values: [byteas(unknown)],
-      })
-      if (known.size + rows.length > REMEMBERED_MAX) known.clear()
-      for (const { digest, bytes } of rows) known.set(digest, bytes ?? STATE_BYTES_DEFAULT)
-    }
+    const asked = [...new Set(policyDigests)]
+    const fresh = asked.filter(digest => !known.has(digest))
+    if (known.size + fresh.length > REMEMBERED_MAX) known.clear()
+    const unknown = known.size === 0 ? asked : fresh
+    for (let at = 0; at < unknown.length; at += READ_AT_ONCE)
+      for (const [digest, text] of await policyTexts(db, unknown.slice(at, at + READ_AT_ONCE)))
+        known.set(digest, storedBounds(text).stateBytesMax)
     return known
   }
 }

@@ -22,7 +22,11 @@ export const SOURCES_MAX = 1024
 /** What different schemas and patterns of all sources may weigh: reading a policy takes seconds at the most. */
 export const SOURCES_WEIGHT_MAX = 10_000
 
-/** Any accepted spelling in, the canonical form out; reading that again changes nothing. It never changes. */
+/**
+ * Any accepted spelling in, the canonical form out; reading that again changes nothing. It never changes. What is certified
+ * under a set is checked with it for as long as somebody has the set, so what only a database cannot keep is refused
+ * where sets are registered (`unregistrable`), and not here.
+ */
 export function readPolicySet(json: Json): Outcome<PolicySet> {
   const read = readAs(policySetShape, json)
   if (!read.ok) return read

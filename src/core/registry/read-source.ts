@@ -5,6 +5,7 @@ import { PAYLOAD_TYPE_DEFAULT } from '../event/payload-types.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import type { SourcePolicy } from '../policy/policy-set.ts'
 import { readSourcePolicy } from '../policy/read-source-policy.ts'
+import { unregistrable } from '../policy/unregistrable.ts'
 import { anyJson, closed, identityKey, readBy } from '../schema.ts'
 import { cidr } from './cidr.ts'
 import { distinct, dottedNames, durationMs, limits, name, readMembers } from './members.ts'
@@ -76,9 +77,5 @@ function needsKey({ type, authentication }: Pick<Source, 'type' | 'authenticatio
 }
 
 function readPolicy(json: Json): Outcome<SourcePolicy> {
-  const read = readSourcePolicy(json)
-  // Its columns are jsonb, which cannot say this one character.
-  if (read.ok && JSON.stringify(read.value).includes('\\u0000'))
-    return refused('policy-invalid', 'the policy holds the character U+0000; leave it out')
-  return read
+  return unregistrable(json) ?? readSourcePolicy(json)
 }

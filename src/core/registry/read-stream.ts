@@ -5,6 +5,7 @@ import { accepted, type Outcome, type Refusal, refused } from '../fault.ts'
 import { type Level, levels, quorums } from '../level.ts'
 import type { PolicySet } from '../policy/policy-set.ts'
 import { readPolicySet } from '../policy/read-policy-set.ts'
+import { unregistrable } from '../policy/unregistrable.ts'
 import { anyJson, closed, identityKey, path } from '../schema.ts'
 import { SEARCH_FIELDS_MAX, SEARCH_TEXTS_MAX } from '../search/search-terms.ts'
 import { distinct, dottedNames, durationMs, limits, name, plainText, readMembers } from './members.ts'
@@ -36,6 +37,8 @@ export function readStream(json: Json, level: Level = 'enhanced'): Outcome<Strea
   return policy.ok ? accepted({ ...stream, policy: policy.value }) : policy
 }
 
+const columnPath = path.refine(pointer => !pointer.includes('\0'), 'a path without the character U+0000')
+
 const members = closed({
   streamId: name,
   audience: z.enum(audiences).default('public'),
@@ -45,7 +48,7 @@ const members = closed({
     count: 1,
   }),
   domain: name.default('general'),
-  partitionKey: path.exactOptional(),
+  partitionKey: columnPath.exactOptional(),
   policy: anyJson.exactOptional(),
   operators: distinct(identityKey, KEYS_MAX).default([]),
   topics: dottedNames,
@@ -69,7 +72,7 @@ const members = closed({
 /** In one order, each once. */
 function searchPaths(itemsMax: number) {
   return z
-    .array(path)
+    .array(columnPath)
     .min(1)
     .max(itemsMax, `more than ${itemsMax} paths`)
     .transform((items): readonly string[] => [...new Set(items)].sort())
@@ -97,6 +100,8 @@ function rosterUnfit({ level, operators }: Read): Refusal | undefined {
 }
 
 function readPolicy(written: Json, stream: Read): Outcome<PolicySet> {
+  const unkept = unregistrable(written)
+  if (unkept !== undefined) return inPolicy(unkept)
   const set = readPolicySet(withClass(written, stream))
   if (!set.ok) return inPolicy(set)
   const unfit = policyUnfit(set.value, stream)

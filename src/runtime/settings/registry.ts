@@ -3,6 +3,7 @@ import { type Json, parseJson } from '../../core/canonical-json.ts'
 import type { Outcome } from '../../core/fault.ts'
 import { readFusion } from '../../core/fusion/read-fusion.ts'
 import { readSourcePolicy } from '../../core/policy/read-source-policy.ts'
+import { unregistrable } from '../../core/policy/unregistrable.ts'
 import { readGivenSources } from '../../core/registry/given-sources.ts'
 import { optional, secret } from './setting.ts'
 
@@ -35,5 +36,5 @@ function inJson<T>(reader: (text: string) => Outcome<T>): z.ZodType<T, string> {
 
 function readPolicyText<T>(text: string, reader: (json: Json) => Outcome<T>): Outcome<T> {
   const json = parseJson(text)
-  return json.ok ? reader(json.value) : json
+  return json.ok ? (unregistrable(json.value) ?? reader(json.value)) : json
 }

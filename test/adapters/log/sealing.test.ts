@@ -103,6 +103,25 @@ describe('a sealer', () => {
     await until(async () => (await bed.headers()).some(({ streamId }) => streamId === 'broken'))
   })
 
+  test('seals every stream, also beside and under a policy that the database cannot look into', async () => {
+    const windows = { strategy: 'quorum', windowMs: 1_000 }
+    await bed.putStream({ streamId: 'zero', ...policyOf({ v: 1, license: 'a\0b', fusion: windows }) })
+    bed.sealer()
+    await sendTo('zero', timed(1_000, 1))
+    await sendTo('readings', timed(1_000, 1))
+    bed.clock.ms += 1_000
+    const streamsOf = async () => (await bed.headers()).map(({ streamId }) => streamId).sort()
+    expect(await until(async () => (await bed.headers()).length === 2 && streamsOf())).toEqual([
+      'readings',
+      'zero',
+    ])
+    bed.clock.ms += 60_000
+    // Its windows are over.
+    const all = await until(async () => (await bed.headers()).length === 3 && bed.headers())
+    expect(all.filter(({ count }) => count === 0)).toMatchObject([{ streamId: 'zero' }])
+    expect(bed.failures).toEqual([])
+  })
+
   test('closes the windows of a stream that has fallen silent with one empty packet', async () => {
     await bed.putStream({
       streamId: 'fused',

@@ -24,6 +24,14 @@ describe('a packet that waits for a round', () => {
     expect((await seen()).map(({ stateBytesMax }) => stateBytesMax)).toEqual([4_194_304, 4_194_304])
   })
 
+  test('is planned beside one whose policy the database cannot look into', async () => {
+    await bed.query('alter table policy_sets disable trigger user')
+    await bed.query(
+      `update policy_sets set policy = '{"license":"a' || chr(92) || 'u0000b","stateBytesMax":4194304}'`,
+    )
+    expect((await seen()).map(({ stateBytesMax }) => stateBytesMax)).toEqual([4_194_304, 4_194_304])
+  })
+
   test('waits no longer than anything waits, though the clock was set back since it was told to', async () => {
     await seen()
     const retryAfter = (waitMs: number) =>

@@ -45,7 +45,11 @@ describe('a source', () => {
     ['an overlay source without a key', { sourceId: 's', type: 'overlay' }, '/identityKey'],
     ['signatures of nobody', { sourceId: 's', authentication: 'legacy' }, '/identityKey'],
     ['a policy that cannot be used', { sourceId: 's', policy: { requird: ['a'] } }, '/policy/requird'],
-    ['a policy with U+0000', { sourceId: 's', policy: { constants: { a: '\u0000' } } }, '/policy'],
+    [
+      'a policy with U+0000',
+      { sourceId: 's', policy: { constants: { a: '\u0000' } } },
+      '/policy/constants/a',
+    ],
   ])('is refused with %s, which the pointer names', (_, document, pointer) => {
     expect(readSource(document)).toMatchObject({ ok: false, fault: { pointer } })
   })

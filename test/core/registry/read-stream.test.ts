@@ -57,6 +57,19 @@ describe('a stream', () => {
       '/policy/classification',
     ],
     ['a policy that cannot be used', { policy: { v: 2 } }, '/policy/v'],
+    ['a license with U+0000', { policy: { v: 1, license: 'a\0b' } }, '/policy/license'],
+    [
+      'a rule about a field with U+0000',
+      { policy: { v: 1, rules: [{ kind: 'enum', field: '/a\0', values: ['x'] }] } },
+      '/policy/rules/0/field',
+    ],
+    [
+      'a member of a policy whose name has U+0000',
+      { policy: { v: 1, sources: { 'a\0': {} } } },
+      '/policy/sources',
+    ],
+    ['a key with U+0000', { partitionKey: '/a\0' }, '/partitionKey'],
+    ['a field with U+0000 to search by', { search: { fields: ['/a\0'] } }, '/search/fields/0'],
     [
       'more fields than are searched',
       { search: { fields: Array.from('abcdefghijklmnopq') } },

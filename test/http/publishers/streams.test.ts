@@ -272,6 +272,7 @@ describe('the policy of a stream', () => {
     ['a source that is not theirs', { sources: { default: { required: ['a'] } } }, ''],
     ['another audience', { classification: 'restricted' }, 'audience is public'],
     ['a key that there is not', { rule: [] }, 'did you mean "rules"'],
+    ['a character that no database keeps', { license: 'a\0b' }, 'U+0000'],
     ['nothing that is a policy', [], ''],
   ])('is refused with a pointer where it has %s', async (_, change, why) => {
     const { stream } = await publisherWithStream()
