@@ -1,6 +1,7 @@
 import type { Fault } from '../core/fault.ts'
 import { type CertifyRoundDeps, certifyRound } from './certify-round.ts'
 import type { CertificateStore, DueCertificate, HeardCertificate } from './ports.ts'
+import { openRests } from './rests.ts'
 import { watchCertificates } from './watch-certificates.ts'
 
 /** Makes certificates of decided rounds and follows them, until it is stopped; any number of processes may do so. */
@@ -58,6 +59,7 @@ export function startCertifying(deps: CertifyingDeps): Certifying {
   const leases = new Map<string, DueCertificate['lease']>()
   const failures = new Map<string, number>()
   const awaited = new Set<string>()
+  const rests = openRests(timing, () => performance.now())
   let told: ReadonlySet<'decided' | 'network'> = new Set()
   let lookedMs = Number.NEGATIVE_INFINITY
 
@@ -71,7 +73,7 @@ export function startCertifying(deps: CertifyingDeps): Certifying {
     // Both at once: a certificate that was heard of must not wait for the next one to be read.
     const [due] = await Promise.all([
       room > 0 && asked.has('decided') ? store.take(room) : [],
-      asked.has('network') ? watchCertificates(deps) : undefined,
+      asked.has('network') ? watchCertificates({ ...deps, rests }) : undefined,
     ])
     for (const each of due) start(each)
     return due.length > 0 && underWay.size < timing.atOnce ? 'more' : 'all'

@@ -18,10 +18,8 @@ export type CertifyRoundDeps = {
 const KEPT_AT_ONCE = 32
 const KEPT_BYTES_AT_ONCE = 16 * 1024 * 1024
 
-export type Certified = Written | { readonly kind: 'unreadable'; readonly why: string }
-
 /** From a decided round to its certificate, signed and stored; the sender sends it. */
-export async function certifyRound(due: DueCertificate, deps: CertifyRoundDeps): Promise<Certified> {
+export async function certifyRound(due: DueCertificate, deps: CertifyRoundDeps): Promise<Written> {
   deps.at('certify.taken')
   // Before the certificate: one that points at nothing could not be taken off the chain.
   const kept: Kept[] = []

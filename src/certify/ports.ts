@@ -33,8 +33,8 @@ export type CertificateStore = {
   noteFused(version: FusedVersion, nowMs: number): Promise<void>
   /** Stores manifests and the certificate's transaction before a byte of it leaves. */
   write(lease: RoundLease, certificate: UnpaidCertificate): Promise<Written>
-  /** Certificates that were written, on which the network has said its word. */
-  heard(): Promise<readonly HeardCertificate[]>
+  /** Certificates on which the network has said something new, without these: the first of them, and the rest the next time. */
+  heard(without: readonly string[]): Promise<readonly HeardCertificate[]>
   /**
    * The network has it: its packets are certified and anchored, the round is over. Whoever was certified before keeps its
    * version.
@@ -103,6 +103,8 @@ export type Written =
   | { readonly kind: 'written'; readonly transaction: Transaction }
   | { readonly kind: 'lost' }
   | { readonly kind: 'refused'; readonly fault: Fault }
+  /** Nor could it be the next time: what is stored makes no certificate. */
+  | { readonly kind: 'unreadable'; readonly why: string }
 
 export type HeardCertificate = {
   readonly txid: string

@@ -1,4 +1,5 @@
 import type { CertificateStore, HeardCertificate } from './ports.ts'
+import type { Rests } from './rests.ts'
 
 export type WatchDeps = {
   readonly store: Pick<CertificateStore, 'heard' | 'anchored' | 'moved' | 'lost'>
@@ -7,36 +8,44 @@ export type WatchDeps = {
   onLost(certificate: HeardCertificate, why: string): void
   onCertified(certificate: HeardCertificate): void
   onFailure(error: unknown, roundId: string | undefined): void
+  /** Those that could not be settled. */
+  readonly rests: Rests
 }
 
 /** Brings what our rows say of certificates into step with what the network says. */
 export async function watchCertificates(deps: WatchDeps): Promise<void> {
-  for (const certificate of await deps.store.heard())
+  const { rests, onFailure } = deps
+  for (const certificate of await deps.store.heard(rests.resting()))
     try {
-      await settle(certificate, deps)
+      if (await settle(certificate, deps)) rests.succeeded(certificate.txid)
+      else rests.failed(certificate.txid)
     } catch (error) {
-      // One that cannot be settled keeps no other from it, and is heard of again.
-      deps.onFailure(error, certificate.roundId)
+      // One that cannot be settled keeps no other from it: it is heard of again, and those behind it before.
+      rests.failed(certificate.txid)
+      onFailure(error, certificate.roundId)
     }
 }
 
-async function settle(certificate: HeardCertificate, deps: WatchDeps): Promise<void> {
+/** False where it was nothing new after all, as somebody else has settled it. */
+async function settle(certificate: HeardCertificate, deps: WatchDeps): Promise<boolean> {
   const { store, at, now } = deps
   switch (certificate.news) {
     case 'arrived':
       at('certify.seen')
-      if ((await store.anchored(certificate, now())) === 'lost') return
+      if ((await store.anchored(certificate, now())) === 'lost') return false
       at('certify.anchored')
       deps.onCertified(certificate)
-      return
+      return true
     case 'moved':
-      if ((await store.moved(certificate, now())) === 'written') at('certify.proven')
-      return
+      if ((await store.moved(certificate, now())) === 'lost') return false
+      at('certify.proven')
+      return true
     case 'lost': {
       const why = certificate.why ?? 'the network will not have it'
-      if ((await store.lost(certificate, why, now())) === 'lost') return
+      if ((await store.lost(certificate, why, now())) === 'lost') return false
       at('certify.lost')
       deps.onLost(certificate, why)
+      return true
     }
   }
 }

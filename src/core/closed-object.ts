@@ -1,5 +1,6 @@
 import { isObject, type Json, pointerToken } from './canonical-json.ts'
 import { accepted, type FaultCode, type Outcome, refused } from './fault.ts'
+import { zeroCharacterIn } from './zero-character.ts'
 
 /**
  * Objects of which every member is known and bounded: what others send is read by one table of checks and used
@@ -103,6 +104,12 @@ export function listOf(check: Check, itemsMax: number): Check {
     }
     return undefined
   }
+}
+
+/** Of all of it: databases cannot keep what holds it. */
+export const withoutZeroCharacter: Check = value => {
+  const pointer = zeroCharacterIn(value)
+  return pointer === undefined ? undefined : misfit('without the character U+0000', pointer)
 }
 
 /** For values that the canonical form checks: of the right kind by being JSON at all. */

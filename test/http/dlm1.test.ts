@@ -1,10 +1,13 @@
 import { Registry } from 'prom-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { sha256Hex } from '#sha256'
 import type { BeefTransaction } from '../../src/contract/beef.ts'
 import { baseTopics } from '../../src/contract/names.ts'
 import { signTransaction } from '../../src/contract/spend.ts'
 import { proofOf } from '../../src/contract/spv-envelope.ts'
 import { fromHex, toHex } from '../../src/core/bytes.ts'
+import { canonicalJson } from '../../src/core/canonical-json.ts'
+import { anchorScript } from '../../src/core/certificate/anchor.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import { nodeApp, standingHeaders } from '../../src/http/app.ts'
 import { overlayRoutes } from '../../src/http/overlay-routes.ts'
@@ -128,6 +131,31 @@ describe('a version that somebody else declares', () => {
     expect(await call('/submit/dlm1', { manifest: { datasetId: 1 } })).toMatchObject({
       status: 422,
       told: { error: 'schema-validation-failed' },
+    })
+  })
+
+  test.each([
+    ['a name with U+0000', { datasetId: 'ab\0c' }],
+    ['a name that no index holds', { datasetId: 'ab'.repeat(6_000) }],
+    ['U+0000 anywhere', { description: 'a\0b' }],
+    [
+      'a time without end',
+      { provenance: { ...manifest.provenance, createdAt: `2026-01-02T03:04:05.${'0'.repeat(100)}Z` } },
+    ],
+  ])('is refused where its manifest has %s, built or received', async (_, change) => {
+    const wrong = { ...manifest, ...change }
+    expect(await call('/submit/dlm1', { manifest: wrong })).toMatchObject({
+      status: 422,
+      told: { error: 'schema-validation-failed' },
+    })
+    // What it hashes to, written by hand.
+    const [spend] = await bed.fund(owner, 1)
+    if (spend === undefined) throw new Error('nothing to spend')
+    const script = anchorScript({ manifestHash: sha256Hex(canonicalJson(wrong)), parents: manifest.parents })
+    const { raw } = signTransaction([spend], [output(script, 0), payTo(owner, 100)])
+    expect(await call('/submit', { rawTx: toHex(raw), manifest: wrong })).toMatchObject({
+      status: 400,
+      told: { error: 'invalid-manifest' },
     })
   })
 

@@ -1,11 +1,11 @@
 import { backOff } from '../../runtime/back-off.ts'
+import { keptText } from '../postgres/kept-text.ts'
 import { bytea, numbers, type Queryable } from '../postgres/sql.ts'
 
 /** After so many calls in a row without an answer an agent counts as out of reach, until it answers again. */
 export const UNREACHABLE_AFTER = 3
 /** How long an agent that does not answer is left alone at most: a seat that waits for it has a deadline. */
 const REST_MS_MAX = 10_000
-const ERROR_CHARS_MAX = 500
 
 /** An agent has answered, with whatever it is. `health`: what it says of itself, where it was asked. */
 export async function noteAnswered(
@@ -54,8 +54,6 @@ export async function noteSilent(
 
 const PAUSES = 6
 
-/** A zero is the one character that the database cannot keep, and an agent may have put it there. */
 export function reasonOf(error: unknown): string {
-  const said = error instanceof Error ? error.message : String(error)
-  return said.replaceAll('\0', '').slice(0, ERROR_CHARS_MAX)
+  return keptText(error instanceof Error ? error.message : String(error))
 }

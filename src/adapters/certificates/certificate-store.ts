@@ -36,6 +36,8 @@ export type OpenCertificateStore = CertificateStore & {
 export const CERTIFY_LEASE_MS = 3_000
 /** Between two looks at certificates that are settled for the moment: for a block, or for their death. */
 const UNSETTLED_MS = 1_000
+/** What arrives goes before them, for at most so many times as long: something may arrive at every look. */
+const BEHIND_ARRIVALS = 4
 /** Proofs are brought into step with the chain beside us, at the latest so long after it has changed. */
 const RECHECK_MS = 60_000
 
@@ -53,11 +55,13 @@ export function openCertificateStore(deps: CertificateStoreDeps): OpenCertificat
     letGo: () => letRoundsGo(pool, coordinator),
     noteFused: (version, nowMs) => noteFused(pool, version, nowMs),
     write: (lease, certificate) => writeCertificate(lease, certificate, deps),
-    async heard() {
-      const arrived = await hearOfCertificates(pool)
-      if (arrived.length > 0 || clock() < unsettledAtMs) return arrived
+    async heard(without) {
+      const arrived = await hearOfCertificates(pool, without)
+      const waitsMs = arrived.length > 0 ? BEHIND_ARRIVALS * unsettledMs : 0
+      if (clock() < unsettledAtMs + waitsMs) return arrived
       unsettledAtMs = clock() + unsettledMs
-      return hearOfUnsettled(pool, clock() < recheck.untilMs ? recheck.aboveHeight : undefined)
+      const aboveHeight = clock() < recheck.untilMs ? recheck.aboveHeight : undefined
+      return [...arrived, ...(await hearOfUnsettled(pool, aboveHeight, without))]
     },
     anchored: (certificate, nowMs) => anchorCertificate(certificate, { pool, nowMs, onCertified }),
     lost: (certificate, why, nowMs) => loseCertificate(certificate, why, { pool, nowMs }),

@@ -1,5 +1,5 @@
 import type { HeardCertificate } from '../../certify/ports.ts'
-import type { Queryable } from '../postgres/sql.ts'
+import { byteas, type Queryable } from '../postgres/sql.ts'
 
 /** Heard of at once; the rest at the next look. */
 const HEARD_MAX = 64
@@ -23,15 +23,18 @@ const columns = `encode(certificate.txid, 'hex') as txid, encode(certificate.rou
   fuel.proof_height::int as height, null::text as hash, fuel.last_error as why`
 
 /** Written, and the network has them or will not have them. */
-export async function hearOfCertificates(db: Queryable): Promise<HeardCertificate[]> {
+export async function hearOfCertificates(
+  db: Queryable,
+  without: readonly string[],
+): Promise<HeardCertificate[]> {
   return read(db, {
     name: 'certify-heard',
     text: `select distinct on (certificate.written_ms, certificate.txid) ${columns},
         case fuel.state when 'dead' then 'lost' else 'arrived' end as news
       from certificates as certificate join fuel_transactions as fuel using (txid)
-      where certificate.state = 'written' and fuel.state <> 'stored'
+      where certificate.state = 'written' and fuel.state <> 'stored' and certificate.txid <> all ($1::bytea[])
       order by certificate.written_ms, certificate.txid limit ${HEARD_MAX}`,
-    values: [],
+    values: [byteas(without)],
   })
 }
 
@@ -39,28 +42,30 @@ export async function hearOfCertificates(db: Queryable): Promise<HeardCertificat
 export async function hearOfUnsettled(
   db: Queryable,
   aboveHeight: number | undefined,
+  without: readonly string[],
 ): Promise<HeardCertificate[]> {
   const anchored = `certificate.state = 'anchored' and fuel.state in ('mined', 'dead')`
   const unproven = `certificate.state = 'proven' and fuel.proof is null`
-  const elsewhere = `certificate.state = 'proven' and fuel.proof is not null and certificate.block_height > $1
+  const elsewhere = `certificate.state = 'proven' and fuel.proof is not null and certificate.block_height > $2
     and (certificate.block_height <> fuel.proof_height
       or certificate.block_hash is distinct from ${bestBlockHash('certificate.block_height')})`
   const news = `case fuel.state when 'dead' then 'lost' else 'moved' end as news`
   const settled = [anchored, unproven, ...(aboveHeight === undefined ? [] : [elsewhere])]
   const parts = settled.map(
     condition => `(select ${columns}, ${news}
-      from certificates as certificate join fuel_transactions as fuel using (txid) where ${condition} limit ${HEARD_MAX})`,
+      from certificates as certificate join fuel_transactions as fuel using (txid)
+      where ${condition} and certificate.txid <> all ($1::bytea[]) limit ${HEARD_MAX})`,
   )
   const heard = await read(db, {
     name: aboveHeight === undefined ? 'certify-unsettled' : 'certify-unsettled-above',
     text: `select distinct * from (${parts.join(' union all ')}) as heard`,
-    values: aboveHeight === undefined ? [] : [aboveHeight],
+    values: aboveHeight === undefined ? [byteas(without)] : [byteas(without), aboveHeight],
   })
-  return [...heard, ...(await hearOfRevived(db))]
+  return [...heard, ...(await hearOfRevived(db, without))]
 }
 
 /** Dead in our books, and alive on the network: it counts again where its packet stands by it, and must not elsewhere. */
-async function hearOfRevived(db: Queryable): Promise<HeardCertificate[]> {
+async function hearOfRevived(db: Queryable, without: readonly string[]): Promise<HeardCertificate[]> {
   return read(db, {
     name: 'certify-revived',
     text: `select distinct on (certificate.txid) ${columns.replace('fuel.last_error', `'it came back'::text`)},
@@ -69,12 +74,12 @@ async function hearOfRevived(db: Queryable): Promise<HeardCertificate[]> {
         join rounds as round using (round_id)
         left join packet_standings as standing on standing.packet_id = certificate.packet_id
           and standing.certificate = certificate.txid
-      where certificate.state = 'dead' and fuel.state in ('seen', 'mined')
+      where certificate.state = 'dead' and fuel.state in ('seen', 'mined') and certificate.txid <> all ($1::bytea[])
         and certificate.written_ms > (extract(epoch from now()) * 1000)::bigint - ${DEAD_ASKED_MS}
         -- Once somebody was told, that one has to look first.
         and (standing.certificate is not null or (round.state = 'over' and certificate.dead_why is distinct from 'came back'))
       order by certificate.txid, standing.certificate nulls last limit ${HEARD_MAX}`,
-    values: [],
+    values: [byteas(without)],
   })
 }
 

@@ -1,7 +1,7 @@
 import type { HeardCertificate } from '../../certify/ports.ts'
+import { keptText } from '../postgres/kept-text.ts'
 import { bytea, inTransaction, type Queryable } from '../postgres/sql.ts'
 import { lockRound, type SettleDeps } from './lock-round.ts'
-import { ERROR_CHARS_MAX } from './round-leases.ts'
 
 /**
  * It is dead, or has come back where it must not count. What becomes of its packets the round decides, which is to be
@@ -41,7 +41,7 @@ async function bury(db: Queryable, txid: string, why: string, nowMs: number): Pr
             and known.packet_no = standing.packet_no and known.state in ('anchored', 'proven')
       )
       select from buried`,
-    values: [bytea(txid), nowMs, why.slice(0, ERROR_CHARS_MAX)],
+    values: [bytea(txid), nowMs, keptText(why)],
   })
   return (rowCount ?? 0) > 0
 }
@@ -63,6 +63,6 @@ async function handBack(db: Queryable, roundId: string, txid: string, why: strin
     text: `update rounds set state = 'lost', in_flight = false, over_ms = null, coordinator = null, lease_until_ms = 0,
         last_error = $3
       where round_id = $1 and (state = 'over' or (state = 'certifying' and last_tx = $2))`,
-    values: [bytea(roundId), bytea(txid), why.slice(0, ERROR_CHARS_MAX)],
+    values: [bytea(roundId), bytea(txid), keptText(why)],
   })
 }

@@ -1,5 +1,6 @@
 import type { RoundLease } from '../../certify/ports.ts'
 import { serverMs } from '../log/leases.ts'
+import { keptText } from '../postgres/kept-text.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
 
 /** Rounds that are decided and have no certificate on its way, and that nobody works on; ours for so long. */
@@ -32,7 +33,7 @@ export async function postponeRound(
   await db.query({
     text: `update rounds set coordinator = null, lease_until_ms = ${serverMs} + $3, last_error = $4
       where round_id = $1 and lease_token = $2 and state = 'certifying'`,
-    values: [bytea(roundId), token, afterMs, String(error).slice(0, ERROR_CHARS_MAX)],
+    values: [bytea(roundId), token, afterMs, keptText(String(error))],
   })
 }
 
@@ -44,5 +45,3 @@ export async function letRoundsGo(db: Queryable, coordinator: string): Promise<v
     values: [coordinator],
   })
 }
-
-export const ERROR_CHARS_MAX = 500

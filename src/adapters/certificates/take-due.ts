@@ -1,8 +1,10 @@
 import type { Pool } from 'pg'
 import type { DueCertificate, RoundLease } from '../../certify/ports.ts'
+import { keptText } from '../postgres/kept-text.ts'
+import { isRefusedValue } from '../postgres/refused-value.ts'
 import { bytea } from '../postgres/sql.ts'
 import { type ReadPart, readDue, Unreadable } from './read-due.ts'
-import { ERROR_CHARS_MAX, leaseDecided } from './round-leases.ts'
+import { leaseDecided } from './round-leases.ts'
 
 export type TakeDeps = {
   readonly pool: Pool
@@ -21,9 +23,18 @@ export async function takeDue(limit: number, deps: TakeDeps): Promise<DueCertifi
     } catch (error) {
       deps.onUnreadable(error, lease.roundId)
       // Anything else may be over in a moment, and the lease runs out by itself.
-      if (error instanceof Unreadable) await giveUp(lease, error.message, pool)
+      if (error instanceof Unreadable || isRefusedValue(error)) await giveUpBeside(lease, error, deps)
     }
   return due
+}
+
+/** The rounds that were leased with it go on, whatever becomes of this one. */
+async function giveUpBeside(lease: RoundLease, why: Error, { pool, onUnreadable }: TakeDeps): Promise<void> {
+  try {
+    await giveUp(lease, why.message, pool)
+  } catch (error) {
+    onUnreadable(error, lease.roundId)
+  }
 }
 
 export async function giveUp({ roundId, token }: RoundLease, why: string, pool: Pool): Promise<void> {
@@ -36,6 +47,6 @@ export async function giveUp({ roundId, token }: RoundLease, why: string, pool: 
       -- Or the same answers would be decided on again, and again make none.
       update round_results as result set work = 'void', void_why = $3 from lost
         where result.job_tx = lost.job_tx and result.work = 'held'`,
-    values: [bytea(roundId), token, why.slice(0, ERROR_CHARS_MAX)],
+    values: [bytea(roundId), token, keptText(why)],
   })
 }

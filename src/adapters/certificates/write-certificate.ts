@@ -1,13 +1,30 @@
 import type { Pool } from 'pg'
 import type { DueMember, RoundLease, UnpaidCertificate, Written } from '../../certify/ports.ts'
 import type { Fuel } from '../fuel/fuel.ts'
+import { isRefusedValue } from '../postgres/refused-value.ts'
 import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
+
+type WriteDeps = { readonly pool: Pool; readonly fuel: Pick<Fuel, 'write'> }
 
 /** Stored with all that follows from it, or not at all; and only by whoever still has the round. */
 export async function writeCertificate(
+  lease: RoundLease,
+  certificate: UnpaidCertificate,
+  deps: WriteDeps,
+): Promise<Written> {
+  try {
+    return await write(lease, certificate, deps)
+  } catch (error) {
+    // Tried again it would be refused again, and its packets would wait for ever.
+    if (isRefusedValue(error)) return { kind: 'unreadable', why: `it cannot be stored: ${error.message}` }
+    throw error
+  }
+}
+
+async function write(
   { roundId, token }: RoundLease,
   { purpose, unpaid, members, nowMs }: UnpaidCertificate,
-  { pool, fuel }: { readonly pool: Pool; readonly fuel: Pick<Fuel, 'write'> },
+  { pool, fuel }: WriteDeps,
 ): Promise<Written> {
   return inTransaction<Written>(
     pool,
@@ -61,11 +78,9 @@ async function writeVersions(db: Queryable, members: readonly DueMember[], nowMs
     // Somebody may have declared it before us: then the same manifest, since it has the same hash.
     text: `insert into dlm_versions as known (version_id, standing, manifest, dataset_id, content_hash, producer_key,
         packet_id, created_at, known_ms)
-      select version_id, 'certified', manifest, manifest::jsonb ->> 'datasetId',
-          decode(manifest::jsonb #>> '{content,contentHash}', 'hex'),
-          decode(manifest::jsonb #>> '{provenance,producer,identityKey}', 'hex'), packet_id,
-          manifest::jsonb #>> '{provenance,createdAt}', $4
-        from unnest($1::bytea[], $2::text[], $3::bytea[]) as member (version_id, manifest, packet_id)
+      select version_id, 'certified', manifest, dataset_id, content_hash, producer_key, packet_id, created_at, $4
+        from unnest($1::bytea[], $2::text[], $3::bytea[], $5::text[], $6::bytea[], $7::bytea[], $8::text[])
+          as member (version_id, manifest, packet_id, dataset_id, content_hash, producer_key, created_at)
       on conflict (version_id) do update
         set standing = 'certified', manifest = excluded.manifest, packet_id = excluded.packet_id
         where known.standing <> 'certified'`,
@@ -74,6 +89,10 @@ async function writeVersions(db: Queryable, members: readonly DueMember[], nowMs
       members.map(({ manifestJson }) => manifestJson),
       byteas(members.map(({ packetId }) => packetId)),
       nowMs,
+      members.map(({ manifest }) => manifest.datasetId),
+      byteas(members.map(({ manifest }) => manifest.content.contentHash)),
+      byteas(members.map(({ manifest }) => manifest.provenance.producer.identityKey)),
+      members.map(({ manifest }) => manifest.provenance.createdAt),
     ],
   })
   const links = members.flatMap(({ versionId, manifest }) =>

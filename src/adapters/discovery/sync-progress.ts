@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
 import { backOff } from '../../runtime/back-off.ts'
+import { keptText } from '../postgres/kept-text.ts'
 import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
 
 /** What came of one item of a peer's page. */
@@ -143,7 +144,7 @@ async function note(
       left.map(({ after }) => after ?? null),
       left.map(({ attempts }) => attempts),
       left.map(each => (again(each) ? nowMs + backOff(each.attempts) : null)),
-      left.map(({ judgement }) => judgement.reason.slice(0, 300)),
+      left.map(({ judgement }) => keptText(judgement.reason, 300)),
     ],
   })
   await db.query({

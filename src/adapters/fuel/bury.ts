@@ -2,6 +2,7 @@ import type { Pool } from 'pg'
 import { outpointText, readTransaction } from '../../contract/transaction.ts'
 import { orThrow } from '../../core/fault.ts'
 import type { Outpoint } from '../../core/rounds/pipeline.ts'
+import { keptText } from '../postgres/kept-text.ts'
 import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
 import { dayOf } from './fuel-settings.ts'
 
@@ -21,7 +22,7 @@ export async function bury(
     const { rows } = await db.query<{ raw: Buffer; cost: number; writtenMs: number }>({
       text: `update fuel_transactions set state = 'dead', last_error = $2 where txid = $1 and state in ('stored', 'seen')
         returning raw, cost, written_ms as "writtenMs"`,
-      values: [bytea(txid), reason.slice(0, REASON_CHARS_MAX)],
+      values: [bytea(txid), keptText(reason, REASON_CHARS_MAX)],
     })
     const [row] = rows
     if (row === undefined) return false

@@ -1,6 +1,7 @@
 import { backOff } from '../../runtime/back-off.ts'
 import { pause } from '../../runtime/pause.ts'
 import { openPlaces } from '../../runtime/places.ts'
+import { keptText } from '../postgres/kept-text.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
 import type { Unsent } from './send.ts'
 
@@ -105,7 +106,7 @@ async function sendOne(leased: Leased, { db, now, send, onUnsent }: SenderDeps):
         values: [
           bytea(leased.txid),
           now() + backOff(leased.attempts, { longestMs: BACK_OFF_MS_MAX }),
-          String(error).slice(0, 500),
+          keptText(String(error)),
         ],
       })
     }

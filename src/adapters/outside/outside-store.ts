@@ -6,6 +6,7 @@ import { parseJson } from '../../core/canonical-json.ts'
 import { orThrow } from '../../core/fault.ts'
 import { readPacketHeader } from '../../core/log/packet-header.ts'
 import { readPartIn } from '../certificates/keep-output.ts'
+import { keptText } from '../postgres/kept-text.ts'
 import { bytea, byteas } from '../postgres/sql.ts'
 import { isClosedSql } from '../reading/readable.ts'
 import type { ContentStore } from '../uhrp/content-store.ts'
@@ -86,7 +87,7 @@ export function openOutsideStore({ pool, content, name, leaseMs, now }: OutsideS
         text: `update external_verdicts set attempts = attempts + 1, http_status = $3, last_error = $4,
             state = case when $5::bigint is null then 'dead' else 'due' end, next_run_ms = coalesce($5::bigint, next_run_ms)
           where event_id = $1 and url = $2 and state = 'due'`,
-        values: [bytea(eventId), name, status, why, againMs ?? null],
+        values: [bytea(eventId), name, status, keptText(why), againMs ?? null],
       })
     },
     async keep({ packetId, attempts }) {

@@ -8,6 +8,7 @@ import { orThrow } from '../../core/fault.ts'
 import type { SubmittedBatch } from '../../ingest/overlay-batch.ts'
 import type { Progress, TakenBatch } from '../../ingest/take-batch.ts'
 import { backOff } from '../../runtime/back-off.ts'
+import { keptText } from '../postgres/kept-text.ts'
 import { bytea } from '../postgres/sql.ts'
 
 /** A batch that is this process's to take, until its time is up. */
@@ -115,7 +116,7 @@ export async function settleBatch(
       name: 'put-off-overlay-batch',
       text: `update overlay_batches set due_ms = $4, trouble = $5, attempts = attempts - $6
         where publisher = $1 and subject = $2 and turn = $3`,
-      values: [...where, nowMs + afterMs, detail, ours ? 1 : 0],
+      values: [...where, nowMs + afterMs, keptText(detail), ours ? 1 : 0],
     })
     return
   }
@@ -125,6 +126,10 @@ export async function settleBatch(
     text: `update overlay_batches set trouble = $5, settled_ms = $6, due_ms = $6,
         state = case when $4 <> 'taken' and admitted_ms > $7 then 'waiting' else $4 end
       where publisher = $1 and subject = $2 and turn = $3`,
-    values: [...where, outcome.kind, outcome.kind === 'taken' ? null : outcome.detail, nowMs, admittedMs],
+    values: [
+      ...where,
+      ...[outcome.kind, outcome.kind === 'taken' ? null : keptText(outcome.detail)],
+      ...[nowMs, admittedMs],
+    ],
   })
 }

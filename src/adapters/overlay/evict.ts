@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { keptText } from '../postgres/kept-text.ts'
 import { bytea, byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
 import { admittedOutput } from './admitted-output.ts'
 import type { Hosted } from './hosted.ts'
@@ -72,7 +73,7 @@ async function evictOnce(
     })
     for (const text of removals) await db.query({ text, values: [byteas(gone)] })
     await restore(coins.rows, db)
-    await db.query({ text: moveToEvicted, values: [byteas(gone), reason, now()] })
+    await db.query({ text: moveToEvicted, values: [byteas(gone), keptText(reason), now()] })
     return gone
   })
 }

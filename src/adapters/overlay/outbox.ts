@@ -3,6 +3,7 @@ import type { BeefTransaction } from '../../contract/beef.ts'
 import { backOff } from '../../runtime/back-off.ts'
 import { openPlaces } from '../../runtime/places.ts'
 import { repeat } from '../../runtime/repeat.ts'
+import { keptText } from '../postgres/kept-text.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
 import { HostRests } from './host-rests.ts'
 import { NETWORK } from './targets.ts'
@@ -147,7 +148,7 @@ async function tellAtOnce(
       const dueMs = now() + (stop.aborted ? 0 : backOff(delivery.attempts))
       await db.query({
         text: `update outbox set due_ms = $3, attempts = attempts + 1, last_error = $4 where txid = $1 and target = $2`,
-        values: [...row, dueMs, String(error).slice(0, 500)],
+        values: [...row, dueMs, keptText(String(error))],
       })
     }
   } catch (error) {
@@ -404,7 +405,7 @@ async function putOff(delivery: Leased, error: unknown, { db, now, onFailure }: 
     values: [
       id,
       now() + backOff(tries),
-      String(error).slice(0, 500),
+      keptText(String(error)),
       refused,
       delivery.inOrder && refused >= REFUSALS_IN_ORDER_MAX,
     ],

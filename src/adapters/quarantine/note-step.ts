@@ -1,4 +1,5 @@
 import type { Step } from '../../ingest/release.ts'
+import { keptText } from '../postgres/kept-text.ts'
 import type { Queryable } from '../postgres/sql.ts'
 
 /** What one step may say, so that a long edit does not make a long history. */
@@ -33,7 +34,6 @@ export async function noteRefusal(
   )
 }
 
-/** As it can be kept: text columns cannot hold the character NUL. */
 export function stepDetail(text: string): string {
-  return text.replaceAll('\0', '\uFFFD').slice(0, DETAIL_CHARS_MAX).toWellFormed()
+  return keptText(text, DETAIL_CHARS_MAX)
 }

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { keptText } from '../postgres/kept-text.ts'
 import { byteas, inTransaction, type Queryable } from '../postgres/sql.ts'
 import type { Answer } from './answer.ts'
 import type { CheckedWork } from './check-work.ts'
@@ -188,7 +189,7 @@ async function writeWorks(db: Queryable, checked: readonly Checked[]): Promise<v
   const works = checked.map(({ answer: { txid }, work }) => ({
     txid,
     work: work.kind,
-    void_why: work.kind === 'void' ? work.why : null,
+    void_why: work.kind === 'void' ? keptText(work.why) : null,
     work_object: work.kind === 'held' ? work.sha256 : null,
     work_bytes: work.kind === 'held' ? work.bytes : null,
   }))

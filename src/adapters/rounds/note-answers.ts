@@ -1,3 +1,4 @@
+import { keptText } from '../postgres/kept-text.ts'
 import { byteas, type Queryable } from '../postgres/sql.ts'
 import type { Answer } from './answer.ts'
 import { recordAfterwards, writeTerms } from './conduct.ts'
@@ -57,7 +58,7 @@ export async function noteAgainst(db: Queryable, against: readonly Against[], no
       about: kind === 'dissent' ? [answeredJob, String(vout), txid] : [txid],
       ...{ agentKey, stage, ...seats.get(`${answeredJob}.${vout}`) },
       txids: [answeredJob, txid],
-      ...(why !== undefined && { detail: { why } }),
+      ...(why !== undefined && { detail: { why: keptText(why) } }),
     } satisfies Evidence,
   }))
   const noted = await writeEvidence(

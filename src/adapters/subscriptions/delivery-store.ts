@@ -3,6 +3,7 @@ import type { Outcome } from '../../core/fault.ts'
 import type { LiveFilter } from '../../serve/live/live-filter.ts'
 import type { Asked } from '../../serve/subscriptions/filter-criteria.ts'
 import type { DeliveryStore, Held, Settled } from '../../serve/subscriptions/ports.ts'
+import { keptText } from '../postgres/kept-text.ts'
 import { inTransaction, type Queryable } from '../postgres/sql.ts'
 
 export type DeliveryStoreDeps = {
@@ -111,7 +112,7 @@ export function openDeliveryStore(deps: DeliveryStoreDeps): DeliveryStore {
               select $1, $2, $3, $4, $5, $6, $7, $8
                 where (select count(*) from subscription_dead_letters where subscription_id = $1) < $9`,
             values: [
-              ...[held.subscriptionId, webhookId, from, until, [...eventIds], now(), status, why],
+              ...[held.subscriptionId, webhookId, from, until, [...eventIds], now(), status, keptText(why)],
               deadLettersMax,
             ],
           })
@@ -156,7 +157,7 @@ export function openDeliveryStore(deps: DeliveryStoreDeps): DeliveryStore {
                 status = coalesce($5, status)
               where subscription_id = $1 and number = $3
                 and exists (select from overlay_event_subscriptions where ${isOurs})`,
-            values: [...who(held), number, outcome.why, outcome.status ?? null],
+            values: [...who(held), number, keptText(outcome.why), outcome.status ?? null],
           }),
     async expire() {
       const { rowCount } = await pool.query({
@@ -210,7 +211,14 @@ function settle(db: Queryable, held: Held, settled: Settled, nowMs: number): Pro
       position ?? null,
       pending === null,
       ...[state.attempts, state.failingSinceMs, state.refusals, state.refusedInARow, state.batchNow],
-      ...[nextTryMs, lastError, arrived, nowMs, ends?.status ?? null, ends?.reason ?? null],
+      ...[
+        nextTryMs,
+        lastError && keptText(lastError),
+        arrived,
+        nowMs,
+        ends?.status ?? null,
+        ends?.reason ?? null,
+      ],
     ],
   })
 }

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg'
 import { backOff } from '../../runtime/back-off.ts'
 import { type Repeating, repeat } from '../../runtime/repeat.ts'
+import { keptText } from '../postgres/kept-text.ts'
 import { inTransaction, type Queryable } from '../postgres/sql.ts'
 import { type Adverts, wantLostAgain } from './adverts.ts'
 
@@ -77,13 +78,7 @@ async function tell(due: Due, deps: AdvertiseDeps): Promise<void> {
       .query({
         text: `update uhrp_own_adverts set due_ms = $2, last_error = $3
           where sha256 = decode($1, 'hex') and version = $4 and state = $5`,
-        values: [
-          due.sha256,
-          now() + backOff(due.attempts),
-          String(error).slice(0, 500),
-          due.version,
-          due.state,
-        ],
+        values: [due.sha256, now() + backOff(due.attempts), keptText(String(error)), due.version, due.state],
       })
       // The database does not answer: the lease runs out, and somebody tells it again.
       .catch((again: unknown) => onFailure(due.sha256, again))

@@ -16,6 +16,7 @@ import {
   misfit,
   oneOf,
   text,
+  withoutZeroCharacter,
 } from '../closed-object.ts'
 import { digestHex } from '../digest.ts'
 import { envelopeChecks, NAME_CHARS_MAX } from '../event/read-envelope.ts'
@@ -236,51 +237,53 @@ const shape = closedObject<AggregateDocument>(
 const read = closedReader<AggregateDocument>(
   'aggregate document',
   'round-invalid',
-  and<AggregateDocument>(shape, contradictionIn),
+  and<AggregateDocument>(and(withoutZeroCharacter, shape), contradictionIn),
+)
+
+const manifestShape = closedObject<AggregateManifest>(
+  {
+    type: oneOf(['datasetVersionManifest']),
+    datasetId: text(2 * NAME_CHARS_MAX),
+    content: closedObject<AggregateManifest['content']>(
+      { contentHash: hex(32), count, merkleRoot: hex(32) },
+      {},
+    ),
+    lineage: closedObject<AggregateManifest['lineage']>(
+      { parents: listOf(hex(32), AGGREGATE_PACKETS_MAX) },
+      {},
+    ),
+    policy: closedObject<AggregateManifest['policy']>(
+      { classification: oneOf(dataClasses), license: text(NAME_CHARS_MAX) },
+      {},
+    ),
+    provenance: closedObject<AggregateManifest['provenance']>(
+      {
+        assay: closedObject<AggregateProvenance>(
+          {
+            ...rangeChecks,
+            aggregateId: hex(32),
+            kind: oneOf(aggregateKinds),
+            level: oneOf(levels),
+            gaps: listOf(count, AGGREGATE_PACKETS_MAX),
+          },
+          {},
+        ),
+        createdAt: isInstant,
+        producer: closedObject<AggregateManifest['provenance']['producer']>(
+          { identityKey },
+          { name: text(NAME_CHARS_MAX) },
+        ),
+      },
+      {},
+    ),
+  },
+  {},
 )
 
 const readManifestShape = closedReader<AggregateManifest>(
   'manifest of an aggregate',
   'manifest-invalid',
-  closedObject<AggregateManifest>(
-    {
-      type: oneOf(['datasetVersionManifest']),
-      datasetId: text(2 * NAME_CHARS_MAX),
-      content: closedObject<AggregateManifest['content']>(
-        { contentHash: hex(32), count, merkleRoot: hex(32) },
-        {},
-      ),
-      lineage: closedObject<AggregateManifest['lineage']>(
-        { parents: listOf(hex(32), AGGREGATE_PACKETS_MAX) },
-        {},
-      ),
-      policy: closedObject<AggregateManifest['policy']>(
-        { classification: oneOf(dataClasses), license: text(NAME_CHARS_MAX) },
-        {},
-      ),
-      provenance: closedObject<AggregateManifest['provenance']>(
-        {
-          assay: closedObject<AggregateProvenance>(
-            {
-              ...rangeChecks,
-              aggregateId: hex(32),
-              kind: oneOf(aggregateKinds),
-              level: oneOf(levels),
-              gaps: listOf(count, AGGREGATE_PACKETS_MAX),
-            },
-            {},
-          ),
-          createdAt: isInstant,
-          producer: closedObject<AggregateManifest['provenance']['producer']>(
-            { identityKey },
-            { name: text(NAME_CHARS_MAX) },
-          ),
-        },
-        {},
-      ),
-    },
-    {},
-  ),
+  and(withoutZeroCharacter, manifestShape),
 )
 
 function contradictionIn({

@@ -1,5 +1,7 @@
 import * as z from 'zod'
 import { isObject, type JsonObject, parseJson } from '../canonical-json.ts'
+import { TIME_CHARS_MAX } from '../event/event-time.ts'
+import { NAME_CHARS_MAX } from '../event/read-envelope.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { dataClasses } from '../policy/policy-set.ts'
 import { bySchema } from '../schema.ts'
@@ -7,6 +9,9 @@ import { versionIdOf } from './manifest.ts'
 
 /** Ours can be the longest: it lists up to 1,024 sources. */
 export const MANIFEST_BYTES_MAX = 2 * 1024 * 1024
+
+/** Versions are found by it, and an index holds no longer ones. Ours is a key and the name of a stream. */
+const DATASET_ID_CHARS_MAX = 2 * NAME_CHARS_MAX
 
 /** What readers of any DLM1 manifest need, whichever of the two schemas in use it follows. */
 export type DlmVersion = {
@@ -56,12 +61,14 @@ const hash = z.string().regex(/^[0-9a-f]{64}$/, 'wanted 64 lower-case hex digits
 const identityKey = z
   .string()
   .regex(/^0[23][0-9a-f]{64}$/, 'wanted a compressed public key, 66 lower-case hex digits')
-const rfc3339 = z.iso.datetime({ offset: true, error: 'wanted an RFC 3339 date and time' })
+const rfc3339 = z.iso
+  .datetime({ offset: true, error: 'wanted an RFC 3339 date and time' })
+  .max(TIME_CHARS_MAX)
 const count = z.int().min(0)
 
 const schemaA = z.strictObject({
   type: z.literal('datasetVersionManifest'),
-  datasetId: z.string().min(3),
+  datasetId: z.string().min(3).max(DATASET_ID_CHARS_MAX),
   description: z.string().exactOptional(),
   versionId: hash.exactOptional(),
   content: z.looseObject({
@@ -80,7 +87,7 @@ const schemaA = z.strictObject({
 })
 
 const schemaB = z.strictObject({
-  datasetId: z.string().min(1),
+  datasetId: z.string().min(1).max(DATASET_ID_CHARS_MAX),
   description: z.string().exactOptional(),
   provenance: z.strictObject({ createdAt: rfc3339, issuer: identityKey }),
   policy: z

@@ -14,6 +14,7 @@ import {
   oneOf,
   orNull,
   text,
+  withoutZeroCharacter,
 } from '../closed-object.ts'
 import { NAME_CHARS_MAX } from '../event/read-envelope.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
@@ -28,6 +29,7 @@ import {
   totalsCheck,
 } from '../log/packet-header.ts'
 import { type DataClass, dataClasses } from '../policy/policy-set.ts'
+import { zeroCharacterIn } from '../zero-character.ts'
 
 /**
  * What a certificate commits to: a DLM1 dataset version. Every member follows from the packet, the round
@@ -126,7 +128,8 @@ export function certifiedManifest(facts: {
 /**
  * The id of a version is the SHA-256 of its canonical manifest without the top-level members `versionId` and
  * `signatures`. Deeper down those names are refused: readers of the format drop them at any depth, so what
- * stood there would be signed by nobody.
+ * stood there would be signed by nobody. So is the character U+0000: who keeps manifests in a database could not keep it,
+ * and one that only some can keep must not be agreed on.
  */
 export function versionIdOf(manifest: JsonObject): Outcome<string> {
   const { versionId: stated, signatures: _unsigned, ...committed } = manifest
@@ -135,6 +138,9 @@ export function versionIdOf(manifest: JsonObject): Outcome<string> {
     return refused('manifest-invalid', 'this member would not be covered by the versionId; rename it', hidden)
   const canonical = canonicalize(committed)
   if (!canonical.ok) return canonical
+  const zero = zeroCharacterIn(manifest)
+  if (zero !== undefined)
+    return refused('manifest-invalid', 'the manifest holds the character U+0000 here; leave it out', zero)
   const versionId = sha256Hex(canonical.value)
   if (stated !== undefined && stated !== versionId)
     return refused(
@@ -211,12 +217,12 @@ const manifestShape = closedObject<CertifiedManifest>(
   {},
 )
 
-/** Of several spellings of a time the one that `toISOString` writes, with a year of four digits. */
+/** Of several spellings of a time the one that `toISOString` writes, with a year of four digits, not before 1970. */
 export function isInstant(value: Json): Misfit | undefined {
   const ms = typeof value === 'string' && value.length === 24 ? Date.parse(value) : Number.NaN
-  return Number.isFinite(ms) && new Date(ms).toISOString() === value ? undefined : notInstant
+  return ms >= 0 && new Date(ms).toISOString() === value ? undefined : notInstant
 }
-const notInstant = misfit('a time such as 2026-01-02T03:04:05.678Z')
+const notInstant = misfit('a time such as 2026-01-02T03:04:05.678Z, from 1970 on')
 
 function contradictionIn({ lineage, provenance: { assay } }: CertifiedManifest): Misfit | undefined {
   const { outcome, parent, stateIn } = assay
@@ -232,5 +238,5 @@ function contradictionIn({ lineage, provenance: { assay } }: CertifiedManifest):
 const readCertified = closedReader<CertifiedManifest>(
   'manifest of a certified packet',
   'manifest-invalid',
-  and(manifestShape, contradictionIn),
+  and(and(withoutZeroCharacter, manifestShape), contradictionIn),
 )

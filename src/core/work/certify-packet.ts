@@ -5,6 +5,7 @@ import {
   type CertifiedManifest,
   type CertifiedOutput,
   certifiedManifest,
+  readCertifiedManifest,
   versionIdOf,
 } from '../certificate/manifest.ts'
 import { qualityFlags } from '../event/quality-flags.ts'
@@ -58,6 +59,9 @@ export function certifyPacket(
     classification: policySet.classification,
     ...(policySet.owner === undefined ? {} : { owner: policySet.owner }),
   })
+  // What whoever makes certificates would refuse costs the packets beside it their round.
+  const read = readCertifiedManifest(manifest)
+  if (!read.ok) return read
   const versionId = versionIdOf(manifest)
   if (!versionId.ok) return versionId
   return accepted({ manifest, manifestJson: canonicalJson(manifest), versionId: versionId.value })

@@ -157,7 +157,7 @@ describe('a certificate that comes back while its packets are being rebuilt', ()
     const isLost = async () =>
       (await bed.rows(`select from rounds where round_id = sha256('earlier') and state = 'lost'`)).length ===
       1
-    expect(await bed.store().heard()).toEqual([])
+    expect(await bed.store().heard([])).toEqual([])
     bed.start()
     await until(isLost)
   })

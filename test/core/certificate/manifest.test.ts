@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Json, JsonObject } from '../../../src/core/canonical-json.ts'
 import { readManifest } from '../../../src/core/certificate/dlm-version.ts'
-import { versionIdOf } from '../../../src/core/certificate/manifest.ts'
+import { isInstant, versionIdOf } from '../../../src/core/certificate/manifest.ts'
 
 const hash = 'ab'.repeat(32)
 const parent = 'cd'.repeat(32)
@@ -76,6 +76,30 @@ describe('a manifest', () => {
       })
     },
   )
+
+  test('has no id where a text or a name in it holds U+0000, which nobody with a database could keep', () => {
+    const policy = schemaA['policy'] as JsonObject
+    expect(versionIdOf({ ...schemaA, policy: { ...policy, license: 'a\0b' } })).toMatchObject({
+      ok: false,
+      fault: { code: 'manifest-invalid', pointer: '/policy/license' },
+    })
+    expect(versionIdOf({ ...schemaA, policy: { ...policy, 'a\0': 1 } })).toMatchObject({
+      fault: { pointer: '/policy' },
+    })
+    expect(versionIdOf({ ...schemaA, signatures: ['a\0'] })).toMatchObject({ ok: false })
+    // Six characters that only look like it.
+    expect(versionIdOf({ ...schemaA, description: '\\u0000' })).toMatchObject({ ok: true })
+  })
+
+  test.each([
+    ['1970-01-01T00:00:00.000Z', true],
+    ['9999-12-31T23:59:59.999Z', true],
+    ['1969-12-31T23:59:59.999Z', false],
+    ['0000-01-01T00:00:00.000Z', false],
+    ['2026-01-02T03:04:05Z', false],
+  ])('of ours says when it was made in one way, from 1970 on: %s', (text, isOne) => {
+    expect(isInstant(text) === undefined).toBe(isOne)
+  })
 
   test.each([
     ['a missing content hash', { ...schemaA, content: {} }, '/content/contentHash'],

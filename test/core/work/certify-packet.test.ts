@@ -8,7 +8,7 @@ import { qualityFlags } from '../../../src/core/event/quality-flags.ts'
 import { orThrow } from '../../../src/core/fault.ts'
 import { sealPacket } from '../../../src/core/log/packet.ts'
 import { PACKET_BYTES_MAX, PACKET_EVENTS_MAX } from '../../../src/core/log/packet-header.ts'
-import { policyDigest } from '../../../src/core/policy/policy-set.ts'
+import { type PolicySet, policyDigest } from '../../../src/core/policy/policy-set.ts'
 import { readPolicySet } from '../../../src/core/policy/read-policy-set.ts'
 import { certifyPacket } from '../../../src/core/work/certify-packet.ts'
 import { OUTPUT_LINE_BYTES_MAX, outputBounds, quarantineEntry } from '../../../src/core/work/stage-output.ts'
@@ -19,10 +19,10 @@ const policySet = orThrow(readPolicySet({ v: 1 }))
 const lineOf = (event: Envelope) => orThrow(eventLine(event, {}))
 const joined = (lines: readonly string[]) => utf8(lines.map(line => `${line}\n`).join(''))
 
-function sealed(events: readonly Envelope[]) {
+function sealed(events: readonly Envelope[], set: PolicySet) {
   const count = events.length
   const times = events.map(event => event.eventTimeMs)
-  const place = { partition: 0, policyDigest: policyDigest(policySet) }
+  const place = { partition: 0, policyDigest: policyDigest(set) }
   const counts = { duplicate: 0, rejected: 0, quarantined: 0, waived: 0 }
   return orThrow(
     sealPacket(
@@ -60,15 +60,9 @@ function sealed(events: readonly Envelope[]) {
   )
 }
 
-function certify(events: readonly Envelope[], output: Uint8Array) {
-  const { header, bytes } = sealed(events)
-  return certifyPacket(
-    header,
-    bytes,
-    policySet,
-    { parent: null, stateIn: null },
-    { bytes: output, stateOut: null },
-  )
+function certify(events: readonly Envelope[], output: Uint8Array, set = policySet) {
+  const { header, bytes } = sealed(events, set)
+  return certifyPacket(header, bytes, set, { parent: null, stateIn: null }, { bytes: output, stateOut: null })
 }
 
 describe('a certified packet', () => {
@@ -92,6 +86,14 @@ describe('a certified packet', () => {
 
   test('is refused where the output leaves a line unanswered', () => {
     expect(certify(events, joined(events.slice(1).map(lineOf))).ok).toBe(false)
+  })
+
+  test('is refused where its policy says what no manifest may, so that those beside it are certified', () => {
+    const set = orThrow(readPolicySet({ v: 1, license: 'a\0b' }))
+    expect(certify(events, joined(events.map(lineOf)), set)).toMatchObject({
+      ok: false,
+      fault: { code: 'manifest-invalid', pointer: '/policy/license' },
+    })
   })
 
   test('is refused where its time cannot be written', () => {

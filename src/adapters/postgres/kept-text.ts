@@ -1,0 +1,10 @@
+/** Of what went wrong, in the words of whoever said it. */
+export const ERROR_CHARS_MAX = 500
+
+/**
+ * What others say, as a column can keep it, of text and inside of jsonb: without U+0000, whole characters, and not longer
+ * than that.
+ */
+export function keptText(said: string, charsMax = ERROR_CHARS_MAX): string {
+  return said.replaceAll('\0', '\uFFFD').slice(0, charsMax).toWellFormed()
+}
