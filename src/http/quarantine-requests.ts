@@ -15,7 +15,11 @@ const digits = (max: number) =>
     .regex(/^\d{1,16}$/, 'not a whole number')
     .transform(Number)
     .pipe(z.int().min(0).max(max))
-const name = z.string().min(1).max(NAME_CHARS_MAX)
+const name = z
+  .string()
+  .min(1)
+  .max(NAME_CHARS_MAX)
+  .refine(text => !text.includes('\0'), 'it holds what no name holds')
 const timeMs = digits(Number.MAX_SAFE_INTEGER)
 export const quarantineId = digits(Number.MAX_SAFE_INTEGER)
 

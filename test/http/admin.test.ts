@@ -150,6 +150,7 @@ describe('an operator', () => {
     'limit=x',
     'type=other',
     `search=${'x'.repeat(201)}`,
+    'search=%00',
   ])('is told that no page is at %s', async query => {
     expect(await ask(`ship-records?${query}`)).toMatchObject({
       status: 400,
@@ -185,6 +186,7 @@ describe('an operator', () => {
     ['ban', { type: 'outpoint', value: `${'a'.repeat(64)}.4294967296` }],
     ['ban', { type: 'person', value: 'x' }],
     ['ban', { type: 'domain', value: 'a.example', reason: 'x'.repeat(501) }],
+    ['ban', { type: 'domain', value: 'a.example', reason: 'a\0b' }],
     ['ban', []],
     ['ban', null],
     ['remove-token', { txid: 'a'.repeat(64) }],

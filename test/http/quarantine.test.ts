@@ -105,6 +105,8 @@ describe('what was set aside, over HTTP', () => {
     const page = z.object({
       data: z.object({ items: z.array(z.looseObject({ id: z.string() })), below: z.string().nullable() }),
     })
+    for (const query of ['source=%00', 'stream=a%00b', 'tenant=%00'])
+      expect((await ask(get(`/admin/quarantine?${query}`))).status).toBe(400)
     const first = page.parse((await ask(get('/admin/quarantine?limit=2&state=held'))).body).data
     expect(first.items.map(({ id }) => id)).toEqual([ids[2], ids[1]])
     const next = page.parse((await ask(get(`/admin/quarantine?limit=2&below=${first.below}`))).body).data

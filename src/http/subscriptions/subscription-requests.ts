@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import type { Json } from '../../core/canonical-json.ts'
+import { canonicalize, type Json } from '../../core/canonical-json.ts'
+import { zeroCharacterIn } from '../../core/zero-character.ts'
 import { LIST_ITEMS_MAX } from '../../serve/live/live-filter.ts'
 import { RESUME_TOKEN_CHARS_MAX } from '../../serve/live/resume-token.ts'
 import { subscriptionStatuses } from '../../serve/subscriptions/subscription.ts'
@@ -23,7 +24,13 @@ const criteria = z.strictObject({
   sourceIds: names.optional(),
   types: names.optional(),
   minCertificationLevel: levelName.optional(),
-  where: z.custom<Json>(value => typeof value === 'object' && value !== null, 'not a predicate').optional(),
+  where: z
+    .custom<Json>(value => typeof value === 'object' && value !== null, 'not a predicate')
+    .refine(
+      value => canonicalize(value).ok && zeroCharacterIn(value) === undefined,
+      'it holds what cannot be stored',
+    )
+    .optional(),
   split: z.string().max(16).optional(),
   includeProcessingEvidence: z.boolean().optional(),
 })
@@ -67,7 +74,11 @@ export const listQuery = z.strictObject({
   owner: z.union([identityKey, z.literal('any')]).optional(),
   clientId: givenName.optional(),
   status: z.enum(subscriptionStatuses).optional(),
-  after: z.string().max(64).optional(),
+  after: z
+    .string()
+    .max(64)
+    .refine(text => !text.includes('\0'), 'it holds what no id holds')
+    .optional(),
   limit: pageLimit(PAGE_LIMIT_MAX),
 })
 export const lettersQuery = z.strictObject({

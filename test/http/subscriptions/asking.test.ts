@@ -103,6 +103,7 @@ describe('a subscription', () => {
     [{ type: 'sse', filter: { sourceId: 'x' } }, 'Unrecognized key'],
     [{ type: 'sse', filter: { split: '3/2' } }, 'split is not i/n'],
     [{ type: 'sse', filter: { where: { field: '/a', op: '~' } } }, 'where'],
+    [{ type: 'sse', filter: { where: { field: '/a', op: '=', value: 'a\0' } } }, 'cannot be stored'],
     [{ type: 'sse', filter: { sourceIds: ['a,b'] } }, 'with a comma in it'],
     [{ type: 'sse', from: 'yesterday' }, 'the position is not one that was given here'],
     [{ type: 'sse', expiresAt: '2001-01-01T00:00:00Z' }, 'is over already'],
