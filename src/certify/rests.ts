@@ -6,7 +6,7 @@ export type Rests = {
   resting(): readonly string[]
 }
 
-export type RestTiming = { readonly againMs: number; readonly againMsMax: number }
+type RestTiming = { readonly againMs: number; readonly againMsMax: number }
 
 /** Of more the earliest is forgotten, and tried again. */
 const REMEMBERED_MAX = 10_000

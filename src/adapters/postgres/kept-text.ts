@@ -1,5 +1,5 @@
 /** Of what went wrong, in the words of whoever said it. */
-export const ERROR_CHARS_MAX = 500
+const ERROR_CHARS_MAX = 500
 
 /**
  * What others say, as a column can keep it, of text and inside of jsonb: without U+0000, whole characters, and not longer

@@ -159,7 +159,7 @@ describe('what the network has taken', () => {
     const { txid } = await written(made.fuel, 'round 1')
     await made.fuel.catchUp()
     expect(await stateOf(made, txid)).toMatchObject({ state: 'seen' })
-    const detail = 'its fee is too low after all'
+    const detail = 'its fee is too low\0 after all'
     // As a network speaks whose miners would not have it.
     const chain: Chain = {
       ...bed.chain,
