@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 
 /**
  * An id of a source's own is never forgotten, as its events stay in the log: those that nothing new has come of for long keep
- * the latest payload alone. Few have had any other.
+ * the latest payload alone. Few have had any other. Nodes of the version before go on beside it.
  */
 export const idleNativeIds = {
   name: '048-idle-native-ids',
@@ -10,15 +10,16 @@ export const idleNativeIds = {
   async up(knex: Knex): Promise<void> {
     await knex.raw(`
       drop index native_ids_by_arrival;
-      alter table native_ids rename column first_ms to changed_ms;
-      create index native_ids_with_earlier on native_ids (changed_ms) where earlier is not null;
+      -- When the latest of several payloads came; null where the first is the only one.
+      alter table native_ids add changed_ms bigint;
+      create index native_ids_with_earlier on native_ids (coalesce(changed_ms, first_ms)) where earlier is not null;
     `)
   },
 
   async down(knex: Knex): Promise<void> {
     await knex.raw(`
       drop index native_ids_with_earlier;
-      alter table native_ids rename column changed_ms to first_ms;
+      alter table native_ids drop column changed_ms;
       create index native_ids_by_arrival on native_ids using brin (first_ms) with (autosummarize = on);
     `)
   },

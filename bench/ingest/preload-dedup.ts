@@ -26,7 +26,7 @@ export async function preloadDedup(ledger: Ledger, rows: number, spread: Spread)
       [spread.fromMs, half, width, from, to - 1],
     )
     await ledger.query(
-      `insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, changed_ms)
+      `insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, first_ms)
         select $1, convert_to(substr(encode(sha256(('native ' || n)::bytea), 'hex'), 1, 24), 'UTF8'), sha256(n::text::bytea),
           sha256(n::text::bytea), $2, $2
         from generate_series($3::bigint, $4::bigint) as n on conflict do nothing`,

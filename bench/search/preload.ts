@@ -54,7 +54,7 @@ export async function preloadEvents(db: Queryable, events: number): Promise<Prel
       [from, Math.min(events, from + AT_ONCE) - 1],
     )
   await db.query(`
-    insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, changed_ms)
+    insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, first_ms)
       select source_id, convert_to(native_id, 'UTF8'), event_id, event_id, event_ms, event_ms from projected_events
         where seq % 20 = 0;
     insert into projected_types

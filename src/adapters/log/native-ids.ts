@@ -16,7 +16,7 @@ export async function takeNativeIds(
   if (claims.length === 0) return
   await db.query({
     name: 'take-native-ids',
-    text: `insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, changed_ms)
+    text: `insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, first_ms)
       select source_id, native_id, digest, digest, latest_ms, $7 from (${given}) as given
         order by source_id, native_id`,
     values: [texts(claims.map(({ sourceId }) => sourceId)), ...idBytes(claims), nowMs],
@@ -42,7 +42,7 @@ export async function claimNativeIds(
   const { rows } = await db.query<{ taken: number[] | null }>({
     name: 'claim-native-ids',
     text: `with given as materialized (${given}), fresh as (
-        insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, changed_ms)
+        insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, first_ms)
           select source_id, native_id, digest, digest, latest_ms, $7 from given order by source_id, native_id
           on conflict do nothing returning source_id, native_id)
       select case when count(*) = $8 then null else array(
@@ -152,8 +152,8 @@ export async function forgetEarlierPayloads(
   const { rowCount } = await db.query(
     // Those that an append has locked are in use.
     `update native_ids set earlier = null, forgotten = true where ctid = any(array(
-      select ctid from native_ids where earlier is not null and changed_ms < $1
-        order by changed_ms limit $2 for update skip locked))`,
+      select ctid from native_ids where earlier is not null and coalesce(changed_ms, first_ms) < $1
+        order by coalesce(changed_ms, first_ms) limit $2 for update skip locked))`,
     [beforeMs, rowsMax],
   )
   return rowCount ?? 0

@@ -26,7 +26,7 @@ describe('an append that PostgreSQL gives up to end a deadlock', () => {
     const sent = bed.send([native])
     await until(async () => (await waitingForLocks()) === 1)
     await other
-      .query(`insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, changed_ms)
+      .query(`insert into native_ids (source_id, native_id, latest_digest, latest_event_id, latest_ms, first_ms)
         values ('sensor-1', 'a', '', '', 0, 0)`)
       .catch(() => 'it was given up instead')
     await other.query('rollback')
