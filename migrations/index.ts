@@ -41,8 +41,9 @@ import { streamsOfObjects } from './041-streams-of-objects.ts'
 import { registryEpoch } from './042-registry-epoch.ts'
 import { owedAnswers } from './043-owed-answers.ts'
 import { overlayResubmission } from './044-overlay-resubmission.ts'
-import { idleNativeIds } from './048-idle-native-ids.ts'
-import { retentionsByEnd } from './049-retentions-by-end.ts'
+import { idleNativeIds } from './045-idle-native-ids.ts'
+import { retentionsByEnd } from './046-retentions-by-end.ts'
+import { countedSeconds } from './047-counted-seconds.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
 export type Migration = {
@@ -98,4 +99,5 @@ export const migrations: readonly Migration[] = [
   overlayResubmission,
   idleNativeIds,
   retentionsByEnd,
+  countedSeconds,
 ]

@@ -2,8 +2,7 @@ import type { Pool } from 'pg'
 import type { ChangeDeps } from '../adapters/registry/changing.ts'
 import { explainPacket, listDeadLetters, listRounds } from '../adapters/rounds/read-jobs.ts'
 import { reopenPacket } from '../adapters/rounds/reopen.ts'
-import { refused } from '../core/fault.ts'
-import { type Answer, type Asked, onRegistry, orMissing, orSay, who } from './on-registry.ts'
+import { type Answer, type Asked, onRegistry, orMissing, who } from './on-registry.ts'
 
 const usage = `assay jobs list [--json]                 rounds at work, and packets that were given up
 assay jobs explain PACKET [--json]       why a packet stands where it stands
@@ -44,8 +43,7 @@ async function explainIt(pool: Pool, packetId: string): Promise<Answer> {
 
 async function redrive(pool: Pool, packetId: string): Promise<Answer> {
   const done = await reopenPacket(packetId, who, { pool, now: Date.now, at: () => undefined })
-  if (done === 'state-gone')
-    orSay(refused('registration-invalid', `packet ${packetId} stays given up: ${stateGone}`))
+  if (done === 'state-gone') throw new Error(`packet ${packetId} stays given up: ${stateGone}`)
   orMissing(done === 'reopened' || undefined, `packet ${packetId} that was given up`)
   return { words: `${packetId} has a fresh set of tries`, json: { packetId, redriven: true } }
 }

@@ -57,9 +57,10 @@ export function startCertifying(deps: CertifyingDeps): Certifying {
   const timing = { ...certifyingTiming, ...deps.timing }
   const underWay = new Map<string, Promise<void>>()
   const leases = new Map<string, DueCertificate['lease']>()
-  const failures = new Map<string, number>()
   const awaited = new Set<string>()
-  const rests = openRests(timing, () => performance.now())
+  const clock = () => performance.now()
+  const rounds = openRests(timing, clock)
+  const settling = openRests(timing, clock)
   let told: ReadonlySet<'decided' | 'network'> = new Set()
   let lookedMs = Number.NEGATIVE_INFINITY
 
@@ -73,7 +74,7 @@ export function startCertifying(deps: CertifyingDeps): Certifying {
     // Both at once: a certificate that was heard of must not wait for the next one to be read.
     const [due] = await Promise.all([
       room > 0 && asked.has('decided') ? store.take(room) : [],
-      asked.has('network') ? watchCertificates({ ...deps, rests }) : undefined,
+      asked.has('network') ? watchCertificates({ ...deps, rests: settling }) : undefined,
     ])
     for (const each of due) start(each)
     return due.length > 0 && underWay.size < timing.atOnce ? 'more' : 'all'
@@ -102,7 +103,7 @@ export function startCertifying(deps: CertifyingDeps): Certifying {
         await postpone(due, written.fault.detail)
         return
       }
-      failures.delete(roundId)
+      rounds.succeeded(roundId)
       if (written.kind === 'unreadable') {
         deps.onFailure(new Error(written.why), roundId)
         await store.giveUp(due.lease, written.why)
@@ -119,14 +120,8 @@ export function startCertifying(deps: CertifyingDeps): Certifying {
     }
   }
 
-  const postpone = async (due: DueCertificate, error: unknown) => {
-    const { roundId } = due.lease
-    const count = (failures.get(roundId) ?? 0) + 1
-    if (failures.size >= FAILURES_REMEMBERED_MAX) failures.clear()
-    failures.set(roundId, count)
-    const afterMs = Math.min(timing.againMs * 2 ** (count - 1), timing.againMsMax)
-    await store.postpone(due.lease, error, afterMs)
-  }
+  const postpone = ({ lease }: DueCertificate, error: unknown) =>
+    store.postpone(lease, error, rounds.failed(lease.roundId))
 
   const looking = deps.repeat(look, {
     everyMs: timing.pollMs,
@@ -160,6 +155,5 @@ export function startCertifying(deps: CertifyingDeps): Certifying {
 
 const everything: ReadonlySet<'decided' | 'network'> = new Set(['decided', 'network'] as const)
 
-const FAILURES_REMEMBERED_MAX = 1_000
 /** Of those that are forgotten the next look hears. */
 const AWAITED_MAX = 1_000

@@ -1,6 +1,7 @@
 /** What has failed is left alone for a while, longer each time, so that it is in nobody's way. */
 export type Rests = {
-  failed(id: string): void
+  /** Left alone for so many milliseconds from now on. */
+  failed(id: string): number
   succeeded(id: string): void
   /** Those that are to be left alone now. */
   resting(): readonly string[]
@@ -19,7 +20,9 @@ export function openRests({ againMs, againMsMax }: RestTiming, nowMs: () => numb
       failures.delete(id)
       const [earliest] = failures.keys()
       if (failures.size >= REMEMBERED_MAX && earliest !== undefined) failures.delete(earliest)
-      failures.set(id, { count, untilMs: nowMs() + Math.min(againMs * 2 ** (count - 1), againMsMax) })
+      const restMs = Math.min(againMs * 2 ** (count - 1), againMsMax)
+      failures.set(id, { count, untilMs: nowMs() + restMs })
+      return restMs
     },
     succeeded: id => void failures.delete(id),
     resting() {

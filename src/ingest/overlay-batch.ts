@@ -60,14 +60,14 @@ export function partFrom(
   for (const line of lines.slice(from, from + Math.max(1, eventsMax))) {
     const grown = chars + line.length + 1
     if (items.length > 0 && grown > charsMax) break
-    const read = () => ({ submission: signedBy(submissionIn(line, shape), signature), flags: 0 })
+    const read = () => ({ submission: signedBy(readLine(line, shape), signature), flags: 0 })
     items.push({ bytes: line.length, read })
     chars = grown
   }
   return { items, bytes: chars }
 }
 
-function submissionIn(line: string, shape: Shape | undefined): Outcome<Submission> {
+function readLine(line: string, shape: Shape | undefined): Outcome<Submission> {
   const json = parseJson(line)
   return json.ok ? readSubmission(json.value, shape) : json
 }

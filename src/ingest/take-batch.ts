@@ -16,10 +16,11 @@ import {
   partFrom,
   type SubmittedBatch,
 } from './overlay-batch.ts'
+import { type FindStream, streamFor } from './stream-for.ts'
 
 export type TakeBatchDeps = {
   source(sourceId: string): Promise<Source | undefined>
-  stream(streamId: string): Promise<Stream | undefined>
+  readonly stream: FindStream
   accept: Accept
   append: AppendEvents
   readonly held: HeldBatches
@@ -100,7 +101,7 @@ export async function takeBatch(batch: SubmittedBatch, once: Try, deps: TakeBatc
 }
 
 /** Whose key of an append is whose: no other route makes keys in this scope. */
-export const overlayScope = 'overlay'
+const overlayScope = 'overlay'
 
 const connector = { connectorId: 'overlay', connectorVersion: '1.0.0' }
 
@@ -134,8 +135,9 @@ async function takeLines(
   deps: TakeBatchDeps,
 ): Promise<TakenBatch> {
   const { batch, source, lines } = read
-  const stream = await streamFor(source, batch.token.body.streamId, deps)
-  const bounds = boundsOf(source, stream)
+  const found = await streamFor(source, batch.token.body.streamId, deps.stream)
+  if ('why' in found) return afterRefusal(found)
+  const bounds = boundsOf(source, found.stream)
   let taken = soFar
   let waitMs = RATE_WAIT_MS_MAX
   while (taken.lines < lines.length) {
@@ -167,8 +169,8 @@ async function allTaken(
   return { kind: 'taken', ...counts }
 }
 
-/** What has more than a limit allows at once is refused each time that it comes. Where there is no stream, nothing is taken. */
-function boundsOf(source: Source, stream: Pick<Stream, 'limits'> = { limits: {} }): PartBounds {
+/** What has more than a limit allows at once is refused each time that it comes. */
+function boundsOf(source: Source, stream: Stream): PartBounds {
   const least = (most: number, ...names: (keyof Limits)[]) =>
     Math.min(most, ...[source, stream].flatMap(({ limits }) => names.map(name => limits[name] ?? most)))
   return {
@@ -266,7 +268,9 @@ async function offerHeld(
   deps: TakeBatchDeps,
 ): Promise<TakenBatch | AcceptRefusal> {
   const { reason, detail } = against
-  const stream = await streamFor(source, batch.token.body.streamId, deps)
+  const { streams } = source
+  const { streamId } = batch.token.body
+  const stream = await deps.stream(streams.includes(streamId) ? streamId : streams[0])
   if (stream === undefined) return { kind: 'refused', detail }
   if ((await deps.held.find(source.sourceId, fingerprintOf(batch))) !== undefined)
     return { kind: 'held', reason, detail }
@@ -274,14 +278,6 @@ async function offerHeld(
   if (outcome.kind === 'stale-policy')
     return { kind: 'later', detail: 'the policy of its stream has just changed', ours: true }
   return outcome.kind === 'refused' ? outcome.refusal : { kind: 'held', reason, detail }
-}
-
-async function streamFor(
-  { streams }: Source,
-  named: string,
-  deps: TakeBatchDeps,
-): Promise<Stream | undefined> {
-  return deps.stream(streams.includes(named) ? named : streams[0])
 }
 
 function heldOffer({

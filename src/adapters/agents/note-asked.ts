@@ -16,14 +16,14 @@ export async function noteIfSlow<T>(
 ): Promise<T> {
   const beganMs = now()
   let noting: Promise<void> | undefined
-  const isSlow = setTimeout(() => {
+  const timer = setTimeout(() => {
     // It is noted once more with what comes of the call.
     noting = noteAsked(pool, seat, { beganMs }).catch(() => undefined)
   }, NOTED_AFTER_MS)
   try {
     return await call()
   } finally {
-    clearTimeout(isSlow)
+    clearTimeout(timer)
     await noting
   }
 }

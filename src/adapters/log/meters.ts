@@ -136,8 +136,8 @@ function limitsOf(scope: string, limits: Limits, nowMs: number): Bound[] {
   const day = windowOf(scope, DAY_MS, nowMs)
   const month = monthOf(scope, nowMs)
   return [
-    rate('requests', limits.requestsPerSecond, `requests per second of ${scope}`),
-    rate('events', limits.eventsPerSecond, `events per second of ${scope}`),
+    rate(scope, 'requests', limits.requestsPerSecond),
+    rate(scope, 'events', limits.eventsPerSecond),
     quota(day, 'events', limits.eventsPerDay, `events per day (UTC) of ${scope}`),
     quota(day, 'bytes', limits.bytesPerDay, `bytes per day (UTC) of ${scope}`),
     quota(month, 'events', limits.eventsPerMonth, `events per month of ${scope}`),
@@ -149,11 +149,10 @@ function limitsOf(scope: string, limits: Limits, nowMs: number): Bound[] {
  * One meter for all seconds: what one of them owes, the next one must find, whichever node counts it. It is that of this
  * very limit, so that another one owes nothing for what this one allowed.
  */
-function rate(measure: Measure, max: number | undefined, what: string): Bound[] {
+function rate(scope: string, measure: Measure, max: number | undefined): Bound[] {
   if (max === undefined) return []
-  const limit = `${max} ${what}`
-  const meter = { scope: limit, windowMs: SECOND_MS, startsMs: 0, endsMs: 0 }
-  return [{ meter, measure, max, why: 'rate', limit }]
+  const meter = { scope: `${scope} ${max} ${measure}/s`, windowMs: SECOND_MS, startsMs: 0, endsMs: 0 }
+  return [{ meter, measure, max, why: 'rate', limit: `${max} ${measure} per second of ${scope}` }]
 }
 
 function quota(meter: Meter, measure: Measure, max: number | undefined, what: string): Bound[] {
@@ -177,22 +176,20 @@ function keyOf({ scope, windowMs, startsMs }: Meter): string {
 }
 
 async function lockMeters(db: Queryable, meters: readonly Meter[]): Promise<Map<string, Reading>> {
-  const { rows } = await db.query<Share & { scope: string; windowMs: number; startsMs: number }>({
+  const { rows } = await db.query<Reading & { scope: string; windowMs: number; startsMs: number }>({
     name: 'lock-meters',
     text: `insert into meters as held (scope, window_ms, starts_ms, requests, events, bytes)
       select scope, window_ms, starts_ms, 0, 0, 0
         from unnest($1::text[], $2::bigint[], $3::bigint[]) as given (scope, window_ms, starts_ms)
       on conflict (scope, window_ms, starts_ms) do update set requests = held.requests
-      returning scope, window_ms as "windowMs", starts_ms as "startsMs", requests, events, bytes`,
+      returning scope, window_ms as "windowMs", starts_ms as "startsMs", requests, events, bytes,
+        counted_ms as "secondMs"`,
     values: columnsOf(meters),
   })
   return new Map(
-    rows.map(({ scope, windowMs, startsMs, requests, events, bytes }) => [
+    rows.map(({ scope, windowMs, startsMs, ...reading }) => [
       JSON.stringify([scope, windowMs, startsMs]),
-      // No rate counts bytes, so that the column has room for the second.
-      windowMs === SECOND_MS
-        ? { requests, events, bytes: 0, secondMs: bytes }
-        : { requests, events, bytes, secondMs: 0 },
+      reading,
     ]),
   )
 }
@@ -203,19 +200,14 @@ async function writeMeters(
   readings: ReadonlyMap<string, Reading>,
 ): Promise<void> {
   const read = (measure: keyof Reading) => meters.map(meter => readings.get(keyOf(meter))?.[measure] ?? 0)
-  const bytes = read('bytes')
-  const seconds = read('secondMs')
   await db.query({
     name: 'write-meters',
-    text: `update meters as held set requests = given.requests, events = given.events, bytes = given.bytes
-      from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
-        as given (scope, window_ms, starts_ms, requests, events, bytes)
+    text: `update meters as held
+      set requests = given.requests, events = given.events, bytes = given.bytes, counted_ms = given.counted_ms
+      from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+        as given (scope, window_ms, starts_ms, requests, events, bytes, counted_ms)
       where held.scope = given.scope and held.window_ms = given.window_ms and held.starts_ms = given.starts_ms`,
-    values: [
-      ...columnsOf(meters),
-      ...[read('requests'), read('events')],
-      meters.map(({ windowMs }, i) => (windowMs === SECOND_MS ? seconds[i] : bytes[i])),
-    ],
+    values: [...columnsOf(meters), ...[read('requests'), read('events'), read('bytes'), read('secondMs')]],
   })
 }
 
@@ -229,10 +221,7 @@ function columnsOf(meters: readonly Meter[]): unknown[] {
 
 /** A rate that nothing was counted in for so long owes nothing any more. */
 export async function sweepMeters(db: Queryable, nowMs: number): Promise<void> {
-  await db.query('delete from meters where window_ms = $1 and greatest(starts_ms, bytes) < $2', [
-    SECOND_MS,
-    nowMs - DAY_MS,
-  ])
+  await db.query('delete from meters where window_ms = $1 and counted_ms < $2', [SECOND_MS, nowMs - DAY_MS])
 }
 
 /** What was taken today and this month: of a publisher's, and where something is limited. */

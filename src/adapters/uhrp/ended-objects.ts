@@ -8,25 +8,35 @@ export type EndedObjects = (
   stop: AbortSignal,
 ) => Promise<void>
 
+/** Whose end was not seen yet; or of which a row alone is left, that remembers them. */
+export type EndedState = 'unexpired' | 'expired'
+
 /**
- * The objects that nobody keeps since then, in the order in which that ended: those that are still held, or those whose row
- * alone remembers them. Most retentions that have ended are of objects that others keep: each is looked at once by a process.
+ * The objects that nobody keeps since then, in the order in which that ended. Most retentions that have ended are of objects
+ * that others keep: each is looked at once by a process.
  */
-export function openEndedObjects(pool: Pool, of: 'held' | 'expired', pageRows = PAGE_ROWS): EndedObjects {
-  let place: Place = { ms: 0, sha256: '' }
+export function openEndedObjects(pool: Pool, of: EndedState, pageRows = PAGE_ROWS): EndedObjects {
+  let next: Place = { ms: 0, sha256: '' }
   return async (untilMs, work, stop) => {
-    while (!stop.aborted) {
+    let failed: { readonly error: unknown; readonly place: Place } | undefined
+    for (let place = next; !stop.aborted; ) {
       const { ended, last } = await readPage(pool, { of, place, untilMs, pageRows })
       for (const sha256 of ended) {
-        if (stop.aborted) return
-        await work(sha256)
+        if (stop.aborted) break
+        try {
+          await work(sha256)
+        } catch (error) {
+          // Those behind it do not wait for it, and it is met again the next time.
+          failed ??= { error, place }
+        }
       }
-      if (last === null) {
-        if (place.ms > untilMs - OVERLAP_MS) place = { ms: untilMs - OVERLAP_MS, sha256: '' }
-        return
-      }
-      place = last
+      if (stop.aborted) break
+      if (last !== null) place = last
+      else if (place.ms > untilMs - OVERLAP_MS) place = { ms: untilMs - OVERLAP_MS, sha256: '' }
+      next = failed?.place ?? place
+      if (last === null) break
     }
+    if (failed !== undefined) throw failed.error
   }
 }
 
@@ -39,7 +49,7 @@ const OVERLAP_MS = 600_000
 
 async function readPage(
   pool: Pool,
-  { of, place, untilMs, pageRows }: { of: string; place: Place; untilMs: number; pageRows: number },
+  { of, place, untilMs, pageRows }: { of: EndedState; place: Place; untilMs: number; pageRows: number },
 ): Promise<{ ended: string[]; last: Place | null }> {
   const { rows } = await pool.query<{ ended: string[]; last: Place | null }>({
     name: 'uhrp-ended',

@@ -8,7 +8,7 @@ import { pause } from '../../runtime/pause.ts'
 import { byteas } from '../postgres/sql.ts'
 import { wantAdvert } from './adverts.ts'
 import { condemn } from './condemn.ts'
-import { type EndedObjects, openEndedObjects } from './ended-objects.ts'
+import { type EndedObjects, type EndedState, openEndedObjects } from './ended-objects.ts'
 import { type Folder, statOf } from './folder.ts'
 import { underLocks } from './keep-object.ts'
 
@@ -74,10 +74,10 @@ export async function sweep(deps: SweepDeps): Promise<void> {
   for (const step of stepsOf(deps, openEnded(deps), prefixesFrom(0, FOLDERS), signal)) await step()
 }
 
-type Ended = Readonly<Record<'held' | 'expired', EndedObjects>>
+type Ended = Readonly<Record<EndedState, EndedObjects>>
 
 function openEnded({ pool }: SweepDeps): Ended {
-  return { held: openEndedObjects(pool, 'held'), expired: openEndedObjects(pool, 'expired') }
+  return { unexpired: openEndedObjects(pool, 'unexpired'), expired: openEndedObjects(pool, 'expired') }
 }
 
 function stepsOf(
@@ -88,7 +88,7 @@ function stepsOf(
 ): (() => Promise<void>)[] {
   const { now, bounds } = deps
   return [
-    () => ended.held(now(), sha256 => endExpired(sha256, deps), stop),
+    () => ended.unexpired(now(), sha256 => endExpired(sha256, deps), stop),
     () => ended.expired(now() - bounds.rememberMs, sha256 => forgetOld(sha256, deps), stop),
     () => forgetPermits(deps),
     () => removeAbandoned(deps),

@@ -36,26 +36,34 @@ describe('objects that nobody keeps any more', () => {
       if (n % 3 === 0) await keep(text, now + 9 * HOUR_MS, 'other')
       else wanted.push(name)
     }
-    const ended = openEndedObjects(bed.database.pool, 'held', 4)
+    const ended = openEndedObjects(bed.database.pool, 'unexpired', 4)
     const found: string[] = []
     await ended(now + 2 * HOUR_MS, async name => void found.push(name), signal)
     expect(found.toSorted()).toEqual(wanted.toSorted())
     expect(new Set(found.slice(0, 3))).toEqual(new Set(wanted.slice(0, 3)))
   })
 
-  test('are looked at once, and again where the work on them has failed', async () => {
+  test('are looked at once, and again from where the work on one has failed, for which no other waits', async () => {
     const now = bed.now()
     const first = await keep('first', now + 1)
-    const ended = openEndedObjects(bed.database.pool, 'held', 1)
-    const failing = ended(now + HOUR_MS, () => Promise.reject(new Error('no disk')), signal)
-    await expect(failing).rejects.toThrow('no disk')
+    const ended = openEndedObjects(bed.database.pool, 'unexpired', 1)
+    const second = await keep('second', now + 2)
     const found: string[] = []
     const work = async (name: string) => void found.push(name)
+    const failing = ended(
+      now + HOUR_MS,
+      async name => {
+        if (name === first) throw new Error('no disk')
+        found.push(name)
+      },
+      signal,
+    )
+    await expect(failing).rejects.toThrow('no disk')
+    expect(found).toEqual([second])
     await ended(now + HOUR_MS, work, signal)
-    expect(found).toEqual([first])
-    const second = await keep('second', now + HOUR_MS)
+    const third = await keep('third', now + HOUR_MS)
     await ended(now + 2 * HOUR_MS, work, signal)
-    expect(found).toEqual([first, second])
+    expect(found).toEqual([second, first, second, third])
   })
 
   test('all go in one sweep, however many there are', async () => {

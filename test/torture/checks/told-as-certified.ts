@@ -82,8 +82,8 @@ export function toldAsCertified(
       for (let line = 0; line < packet.end - packet.first; line++) hear(packet, line)
       continue
     }
-    const said = linesShape.safeParse(message).data
-    if (said === undefined) continue
+    if (message.type !== 'certified' && message.type !== 'event') continue
+    const said = linesShape.parse(message)
     const packet = packetOf(said)
     if (packet === undefined) continue
     const [from, to] = [said.line ?? said.firstLine ?? 0, said.line ?? said.lastLine ?? 0]

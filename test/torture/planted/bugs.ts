@@ -72,7 +72,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'places.set(track, { at, line });',
     replace: 'places.set(track, withLine(track) ? { at, line: line + 1 } : { at: at + 1, line });',
     only: ['cut-off-readers'],
-    foundBy: ['streams are dense'],
+    foundBy: ['streams are dense', 'told = certified'],
   },
   {
     name: 'leaves out a message to whoever catches up',
@@ -80,7 +80,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     find: 'of said)',
     replace: 'of said.slice(said.length > 1 ? 1 : 0))',
     only: ['cut-off-readers'],
-    foundBy: ['streams are dense'],
+    foundBy: ['streams are dense', 'told = certified'],
   },
   {
     name: 'spends coins that are spent',

@@ -2,7 +2,7 @@ import type { Knex } from 'knex'
 
 /** Retentions are gone through in the order of their end, page by page: two that end at once have an order as well. */
 export const retentionsByEnd = {
-  name: '049-retentions-by-end',
+  name: '046-retentions-by-end',
 
   async up(knex: Knex): Promise<void> {
     await knex.raw(`

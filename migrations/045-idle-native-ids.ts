@@ -5,7 +5,7 @@ import type { Knex } from 'knex'
  * the latest payload alone. Few have had any other. Nodes of the version before go on beside it.
  */
 export const idleNativeIds = {
-  name: '048-idle-native-ids',
+  name: '045-idle-native-ids',
 
   async up(knex: Knex): Promise<void> {
     await knex.raw(`
