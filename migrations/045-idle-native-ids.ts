@@ -9,7 +9,6 @@ export const idleNativeIds = {
 
   async up(knex: Knex): Promise<void> {
     await knex.raw(`
-      drop index native_ids_by_arrival;
       -- When the latest of several payloads came; null where the first is the only one.
       alter table native_ids add changed_ms bigint;
       create index native_ids_with_earlier on native_ids (coalesce(changed_ms, first_ms)) where earlier is not null;
@@ -20,7 +19,6 @@ export const idleNativeIds = {
     await knex.raw(`
       drop index native_ids_with_earlier;
       alter table native_ids drop column changed_ms;
-      create index native_ids_by_arrival on native_ids using brin (first_ms) with (autosummarize = on);
     `)
   },
 }

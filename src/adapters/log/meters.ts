@@ -67,8 +67,9 @@ function refusalOf(
   for (const { meter, measure, max, why, limit } of bounds) {
     const reading = readings.get(keyOf(meter))
     const taken = reading?.[measure] ?? 0
-    // What is more than a second has passes as soon as anything of one is left, or it never could.
-    const needed = why === 'rate' && share[measure] > max ? 1 : share[measure]
+    // Of a rate anything that is left will do, and the rest is owed: else whoever sends much at once waits for ever for a
+    // second that nobody else has sent in.
+    const needed = why === 'rate' ? Math.min(1, share[measure]) : share[measure]
     if (taken + needed <= max) continue
     const endsMs =
       why === 'quota'

@@ -250,16 +250,32 @@ describe('a limit', () => {
     const limits = { eventsPerSecond: 3 }
     expect(await offer(7, limits)).toBe('taken')
     expect(await offer(1, limits)).toBe(2)
-    expect(await offer(3, limits)).toBe(3)
     expect(await offer(7, limits)).toBe(2)
     bed.clock.ms += 1_000
     expect(await offer(1, limits)).toBe(1)
     bed.clock.ms += 1_000
-    expect(await offer(3, limits)).toBe(1)
-    expect(await offer(2, limits)).toBe('taken')
+    expect(await offer(3, limits)).toBe('taken')
     expect(await offer(1, limits)).toBe(1)
     bed.clock.ms += 1_000
-    expect(await offer(3, limits)).toBe('taken')
+    expect(await offer(1, limits)).toBe('taken')
+    expect(await offer(1, limits)).toBe('taken')
+    expect(await offer(1, limits)).toBe(1)
+  })
+
+  test('of a second keeps nobody out who sends as much as it allows at once beside somebody who sends little', async () => {
+    const limits = { eventsPerSecond: 3 }
+    const taken = { little: 0, much: 0 }
+    for (let second = 0; second < 12; second++) {
+      // The one who sends little is always first.
+      for (const [who, events] of [
+        ['little', 1],
+        ['much', 3],
+      ] as const)
+        if ((await offer(events, limits)) === 'taken') taken[who] += events
+      bed.clock.ms += 1_000
+    }
+    expect(taken.much).toBeGreaterThanOrEqual(15)
+    expect(taken.little + taken.much).toBeLessThanOrEqual(3 * 12 + 3)
   })
 
   test('of a second holds for a node whose clock is behind as for one that is ahead', async () => {
