@@ -29,24 +29,3 @@ function answerNext(line: Line, answer: Answer): void {
   next.response.once('close', () => answerNext(line, answer))
   answer(next.request, next.response)
 }
-
-/** Looks for answers that were given in full so long ago and are not read to their end, and ends their connections. */
-export function cutOffUnread(underWay: ReadonlySet<ServerResponse>, answerMsMax: number): { stop(): void } {
-  const endedMs = new WeakMap<ServerResponse, number>()
-  const looking = setInterval(
-    () => {
-      const nowMs = performance.now()
-      for (const response of underWay) {
-        // What is still being written has a bound of its own, as its writer knows what it waits for.
-        if (!response.writableEnded) continue
-        const sinceMs = endedMs.get(response) ?? nowMs
-        endedMs.set(response, sinceMs)
-        if (nowMs - sinceMs >= answerMsMax) response.destroy()
-      }
-    },
-    Math.min(LOOK_MS, answerMsMax),
-  ).unref()
-  return { stop: () => clearInterval(looking) }
-}
-
-const LOOK_MS = 1000

@@ -1,17 +1,16 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Express } from 'express'
-import { cutOffUnread, inTurn } from './in-turn.ts'
+import { inTurn } from './in-turn.ts'
 import { errorBody, type OverlayError } from './overlay-error.ts'
+import { cutOffUnread, type ReadLimits } from './unread-answers.ts'
 
-export type HttpLimits = {
+export type HttpLimits = ReadLimits & {
   readonly headerBytesMax: number
   /** From the first byte of a request to its last: as long as the longest upload. Whoever reads less waits less. */
   readonly requestMsMax: number
   /** So long the rest of a body may take once it is answered. */
   readonly unreadMsMax: number
-  /** So long a client may take to read an answer once all of it is given; what is sent piece by piece ends with its last. */
-  readonly answerMsMax: number
   /** Requests that have come over a connection ahead of their turn. */
   readonly pipelinedMax: number
   readonly headersMsMax: number
@@ -26,6 +25,7 @@ export const httpLimits: HttpLimits = {
   requestMsMax: 24 * 3_600_000,
   unreadMsMax: 60_000,
   answerMsMax: 60_000,
+  answerBytesPerSecondMin: 16 * 1024,
   pipelinedMax: 100,
   headersMsMax: 10_000,
   idleMsMax: 65_000,
@@ -84,7 +84,7 @@ export async function listen(
   // What nobody has to know, nobody has to fail over: RFC 9110 lets a server pass by what is expected of it.
   server.on('checkExpectation', answer)
   answerBadRequests(server, headers, answers)
-  const cutting = cutOffUnread(underWay, limits.answerMsMax)
+  const cutting = cutOffUnread(underWay, limits)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, () => {

@@ -105,8 +105,8 @@ export function openOffering(deps: OfferDeps): Offering {
 
   async function offerSeat(seat: DueSeat, { at, onOffer }: OfferDeps): Promise<void> {
     const beganMs = now()
-    // It stood in line for too long, and is due again: for us, or for whoever has taken it since.
-    if (beganMs >= seat.oursUntilMs) {
+    // It stood in line for too long: it is due again before the call would be over, for us or for whoever takes it then.
+    if (beganMs >= seat.beginUntilMs) {
       lookMs = 0
       return
     }

@@ -262,8 +262,8 @@ export type DueSeat = {
   readonly endpoints: readonly string[]
   readonly attempts: number
   readonly deadlineMs: number
-  /** Somebody else may offer it from then on. */
-  readonly oursUntilMs: number
+  /** A call that begins later could go on when somebody else may offer it. */
+  readonly beginUntilMs: number
 }
 
 export type SeatOffers = {

@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import express from 'express'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type HttpServer, httpLimits, listen } from '../../src/http/server.ts'
@@ -8,7 +9,14 @@ import { exchange } from './raw-http.ts'
 /** More than a connection holds on its way. */
 const LONG = 'x'.repeat(64 * 1024 * 1024)
 
+const limits = {
+  ...httpLimits,
+  ...{ answerMsMax: 100, answerBytesPerSecondMin: 1024 * 1024 * 1024 },
+  ...{ pipelinedMax: 3, drainMsMax: 100 },
+}
 let http: HttpServer
+/** Of whoever reads slowly. */
+let patient: HttpServer
 /** In the order in which they began. */
 let begun: string[]
 let ends: (() => void)[]
@@ -23,14 +31,10 @@ beforeEach(async () => {
     response.writeHead(200, { 'Content-Length': 2 }).write('a')
     ends.push(() => response.end('z'))
   })
-  http = await listen(app, 0, '127.0.0.1', {
-    ...httpLimits,
-    answerMsMax: 100,
-    pipelinedMax: 3,
-    drainMsMax: 100,
-  })
+  http = await listen(app, 0, '127.0.0.1', limits)
+  patient = await listen(app, 0, '127.0.0.1', { ...limits, answerBytesPerSecondMin: 1024 * 1024 })
 })
-afterEach(() => http.stop())
+afterEach(() => Promise.all([http.stop(), patient.stop()]))
 
 const get = (path: string, connection = 'keep-alive') =>
   `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: ${connection}\r\n\r\n`
@@ -58,6 +62,16 @@ describe('an answer that is not read', () => {
   test('is the only one of those that were asked for behind it', async () => {
     await readNothing(get('/long').repeat(4))
     expect(begun).toEqual(['/long'])
+  })
+
+  test('is given the longer the more of it there is', async () => {
+    const reading = exchange(patient.port, async socket => {
+      socket.pause()
+      socket.write(get('/long', 'close'))
+      await sleep(10 * limits.answerMsMax)
+      socket.resume()
+    })
+    expect((await reading)[0]?.body.length).toBe(LONG.length)
   })
 
   test('says nothing against one that is still being given', async () => {

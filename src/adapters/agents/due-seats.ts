@@ -14,8 +14,10 @@ export type HeldHere = { readonly agentKey: string; readonly stage: Stage }
 
 /** What an agent has for its word on an offer: it takes a job before it works on it. */
 export const ANSWER_MS_MAX = 5_000
-/** Whoever has taken a seat has noted by then what its agent has said, or somebody else offers it: no longer than one call takes. */
-export const SEAT_LEASE_MS = ANSWER_MS_MAX + 1_000
+/** A seat that was taken may stand in line for so long. */
+const IN_LINE_MS_MAX = 2_000
+/** Whoever has taken a seat has noted by then what its agent has said, or somebody else offers it; a second is for all but the call. */
+export const SEAT_LEASE_MS = IN_LINE_MS_MAX + ANSWER_MS_MAX + 1_000
 
 /**
  * Seats that wait to be offered, ours for a while: of jobs that the network has and nobody has decided, to agents that are
@@ -51,4 +53,4 @@ const takeDue = `
   update round_seats as seat set next_run_ms = $3::bigint
     from due where seat.job_tx = due.job_tx and seat.vout = due.vout
     returning encode(seat.job_tx, 'hex') as "jobTx", seat.vout, seat.stage, encode(seat.agent_key, 'hex') as "agentKey",
-      seat.endpoints, seat.attempts, due.deadline_ms as "deadlineMs", $3::bigint as "oursUntilMs"`
+      seat.endpoints, seat.attempts, due.deadline_ms as "deadlineMs", $1::bigint + ${IN_LINE_MS_MAX} as "beginUntilMs"`

@@ -7,7 +7,7 @@ import { takeDueSeats } from './due-seats.ts'
 import type { JobBeef } from './job-beef.ts'
 import { noteIfSlow } from './note-asked.ts'
 import { NotTaken, recordFailed, recordOffered, SilentAgent, UncalledAgent } from './seat-offers.ts'
-import { NotPushed, type Subscriptions } from './subscriptions.ts'
+import { NotPushed, OfferedAlready, type Subscriptions } from './subscriptions.ts'
 
 export type PushOffersDeps = {
   readonly pool: Pool
@@ -71,6 +71,7 @@ async function push(seat: DueSeat, deps: PushOffersDeps): Promise<void> {
   const beef = await jobBeef(seat.jobTx)
   const said = noteIfSlow(seat, deps, () => subscriptions.push(seat, beef))
   const { taken, why } = await said.catch((error: unknown) => {
+    if (error instanceof OfferedAlready) throw error
     if (error instanceof NotPushed) throw new UncalledAgent(error.message, { cause: error })
     throw new SilentAgent(String(error), { cause: error })
   })

@@ -37,6 +37,11 @@ export class NotPushed extends Error {
   override readonly name = 'NotPushed'
 }
 
+/** By us, and what it says to that is still to come: nothing is wrong with the agent. */
+export class OfferedAlready extends Error {
+  override readonly name = 'OfferedAlready'
+}
+
 export type SubscriptionsDeps = {
   readonly pool: Pool
   /** Of the node: it proves it to agents. */
@@ -219,7 +224,7 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
       if (socket.bufferedAmount > limits.unreadBytesMax)
         throw new NotPushed(`the agent has left ${socket.bufferedAmount} bytes unread`)
       const name = offerName(jobTx, vout)
-      if (waiting.has(name)) throw new NotPushed('the seat is being offered already')
+      if (waiting.has(name)) throw new OfferedAlready('the seat is being offered already')
       return new Promise((resolve, reject) => {
         const tooLate = setTimeout(
           () => settle(name, offer, new Error(`the agent has said nothing within ${limits.answerMsMax} ms`)),

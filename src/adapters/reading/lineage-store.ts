@@ -2,7 +2,7 @@ import type { Pool } from 'pg'
 import { readBump } from '../../contract/bump.ts'
 import { baseTopics } from '../../contract/names.ts'
 import { proofOf, spvEnvelope } from '../../contract/spv-envelope.ts'
-import { readManifest } from '../../core/certificate/dlm-version.ts'
+import { readKnownManifest, readManifest } from '../../core/certificate/dlm-version.ts'
 import { orThrow } from '../../core/fault.ts'
 import type { Reader } from '../../core/registry/may-read.ts'
 import { openInTurn } from '../../runtime/in-turn.ts'
@@ -113,7 +113,7 @@ async function readManifests(db: Queryable, rows: readonly KnownRow[]): Promise<
 
 /** What is given away as a version was hashed here. */
 function hashed(versionId: string, manifest: string): Manifest {
-  const version = orThrow(readManifest(manifest))
+  const version = orThrow(readKnownManifest(manifest))
   if (version.versionId !== versionId)
     throw new Error(`the manifest stored for ${versionId} hashes to ${version.versionId}`)
   return { version, bytes: manifest.length }

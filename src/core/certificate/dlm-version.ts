@@ -5,6 +5,7 @@ import { NAME_CHARS_MAX } from '../event/read-envelope.ts'
 import { accepted, type Outcome, refused } from '../fault.ts'
 import { dataClasses } from '../policy/policy-set.ts'
 import { bySchema } from '../schema.ts'
+import { zeroCharacterIn } from '../zero-character.ts'
 import { versionIdOf } from './manifest.ts'
 
 /** Ours can be the longest: it lists up to 1,024 sources. */
@@ -25,7 +26,31 @@ export type DlmVersion = {
   readonly manifest: JsonObject
 }
 
+/** One that is not known yet: what a database cannot keep, or find, is no version here. */
 export function readManifest(input: Uint8Array | string): Outcome<DlmVersion> {
+  const read = readKnownManifest(input)
+  if (!read.ok) return read
+  const { manifest, datasetId, createdAt } = read.value
+  const zero = zeroCharacterIn(manifest)
+  if (zero !== undefined)
+    return refused('manifest-invalid', 'the manifest holds the character U+0000 here; leave it out', zero)
+  if (datasetId.length > DATASET_ID_CHARS_MAX)
+    return refused(
+      'manifest-invalid',
+      `the datasetId may have at most ${DATASET_ID_CHARS_MAX} characters`,
+      '/datasetId',
+    )
+  if (createdAt.length > TIME_CHARS_MAX)
+    return refused(
+      'manifest-invalid',
+      `a time has at most ${TIME_CHARS_MAX} characters`,
+      '/provenance/createdAt',
+    )
+  return read
+}
+
+/** One that was declared before, be it to a version of this program that bounded less. */
+export function readKnownManifest(input: Uint8Array | string): Outcome<DlmVersion> {
   const json = parseJson(input, MANIFEST_BYTES_MAX)
   if (!json.ok) return json
   if (!isObject(json.value)) return refused('manifest-invalid', 'a manifest is a JSON object')
@@ -61,14 +86,12 @@ const hash = z.string().regex(/^[0-9a-f]{64}$/, 'wanted 64 lower-case hex digits
 const identityKey = z
   .string()
   .regex(/^0[23][0-9a-f]{64}$/, 'wanted a compressed public key, 66 lower-case hex digits')
-const rfc3339 = z.iso
-  .datetime({ offset: true, error: 'wanted an RFC 3339 date and time' })
-  .max(TIME_CHARS_MAX)
+const rfc3339 = z.iso.datetime({ offset: true, error: 'wanted an RFC 3339 date and time' })
 const count = z.int().min(0)
 
 const schemaA = z.strictObject({
   type: z.literal('datasetVersionManifest'),
-  datasetId: z.string().min(3).max(DATASET_ID_CHARS_MAX),
+  datasetId: z.string().min(3),
   description: z.string().exactOptional(),
   versionId: hash.exactOptional(),
   content: z.looseObject({
@@ -87,7 +110,7 @@ const schemaA = z.strictObject({
 })
 
 const schemaB = z.strictObject({
-  datasetId: z.string().min(1).max(DATASET_ID_CHARS_MAX),
+  datasetId: z.string().min(1),
   description: z.string().exactOptional(),
   provenance: z.strictObject({ createdAt: rfc3339, issuer: identityKey }),
   policy: z

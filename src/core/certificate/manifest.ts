@@ -29,7 +29,6 @@ import {
   totalsCheck,
 } from '../log/packet-header.ts'
 import { type DataClass, dataClasses } from '../policy/policy-set.ts'
-import { zeroCharacterIn } from '../zero-character.ts'
 
 /**
  * What a certificate commits to: a DLM1 dataset version. Every member follows from the packet, the round
@@ -128,8 +127,7 @@ export function certifiedManifest(facts: {
 /**
  * The id of a version is the SHA-256 of its canonical manifest without the top-level members `versionId` and
  * `signatures`. Deeper down those names are refused: readers of the format drop them at any depth, so what
- * stood there would be signed by nobody. So is the character U+0000: who keeps manifests in a database could not keep it,
- * and one that only some can keep must not be agreed on.
+ * stood there would be signed by nobody.
  */
 export function versionIdOf(manifest: JsonObject): Outcome<string> {
   const { versionId: stated, signatures: _unsigned, ...committed } = manifest
@@ -138,9 +136,6 @@ export function versionIdOf(manifest: JsonObject): Outcome<string> {
     return refused('manifest-invalid', 'this member would not be covered by the versionId; rename it', hidden)
   const canonical = canonicalize(committed)
   if (!canonical.ok) return canonical
-  const zero = zeroCharacterIn(manifest)
-  if (zero !== undefined)
-    return refused('manifest-invalid', 'the manifest holds the character U+0000 here; leave it out', zero)
   const versionId = sha256Hex(canonical.value)
   if (stated !== undefined && stated !== versionId)
     return refused(

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Json, JsonObject } from '../../../src/core/canonical-json.ts'
-import { readManifest } from '../../../src/core/certificate/dlm-version.ts'
+import { readKnownManifest, readManifest } from '../../../src/core/certificate/dlm-version.ts'
 import { isInstant, versionIdOf } from '../../../src/core/certificate/manifest.ts'
 
 const hash = 'ab'.repeat(32)
@@ -77,18 +77,28 @@ describe('a manifest', () => {
     },
   )
 
-  test('has no id where a text or a name in it holds U+0000, which nobody with a database could keep', () => {
-    const policy = schemaA['policy'] as JsonObject
-    expect(versionIdOf({ ...schemaA, policy: { ...policy, license: 'a\0b' } })).toMatchObject({
-      ok: false,
-      fault: { code: 'manifest-invalid', pointer: '/policy/license' },
-    })
-    expect(versionIdOf({ ...schemaA, policy: { ...policy, 'a\0': 1 } })).toMatchObject({
-      fault: { pointer: '/policy' },
-    })
-    expect(versionIdOf({ ...schemaA, signatures: ['a\0'] })).toMatchObject({ ok: false })
-    // Six characters that only look like it.
-    expect(versionIdOf({ ...schemaA, description: '\\u0000' })).toMatchObject({ ok: true })
+  test('is taken in as new only where a database can keep and find it, and read where it was taken in before', () => {
+    const { policy, provenance } = schemaA as { policy: JsonObject; provenance: JsonObject }
+    for (const [changes, pointer] of [
+      [{ policy: { ...policy, license: 'a\0b' } }, '/policy/license'],
+      [{ policy: { ...policy, 'a\0': 1 } }, '/policy'],
+      [{ signatures: ['a\0'] }, '/signatures/0'],
+      [{ datasetId: 'd'.repeat(513) }, '/datasetId'],
+      [
+        { provenance: { ...provenance, createdAt: `2026-01-02T03:04:05.${'6'.repeat(45)}Z` } },
+        '/provenance/createdAt',
+      ],
+    ] as const) {
+      const manifest = JSON.stringify({ ...schemaA, ...changes })
+      expect(readManifest(manifest)).toMatchObject({
+        ok: false,
+        fault: { code: 'manifest-invalid', pointer },
+      })
+      expect(readKnownManifest(manifest)).toMatchObject({ ok: true })
+    }
+    // Six characters that only look like it, and as long as a name may be.
+    for (const changes of [{ description: '\\u0000' }, { datasetId: 'd'.repeat(512) }])
+      expect(readManifest(JSON.stringify({ ...schemaA, ...changes }))).toMatchObject({ ok: true })
   })
 
   test.each([
