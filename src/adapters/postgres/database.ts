@@ -3,7 +3,7 @@ import pg from 'pg'
 import type { Log } from '../../runtime/log.ts'
 import { addressOf } from './address.ts'
 import { columnTypes } from './column-types.ts'
-import { openSession, orCutOff, type Session } from './session.ts'
+import { BoundedClient, openSession, orCutOff, type Session } from './session.ts'
 
 /**
  * A PostgreSQL that answered. One pool and one bound: hot paths query it directly, and Knex, for whatever is not
@@ -80,7 +80,13 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   await refuseUnfitServer(session, address)
 
   const openPool = (max: number, bounds: pg.ClientConfig) => {
-    const pool = new pg.Pool({ ...connection, max, idleTimeoutMillis: idleMsMax, ...bounds })
+    const pool = new pg.Pool({
+      ...connection,
+      Client: BoundedClient,
+      max,
+      idleTimeoutMillis: idleMsMax,
+      ...bounds,
+    })
     pool.on('error', error => log.warn({ err: error, address }, 'an idle database connection was lost'))
     // The pool listens to idle clients only. One that is lent and between two statements would end the process.
     pool.on('connect', client => client.on('error', () => undefined))
@@ -123,9 +129,7 @@ async function refuseUnfitServer(session: () => Promise<Session>, address: strin
     `select current_setting('server_version_num')::int as number, current_setting('server_version') as version,
        current_setting('server_encoding') as encoding`,
   )
-  const { rows } = await orCutOff(client, connectMsMax, asking).finally(() =>
-    orCutOff(client, connectMsMax, client.end()),
-  )
+  const { rows } = await orCutOff(client, connectMsMax, asking).finally(() => client.end())
   const [server] = rows
   if (server === undefined || server.number < serverMajorMin * 10_000)
     throw new Error(

@@ -16,7 +16,7 @@ export type ListenDeps = {
 export type ListenBounds = {
   /** How often the server is asked whether it is still there: one that has lost its power does not say that it has. */
   readonly askMs: number
-  /** So long it may take to answer, or to take its leave; then it is gone. */
+  /** So long it may take to answer; then it is gone. */
   readonly silenceMs: number
 }
 
@@ -69,6 +69,6 @@ async function hearOnOne(deps: ListenDeps, stop: AbortSignal, onHearing: () => v
       await ask('select')
     }
   } finally {
-    await orCutOff(client, silenceMs, client.end())
+    await client.end()
   }
 }

@@ -1,4 +1,6 @@
+import { Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import * as z from 'zod'
 import { type Database, openDatabase } from '../../../src/adapters/postgres/database.ts'
 import { type Listening, listenTo } from '../../../src/adapters/postgres/listen.ts'
 import { temporaryDatabase } from '../../support/database.ts'
@@ -70,4 +72,14 @@ describe('what is heard of a server', () => {
     await more.stop()
     expect(again).toEqual(['gap'])
   })
+})
+
+test('a database that is closed leaves no connection to a server that has gone without a word', async () => {
+  const client = await database.pool.connect()
+  const { stream } = z.object({ stream: z.instanceof(Socket) }).parse(Reflect.get(client, 'connection'))
+  client.release()
+  await listening.stop()
+  address.fallSilent()
+  await database.close()
+  await until(() => stream.destroyed)
 })
