@@ -1,7 +1,7 @@
 import { fromUtf8 } from '../src/core/bytes.ts'
 import { isObject, type JsonObject } from '../src/core/canonical-json.ts'
 import { readAggregateManifest } from '../src/core/certificate/aggregate.ts'
-import { MANIFEST_BYTES_MAX, readManifest } from '../src/core/certificate/dlm-version.ts'
+import { MANIFEST_BYTES_MAX, readKnownManifest } from '../src/core/certificate/dlm-version.ts'
 import { ROUND_PACKETS_MAX } from '../src/core/rounds/round.ts'
 import type { ManifestPlace } from './certificates-index.ts'
 
@@ -25,7 +25,7 @@ function readAll(values: OffChainValues): ReadonlyMap<string, ManifestPlace> {
   if (values.length > ROUND_PACKETS_MAX * MANIFEST_BYTES_MAX) return found
   const text = fromUtf8(values instanceof Uint8Array ? values : Uint8Array.from(values)) ?? ''
   for (const line of text.split('\n', ROUND_PACKETS_MAX)) {
-    const read = readManifest(line)
+    const read = readKnownManifest(line)
     if (read.ok) {
       const { versionId, contentHash, manifest, producerKey, createdAt, parents } = read.value
       found.set(versionId, {

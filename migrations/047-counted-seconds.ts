@@ -14,7 +14,7 @@ export const countedSeconds = {
 
   async down(knex: Knex): Promise<void> {
     await knex.raw(`
-      delete from meters where window_ms = 1000;
+      delete from meters where window_ms = 1;
       alter table meters drop column counted_ms;
     `)
   },

@@ -105,8 +105,9 @@ export function openOffering(deps: OfferDeps): Offering {
 
   async function offerSeat(seat: DueSeat, { at, onOffer }: OfferDeps): Promise<void> {
     const beganMs = now()
-    // It stood in line for too long: it is due again before the call would be over, for us or for whoever takes it then.
+    // It stood in line for too long: our time with it would be over before the call is.
     if (beganMs >= seat.beginUntilMs) {
+      await offers.giveBack(seat)
       lookMs = 0
       return
     }

@@ -269,6 +269,8 @@ export type DueSeat = {
 export type SeatOffers = {
   /** Seats that are due and that nobody else is offering, for a while ours. */
   takeDue(limit: number): Promise<readonly DueSeat[]>
+  /** Taken, and not offered after all: it is due again. */
+  giveBack(seat: DueSeat): Promise<void>
   /** Resolves with the agent's STEAK as it was answered; rejects where there was none. */
   offer(seat: DueSeat): Promise<unknown>
   /** Running from now on, and asked when the offer began. */

@@ -9,6 +9,7 @@ import { versionIdOf } from '../../core/certificate/manifest.ts'
 import { noLeaf } from '../../core/rounds/pipeline.ts'
 import type { Stage } from '../../core/rounds/template.ts'
 import { outcomeLeaf } from '../../core/work/stage-output.ts'
+import { zeroCharacterIn } from '../../core/zero-character.ts'
 import type { AnsweredSeat, CheckedWork, CheckWork, HeldOutcome } from '../rounds/check-work.ts'
 import type { ContentStore } from '../uhrp/content-store.ts'
 import { seatHolder } from '../uhrp/holder.ts'
@@ -137,6 +138,9 @@ function leafOf(
   const manifest = parseCanonicalJson(text, MANIFEST_BYTES_MAX)
   if (!manifest.ok) return { ok: false, why: `its manifest is not canonical JSON: ${manifest.fault.detail}` }
   if (!isObject(manifest.value)) return { ok: false, why: 'its manifest is not a JSON object' }
+  // Agreed on, it could not be certified, and the work beside it would be lost with it.
+  const zero = zeroCharacterIn(manifest.value)
+  if (zero !== undefined) return { ok: false, why: `its manifest holds the character U+0000 at ${zero}` }
   const versionId = versionIdOf(manifest.value)
   return versionId.ok ? { ok: true, leaf: versionId.value } : { ok: false, why: versionId.fault.detail }
 }

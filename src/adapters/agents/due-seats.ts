@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import type { Stage } from '../../core/rounds/template.ts'
 import type { DueSeat } from '../../jobs/ports.ts'
-import { byteas } from '../postgres/sql.ts'
+import { bytea, byteas } from '../postgres/sql.ts'
 
 export type Due = {
   /** Whose seats: of agents that hold a connection at none of our nodes, or of those that hold theirs here. */
@@ -54,3 +54,16 @@ const takeDue = `
     from due where seat.job_tx = due.job_tx and seat.vout = due.vout
     returning encode(seat.job_tx, 'hex') as "jobTx", seat.vout, seat.stage, encode(seat.agent_key, 'hex') as "agentKey",
       seat.endpoints, seat.attempts, due.deadline_ms as "deadlineMs", $1::bigint + ${IN_LINE_MS_MAX} as "beginUntilMs"`
+
+/** Taken and not offered: it is due again at once, unless somebody has taken it since. */
+export async function giveBack(
+  pool: Pool,
+  { jobTx, vout, beginUntilMs }: Pick<DueSeat, 'jobTx' | 'vout' | 'beginUntilMs'>,
+  nowMs: number,
+): Promise<void> {
+  await pool.query({
+    name: 'agents-give-back',
+    text: `update round_seats set next_run_ms = $3 where job_tx = $1 and vout = $2 and state = 'queued' and next_run_ms = $4`,
+    values: [bytea(jobTx), vout, nowMs, beginUntilMs - IN_LINE_MS_MAX + SEAT_LEASE_MS],
+  })
+}

@@ -59,6 +59,8 @@ async function pushSeat(seat: DueSeat, deps: PushOffersDeps): Promise<void> {
   try {
     await push(seat, deps)
   } catch (error) {
+    // Whoever offers it records what comes of that.
+    if (error instanceof OfferedAlready) return
     return recordFailed(pool, seat, error, { beganMs, atMs: now(), againMs: againAfter(seat, deps) })
   }
   const steak = { [baseTopics[seat.stage]]: { outputsToAdmit: [seat.vout], coinsToRetain: [] } }

@@ -5,7 +5,7 @@ import type { DueSeat, SeatOffers } from '../../jobs/ports.ts'
 import { type Outgoing, type OutgoingAnswer, OutgoingError } from '../outgoing/outgoing.ts'
 import { bytea } from '../postgres/sql.ts'
 import { under } from './callable.ts'
-import { ANSWER_MS_MAX, SEAT_LEASE_MS, takeDueSeats } from './due-seats.ts'
+import { ANSWER_MS_MAX, giveBack, SEAT_LEASE_MS, takeDueSeats } from './due-seats.ts'
 import type { JobBeef } from './job-beef.ts'
 import { noteAsked, noteIfSlow } from './note-asked.ts'
 import { answered, noteAnswered, noteSilent, reasonOf } from './reach.ts'
@@ -48,6 +48,7 @@ export function openSeatOffers(deps: SeatOffersDeps): SeatOffers {
       if (due.length > 0) at('offer.taken')
       return due
     },
+    giveBack: seat => giveBack(pool, seat, now()),
     async offer(seat) {
       const beef = await jobBeef(seat.jobTx)
       const answer = await noteIfSlow(seat, deps, () => submitTo(seat, beef, deps))

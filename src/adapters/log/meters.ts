@@ -4,6 +4,8 @@ import type { AcceptRefusal } from '../../ingest/arrived.ts'
 import type { Queryable } from '../postgres/sql.ts'
 
 const SECOND_MS = 1_000
+/** Stands for all seconds of a rate, as 0 does for months. Versions before had a row for each second, under 1,000. */
+const RATE_WINDOW = 1
 const DAY_MS = 86_400_000
 
 type Measure = 'requests' | 'events' | 'bytes'
@@ -152,7 +154,7 @@ function limitsOf(scope: string, limits: Limits, nowMs: number): Bound[] {
  */
 function rate(scope: string, measure: Measure, max: number | undefined): Bound[] {
   if (max === undefined) return []
-  const meter = { scope: `${scope} ${max} ${measure}/s`, windowMs: SECOND_MS, startsMs: 0, endsMs: 0 }
+  const meter = { scope: `${scope} ${max} ${measure}/s`, windowMs: RATE_WINDOW, startsMs: 0, endsMs: 0 }
   return [{ meter, measure, max, why: 'rate', limit: `${max} ${measure} per second of ${scope}` }]
 }
 
@@ -222,7 +224,10 @@ function columnsOf(meters: readonly Meter[]): unknown[] {
 
 /** A rate that nothing was counted in for so long owes nothing any more. */
 export async function sweepMeters(db: Queryable, nowMs: number): Promise<void> {
-  await db.query('delete from meters where window_ms = $1 and counted_ms < $2', [SECOND_MS, nowMs - DAY_MS])
+  await db.query('delete from meters where window_ms = any ($1) and counted_ms < $2', [
+    [RATE_WINDOW, SECOND_MS],
+    nowMs - DAY_MS,
+  ])
 }
 
 /** What was taken today and this month: of a publisher's, and where something is limited. */

@@ -2,7 +2,7 @@ import type { Pool } from 'pg'
 import { readBump } from '../../contract/bump.ts'
 import { baseTopics } from '../../contract/names.ts'
 import { proofOf, spvEnvelope } from '../../contract/spv-envelope.ts'
-import { readKnownManifest, readManifest } from '../../core/certificate/dlm-version.ts'
+import { readKnownManifest } from '../../core/certificate/dlm-version.ts'
 import { orThrow } from '../../core/fault.ts'
 import type { Reader } from '../../core/registry/may-read.ts'
 import { openInTurn } from '../../runtime/in-turn.ts'
@@ -104,7 +104,7 @@ async function readManifests(db: Queryable, rows: readonly KnownRow[]): Promise<
   for (const txid of new Set(missing.flatMap(({ foreignTx }) => foreignTx ?? []))) {
     const wanted = new Set(missing.map(({ versionId }) => versionId))
     for (const line of await readLinesBeside(db, txid)) {
-      const read = readManifest(line)
+      const read = readKnownManifest(line)
       if (read.ok && wanted.has(read.value.versionId)) found.push({ version: read.value, bytes: line.length })
     }
   }

@@ -33,7 +33,7 @@ export function openEndedObjects(pool: Pool, of: EndedState, pageRows = PAGE_ROW
       if (stop.aborted) break
       if (last !== null) place = last
       else if (place.ms > untilMs - OVERLAP_MS) place = { ms: untilMs - OVERLAP_MS, sha256: '' }
-      next = failed?.place ?? place
+      next = failed === undefined || place.ms < failed.place.ms ? place : failed.place
       if (last === null) break
     }
     if (failed !== undefined) throw failed.error

@@ -203,6 +203,15 @@ describe('the work behind a result', () => {
     expect((await checked('certify', lie)).kind).toBe('void')
   })
 
+  test('is void where a manifest holds what no database keeps, so that nobody decides on it', async () => {
+    const lie = certified.map(each => {
+      const json = new TextDecoder().decode(each.output)
+      const output = utf8(json.replace(/"license":"[^"]*"/, '"license":"\\u0000"'))
+      return { ...each, output, leaf: sha256Hex(output) }
+    })
+    expect(await checked('certify', lie)).toEqual(voidFor('U+0000 at /policy/license'))
+  })
+
   test('is read one after the other where it would not all fit into memory', async () => {
     const jobOutpoint = { txid: sha256Hex('many at once'), vout: 0 }
     const bytes = writeWork(validated)

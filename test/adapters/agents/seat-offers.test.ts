@@ -233,7 +233,8 @@ describe('a seat that is due', () => {
     expect((await seatRow(node, seat.jobTx, 0)).offeredMs).toBeGreaterThanOrEqual(before)
   })
 
-  test('is left to others where it has stood in line for longer than it was ours', async () => {
+  /** One offer that is under way until it is let go, and another one of the same agent in line behind it. */
+  const inLine = async (...names: string[]) => {
     let asked = 0
     let letGo = () => {}
     const held = new Promise<void>(resolve => {
@@ -246,36 +247,48 @@ describe('a seat that is due', () => {
     })
     servers.push(server)
     const { url } = server
-    const jobs = await Promise.all(
-      ['first', 'second'].map(name => node.job(name, [{ agent, endpoints: [url] }])),
-    )
-    let nowMs = Date.now()
-    const [ours, others] = [1, 2].map(() =>
+    const jobs = await Promise.all(names.map(name => node.job(name, [{ agent, endpoints: [url] }])))
+    const clock = { ms: Date.now() }
+    const offering = () =>
       openOffering({
-        offers: node.offers(undefined, () => nowMs),
+        offers: node.offers(undefined, () => clock.ms),
         bounds: {
-          perAgent: 1,
-          atOnce: 8,
-          triesMax: 3,
+          ...{ perAgent: 1, atOnce: 8, triesMax: 3, pollMs: 0 },
           retry: { baseMs: 10, factor: 2, longestMs: 100 },
-          pollMs: 0,
         },
-        ...{ now: () => nowMs, random: Math.random, at: () => undefined, onOffer: () => undefined },
+        ...{ now: () => clock.ms, random: Math.random, at: () => undefined, onOffer: () => undefined },
         onFailure(error) {
           throw error
         },
-      }),
-    )
-    await ours?.look()
+      })
+    const ours = offering()
+    await ours.look()
     await until(() => asked === 1)
-    nowMs += SEAT_LEASE_MS
-    await others?.look()
+    return { clock, ours, others: offering(), jobs, asked: () => asked, letGo }
+  }
+
+  test('is left to others where it has stood in line for longer than it was ours', async () => {
+    const { clock, ours, others, jobs, asked, letGo } = await inLine('first', 'second')
+    clock.ms += SEAT_LEASE_MS
+    await others.look()
     await until(async () => {
       const rows = await Promise.all(jobs.map(({ txid }) => seatRow(node, txid, 0)))
       return rows.every(({ state }) => state === 'running')
     })
     letGo()
-    await until(() => ours?.underWay() === 0)
-    expect(asked).toBe(3)
+    await until(() => ours.underWay() === 0)
+    expect(asked()).toBe(3)
+  })
+
+  test('is due again at once where it has stood in line for too long to be offered', async () => {
+    const { clock, ours, jobs, asked, letGo } = await inLine('third', 'fourth')
+    clock.ms += SEAT_LEASE_MS - ANSWER_MS_MAX
+    letGo()
+    await until(() => ours.underWay() === 0)
+    expect(asked()).toBe(1)
+    const { pool } = node.bed.database
+    const taken = await takeDueSeats(pool, { held: 'nowhere', limit: 10, nowMs: clock.ms })
+    expect(taken).toHaveLength(1)
+    expect(jobs.map(({ txid }) => txid)).toContain(taken[0]?.jobTx)
   })
 })
