@@ -1,7 +1,6 @@
-import { storedBounds } from '../../core/policy/stored-bounds.ts'
 import type { WindowReach } from '../../packets/window-reach.ts'
 import type { Queryable } from '../postgres/sql.ts'
-import { policyTexts } from '../registry/stream-rows.ts'
+import { readStoredBounds } from '../registry/read-stored-bounds.ts'
 
 /** The windows of policy sets, which never change; each is read once. */
 export type PolicyWindows = {
@@ -13,20 +12,15 @@ export type PolicyWindows = {
 /** What another process has sealed under a policy that we have not met is found so often. */
 const LOOK_MS = 10_000
 
-/** Texts that are in memory at the same time: each may have a million characters. */
-const READ_AT_ONCE = 32
-
 export function openPolicyWindows(db: Queryable, nowMs = () => performance.now()): PolicyWindows {
   const known = new Map<string, WindowReach | undefined>()
   const windowed = new Map<string, WindowReach>()
   const learn = async (digests: readonly string[]) => {
     const unknown = digests.filter(digest => !known.has(digest))
-    for (let at = 0; at < unknown.length; at += READ_AT_ONCE)
-      for (const [digest, text] of await policyTexts(db, unknown.slice(at, at + READ_AT_ONCE))) {
-        const { windows } = storedBounds(text)
-        known.set(digest, windows)
-        if (windows !== undefined) windowed.set(digest, windows)
-      }
+    for (const [digest, { windows }] of await readStoredBounds(db, unknown)) {
+      known.set(digest, windows)
+      if (windows !== undefined) windowed.set(digest, windows)
+    }
   }
   let lookMs = Number.NEGATIVE_INFINITY
   return {
