@@ -6,8 +6,9 @@ import { type Repeating, repeat } from '../../runtime/repeat.ts'
 import { takeDueSeats } from './due-seats.ts'
 import type { JobBeef } from './job-beef.ts'
 import { noteIfSlow } from './note-asked.ts'
-import { NotTaken, recordFailed, recordOffered, SilentAgent, UncalledAgent } from './seat-offers.ts'
-import { NotPushed, OfferedAlready, type Subscriptions } from './subscriptions.ts'
+import { NotTaken, OfferedAlready, SilentAgent } from './offer-errors.ts'
+import { recordFailed, recordOffered } from './seat-offers.ts'
+import type { Subscriptions } from './subscriptions.ts'
 
 export type PushOffersDeps = {
   readonly pool: Pool
@@ -73,8 +74,7 @@ async function push(seat: DueSeat, deps: PushOffersDeps): Promise<void> {
   const beef = await jobBeef(seat.jobTx)
   const said = noteIfSlow(seat, deps, () => subscriptions.push(seat, beef))
   const { taken, why } = await said.catch((error: unknown) => {
-    if (error instanceof OfferedAlready) throw error
-    if (error instanceof NotPushed) throw new UncalledAgent(error.message, { cause: error })
+    if (error instanceof OfferedAlready || error instanceof SilentAgent) throw error
     throw new SilentAgent(String(error), { cause: error })
   })
   at('offer.sent')

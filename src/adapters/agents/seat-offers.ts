@@ -8,6 +8,7 @@ import { under } from './callable.ts'
 import { ANSWER_MS_MAX, giveBack, SEAT_LEASE_MS, takeDueSeats } from './due-seats.ts'
 import type { JobBeef } from './job-beef.ts'
 import { noteAsked, noteIfSlow } from './note-asked.ts'
+import { NotTaken, SilentAgent } from './offer-errors.ts'
 import { answered, noteAnswered, noteSilent, reasonOf } from './reach.ts'
 
 export type SeatOffersDeps = {
@@ -22,21 +23,6 @@ export type SeatOffersDeps = {
 }
 
 const ANSWER_BYTES_MAX = 64 * 1024
-
-/** It was called, and has not answered as an agent does. */
-export class SilentAgent extends Error {
-  override readonly name: string = 'SilentAgent'
-}
-
-/** There was no way to call it: it cannot be reached, and was not asked. */
-export class UncalledAgent extends SilentAgent {
-  override readonly name = 'UncalledAgent'
-}
-
-/** It has answered that it does not work on this one, or not now. */
-export class NotTaken extends Error {
-  override readonly name = 'NotTaken'
-}
 
 /** Seats offered to their agents as any client of the overlay would: POST <endpoint>/submit, answered by a STEAK. */
 export function openSeatOffers(deps: SeatOffersDeps): SeatOffers {
@@ -70,7 +56,9 @@ async function submitTo(
   { pool, outgoing, now }: Pick<SeatOffersDeps, 'pool' | 'outgoing' | 'now'>,
 ): Promise<OutgoingAnswer> {
   const beganMs = now()
-  let last: unknown = new UncalledAgent('its advert names no endpoint that can be called from here')
+  let last: unknown = new SilentAgent('its advert names no endpoint that can be called from here', {
+    wasCalled: false,
+  })
   for (const [i, endpoint] of seat.endpoints.entries()) {
     // Each call has all of its time, and nobody else offers the seat meanwhile.
     if (i > 0) await noteAsked(pool, seat, { beganMs, untilMs: now() + SEAT_LEASE_MS })
@@ -140,8 +128,7 @@ export async function recordFailed(
   error: unknown,
   { beganMs, atMs, againMs }: FailedTimes,
 ): Promise<void> {
-  const wasAsked =
-    (error instanceof SilentAgent && !(error instanceof UncalledAgent)) || error instanceof NotTaken
+  const wasAsked = error instanceof SilentAgent ? error.wasCalled : error instanceof NotTaken
   await pool.query({
     name: 'agents-not-offered',
     text: `update round_seats set offered_ms = coalesce(offered_ms, $5::bigint), attempts = attempts + 1,

@@ -18,28 +18,19 @@ import { type Stage, stages } from '../../core/rounds/template.ts'
 import { repeat } from '../../runtime/repeat.ts'
 import { bytea, byteas } from '../postgres/sql.ts'
 import { ANSWER_MS_MAX, type HeldHere } from './due-seats.ts'
+import { OfferedAlready, SilentAgent } from './offer-errors.ts'
 import { openPlaces, type Place, type PlaceLimits } from './places.ts'
 
 /** Connections of agents that have no address of their own, at this process. */
 export type Subscriptions = {
   take(request: IncomingMessage, socket: Duplex, head: Buffer): void
   held(): readonly HeldHere[]
-  /** Resolves with what the agent says to it; rejects where it says nothing in time, or has gone: with NotPushed where nothing was sent. */
+  /** Resolves with what the agent says to it; rejects where it says nothing in time, or has gone: with SilentAgent where nothing was sent. */
   push(
     offer: { agentKey: string; stage: Stage; jobTx: string; vout: number },
     beef: Uint8Array,
   ): Promise<OfferSteak>
   stop(): Promise<void>
-}
-
-/** Nothing was sent to the agent. */
-export class NotPushed extends Error {
-  override readonly name = 'NotPushed'
-}
-
-/** By us, and what it says to that is still to come: nothing is wrong with the agent. */
-export class OfferedAlready extends Error {
-  override readonly name = 'OfferedAlready'
 }
 
 export type SubscriptionsDeps = {
@@ -219,10 +210,12 @@ export function openSubscriptions(deps: SubscriptionsDeps): Subscriptions {
     held: () => [...proven.values()].map(({ agentKey, stage }) => ({ agentKey, stage })),
     async push({ agentKey, stage, jobTx, vout }, beef) {
       const connection = proven.get(nameOf({ agentKey, stage }))
-      if (connection === undefined) throw new NotPushed('the agent has hung up')
+      if (connection === undefined) throw new SilentAgent('the agent has hung up', { wasCalled: false })
       const { socket } = connection
       if (socket.bufferedAmount > limits.unreadBytesMax)
-        throw new NotPushed(`the agent has left ${socket.bufferedAmount} bytes unread`)
+        throw new SilentAgent(`the agent has left ${socket.bufferedAmount} bytes unread`, {
+          wasCalled: false,
+        })
       const name = offerName(jobTx, vout)
       if (waiting.has(name)) throw new OfferedAlready('the seat is being offered already')
       return new Promise((resolve, reject) => {
