@@ -12,10 +12,10 @@ type Heard = Omit<HeardCertificate, 'block' | 'why'> & {
   readonly why: string | null
 }
 
-/** Of a block that is on the best chain; null where this node does not keep the header. */
-export function bestBlockHash(height: string): string {
-  return `coalesce((select hash from chain_blocks where best and height = ${height}),
-    (select hash from headers where best and height = ${height}))`
+/** Of the block of this height on the best chain; null where this node does not keep the header. */
+export function ofBestBlock(column: 'hash' | 'header', height: string): string {
+  return `coalesce((select ${column} from chain_blocks where best and height = ${height}),
+    (select ${column} from headers where best and height = ${height}))`
 }
 
 const columns = `encode(certificate.txid, 'hex') as txid, encode(certificate.round_id, 'hex') as "roundId",
@@ -48,7 +48,7 @@ export async function hearOfUnsettled(
   const unproven = `certificate.state = 'proven' and fuel.proof is null`
   const elsewhere = `certificate.state = 'proven' and fuel.proof is not null and certificate.block_height > $2
     and (certificate.block_height <> fuel.proof_height
-      or certificate.block_hash is distinct from ${bestBlockHash('certificate.block_height')})`
+      or certificate.block_hash is distinct from ${ofBestBlock('hash', 'certificate.block_height')})`
   const news = `case fuel.state when 'dead' then 'lost' else 'moved' end as news`
   const settled = [anchored, unproven, ...(aboveHeight === undefined ? [] : [elsewhere])]
   const parts = settled.map(

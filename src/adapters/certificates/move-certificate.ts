@@ -1,6 +1,7 @@
 import type { HeardCertificate } from '../../certify/ports.ts'
+import { rootOf } from '../chain/block.ts'
 import { bytea, inTransaction, type Queryable } from '../postgres/sql.ts'
-import { bestBlockHash } from './hear-of-certificates.ts'
+import { ofBestBlock } from './hear-of-certificates.ts'
 import { lockRound, type SettleDeps } from './lock-round.ts'
 
 /** A block has it, or another block, or none any more. What fuel knows of it when this is written is what counts. */
@@ -16,20 +17,26 @@ export async function moveCertificate(
       values: [bytea(txid)],
     })
     const state = rows[0]?.state
-    if (state === 'mined') return (await proveCertificate(db, txid, nowMs)) > 0 ? 'written' : 'lost'
-    return state === 'dead' ? 'lost' : await unprove(db, txid, nowMs)
+    if (state === 'dead') return 'lost'
+    if (state === 'mined' && (await proveCertificate(db, txid, nowMs)) > 0) return 'written'
+    return unprove(db, txid, nowMs)
   })
 }
 
-/** In a block, where no double spend reaches it: a later loss is a new one. */
+/**
+ * In a block, where no double spend reaches it: a later loss is a new one. A proof that leads to a block of before, as
+ * the chain was reorganised and fuel has not heard of it, proves nothing.
+ */
 export async function proveCertificate(db: Queryable, txid: string, nowMs: number): Promise<number> {
+  const block = await provingBlock(db, txid)
+  if (block === undefined) return 0
   const { rowCount } = await db.query({
     name: 'certify-prove',
     text: `with proven as (
         update certificates set state = 'proven', block_height = fuel.proof_height,
-            block_hash = ${bestBlockHash('fuel.proof_height')}, proven_ms = $2
+            block_hash = $3, proven_ms = $2
           from fuel_transactions as fuel
-          where certificates.txid = $1 and fuel.txid = $1 and fuel.proof_height is not null
+          where certificates.txid = $1 and fuel.txid = $1 and fuel.proof_height = $4 and fuel.proof_root = $5
             and certificates.state in ('anchored', 'proven')
           returning packet_id
       ), stated as (
@@ -44,9 +51,31 @@ export async function proveCertificate(db: Queryable, txid: string, nowMs: numbe
             and known.state = 'anchored'
       )
       select from proven`,
-    values: [bytea(txid), nowMs],
+    values: [bytea(txid), nowMs, block.hash, block.height, block.root],
   })
   return rowCount ?? 0
+}
+
+/** Where its proof leads to; without a hash where this node does not keep the header. */
+async function provingBlock(
+  db: Queryable,
+  txid: string,
+): Promise<{ readonly height: number; readonly root: Buffer; readonly hash: Buffer | null } | undefined> {
+  const { rows } = await db.query<{
+    height: number
+    root: Buffer
+    hash: Buffer | null
+    header: Buffer | null
+  }>({
+    name: 'certify-proving-block',
+    text: `select proof_height as height, proof_root as root, ${ofBestBlock('hash', 'proof_height')} as hash,
+        ${ofBestBlock('header', 'proof_height')} as header
+      from fuel_transactions where txid = $1 and proof is not null`,
+    values: [bytea(txid)],
+  })
+  const [found] = rows
+  if (found === undefined) return undefined
+  return found.header === null || rootOf(found.header) === found.root.toString('hex') ? found : undefined
 }
 
 async function unprove(db: Queryable, txid: string, nowMs: number): Promise<'written' | 'lost'> {

@@ -75,6 +75,30 @@ describe('a certificate in a block', () => {
     expect(await statesIn(bed, 'packet_states')).toEqual(['proven'])
   })
 
+  test('is proven by none as long as its proof leads to a block of before', async () => {
+    const bed = await withBed()
+    const decided = await bed.decide()
+    bed.start()
+    await certified(bed, decided)
+    await mineUntil(bed, async () => (await statesIn(bed, 'packet_states')).join() === 'proven')
+    await bed.fuel.stop()
+    expect(await bed.bed.chain.reorganise({ depth: await depthOf(bed) })).toMatchObject({
+      kind: 'reorganised',
+    })
+    await until(async () => (await statesIn(bed, 'certificates')).join() === 'anchored')
+    expect(await bed.rows('select distinct block_height, block_hash from certificates')).toEqual([
+      { block_height: null, block_hash: null },
+    ])
+    expect(await statesIn(bed, 'packet_states')).toEqual(['anchored'])
+    await bed.open().catchUp()
+    await until(async () => (await statesIn(bed, 'packet_states')).join() === 'proven')
+    const named = await bed.rows('select distinct txid, block_hash from certificates order by txid')
+    expect(
+      await bed.rows(`select txid, block_hash from chain_transactions
+        where txid in (select txid from certificates) order by txid`),
+    ).toEqual(named)
+  })
+
   test('is anchored while none has it, and proven by the next', async () => {
     const bed = await withBed()
     const decided = await bed.decide()

@@ -188,6 +188,21 @@ describe('a private chain', () => {
       await other.close()
     }))
 
+  test('knows a block that another process has just mined as soon as it is asked for its root', async () => {
+    const { pool } = await databases.database()
+    const [miner, other] = await Promise.all([
+      openLocalChain({ pool }),
+      openLocalChain({ pool, pollMs: 3_600_000 }),
+    ])
+    await fund(miner)
+    const { height } = await miner.mine()
+    expect(await other.rootAt(height + 1)).toBeUndefined()
+    await fund(miner)
+    await miner.mine()
+    expect(await other.rootAt(height + 1)).toBe(await miner.rootAt(height + 1))
+    await Promise.all([miner.close(), other.close()])
+  })
+
   test('tells a follower what it slept through, down to the lowest fork, and again after it failed', () =>
     withChain(async (chain, pool) => {
       for (let i = 0; i < 5; i++) {
