@@ -1,7 +1,7 @@
+import { findHeldIds } from '../adapters/log/holdings.ts'
 import type { Outgoing } from '../adapters/outgoing/outgoing.ts'
 import { type TakeBatches, takeBatches } from '../adapters/overlay-ingest/take-batches.ts'
 import type { Database } from '../adapters/postgres/database.ts'
-import { findByFingerprint } from '../adapters/quarantine/read-quarantine.ts'
 import { waive } from '../adapters/quarantine/waive.ts'
 import type { Registry } from '../adapters/registry/registry.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
@@ -53,7 +53,7 @@ export function startNodeOverlayIngest({
     source: sourceId => registry.source(sourceId),
     stream: streamId => registry.stream(streamId),
     held: {
-      find: (sourceId, fingerprint) => findByFingerprint(pool, sourceId, fingerprint),
+      find: async (sourceId, fingerprint) => (await findHeldIds(pool, [{ sourceId, fingerprint }]))[0],
       waive: (id, publisher, why) =>
         waive(pool, { id, who: publisher, byPublisher: true, why, nowMs: now() }),
     },

@@ -2,6 +2,7 @@ import { canonicalJson } from '../../core/canonical-json.ts'
 import type { OfferedItem } from '../../ingest/append.ts'
 import type { Release } from '../../ingest/arrived.ts'
 import type { HeldState } from '../../ingest/release.ts'
+import { sayable } from '../postgres/kept-text.ts'
 import { bytea, byteas, hexOf, type Queryable } from '../postgres/sql.ts'
 import { noteStep } from '../quarantine/note-step.ts'
 import { recordDecision } from '../quarantine/record-decision.ts'
@@ -53,6 +54,7 @@ export async function holdEvents(db: Queryable, holdings: readonly Holding[]): P
       column(({ sourceId }) => sourceId),
       column(({ tenantId }) => tenantId ?? null),
       column(({ item }) => item.reason),
+      // What was sent stands in the JSON beside it, unchanged.
       column(({ item }) => sayable(item.detail)),
       column(({ item }) => canonicalJson(item.held)),
       column(({ item }) => (item.fingerprint === undefined ? null : bytea(item.fingerprint))),
@@ -62,37 +64,33 @@ export async function holdEvents(db: Queryable, holdings: readonly Holding[]): P
     ],
   )
   const fresh = new Set(rows.map(({ id }) => Number(id)))
-  const known = await findHeld(
+  const repeated = holdings.filter((_, i) => !fresh.has(ids[i] ?? -1))
+  const heldIds = await findHeldIds(
     db,
-    holdings.filter((_, i) => !fresh.has(ids[i] ?? -1)),
+    repeated.map(({ sourceId, item }) => ({ sourceId, fingerprint: item.fingerprint ?? '' })),
   )
+  const known = new Map(repeated.map((holding, i) => [holding, heldIds[i]]))
   return holdings.map((holding, i) => {
     const id = ids[i] ?? -1
     if (fresh.has(id)) return { quarantineId: String(id), again: false }
-    return {
-      quarantineId: known.get(keyOf(holding.sourceId, holding.item.fingerprint ?? '')) ?? '',
-      again: true,
-    }
+    return { quarantineId: String(known.get(holding) ?? ''), again: true }
   })
 }
 
-async function findHeld(db: Queryable, holdings: readonly Holding[]): Promise<Map<string, string>> {
-  if (holdings.length === 0) return new Map()
+/** As what each of these is held, told by its fingerprint, as long as nobody has decided over it. */
+export async function findHeldIds(
+  db: Queryable,
+  wanted: readonly { readonly sourceId: string; readonly fingerprint: string }[],
+): Promise<(number | undefined)[]> {
+  if (wanted.length === 0) return []
   const { rows } = await db.query<{ id: number; sourceId: string; fingerprint: Uint8Array }>(
     `select id, source_id as "sourceId", fingerprint from quarantine
       where state = 'held' and (source_id, fingerprint) in (select * from unnest($1::text[], $2::bytea[]))`,
-    [holdings.map(({ sourceId }) => sourceId), byteas(holdings.map(({ item }) => item.fingerprint ?? ''))],
+    [wanted.map(({ sourceId }) => sourceId), byteas(wanted.map(({ fingerprint }) => fingerprint))],
   )
-  return new Map(rows.map(row => [keyOf(row.sourceId, hexOf(row.fingerprint)), String(row.id)]))
-}
-
-function keyOf(sourceId: string, fingerprint: string): string {
-  return JSON.stringify([sourceId, fingerprint])
-}
-
-/** Text columns cannot hold the character NUL; what was sent stands in the JSON beside it, unchanged. */
-function sayable(text: string): string {
-  return text.replaceAll('\0', '\uFFFD')
+  const keyOf = (sourceId: string, fingerprint: string) => JSON.stringify([sourceId, fingerprint])
+  const ids = new Map(rows.map(row => [keyOf(row.sourceId, hexOf(row.fingerprint)), Number(row.id)]))
+  return wanted.map(({ sourceId, fingerprint }) => ids.get(keyOf(sourceId, fingerprint)))
 }
 
 export type LetGo =

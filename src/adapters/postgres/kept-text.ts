@@ -6,5 +6,10 @@ const ERROR_CHARS_MAX = 500
  * than that.
  */
 export function keptText(said: string, charsMax = ERROR_CHARS_MAX): string {
-  return said.replaceAll('\0', '\uFFFD').slice(0, charsMax).toWellFormed()
+  return sayable(said).slice(0, charsMax).toWellFormed()
+}
+
+/** All of a text, as a column of text can say it: U+0000, which JSON has, is the one character that none can. */
+export function sayable(text: string): string {
+  return text.replaceAll('\0', '\uFFFD')
 }

@@ -1,3 +1,4 @@
+import { sayable } from '../postgres/kept-text.ts'
 import type { Queryable } from '../postgres/sql.ts'
 import type { ScannedEvent } from './scan-segment.ts'
 
@@ -62,5 +63,5 @@ function texts(events: readonly PlacedEvent[], of: (event: PlacedEvent) => strin
 
 /** A zero character, which JSON can hold and a text of the database cannot, must not stop a partition. */
 function quote(text: string): string {
-  return `"${text.replaceAll('\0', '\ufffd').replace(/["\\]/g, '\\$&')}"`
+  return `"${sayable(text).replace(/["\\]/g, '\\$&')}"`
 }

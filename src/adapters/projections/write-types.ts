@@ -1,3 +1,4 @@
+import { sayable } from '../postgres/kept-text.ts'
 import type { Queryable } from '../postgres/sql.ts'
 import { numbers, texts } from '../postgres/sql.ts'
 import type { PlacedEvent } from './write-events.ts'
@@ -23,7 +24,7 @@ export async function writeTypes(db: Queryable, events: readonly PlacedEvent[]):
         where known.last_at < excluded.last_at`,
     values: [
       numbers(rows.map(({ partitionId }) => partitionId)),
-      texts(rows.map(({ type }) => type.replaceAll('\0', '\ufffd'))),
+      texts(rows.map(({ type }) => sayable(type))),
       numbers(rows.map(({ ingestTimeMs }) => ingestTimeMs)),
     ],
   })

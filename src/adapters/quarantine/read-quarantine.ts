@@ -2,7 +2,7 @@ import { parseJson } from '../../core/canonical-json.ts'
 import { orThrow } from '../../core/fault.ts'
 import { type Level, levels } from '../../core/level.ts'
 import type { HeldItem, Step } from '../../ingest/release.ts'
-import { bytea, hexOf, type Queryable } from '../postgres/sql.ts'
+import { hexOf, type Queryable } from '../postgres/sql.ts'
 
 /** Which of what is or was held; what is not named makes no difference. */
 export type QuarantineFilter = {
@@ -69,20 +69,6 @@ export async function findHeld(db: Queryable, id: number): Promise<HeldItem | un
   )
   const [row] = rows
   return row && { ...asListed(row), held: orThrow(parseJson(row.held)) }
-}
-
-/** Which item holds what this is the fingerprint of, as long as nobody has decided over it. */
-export async function findByFingerprint(
-  db: Queryable,
-  sourceId: string,
-  fingerprint: string,
-): Promise<number | undefined> {
-  const { rows } = await db.query<{ id: number }>({
-    name: 'find-held-by-fingerprint',
-    text: `select id from quarantine where source_id = $1 and fingerprint = $2 and state = 'held'`,
-    values: [sourceId, bytea(fingerprint)],
-  })
-  return rows[0]?.id
 }
 
 const STEPS_SHOWN_MAX = 200

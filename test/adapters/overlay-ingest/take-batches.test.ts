@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { findHeldIds } from '../../../src/adapters/log/holdings.ts'
 import { sweepKeys } from '../../../src/adapters/log/idempotency.ts'
 import { openOutgoing } from '../../../src/adapters/outgoing/outgoing.ts'
 import { evict } from '../../../src/adapters/overlay/evict.ts'
@@ -12,7 +13,7 @@ import {
   type TakeBatchesDeps,
   takeBatches,
 } from '../../../src/adapters/overlay-ingest/take-batches.ts'
-import { findByFingerprint, readSteps } from '../../../src/adapters/quarantine/read-quarantine.ts'
+import { readSteps } from '../../../src/adapters/quarantine/read-quarantine.ts'
 import { waive } from '../../../src/adapters/quarantine/waive.ts'
 import { type ContentStore, openContentStore } from '../../../src/adapters/uhrp/content-store.ts'
 import { nodeHolder } from '../../../src/adapters/uhrp/holder.ts'
@@ -84,7 +85,7 @@ function taking(changes: Partial<TakeBatchDeps> = {}): TakeBatchesDeps['take'] {
     accept: log.accept,
     append: log.log.append,
     held: {
-      find: (sourceId, fingerprint) => findByFingerprint(pool, sourceId, fingerprint),
+      find: async (sourceId, fingerprint) => (await findHeldIds(pool, [{ sourceId, fingerprint }]))[0],
       waive: (id, who, why) => waive(pool, { id, who, byPublisher: true, why, nowMs: log.clock.ms }),
     },
     strangers: {},

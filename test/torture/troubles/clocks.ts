@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { agentNames } from '../../support/agents-bed/operators.ts'
 import { nodeNames } from '../cluster.ts'
 import { pickOf, type Trouble } from '../trouble.ts'
-import { memberCalled } from './kills.ts'
+import { memberCalled } from './one-member.ts'
 
 /** A node or an agent whose clock is wrong: killed, and started under another time; and once more under the right one. */
 export const clocks: Trouble = {

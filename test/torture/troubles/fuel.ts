@@ -1,6 +1,6 @@
 import { nodeNames } from '../cluster.ts'
 import type { Trouble } from '../trouble.ts'
-import { memberCalled } from './kills.ts'
+import { memberCalled } from './one-member.ts'
 
 /** Neither node may spend anything: what has to be certified waits, and events are taken all the same. */
 export const fuel: Trouble = {

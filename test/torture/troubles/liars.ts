@@ -4,7 +4,7 @@ import { agentNames, operatorOf, partsOf } from '../../support/agents-bed/operat
 import { party } from '../../support/pipeline.ts'
 import { pickOf, type Trouble } from '../trouble.ts'
 import { within } from '../within.ts'
-import { memberCalled } from './kills.ts'
+import { memberCalled } from './one-member.ts'
 
 /** An operator's agent is gone, and in its place is one that lies: the other two operators have to agree without it. */
 export const liars: Trouble = {

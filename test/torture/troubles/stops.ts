@@ -1,16 +1,11 @@
-import { agentNames } from '../../support/agents-bed/operators.ts'
-import { nodeNames } from '../cluster.ts'
-import { pickOf, type Trouble } from '../trouble.ts'
-import { memberCalled } from './kills.ts'
+import type { Trouble } from '../trouble.ts'
+import { drawMember, memberCalled } from './one-member.ts'
 
 /** SIGTERM, as before another version is started; it has to end in order, whatever else goes wrong, and another process takes its address. */
 export const stops: Trouble = {
   name: 'stops',
   ms: { min: 0, max: 4_000 },
-  draw(choices) {
-    const who = pickOf([...nodeNames, ...nodeNames, ...nodeNames, ...agentNames], choices)
-    return { touches: [who], how: { who } }
-  },
+  draw: drawMember,
   async begin(cluster, { who }) {
     const member = memberCalled(cluster, `${who}`)
     try {
