@@ -50,8 +50,8 @@ async function makeOffer(
   arrivalKey: () => string | Uint8Array,
   { findStream, turns }: AcceptDeps,
 ): Promise<Offer | AcceptRefusal> {
-  const { source, authenticated, connector, receivedMs, bytes, idempotency, items, releases, continued } =
-    arrived
+  const { source, authenticated, connector, receivedMs, bytes, items } = arrived
+  const { idempotency, releases, continued, countsAlso } = arrived
   const found = await streamFor(source, arrived.streamId, findStream)
   if ('why' in found) return found
   const { stream } = found
@@ -85,6 +85,7 @@ async function makeOffer(
     ...(idempotency !== undefined && { idempotency }),
     ...(releases !== undefined && { releases }),
     ...(continued !== undefined && { continued }),
+    ...(countsAlso !== undefined && { countsAlso }),
     items: offered,
     lines,
     keptBytes,

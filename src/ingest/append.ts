@@ -2,10 +2,9 @@ import type { IdentifiedEvent } from '../core/event/identity.ts'
 import type { Submission } from '../core/event/submission.ts'
 import type { Level } from '../core/level.ts'
 import type { PacketSource } from '../core/log/packet-header.ts'
-import type { Limits } from '../core/registry/limits.ts'
 import type { Source } from '../core/registry/source.ts'
 import type { Stream } from '../core/registry/stream.ts'
-import type { AcceptRefusal, Idempotency, ItemAnswer, QuarantineReason, Release } from './arrived.ts'
+import type { AcceptRefusal, Counted, Idempotency, ItemAnswer, QuarantineReason, Release } from './arrived.ts'
 import type { LineStyle } from './line-style.ts'
 import type { LinePlace, OfferedLines } from './offered-lines.ts'
 
@@ -32,7 +31,8 @@ export type Offer = {
   /** Held events that leave quarantine with this offer, in the order of the items. */
   readonly releases?: readonly Release[]
   /** Whose shares it takes where nothing shows that its source has sent it; else those of its source and its stream. */
-  readonly countsFor?: { readonly scope: string; readonly limits: Limits }
+  readonly countsFor?: Counted
+  readonly countsAlso?: Counted
 }
 
 export type OfferedItem =

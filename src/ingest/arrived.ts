@@ -2,6 +2,7 @@ import type { Submission } from '../core/event/submission.ts'
 import type { Outcome } from '../core/fault.ts'
 import type { Level } from '../core/level.ts'
 import type { PacketSource } from '../core/log/packet-header.ts'
+import type { Limits } from '../core/registry/limits.ts'
 import type { Source } from '../core/registry/source.ts'
 
 /** One request as it came through a door, its sender known and its body read: everything that accepting it needs. */
@@ -23,9 +24,14 @@ export type Arrived = {
   readonly items: readonly ReceivedItem[]
   /** More of a request whose first events are in the log: it counts as a request once. */
   readonly continued?: boolean
+  /** What bounds it beside the limits of its source and its stream. */
+  readonly countsAlso?: Counted
   /** Held events that leave quarantine with this request, in the order of the items. */
   readonly releases?: readonly Release[]
 }
+
+/** Limits, and whose they are. */
+export type Counted = { readonly scope: string; readonly limits: Limits }
 
 export type Release = {
   readonly quarantineId: string

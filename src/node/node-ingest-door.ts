@@ -28,6 +28,7 @@ export function openNodeIngestDoor(settings: Settings, deps: NodeIngestDoorDeps)
       signatureTtlSeconds: settings.EVENT_SIGNATURE_TTL_SECONDS,
       allowlist: settings.INGEST_ALLOWLIST_CIDRS,
       trustedProxies: settings.TRUSTED_PROXY_CIDRS,
+      routeLimits: settings.INGEST_ROUTE_LIMITS_JSON,
     },
     limits: { bodyBytesMax: settings.INGEST_BODY_BYTES_MAX },
     headers: standingHeaders(settings.ASSAY_NETWORK),

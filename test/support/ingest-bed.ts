@@ -47,6 +47,7 @@ export const openSettings: IngestDoorSettings = {
   signatureTtlSeconds: 300,
   allowlist: [],
   trustedProxies: [],
+  routeLimits: { '/ingest/events': {}, '/overlay/events/ingest': {} },
 }
 
 export async function openIngestBed(options: IngestBedOptions = {}): Promise<IngestBed> {

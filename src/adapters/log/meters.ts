@@ -31,7 +31,7 @@ type Share = Record<Measure, number>
 type Reading = Share & { secondMs: number }
 
 /**
- * Takes each offer's share of what its source and its stream may send, in order; the rows stay locked until the
+ * Takes each offer's share of what its source, its stream and its route may take, in order; the rows stay locked until the
  * transaction ends, so that all nodes count together. Whoever is refused has taken nothing.
  */
 export async function takeShares(
@@ -112,13 +112,14 @@ function shareOf({ items, bytes, continued }: Offer): Share {
   return { requests: continued === true ? 0 : 1, events: items.length, bytes }
 }
 
-function boundsOf({ source, stream, releases, countsFor }: Offer, nowMs: number): Bound[] {
+function boundsOf({ source, stream, releases, countsFor, countsAlso }: Offer, nowMs: number): Bound[] {
   // What leaves quarantine was counted when it came, and has left it by now: refused here, it would be nowhere.
   if (releases !== undefined) return []
   if (countsFor !== undefined) return limitsOf(countsFor.scope, countsFor.limits, nowMs)
   return [
     ...limitsOf(`source ${source.sourceId}`, source.limits, nowMs),
     ...limitsOf(`stream ${stream.streamId}`, stream.limits, nowMs),
+    ...(countsAlso === undefined ? [] : limitsOf(countsAlso.scope, countsAlso.limits, nowMs)),
   ]
 }
 

@@ -5,6 +5,7 @@ import type { Pool } from 'pg'
 import { openRequestNonces } from '../../adapters/auth/request-nonces.ts'
 import { isConnectionLoss, isOutOfTime } from '../../adapters/postgres/connection-loss.ts'
 import type { Registry } from '../../adapters/registry/registry.ts'
+import { type IngestPath, ingestPaths, type RouteLimits } from '../../core/registry/route-limits.ts'
 import type { Accept, PushBack } from '../../ingest/arrived.ts'
 import { repeat } from '../../runtime/repeat.ts'
 import { takeTurns } from '../../runtime/take-turns.ts'
@@ -14,15 +15,7 @@ import { openBodyRoom } from '../receive-body.ts'
 import { type AnswerLines, answerLines, ReaderGoneError } from './answer-lines.ts'
 import { ingestAnswer } from './answers.ts'
 import { networksOf } from './client-address.ts'
-import {
-  bodyIn,
-  type Exchange,
-  type IngestPath,
-  ingestPaths,
-  replyJson,
-  replyOn,
-  replyProblem,
-} from './exchange.ts'
+import { bodyIn, type Exchange, replyJson, replyOn, replyProblem } from './exchange.ts'
 import type { IngestDoorEvents } from './ingest-events.ts'
 import { type IngestLimits, ingestLimits } from './ingest-limits.ts'
 import type { TakenRequest, TakeRequestDeps } from './opened-request.ts'
@@ -63,6 +56,7 @@ export type IngestDoorSettings = {
   readonly allowlist: readonly string[]
   /** Networks of proxies that are believed when they say whom a request came from. */
   readonly trustedProxies: readonly string[]
+  readonly routeLimits: RouteLimits
 }
 
 const NONCE_SWEEP_MS = 30_000

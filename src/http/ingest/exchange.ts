@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { utf8 } from '../../core/bytes.ts'
+import type { IngestPath } from '../../core/registry/route-limits.ts'
 import { PROBLEM_TYPE, type Problem, problemBody, problemHeaders, problemStatus } from '../problem.ts'
 
 /** One request, however it came to the door. */
@@ -15,9 +16,6 @@ export type Exchange = {
   /** Absent where an answer must be given in one piece. */
   readonly lines?: ServerResponse
 }
-
-export const ingestPaths = ['/ingest/events', '/overlay/events/ingest'] as const
-export type IngestPath = (typeof ingestPaths)[number]
 
 /** Where a request's bytes are. */
 export type BodyAt =

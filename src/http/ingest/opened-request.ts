@@ -1,4 +1,5 @@
 import type { Registry } from '../../adapters/registry/registry.ts'
+import type { RouteLimits } from '../../core/registry/route-limits.ts'
 import type { Source } from '../../core/registry/source.ts'
 import type { Stream } from '../../core/registry/stream.ts'
 import type { Accept, Arrived, PushBack } from '../../ingest/arrived.ts'
@@ -25,6 +26,7 @@ export type TakeRequestDeps = Omit<SenderDeps, 'registry'> & {
   readonly isAllowed: Networks
   /** Proxies of ours. */
   readonly isProxy: Networks
+  readonly routeLimits: RouteLimits
   readonly limits: IngestLimits
   readonly room: BodyRoom
   readonly streams: Streams
@@ -55,10 +57,11 @@ export type TakenRequest = {
 
 /** What the log is told of a request, beside its items. */
 export function arrivedAs(
+  { path }: Exchange,
   source: Source,
   sender: Sender,
   said: Said,
-  now: () => number,
+  { now, routeLimits }: Pick<TakeRequestDeps, 'now' | 'routeLimits'>,
 ): Omit<Arrived, 'items' | 'bytes'> {
   return {
     source,
@@ -67,6 +70,7 @@ export function arrivedAs(
     ...(said.streamId !== undefined && { streamId: said.streamId }),
     ...(said.level !== undefined && { level: said.level }),
     ...(said.backfill !== undefined && { backfill: said.backfill }),
+    countsAlso: { scope: `source ${source.sourceId} at ${path}`, limits: routeLimits[path] },
     receivedMs: now(),
   }
 }

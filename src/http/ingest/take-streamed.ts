@@ -65,12 +65,13 @@ export async function takeStreamed(
   const sender = { authenticated: 'none' } as const
   const { limits } = deps
   const bytes = counted(requestBytes(exchange.request, limits.silenceMsMax, limits.streamMsMax))
+  const byRoute = { limits: deps.routeLimits[exchange.path] }
   const taking = openTaking({
     ...deps,
-    batchItemsMax: Math.min(limits.batchItemsMax, mostAtOnce(source, found.stream)),
+    batchItemsMax: Math.min(limits.batchItemsMax, mostAtOnce(source, found.stream, byRoute)),
     itemAnswersMax: limits.itemAnswersMax,
     patience: { for: 'each', secondsMax: limits.waitSecondsMax },
-    arrivedWith: () => ({ ...arrivedAs(source, sender, said, deps.now), bytes: bytes.sinceLast() }),
+    arrivedWith: () => ({ ...arrivedAs(exchange, source, sender, said, deps), bytes: bytes.sinceLast() }),
     ...(opened.lines !== undefined && { onTaken: opened.lines.write }),
   })
   try {

@@ -70,13 +70,14 @@ async function takeBody(
   const found = await streamFor(source, said.streamId, deps.registry.stream)
   if ('why' in found) return refusalProblem(found)
   const idempotency = idempotencyOf(opened, source, sender, plain.bytes)
-  const batchItemsMax = Math.min(deps.limits.batchItemsMax, mostAtOnce(source, found.stream))
+  const byRoute = { limits: deps.routeLimits[opened.exchange.path] }
+  const batchItemsMax = Math.min(deps.limits.batchItemsMax, mostAtOnce(source, found.stream, byRoute))
   const taken = await takeItems(
     again.items,
     opened,
     { ...deps, batchItemsMax },
     {
-      ...arrivedAs(source, sender, said, deps.now),
+      ...arrivedAs(opened.exchange, source, sender, said, deps),
       bytes: body.bytes.length,
       ...(idempotency !== undefined && { idempotency }),
     },

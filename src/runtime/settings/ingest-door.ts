@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { wholeNumber, yesOrNo } from './kinds.ts'
+import { readRouteLimits } from '../../core/registry/route-limits.ts'
+import { inJson, wholeNumber, yesOrNo } from './kinds.ts'
 import { setting } from './setting.ts'
 
 /** From whom events are taken over HTTP, and how much at once. */
@@ -28,6 +29,11 @@ export const ingestDoorSettings = {
     cidrs(),
     '[]',
     'networks of proxies whose X-Forwarded-For is believed, in the same form; none, and the header is ignored',
+  ),
+  INGEST_ROUTE_LIMITS_JSON: setting(
+    inJson(readRouteLimits),
+    '{}',
+    'what each source may send by one route, counted by all nodes together, beside the limits of its own and of its stream, as {"/ingest/events":{"requestsPerSecond":50},"/overlay/events/ingest":{"eventsPerSecond":1000}}',
   ),
   INGEST_BODY_BYTES_MAX: setting(
     wholeNumber(1024, 64 * 1024 * 1024),

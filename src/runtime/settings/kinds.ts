@@ -1,4 +1,6 @@
 import * as z from 'zod'
+import { type Json, parseJson } from '../../core/canonical-json.ts'
+import type { Outcome } from '../../core/fault.ts'
 import { isBlockedPort } from '../addresses/blocked-ports.ts'
 
 /** What a number holds exactly. */
@@ -48,6 +50,18 @@ export function list<S extends z.ZodType<string, string>>(each: S) {
         .filter(part => part !== ''),
     )
     .pipe(z.array(each))
+}
+
+/** JSON, as a reader of ours makes it out. */
+export function inJson<T>(reader: (json: Json) => Outcome<T>): z.ZodType<T, string> {
+  return z.string().transform((text, context) => {
+    const json = parseJson(text)
+    const read = json.ok ? reader(json.value) : json
+    if (read.ok) return read.value
+    const { detail, pointer = '' } = read.fault
+    context.addIssue(pointer === '' ? detail : `${pointer}: ${detail}`)
+    return z.NEVER
+  })
 }
 
 export const identityKeys = list(

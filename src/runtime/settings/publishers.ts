@@ -1,8 +1,6 @@
 import * as z from 'zod'
-import { parseJson } from '../../core/canonical-json.ts'
-import type { Limits } from '../../core/registry/limits.ts'
 import { readLimits } from '../../core/registry/members.ts'
-import { identityKeys, wholeNumber } from './kinds.ts'
+import { identityKeys, inJson, wholeNumber } from './kinds.ts'
 import { setting } from './setting.ts'
 
 /** What publishers may do by themselves. */
@@ -42,19 +40,8 @@ export const publisherSettings = {
     'changes of one identity within a day; each is recorded for good',
   ),
   PUBLISHER_LIMITS_JSON: setting(
-    limitsInJson(),
+    inJson(readLimits),
     '{"eventsPerSecond":1000,"eventsPerDay":10000000,"bytesPerDay":10000000000,"eventsPerMonth":100000000,"bytesPerMonth":100000000000}',
     'limits that a feed or stream of a publisher has at the most, and has where it says nothing; those that an operator has given one itself go before them; and what all overlay batches together have that no source is shown to have sent',
   ),
-}
-
-function limitsInJson(): z.ZodType<Limits, string> {
-  return z.string().transform((text, context) => {
-    const json = parseJson(text)
-    const read = json.ok ? readLimits(json.value) : json
-    if (read.ok) return read.value
-    const { detail, pointer = '' } = read.fault
-    context.addIssue(pointer === '' ? detail : `${pointer}: ${detail}`)
-    return z.NEVER
-  })
 }

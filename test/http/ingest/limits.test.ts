@@ -100,6 +100,40 @@ describe('a source that may have so many events in a second', () => {
   })
 })
 
+describe('a route by which each source may send so much', () => {
+  let limited: { readonly url: string }
+  let second: { readonly url: string }
+  beforeAll(async () => {
+    const routeLimits = { '/ingest/events': { eventsPerSecond: 300 }, '/overlay/events/ingest': {} }
+    const options = { settings: { routeLimits } }
+    limited = await bed.another(options)
+    second = await bed.another(options)
+    for (const sourceId of ['by-route', 'by-route-too']) bed.putSource({ sourceId })
+  })
+  const at = ({ url }: { readonly url: string }, path: string, sourceId: string) =>
+    `${url}${path}?sourceId=${sourceId}`
+
+  test('takes no more of it, at all nodes together, and says why', async () => {
+    timePasses = false
+    expect((await post(at(limited, '/ingest/events', 'by-route'), events(300))).status).toBe(200)
+    const refused = await post(at(second, '/ingest/events', 'by-route'), events(1))
+    expect(refused).toMatchObject({ status: 429, body: { code: 'rate-limited', retryable: true } })
+    expect(refused.body['detail']).toContain('300 events per second of source by-route at /ingest/events')
+  })
+
+  test('leaves room for other sources, and for the same one by another route', async () => {
+    timePasses = false
+    expect((await post(at(limited, '/ingest/events', 'by-route'), events(300))).status).toBe(200)
+    expect((await post(at(limited, '/ingest/events', 'by-route-too'), events(300))).status).toBe(200)
+    expect((await post(at(limited, '/overlay/events/ingest', 'by-route'), events(300))).status).toBe(200)
+  })
+
+  test('slows a longer body down as a limit of its source does', async () => {
+    expect((await post(at(limited, '/ingest/events', 'by-route'), events(450))).status).toBe(200)
+    expect(offers).toEqual([300, 150])
+  })
+})
+
 test('a request counts once, however long it is', async () => {
   bed.putSource({ sourceId: 'seldom', limits: { requestsPerSecond: 1 } })
   timePasses = false
