@@ -133,8 +133,12 @@ export type AcceptRefusal =
 /** Takes a request in. Resolves once every answer is durable; throws where the log cannot be reached. */
 export type Accept = (arrived: Arrived) => Promise<AcceptOutcome>
 
-/**
- * Asked before a body is read, and before each batch of one that is worked on as it comes: why nothing can be taken in
- * now, or undefined. `waits`: nobody is refused for it yet.
- */
-export type PushBack = (waits?: 'waits') => Extract<AcceptRefusal, { why: 'backlog' | 'disk' }> | undefined
+export type Full = Extract<AcceptRefusal, { why: 'backlog' | 'disk' }>
+
+/** Asked before a body is read, and before each batch of one that is worked on as it comes. */
+export type PushBack = {
+  /** Why nothing can be taken in now, or undefined. */
+  why(): Full | undefined
+  /** Somebody is refused for it, and does not wait. */
+  count(full: Full): void
+}

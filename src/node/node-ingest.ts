@@ -91,7 +91,7 @@ export async function openNodeIngest(settings: Settings, deps: NodeIngestDeps): 
     ...{ database, outgoing: deps.outgoing, registry, accept, store, now, log, metrics, stops },
     append: opened.log.append,
     strangers: settings.PUBLISHER_LIMITS_JSON,
-    isFull: pressure.isFull,
+    isFull: () => pressure.pushBack.why() !== undefined,
   })
   return {
     registry: registered,

@@ -73,8 +73,11 @@ export function openNodeQuarantine({
       },
       async release({ identityKey, ...request }) {
         if (!enabled) return { kind: 'closed' }
-        const full = pushBack()
-        if (full !== undefined) return { kind: 'turned-away', refusal: full }
+        const full = pushBack.why()
+        if (full !== undefined) {
+          pushBack.count(full)
+          return { kind: 'turned-away', refusal: full }
+        }
         return release({ ...request, by: publisher(identityKey) })
       },
       async waive({ id, identityKey, seen, why }) {

@@ -7,7 +7,7 @@ import { type HttpServer, httpLimits, listen } from '../../src/http/server.ts'
 import type { Accept } from '../../src/ingest/arrived.ts'
 import { openNodeQuarantine } from '../../src/node/node-quarantine.ts'
 import { openLog } from '../../src/runtime/log.ts'
-import { type LogBed, openLogBed, sampleSource } from '../support/log-bed.ts'
+import { type LogBed, neverFull, openLogBed, sampleSource } from '../support/log-bed.ts'
 import { party } from '../support/pipeline.ts'
 import { testOnlyAuthentication, testOnlyIdentityHeader } from '../support/test-only-authentication.ts'
 import { compareAnswers, routesOf } from './openapi-checks.ts'
@@ -57,7 +57,7 @@ function routes(accept: Accept) {
       pool: bed.database.pool,
       registry: { source: async () => sampleSource, stream: async id => bed.streams.get(id) },
       accept,
-      pushBack: () => undefined,
+      pushBack: neverFull,
       enabled: true,
       now: () => bed.clock.ms,
     }),

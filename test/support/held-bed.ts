@@ -6,7 +6,7 @@ import { openAccept } from '../../src/ingest/accept.ts'
 import type { Accept, Arrived, ItemAnswer } from '../../src/ingest/arrived.ts'
 import { type NodeQuarantine, openNodeQuarantine } from '../../src/node/node-quarantine.ts'
 import { type RegistryBed, registryBed } from '../adapters/registry/registry-bed.ts'
-import { arrivedWith, LOG_KEY } from './log-bed.ts'
+import { arrivedWith, LOG_KEY, neverFull } from './log-bed.ts'
 
 /** A registry and a log in one database, and what a node does with what is held of them. */
 export type HeldBed = RegistryBed & {
@@ -51,7 +51,7 @@ export async function openHeldBed(): Promise<HeldBed> {
   return {
     ...bed,
     ...{ registry, accept, send },
-    quarantine: openNodeQuarantine({ pool, registry, accept, now, pushBack: () => undefined, enabled: true }),
+    quarantine: openNodeQuarantine({ pool, registry, accept, now, pushBack: neverFull, enabled: true }),
     async hold(sourceId, item = tagged(++sent), how) {
       const [answer] = await send(sourceId, [item], how)
       if (answer?.status !== 'quarantined') throw new Error(`not held: ${JSON.stringify(answer)}`)

@@ -4,15 +4,11 @@ import type { Source } from '../../src/core/registry/source.ts'
 import type { Stream } from '../../src/core/registry/stream.ts'
 import { nodeApp, standingHeaders } from '../../src/http/app.ts'
 import { openAuthentication } from '../../src/http/authentication.ts'
-import {
-  type IngestDoor,
-  type IngestDoorDeps,
-  type IngestDoorSettings,
-  openIngestDoor,
-} from '../../src/http/ingest/door.ts'
+import { type IngestDoor, type IngestDoorSettings, openIngestDoor } from '../../src/http/ingest/door.ts'
 import type { IngestDoorEvents } from '../../src/http/ingest/ingest-events.ts'
 import type { IngestLimits } from '../../src/http/ingest/ingest-limits.ts'
 import { httpLimits, listen } from '../../src/http/server.ts'
+import type { Full } from '../../src/ingest/arrived.ts'
 import { type LogBed, openLogBed, sampleSource } from './log-bed.ts'
 import { type Party, party } from './pipeline.ts'
 
@@ -25,7 +21,8 @@ export type IngestBed = {
   readonly identity: Party
   readonly refused: Parameters<IngestDoorEvents['onRefused']>[0][]
   readonly failures: unknown[]
-  readonly pressure: { refusal?: ReturnType<IngestDoorDeps['pushBack']> }
+  /** `counted`: who was refused for it. */
+  readonly pressure: { refusal?: Full; readonly counted: Full[] }
   putSource(changes: Partial<Source> & { readonly sourceId: string }): void
   putSecrets(sourceId: string, secrets: readonly Uint8Array[]): void
   /** Another door on the same database, as a second node has one. */
@@ -58,7 +55,7 @@ export async function openIngestBed(options: IngestBedOptions = {}): Promise<Ing
   const secrets = new Map<string, readonly Uint8Array[]>()
   const refused: IngestBed['refused'] = []
   const failures: unknown[] = []
-  const pressure: IngestBed['pressure'] = {}
+  const pressure: IngestBed['pressure'] = { counted: [] }
   const stops: (() => Promise<void>)[] = []
   const { pool } = log.database
   const onFailure = (error: unknown) => void failures.push(error)
@@ -80,7 +77,7 @@ export async function openIngestBed(options: IngestBedOptions = {}): Promise<Ing
         secrets: async id => secrets.get(id) ?? [],
       },
       accept: accept(log.accept),
-      pushBack: () => pressure.refusal,
+      pushBack: { why: () => pressure.refusal, count: full => void pressure.counted.push(full) },
       authentication,
       pool,
       now: () => log.clock.ms,

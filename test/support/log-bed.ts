@@ -12,7 +12,7 @@ import { readPolicySet } from '../../src/core/policy/read-policy-set.ts'
 import { type Source, timePolicyDefault } from '../../src/core/registry/source.ts'
 import type { Stream } from '../../src/core/registry/stream.ts'
 import { openAccept } from '../../src/ingest/accept.ts'
-import type { Accept, Arrived, ItemAnswer } from '../../src/ingest/arrived.ts'
+import type { Accept, Arrived, ItemAnswer, PushBack } from '../../src/ingest/arrived.ts'
 import { temporaryDatabase } from './database.ts'
 import { silentLog } from './silent-log.ts'
 
@@ -167,3 +167,6 @@ export const sampleStream: Stream = {
   limits: {},
   readers: [],
 }
+
+/** For what pressure is no matter of. */
+export const neverFull: PushBack = { why: () => undefined, count: () => undefined }

@@ -7,8 +7,6 @@ import { decidePressure, type Load, type Pressed, type PressureBounds, unpressed
 export type Pressure = {
   /** Cheap: answers from what was measured last. */
   readonly pushBack: PushBack
-  /** The same, asked by what waits by itself: nobody is refused. */
-  isFull(): boolean
   /** As it was measured last. */
   load(): Load
   stop(): Promise<void>
@@ -59,20 +57,16 @@ export async function openPressure(deps: PressureDeps): Promise<Pressure> {
   await measure()
   const measuring = repeat(measure, { everyMs, onFailure })
 
-  const why = () => {
-    if (pressed.disk) return 'disk'
-    const { events, bytes } = waiting()
-    const isBusy = events >= bounds.waitingEventsMax || bytes >= bounds.waitingBytesMax
-    return pressed.backlog || isBusy ? 'backlog' : undefined
-  }
   return {
-    pushBack(waits) {
-      const against = why()
-      if (against === undefined) return undefined
-      if (waits === undefined) deps.onPushBack(against)
-      return { why: against, retryAfterS: against === 'disk' ? DISK_RETRY_S : BACKLOG_RETRY_S }
+    pushBack: {
+      why() {
+        if (pressed.disk) return { why: 'disk', retryAfterS: DISK_RETRY_S }
+        const { events, bytes } = waiting()
+        const isBusy = events >= bounds.waitingEventsMax || bytes >= bounds.waitingBytesMax
+        return pressed.backlog || isBusy ? { why: 'backlog', retryAfterS: BACKLOG_RETRY_S } : undefined
+      },
+      count: ({ why }) => deps.onPushBack(why),
     },
-    isFull: () => why() !== undefined,
     load: () => load,
     stop: measuring.stop,
   }

@@ -124,14 +124,14 @@ function openTurns({ accept, pushBack, arrivedWith, patience, stopping }: Taking
     if (patience.for === 'each') waitedSeconds = 0
     for (;;) {
       // It may have come to that long after the request began; what is there already was let in.
-      const full = patience.for === 'each' ? pushBack('waits') : undefined
+      const full = patience.for === 'each' ? pushBack.why() : undefined
       const outcome: AcceptOutcome =
         full === undefined ? await accept(arrived) : { kind: 'refused', refusal: full }
       if (outcome.kind === 'answered') return outcome
       const seconds = secondsToWait(outcome.refusal, patience, continued)
       waitedSeconds += seconds
       if (waitedSeconds > patience.secondsMax || stopping.aborted) {
-        if (full !== undefined) pushBack()
+        if (full !== undefined) pushBack.count(full)
         return outcome
       }
       await sleep(1000 * seconds, undefined, { signal: stopping }).catch(() => {

@@ -24,8 +24,11 @@ export async function takeRequest(
       code: 'address-refused',
       detail: `${address ?? 'an address that cannot be told'} is in none of the networks that may send here`,
     }
-  const full = deps.pushBack()
-  if (full !== undefined) return refusalProblem(full)
+  const full = deps.pushBack.why()
+  if (full !== undefined) {
+    deps.pushBack.count(full)
+    return refusalProblem(full)
+  }
   const format = formatOf(headers)
   if (format === undefined) return unknownFormat(headers['content-type'])
   const asked = readAsked(exchange.target, headers)

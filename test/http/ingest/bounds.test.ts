@@ -271,6 +271,7 @@ describe('a node that cannot take more', () => {
     ['disk', 'storage-full'],
   ] as const)('says so before it reads a body: %s', async (why, code) => {
     bed.pressure.refusal = { why, retryAfterS: 3 }
+    bed.pressure.counted.length = 0
     const [answer] = await exchange(bed.port, socket =>
       socket.write(
         'POST /ingest/events HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\nConnection: close\r\n\r\n',
@@ -278,6 +279,7 @@ describe('a node that cannot take more', () => {
     )
     delete bed.pressure.refusal
     expect([answer?.status, answer?.headers['retry-after']]).toEqual([503, '3'])
+    expect(bed.pressure.counted).toEqual([{ why, retryAfterS: 3 }])
     expect(JSON.parse(answer?.body.toString() ?? '')).toMatchObject({ code, retryable: true })
   })
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { AcceptRefusal } from '../../../src/ingest/arrived.ts'
+import type { Full } from '../../../src/ingest/arrived.ts'
 import { type IngestBed, openIngestBed, post } from '../../support/ingest-bed.ts'
 import { exchange, HttpClient } from '../raw-http.ts'
 
@@ -156,7 +156,8 @@ describe('a body that is worked on as it comes', () => {
   const chunk = (text: string) => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`
 
   /** What is asked of the node's room from the second batch on is answered by this. */
-  async function sendWhile(refusal: () => AcceptRefusal | undefined) {
+  async function sendWhile(refusal: () => Full | undefined) {
+    bed.pressure.counted.length = 0
     onTaken = () => Object.defineProperty(bed.pressure, 'refusal', { configurable: true, get: refusal })
     try {
       const [answer] = await exchange(bed.port, socket => {
@@ -172,6 +173,7 @@ describe('a body that is worked on as it comes', () => {
     const { status, body } = await sendWhile(() => ({ why: 'disk', retryAfterS: 60 }))
     expect([status, body.code, offers]).toEqual([503, 'storage-full', [body.nextItem]])
     expect(body.counts.accepted).toBe(body.nextItem)
+    expect(bed.pressure.counted).toEqual([{ why: 'disk', retryAfterS: 60 }])
   })
 
   test('waits where too many events do', async () => {
@@ -181,11 +183,13 @@ describe('a body that is worked on as it comes', () => {
     )
     expect([status, body.count]).toEqual([200, 8_000])
     expect(asked).toBeGreaterThan(1)
+    expect(bed.pressure.counted).toEqual([])
   })
 
   test('ends where they wait for longer than it may', async () => {
     const { status, body } = await sendWhile(() => ({ why: 'backlog', retryAfterS: 2 }))
     expect([status, body.code, offers]).toEqual([503, 'backlog', [body.nextItem]])
+    expect(bed.pressure.counted).toEqual([{ why: 'backlog', retryAfterS: 2 }])
   })
 })
 
