@@ -1,13 +1,17 @@
-import { digestHex } from '../core/digest.ts'
-import type { PacketSource } from '../core/log/packet-header.ts'
 import type { Limits } from '../core/registry/limits.ts'
 import type { Source } from '../core/registry/source.ts'
 import type { Stream } from '../core/registry/stream.ts'
-import type { AppendEvents, Offer } from './append.ts'
 import type { Accept, AcceptRefusal, Arrived, ItemAnswer, QuarantineReason } from './arrived.ts'
-import { lineStyleOf } from './line-style.ts'
+import {
+  type Against,
+  fingerprintOf,
+  type HeldBatches,
+  type HoldBatchDeps,
+  type HoldOutcome,
+  holdBatch,
+  overlayConnector,
+} from './hold-batch.ts'
 import { mostAtOnce } from './most-at-once.ts'
-import { OfferedLines } from './offered-lines.ts'
 import {
   linesOf,
   PART_CHARS_MAX,
@@ -16,26 +20,16 @@ import {
   partFrom,
   type SubmittedBatch,
 } from './overlay-batch.ts'
-import { type FindStream, streamFor } from './stream-for.ts'
+import { streamFor } from './stream-for.ts'
 
-export type TakeBatchDeps = {
+export type TakeBatchDeps = HoldBatchDeps & {
   source(sourceId: string): Promise<Source | undefined>
-  readonly stream: FindStream
   accept: Accept
-  append: AppendEvents
   readonly held: HeldBatches
   /** What may be held within a window of time of all that no source is shown to have sent. */
   readonly strangers: Limits
-  now(): number
   /** Of each batch: called between its lines, a promise where others go first. Large ones can take seconds. */
   turns?(): () => Promise<void> | undefined
-}
-
-/** What was held of a source as one item, told by its fingerprint, as long as nobody has decided over it. */
-export type HeldBatches = {
-  find(sourceId: string, fingerprint: string): Promise<number | undefined>
-  /** Resolves once it is given up, by this publisher. */
-  waive(quarantineId: number, publisher: string, why: string): Promise<unknown>
 }
 
 /** One try of a batch. */
@@ -102,8 +96,6 @@ export async function takeBatch(batch: SubmittedBatch, once: Try, deps: TakeBatc
 
 /** Whose key of an append is whose: no other route makes keys in this scope. */
 const overlayScope = 'overlay'
-
-const connector = { connectorId: 'overlay', connectorVersion: '1.0.0' }
 
 function againstPublisher(
   { sourceId, type, identityKey, enabled }: Source,
@@ -189,7 +181,7 @@ function arrivedFrom(
   return {
     source,
     authenticated: 'identity',
-    connector,
+    connector: overlayConnector,
     streamId: body.streamId,
     receivedMs: now(),
     idempotency: { scope: overlayScope, key: `${issuer}:${subject}:from ${from}`, bodyHash: subject },
@@ -241,10 +233,10 @@ async function holdOfStranger(
   deps: TakeBatchDeps,
 ): Promise<TakenBatch> {
   const countsFor = { scope: 'overlay strangers', limits: deps.strangers }
-  const outcome = await offerHeld(batch, source, { reason: 'source-unverified', detail, countsFor }, deps)
-  if (!('why' in outcome)) return outcome
-  if (outcome.why !== 'quota' && outcome.why !== 'rate') return afterRefusal(outcome)
-  const why = `${detail}; no more of such batches is held now: ${outcome.limit}`
+  const against = { reason: 'source-unverified', detail, countsFor } as const
+  const outcome = await holdBatch(batch, source, against, deps)
+  if (outcome.kind !== 'refused' || !isLimit(outcome.refusal)) return afterHold(outcome, against)
+  const why = `${detail}; no more of such batches is held now: ${outcome.refusal.limit}`
   return isLastTry ? { kind: 'refused', detail: why } : { kind: 'later', detail: why, ours: false }
 }
 
@@ -254,82 +246,25 @@ async function holdUnreadable(
   detail: string,
   deps: TakeBatchDeps,
 ): Promise<TakenBatch> {
-  const outcome = await offerHeld(batch, source, { reason: 'batch-unreadable', detail }, deps)
-  return 'why' in outcome ? afterRefusal(outcome) : outcome
+  const against = { reason: 'batch-unreadable', detail } as const
+  return afterHold(await holdBatch(batch, source, against, deps), against)
 }
 
-type Against = Pick<Offer, 'countsFor'> & { readonly reason: QuarantineReason; readonly detail: string }
-
-/** All of it as one held item, in the source's own stream; one, however often it is submitted. */
-async function offerHeld(
-  batch: SubmittedBatch,
-  source: Source,
-  against: Against,
-  deps: TakeBatchDeps,
-): Promise<TakenBatch | AcceptRefusal> {
-  const { reason, detail } = against
-  const { streams } = source
-  const { streamId } = batch.token.body
-  const stream = await deps.stream(streams.includes(streamId) ? streamId : streams[0])
-  if (stream === undefined) return { kind: 'refused', detail }
-  if ((await deps.held.find(source.sourceId, fingerprintOf(batch))) !== undefined)
-    return { kind: 'held', reason, detail }
-  const outcome = await deps.append(heldOffer({ batch, source, stream, against, nowMs: deps.now() }))
-  if (outcome.kind === 'stale-policy')
-    return { kind: 'later', detail: 'the policy of its stream has just changed', ours: true }
-  return outcome.kind === 'refused' ? outcome.refusal : { kind: 'held', reason, detail }
-}
-
-function heldOffer({
-  batch,
-  source,
-  stream,
-  against: { reason, detail, countsFor },
-  nowMs,
-}: {
-  batch: SubmittedBatch
-  source: Source
-  stream: Stream
-  against: Against
-  nowMs: number
-}): Offer {
-  const { txid, vout, token } = batch
-  const { issuer, subject, body } = token
-  // Its bytes are where they were, and may be more than is worth keeping twice.
-  const { bytes: _bytes, url, ...said } = body
-  const named = { txid, vout, issuer, subject, ...said, ...(url !== undefined && { url }) }
-  // A stranger's word about a source is nobody's.
-  const authenticated: PacketSource['authenticated'] = reason === 'source-unverified' ? 'none' : 'identity'
-  return {
-    source,
-    stream,
-    level: stream.level,
-    authenticated,
-    connector,
-    receivedMs: nowMs,
-    bytes: 0,
-    ...(countsFor !== undefined && { countsFor }),
-    // Without a key: what tells its repetitions is the fingerprint, as long as it is held.
-    items: [
-      {
-        kind: 'held',
-        reason,
-        detail,
-        held: { payload: { batch: named }, carried: {} },
-        fingerprint: fingerprintOf(batch),
-      },
-    ],
-    lines: new OfferedLines(),
-    keptBytes: 0,
-    style: lineStyleOf(source, stream, connector),
-    submissionOf() {
-      throw new Error('a batch that is held whole has no events')
-    },
+function afterHold(outcome: HoldOutcome, { reason, detail }: Against): TakenBatch {
+  switch (outcome.kind) {
+    case 'held':
+      return { kind: 'held', reason, detail }
+    case 'nowhere':
+      return { kind: 'refused', detail }
+    case 'stale-policy':
+      return { kind: 'later', detail: 'the policy of its stream has just changed', ours: true }
+    case 'refused':
+      return afterRefusal(outcome.refusal)
   }
 }
 
-function fingerprintOf({ token }: SubmittedBatch): string {
-  return digestHex('assay:held-batch:1', token.issuer, token.subject)
+function isLimit(refusal: AcceptRefusal): refusal is Extract<AcceptRefusal, { why: 'quota' | 'rate' }> {
+  return refusal.why === 'quota' || refusal.why === 'rate'
 }
 
 function countsOf(answers: readonly ItemAnswer[]): Counts {
