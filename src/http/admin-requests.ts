@@ -1,6 +1,7 @@
 import type { Request } from 'express'
 import * as z from 'zod'
 import { banTypes, readBanned } from '../adapters/discovery/bans.ts'
+import { storedText } from './stored-text.ts'
 
 /* What admin routes are asked, read strictly. */
 
@@ -14,15 +15,10 @@ const wholeNumber = (min: number, max: number) =>
     .regex(/^\d{1,9}$/, 'not a whole number')
     .transform(Number)
     .pipe(z.int().min(min).max(max))
-const columnText = [(text: string) => !text.includes('\0'), 'it holds the character U+0000'] as const
 const page = z.object({
   page: wholeNumber(1, 100_000_000).default(1),
   limit: wholeNumber(1, PAGE_LIMIT_MAX).default(50),
-  search: z
-    .string()
-    .max(SEARCH_CHARS_MAX)
-    .refine(...columnText)
-    .optional(),
+  search: storedText(SEARCH_CHARS_MAX).optional(),
   type: z.enum(banTypes).optional(),
 })
 export type Page = z.output<typeof page>
@@ -31,11 +27,7 @@ export function readPage({ query }: Request) {
   return page.safeParse(query)
 }
 
-const reason = z
-  .string()
-  .max(REASON_CHARS_MAX)
-  .refine(...columnText)
-  .optional()
+const reason = storedText(REASON_CHARS_MAX).optional()
 const ofType = z.object({ type: z.enum(banTypes), value: z.string(), reason })
 export const banRequest = ofType.transform(({ type, value, reason }, context) => {
   const banned = readBanned(type, value)
@@ -55,11 +47,7 @@ const outpoint = {
     .regex(/^[0-9a-f]{64}$/i, 'not 64 hex digits')
     .toLowerCase(),
   outputIndex: z.int().min(0).max(0xffff_ffff),
-  service: z
-    .string()
-    .max(50)
-    .refine(...columnText)
-    .optional(),
+  service: storedText(50).optional(),
 }
 export const outpointRequest = z.object(outpoint)
 export const removeRequest = z.object({

@@ -3,6 +3,7 @@ import type { JsonObject } from '../core/canonical-json.ts'
 import { quarantineReasons } from '../ingest/arrived.ts'
 import { heldStates } from '../ingest/release.ts'
 import { PAGE_LIMIT_MAX } from './admin-requests.ts'
+import { storedText } from './stored-text.ts'
 
 /* What the routes of quarantine are asked, read strictly. */
 
@@ -15,11 +16,7 @@ const digits = (max: number) =>
     .regex(/^\d{1,16}$/, 'not a whole number')
     .transform(Number)
     .pipe(z.int().min(0).max(max))
-const name = z
-  .string()
-  .min(1)
-  .max(NAME_CHARS_MAX)
-  .refine(text => !text.includes('\0'), 'it holds what no name holds')
+const name = storedText(NAME_CHARS_MAX).min(1)
 const timeMs = digits(Number.MAX_SAFE_INTEGER)
 export const quarantineId = digits(Number.MAX_SAFE_INTEGER)
 

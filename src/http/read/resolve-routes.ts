@@ -6,6 +6,7 @@ import type { Reader } from '../../core/registry/may-read.ts'
 import type { KnownVersion, VersionPage, VersionPosition } from '../../serve/known-version.ts'
 import { overlayFailures } from '../overlay-failures.ts'
 import { sendProblem } from '../send-problem.ts'
+import { storedText } from '../stored-text.ts'
 import { cursorRefused } from './event-cursor.ts'
 import { bad, cursorText, hash, pageLimit, readQuery } from './query-members.ts'
 import type { Reading } from './reading.ts'
@@ -70,12 +71,7 @@ export function resolveRoutes(deps: ResolveRouteDeps): Router {
 
 const resolveQuery = z.strictObject({
   versionId: hash.exactOptional(),
-  datasetId: z
-    .string()
-    .min(1)
-    .max(DATASET_CHARS_MAX)
-    .refine(text => text.isWellFormed() && !text.includes('\0'), 'it holds what no name holds')
-    .exactOptional(),
+  datasetId: storedText(DATASET_CHARS_MAX).min(1).exactOptional(),
   limit: pageLimit(RESOLVE_LIMIT_MAX),
   cursor: cursorText.exactOptional(),
 })

@@ -4,6 +4,7 @@ import { eventStatesSaid } from '../../core/jobs/vocabulary.ts'
 import { readPath } from '../../core/path.ts'
 import { isScalar, valueTerm, wordsOf } from '../../core/search/search-terms.ts'
 import type { Criterion, SearchQuestion } from '../../serve/search-question.ts'
+import { storedText } from '../stored-text.ts'
 import {
   cursorText,
   givenName,
@@ -55,11 +56,7 @@ const text = z
     return z.NEVER
   })
 
-const nativeId = z
-  .string()
-  .min(1)
-  .max(NATIVE_ID_CHARS_MAX)
-  .refine(id => id.isWellFormed() && !id.includes('\0'), 'it holds what no id holds')
+const nativeId = storedText(NATIVE_ID_CHARS_MAX).min(1)
 
 export const searchQuery = z
   .strictObject({

@@ -12,6 +12,7 @@ import {
   PAGE_LIMIT_MAX,
   pageLimit,
 } from '../read/query-members.ts'
+import { storedText } from '../stored-text.ts'
 
 /* What the routes of subscriptions are asked, read strictly. */
 
@@ -74,11 +75,7 @@ export const listQuery = z.strictObject({
   owner: z.union([identityKey, z.literal('any')]).optional(),
   clientId: givenName.optional(),
   status: z.enum(subscriptionStatuses).optional(),
-  after: z
-    .string()
-    .max(64)
-    .refine(text => !text.includes('\0'), 'it holds what no id holds')
-    .optional(),
+  after: storedText(64).optional(),
   limit: pageLimit(PAGE_LIMIT_MAX),
 })
 export const lettersQuery = z.strictObject({
