@@ -32,7 +32,7 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
       )
       if (client.hasEnded) return
       if (behind.length === 0 && isLevel(client)) return join(client)
-      // Ahead of a tail is who comes from another node that was told sooner.
+      // Ahead of a tail is who comes from another node that was told sooner, or was told of what is taken back since.
       if (behind.length === 0) await nextLook()
       for (const [number, followed] of behind) {
         for (let turn = turnOfOthers(); turn !== undefined; turn = turnOfOthers()) await turn

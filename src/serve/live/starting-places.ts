@@ -53,6 +53,7 @@ export async function placesToGoOn(
   const places = new Map<number, Place>()
   const gaps: GapOnTrack[] = []
   const ends = await freshEnds(asked, group, readEnds)
+  const sealed = await sealedEnds(asked, group, ends, readEnds)
   for (const [number, { tail, partition }] of group.followed) {
     const { track, withEvents } = tail
     const place = asked.get(number)
@@ -65,7 +66,8 @@ export async function placesToGoOn(
       places.set(number, isNew ? beginning : end)
       continue
     }
-    const isAhead = comparePlaces(place, end) > 0
+    // Between the two is what was told of and is taken back: it is not told of again.
+    const isAhead = comparePlaces(place, sealed.get(number) ?? end) > 0
     if (isAhead) gaps.push({ ...on, reason: 'ahead', from: place })
     places.set(number, isAhead ? end : place)
   }
@@ -113,6 +115,23 @@ async function freshEnds(
   if (ahead.length === 0) return new Map()
   const ends = await readEnds(ahead.map(([, { tail }]) => tail.track))
   return new Map(ahead.map(([number, { tail }], i) => [number, ends[i] ?? tail.end()]))
+}
+
+/** Of tracks that end before the place that was asked for. */
+async function sealedEnds(
+  asked: ReadonlyMap<number, Place>,
+  { followed }: Followers,
+  ends: ReadonlyMap<number, Place>,
+  readEnds: HubDeps['readEnds'],
+): Promise<Map<number, Place>> {
+  const beyond = [...followed].filter(([number, { tail }]) => {
+    const place = asked.get(number)
+    return place !== undefined && comparePlaces(place, ends.get(number) ?? tail.end()) > 0
+  })
+  if (beyond.length === 0) return new Map()
+  const tracks = beyond.map(([, { tail }]) => tail.track)
+  const sealed = await readEnds(tracks, 'sealed')
+  return new Map(beyond.flatMap(([number], i) => (sealed[i] === undefined ? [] : [[number, sealed[i]]])))
 }
 
 /** What the position says of tracks that are not asked for now. What may not be read is said of like what is not there. */

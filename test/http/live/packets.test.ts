@@ -197,6 +197,27 @@ describe('a packet that moves while one behind it does', () => {
   })
 })
 
+describe('what was told of and is taken back', () => {
+  test('is told of once, also to whoever comes back before it is there again', async () => {
+    const { pool } = bed.database
+    const away = await begun(followSse(served.port, { path: '/watch?status=normalized' }))
+    await normalize(pool, [no(0), no(1)])
+    await until(() => typesOf(away).includes(`normalized ${no(1)}`))
+    away.close()
+    for (const i of [0, 1]) await bed.reach(no(i), 'received')
+    // Another node has no end in mind yet.
+    const other = await bed.serve()
+    const headers = { 'Last-Event-ID': away.cursor() ?? '' }
+    const back = await begun(followSse(other.port, { path: '/watch?status=normalized', headers }))
+    await normalize(pool, [no(0), no(1)])
+    await normalize(pool, [no(2)])
+    await until(() => typesOf(back).includes(`normalized ${no(2)}`))
+    expect(typesOf(back)).toEqual([`normalized ${no(2)}`])
+    back.close()
+    await other.stop()
+  })
+})
+
 describe('a proof', () => {
   test('of a packet that was not anchored yet when a later one was proven is told of', async () => {
     const watching = await begun(followSse(served.port, { path: '/watch?status=proven' }))

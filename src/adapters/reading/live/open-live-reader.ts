@@ -16,7 +16,14 @@ import { certifiedLines } from './certified-lines.ts'
 import { notTheDatabase } from './not-the-database.ts'
 import { readNews, readNewsEnd } from './read-news.ts'
 import { readOldest } from './read-oldest.ts'
-import { type ReadPacket, readPacketEnds, readPackets, type SignaturesOf, spanOf } from './read-packets.ts'
+import {
+  type ReadPacket,
+  readPacketEnds,
+  readPackets,
+  readSealedEnds,
+  type SignaturesOf,
+  spanOf,
+} from './read-packets.ts'
 import { LinesGone, readReceived } from './read-received.ts'
 
 export type LiveReaderDeps = {
@@ -135,7 +142,7 @@ export function openLiveReader({
       return withOldest(wanted, answers, oldestOf)
     },
     readOldest: oldestOf,
-    async readEnds(tracks) {
+    async readEnds(tracks, once) {
       const ends: Place[] = tracks.map(() => ({ at: 0, line: 0 }))
       const of = {
         received: stagesAt(tracks, 'received'),
@@ -161,7 +168,12 @@ export function openLiveReader({
           pool,
         ),
       )
-      put(of.packets, await readPacketEnds(chosen(of.packets), { pool, nowMs: now() }))
+      put(
+        of.packets,
+        once === 'sealed'
+          ? await readSealedEnds(chosen(of.packets), pool)
+          : await readPacketEnds(chosen(of.packets), { pool, nowMs: now() }),
+      )
       return ends
     },
   }

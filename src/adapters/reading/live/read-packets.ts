@@ -231,6 +231,28 @@ export async function readPacketEnds(
       nowMs - PROOF_PATIENCE_MS,
     ],
   })
+  return placesOf(tracks, rows)
+}
+
+/** Where they end once every packet has come to them. */
+export async function readSealedEnds(tracks: readonly Wanted['track'][], pool: Pool): Promise<Piece['to'][]> {
+  if (tracks.length === 0) return []
+  const { rows } = await pool.query<{ packetNo: number | null; endSeq: number | null }>({
+    name: 'live-sealed-ends',
+    text: `select last.packet_no + 1 as "packetNo", last.first_seq + last.count as "endSeq"
+      from unnest($1::integer[]) with ordinality as track (partition_id, turn)
+      left join lateral (select packet_no, first_seq, count from packets
+        where partition_id = track.partition_id order by packet_no desc limit 1) as last on true
+      order by track.turn`,
+    values: [numbers(tracks.map(({ partitionId }) => partitionId))],
+  })
+  return placesOf(tracks, rows)
+}
+
+function placesOf(
+  tracks: readonly Wanted['track'][],
+  rows: readonly { readonly packetNo: number | null; readonly endSeq: number | null }[],
+): Piece['to'][] {
   return tracks.map(({ stage }, i) => ({
     at: (hasLines(stage) ? rows[i]?.packetNo : rows[i]?.endSeq) ?? 0,
     line: 0,
