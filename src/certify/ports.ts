@@ -115,8 +115,6 @@ export type HeardCertificate = {
    * any more; it is dead, or it came back where it must not count.
    */
   readonly news: 'arrived' | 'moved' | 'lost'
-  /** Of the block that has it. */
-  readonly block: { readonly height: number; readonly hash: string } | null
   readonly why: string | undefined
 }
 

@@ -26,7 +26,10 @@ export async function watchCertificates(deps: WatchDeps): Promise<void> {
     }
 }
 
-/** False where it was nothing new after all, as somebody else has settled it. */
+/**
+ * False where there is nothing to write: somebody else has settled it, or its proof leads to a block of before, until
+ * fuel has another.
+ */
 async function settle(certificate: HeardCertificate, deps: WatchDeps): Promise<boolean> {
   const { store, at, now } = deps
   switch (certificate.news) {

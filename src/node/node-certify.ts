@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { openCertificateStore } from '../adapters/certificates/certificate-store.ts'
+import { followChain } from '../adapters/certificates/follow-chain.ts'
 import { keepOutputIn, readPartIn } from '../adapters/certificates/keep-output.ts'
 import { makeAggregates } from '../adapters/certificates/make-aggregates.ts'
 import type { Chain } from '../adapters/chain/chain.ts'
@@ -26,7 +27,7 @@ export type NodeCertify = {
 export type NodeCertifyDeps = {
   readonly database: Database
   readonly fuel: Pick<Fuel, 'write'>
-  readonly chain: Pick<Chain, 'follow'>
+  readonly chain: Pick<Chain, 'follow' | 'tip'>
   readonly content: Pick<ContentStore, 'put' | 'open'>
   readonly keys: { readonly log: Issuer }
   readonly log: Log
@@ -40,7 +41,7 @@ export type NodeCertifyDeps = {
 const AGGREGATES_MS = 1_000
 
 /** From decided rounds to certificates that a block holds, beside every other node of this database. */
-export function openNodeCertify(_settings: Settings, deps: NodeCertifyDeps): NodeCertify {
+export async function openNodeCertify(_settings: Settings, deps: NodeCertifyDeps): Promise<NodeCertify> {
   const { database, fuel, chain, content, keys, log, metrics, stops, now, onLost } = deps
   const seldom = openSeldom()
   const store = openCertificateStore({
@@ -90,10 +91,7 @@ export function openNodeCertify(_settings: Settings, deps: NodeCertifyDeps): Nod
         log.error({ err: error, leftOut }, 'windows and rollups could not be made; it is tried again'),
       ),
   })
-  const unfollow = chain.follow(async ({ forkHeight }) => {
-    store.reorganised(forkHeight)
-    certifying.wake()
-  })
+  const unfollow = await followChain(store, chain, () => certifying.wake())
   stops.add('certificates', async () => {
     await Promise.all([unfollow(), aggregating.stop()])
     await certifying.stop()

@@ -1,6 +1,6 @@
 import { spendHolds } from '../adapters/bsv/judge-spend.ts'
 import type { Chain } from '../adapters/chain/chain.ts'
-import { claimNetwork } from '../adapters/chain/claim-network.ts'
+import { claimLocalChain, claimNetwork } from '../adapters/chain/claim-network.ts'
 import { followLocalChain } from '../adapters/chain/follow-local-chain.ts'
 import { type LocalChain, openLocalChain } from '../adapters/chain/local-chain.ts'
 import type { NetworkChain } from '../adapters/chain/network/network-chain.ts'
@@ -48,6 +48,7 @@ async function openLocal(settings: Settings, { pool }: Database, log: Log, stops
   if (settings.LOCAL_CHAIN_URL !== undefined) {
     const chain = await followLocalChain({ url: settings.LOCAL_CHAIN_URL, onTrouble })
     stops.add('chain follower', () => chain.close())
+    await claimLocalChain(pool, chain, settings.LOCAL_CHAIN_URL)
     return { chain, checks: [tipCheck(chain)] }
   }
   const local = await openLocalChain({ pool, satisfies: spendHolds, onTrouble })

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { openSeatOffers } from '../../src/adapters/agents/seat-offers.ts'
 import { openCertificateStore } from '../../src/adapters/certificates/certificate-store.ts'
+import { followChain } from '../../src/adapters/certificates/follow-chain.ts'
 import { readHistory } from '../../src/adapters/fuel/read-history.ts'
 import { bytea } from '../../src/adapters/postgres/sql.ts'
 import type { CheckWork } from '../../src/adapters/rounds/check-work.ts'
@@ -231,10 +232,10 @@ export async function roundsNode(): Promise<RoundsNode> {
         onFailure: error => void failures.push(error),
         timing: { pollMs: 20, againMs: 20 },
       })
-      const unfollow = fuel.bed.chain.follow(async ({ forkHeight }) => store.reorganised(forkHeight))
+      const following = followChain(store, fuel.bed.chain)
       running.push({
         async stop() {
-          await unfollow()
+          await (await following)()
           await certifying.stop()
         },
       })

@@ -6,11 +6,7 @@ const HEARD_MAX = 64
 /** What was recorded dead may come back for so long: after that no reorganisation reaches it. */
 const DEAD_ASKED_MS = 24 * 60 * 60_000
 
-type Heard = Omit<HeardCertificate, 'block' | 'why'> & {
-  readonly height: number | null
-  readonly hash: string | null
-  readonly why: string | null
-}
+type Heard = Omit<HeardCertificate, 'why'> & { readonly why: string | null }
 
 /** Of the block of this height on the best chain; null where this node does not keep the header. */
 export function ofBestBlock(column: 'hash' | 'header', height: string): string {
@@ -20,7 +16,7 @@ export function ofBestBlock(column: 'hash' | 'header', height: string): string {
 
 const columns = `encode(certificate.txid, 'hex') as txid, encode(certificate.round_id, 'hex') as "roundId",
   case when fuel.state in ('mined', 'dead') then fuel.state else 'seen' end as standing,
-  fuel.proof_height::int as height, null::text as hash, fuel.last_error as why`
+  fuel.last_error as why`
 
 /** Written, and the network has them or will not have them. */
 export async function hearOfCertificates(
@@ -38,30 +34,44 @@ export async function hearOfCertificates(
   })
 }
 
-/** Those that had come to rest, and on which there is something new. `aboveHeight`: where blocks may have changed. */
+const unsettledNews = `case fuel.state when 'dead' then 'lost' else 'moved' end as news`
+
+/** Those that had come to rest, and on which fuel has something new. */
 export async function hearOfUnsettled(
   db: Queryable,
-  aboveHeight: number | undefined,
   without: readonly string[],
 ): Promise<HeardCertificate[]> {
   const anchored = `certificate.state = 'anchored' and fuel.state in ('mined', 'dead')`
   const unproven = `certificate.state = 'proven' and fuel.proof is null`
-  const elsewhere = `certificate.state = 'proven' and fuel.proof is not null and certificate.block_height > $2
-    and (certificate.block_height <> fuel.proof_height
-      or certificate.block_hash is distinct from ${ofBestBlock('hash', 'certificate.block_height')})`
-  const news = `case fuel.state when 'dead' then 'lost' else 'moved' end as news`
-  const settled = [anchored, unproven, ...(aboveHeight === undefined ? [] : [elsewhere])]
-  const parts = settled.map(
-    condition => `(select ${columns}, ${news}
+  const parts = [anchored, unproven].map(
+    condition => `(select ${columns}, ${unsettledNews}
       from certificates as certificate join fuel_transactions as fuel using (txid)
       where ${condition} and certificate.txid <> all ($1::bytea[]) limit ${HEARD_MAX})`,
   )
   const heard = await read(db, {
-    name: aboveHeight === undefined ? 'certify-unsettled' : 'certify-unsettled-above',
-    text: `select distinct * from (${parts.join(' union all ')}) as heard`,
-    values: aboveHeight === undefined ? [byteas(without)] : [byteas(without), aboveHeight],
+    name: 'certify-unsettled',
+    text: parts.join(' union all '),
+    values: [byteas(without)],
   })
   return [...heard, ...(await hearOfRevived(db, without))]
+}
+
+/** Those that are proven above this height by another block than the one that is there now, or by another proof. */
+export async function hearOfElsewhere(
+  db: Queryable,
+  aboveHeight: number,
+  without: readonly string[],
+): Promise<HeardCertificate[]> {
+  return read(db, {
+    name: 'certify-elsewhere',
+    text: `select ${columns}, ${unsettledNews}
+      from certificates as certificate join fuel_transactions as fuel using (txid)
+      where certificate.state = 'proven' and fuel.proof is not null and certificate.block_height > $2
+        and (certificate.block_height <> fuel.proof_height
+          or certificate.block_hash is distinct from ${ofBestBlock('hash', 'certificate.block_height')})
+        and certificate.txid <> all ($1::bytea[]) limit ${HEARD_MAX}`,
+    values: [byteas(without), aboveHeight],
+  })
 }
 
 /** Dead in our books, and alive on the network: it counts again where its packet stands by it, and must not elsewhere. */
@@ -88,9 +98,5 @@ async function read(
   query: { readonly name?: string; readonly text: string; readonly values: readonly unknown[] },
 ): Promise<HeardCertificate[]> {
   const { rows } = await db.query<Heard>({ ...query, values: [...query.values] })
-  return rows.map(({ height, hash, why, ...row }) => ({
-    ...row,
-    block: height === null || hash === null ? null : { height, hash },
-    why: why ?? undefined,
-  }))
+  return rows.map(({ why, ...row }) => ({ ...row, why: why ?? undefined }))
 }

@@ -18,7 +18,7 @@ export async function moveCertificate(
     })
     const state = rows[0]?.state
     if (state === 'dead') return 'lost'
-    if (state === 'mined' && (await proveCertificate(db, txid, nowMs)) > 0) return 'written'
+    if (state === 'mined' && (await proveCertificate(db, txid, nowMs))) return 'written'
     return unprove(db, txid, nowMs)
   })
 }
@@ -27,9 +27,10 @@ export async function moveCertificate(
  * In a block, where no double spend reaches it: a later loss is a new one. A proof that leads to a block of before, as
  * the chain was reorganised and fuel has not heard of it, proves nothing.
  */
-export async function proveCertificate(db: Queryable, txid: string, nowMs: number): Promise<number> {
+export async function proveCertificate(db: Queryable, txid: string, nowMs: number): Promise<boolean> {
   const block = await provingBlock(db, txid)
-  if (block === undefined) return 0
+  if (block === undefined) return false
+  // Asked for its proof again: who moves what is fuel's takes no lock of the round.
   const { rowCount } = await db.query({
     name: 'certify-prove',
     text: `with proven as (
@@ -53,10 +54,10 @@ export async function proveCertificate(db: Queryable, txid: string, nowMs: numbe
       select from proven`,
     values: [bytea(txid), nowMs, block.hash, block.height, block.root],
   })
-  return rowCount ?? 0
+  return (rowCount ?? 0) > 0
 }
 
-/** Where its proof leads to; without a hash where this node does not keep the header. */
+/** Where its proof leads to; without a hash where this node keeps no headers from so far back. */
 async function provingBlock(
   db: Queryable,
   txid: string,
@@ -66,16 +67,21 @@ async function provingBlock(
     root: Buffer
     hash: Buffer | null
     header: Buffer | null
+    isKept: boolean
   }>({
     name: 'certify-proving-block',
     text: `select proof_height as height, proof_root as root, ${ofBestBlock('hash', 'proof_height')} as hash,
-        ${ofBestBlock('header', 'proof_height')} as header
+        ${ofBestBlock('header', 'proof_height')} as header,
+        exists (select from chain_blocks where best and height < proof_height)
+          or exists (select from headers where best and height < proof_height) as "isKept"
       from fuel_transactions where txid = $1 and proof is not null`,
     values: [bytea(txid)],
   })
   const [found] = rows
   if (found === undefined) return undefined
-  return found.header === null || rootOf(found.header) === found.root.toString('hex') ? found : undefined
+  const { header, root, isKept } = found
+  if (header === null) return isKept ? undefined : found
+  return rootOf(header) === root.toString('hex') ? found : undefined
 }
 
 async function unprove(db: Queryable, txid: string, nowMs: number): Promise<'written' | 'lost'> {

@@ -9,6 +9,7 @@ import { HEADER_BYTES } from './block.ts'
 import type { BroadcastAnswer, Chain, Tip, TransactionStatus } from './chain.ts'
 import { type ChainClient, openChainClient } from './chain-client.ts'
 import { broadcastAnswer, rejectionAnswer, statusAnswer, tipAnswer } from './chain-messages.ts'
+import { freshLook } from './fresh-look.ts'
 import { type HeaderRun, openHeaderRun } from './header-run.ts'
 import { HEADERS_PER_SYNC_MAX, syncHeaders } from './sync-headers.ts'
 
@@ -44,6 +45,11 @@ export async function followLocalChain({
   const announcements = openAnnouncements(tip, onTrouble)
   await firstSync(client, run, patienceMs, pollMs)
 
+  /** One at a time: two would tear the run apart. */
+  const sync = freshLook(async () => {
+    const fork = await syncAll(client, run)
+    if (fork !== undefined) announcements.announce(fork)
+  })
   const closed = new AbortController()
   async function poll() {
     while (!closed.signal.aborted) {
@@ -51,25 +57,16 @@ export async function followLocalChain({
       if (!closed.signal.aborted) await sync().catch(onTrouble)
     }
   }
-  let syncing: Promise<void> = Promise.resolve()
-  /** After the one under way, not beside it: two would tear the run apart. */
-  function sync(): Promise<void> {
-    syncing = syncing
-      .catch(() => {
-        // Told to whoever asked for that one.
-      })
-      .then(async () => {
-        const fork = await syncAll(client, run)
-        if (fork !== undefined) announcements.announce(fork)
-      })
-    return syncing
-  }
   const polling = poll()
 
   return {
     network: 'local',
     tip: async () => tip(),
-    rootAt: async height => run.rootAt(height),
+    async rootAt(height) {
+      // The owner may have mined it since the last look, and somebody else may have named it to whoever asks here.
+      if (height > tip().height) await sync()
+      return run.rootAt(height)
+    },
     broadcast: transactions => broadcast(client, transactions),
     async statusOf(txids) {
       const statuses = await askStatuses(client, txids)

@@ -8,6 +8,7 @@ import { openAnnouncements } from './announcements.ts'
 import type { Surroundings } from './append-block.ts'
 import type { Chain, Tip, TransactionStatus } from './chain.ts'
 import { type FaucetAnswer, type FaucetRequest, payFromFaucet } from './faucet.ts'
+import { freshLook } from './fresh-look.ts'
 import { ensureGenesis } from './genesis.ts'
 import { openHeaderRun } from './header-run.ts'
 import { beginWith } from './locks.ts'
@@ -86,7 +87,7 @@ export async function openLocalChain({
   }
 
   const refuseIfFull = mempoolGuard(pool, mempoolTransactionsMax)
-  const refresh = oneAtATime(async () => {
+  const refresh = freshLook(async () => {
     const fork = await catchUp(pool, run, headersKept)
     if (fork !== undefined) announcements.announce(fork)
   })
@@ -190,24 +191,6 @@ export async function openLocalChain({
     return run.hashAt(since.height) === since.hash ? since.height : forkBelow(pool, since)
   }
   return chain
-}
-
-/** Whoever asks while a look is under way waits for the next one: the present one may have begun too early. */
-function oneAtATime(look: () => Promise<void>): () => Promise<void> {
-  let present: Promise<void> = Promise.resolve()
-  let next: Promise<void> | undefined
-  return () => {
-    next ??= present
-      .catch(() => {
-        // Told to those who asked for that look.
-      })
-      .then(() => {
-        next = undefined
-        present = look()
-        return present
-      })
-    return next
-  }
 }
 
 /** There is no word on it then, and it may be asked again when blocks have made room. */

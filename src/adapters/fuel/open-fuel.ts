@@ -7,6 +7,7 @@ import type { Outcome } from '../../core/fault.ts'
 import { repeat } from '../../runtime/repeat.ts'
 import type { Chain, ChainChange } from '../chain/chain.ts'
 import { openRecentTransactions } from '../chain/recent-transactions.ts'
+import { wholeChange } from '../chain/whole-change.ts'
 import { afterCommit } from '../postgres/sql.ts'
 import type { Fuel } from './fuel.ts'
 import type { FuelEvents } from './fuel-events.ts'
@@ -54,8 +55,6 @@ export type OpenFuel = Fuel & {
   readonly lock: Uint8Array
 }
 
-/** What was missed while no process ran is looked for so far back. */
-const REORGANISATION_DEPTH_MAX = 1000
 /** Coins that were kept for a subject so long ago are for everybody again. */
 const CLAIM_MS = 60 * 60_000
 const TICK_MS = 1000
@@ -85,10 +84,6 @@ export function openFuel(deps: FuelDeps): OpenFuel {
     if (dropped > 0) events.onReorganisation(dropped)
     wake()
     lookAgain()
-  }
-  const wholeChange = async (): Promise<ChainChange> => {
-    const tip = await chain.tip()
-    return { forkHeight: Math.max(-1, tip.height - REORGANISATION_DEPTH_MAX), tip }
   }
   async function refillAll(parents = 0): Promise<Refilled | undefined> {
     const done = await refill(writing, parents)
@@ -144,14 +139,14 @@ export function openFuel(deps: FuelDeps): OpenFuel {
     split: parents => refillAll(parents),
     async catchUp() {
       while ((await sendDue(sending)) > 0);
-      await workIn(await wholeChange())
+      await workIn(wholeChange(await chain.tip()))
     },
     async start() {
       const sender = startSender(sending)
       wake = sender.wake
       const stopFollowing = chain.follow(workIn)
       // The chain is followed from now on; what happened before is worked in here, and by the next change otherwise.
-      await workIn(await wholeChange()).catch(events.onTrouble)
+      await workIn(wholeChange(await chain.tip())).catch(events.onTrouble)
       const keeping = repeat(tick, { everyMs: tickMs, onFailure: events.onTrouble })
       lookAgain = keeping.wake
       stops.push(async () => {

@@ -2,6 +2,7 @@ import { readBeef } from '../../contract/beef.ts'
 import { FaultError, type Outcome, orThrow } from '../../core/fault.ts'
 import { pause } from '../../runtime/pause.ts'
 import type { Chain, ChainChange } from '../chain/chain.ts'
+import { REORGANISATION_DEPTH_MAX, wholeChange } from '../chain/whole-change.ts'
 import { byteas, type Queryable } from '../postgres/sql.ts'
 import {
   findMinedDoubleSpends,
@@ -24,9 +25,6 @@ export type FollowDeps = {
   submit(submission: Submission): Promise<Outcome<unknown>>
   onReorganisation(): void
 }
-
-/** No reorganisation is expected to go deeper. What was missed while no node ran is looked for so far back. */
-const REORGANISATION_DEPTH_MAX = 1000
 
 /** How long after a failure it is tried again, whether or not another block has come; twice as long each time. */
 const AGAIN_MS = 500
@@ -63,7 +61,7 @@ export async function followChain(deps: FollowDeps): Promise<() => Promise<void>
     }
   }
   const stop = chain.follow(workIn)
-  const first = workIn({ forkHeight: Math.max(-1, tip.height - REORGANISATION_DEPTH_MAX), tip })
+  const first = workIn(wholeChange(tip))
   await tried
   return async () => {
     stopped.abort()

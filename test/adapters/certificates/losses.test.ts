@@ -99,6 +99,39 @@ describe('a certificate in a block', () => {
     ).toEqual(named)
   })
 
+  test('moves with it also where nobody was here when the chain was reorganised', async () => {
+    const bed = await withBed()
+    const decided = await bed.decide()
+    const certifying = bed.start()
+    await certified(bed, decided)
+    await mineUntil(bed, async () => (await statesIn(bed, 'packet_states')).join() === 'proven')
+    await certifying.stop()
+    await bed.bed.chain.reorganise({ depth: await depthOf(bed) })
+    // Fuel has its new proof before anybody looks at what it is of.
+    const inStep = `select from certificates join fuel_transactions as fuel using (txid)
+      join chain_transactions as mined using (txid) join chain_blocks as block on block.hash = mined.block_hash
+      where fuel.proof_height = block.height and fuel.proof is not null and certificates.block_hash <> block.hash`
+    await until(async () => (await bed.rows(inStep)).length > 0)
+    bed.start()
+    const moved = `select from certificates join chain_transactions using (txid)
+      where certificates.block_hash is distinct from chain_transactions.block_hash`
+    await until(async () => (await bed.rows(moved)).length === 0)
+    expect(await statesIn(bed, 'certificates')).toEqual(['proven'])
+  })
+
+  test('is proven by none where its proof leads above the tip', async () => {
+    const bed = await withBed()
+    const decided = await bed.decide()
+    const certifying = bed.start()
+    await certified(bed, decided)
+    await mineUntil(bed, async () => (await statesIn(bed, 'packet_states')).join() === 'proven')
+    await certifying.stop()
+    await bed.fuel.stop()
+    await bed.rows('update fuel_transactions set proof_height = proof_height + 1000')
+    bed.start()
+    await until(async () => (await statesIn(bed, 'certificates')).join() === 'anchored')
+  })
+
   test('is anchored while none has it, and proven by the next', async () => {
     const bed = await withBed()
     const decided = await bed.decide()

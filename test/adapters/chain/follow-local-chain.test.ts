@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { headerHash, mineHeader } from '../../../src/adapters/chain/block.ts'
+import { claimLocalChain } from '../../../src/adapters/chain/claim-network.ts'
 import { followLocalChain } from '../../../src/adapters/chain/follow-local-chain.ts'
 import { openHeaderRun } from '../../../src/adapters/chain/header-run.ts'
 import { syncHeaders, workOf } from '../../../src/adapters/chain/sync-headers.ts'
@@ -65,6 +66,33 @@ describe('a follower of a local chain', () => {
       ])
       expect(await followed.tip()).toEqual(await chain.tip())
       await stop()
+      await followed.close()
+      await served.stop()
+    }))
+
+  test('knows a block that the owner has mined since its last look', () =>
+    withChain(databases, async chain => {
+      const served = await serveChain(chain)
+      const followed = await followLocalChain({ url: served.url, pollMs: 600_000 })
+      await fund(chain)
+      await chain.mine()
+      const { height } = await chain.tip()
+      expect(await followed.rootAt(height)).toBe(await chain.rootAt(height))
+      expect(await followed.rootAt(height + 1)).toBeUndefined()
+      await followed.close()
+      await served.stop()
+    }))
+
+  test('has no other chain in its database, where proofs would be held against that', () =>
+    withChain(databases, async (chain, pool) => {
+      const served = await serveChain(chain)
+      const followed = await followLocalChain({ url: served.url })
+      await claimLocalChain(pool, followed, served.url)
+      await withChain(databases, async (_, another) => {
+        await expect(claimLocalChain(another, followed, served.url)).rejects.toThrow(
+          `this database has a local chain of its own, and ${served.url} has another one`,
+        )
+      })
       await followed.close()
       await served.stop()
     }))
