@@ -1,5 +1,6 @@
 import { utf8 } from '../../src/core/bytes.ts'
 import { accepted, type Outcome, refused } from '../../src/core/fault.ts'
+import { carriesState } from '../../src/core/rounds/template.ts'
 import { certifyPacket } from '../../src/core/work/certify-packet.ts'
 import { normalizePacket } from '../../src/core/work/normalize-packet.ts'
 import { outcomeLeaf } from '../../src/core/work/stage-output.ts'
@@ -15,7 +16,7 @@ export const certifier: AnswerPacket = task => {
   if (agreed === undefined) return refused('packet-invalid', 'nothing was agreed on to be certified')
   if (header.level !== level)
     return refused('packet-invalid', `the packet is of level ${header.level}, and the job asks for ${level}`)
-  const checked = level === 'critical' ? doneAgain(task, agreed) : accepted(agreed)
+  const checked = carriesState('certify', level) ? doneAgain(task, agreed) : accepted(agreed)
   if (!checked.ok) return checked
   const { output, stateOut } = checked.value
   const certified = certifyPacket(header, lines, policySet, place, { bytes: output, stateOut })

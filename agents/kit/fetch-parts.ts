@@ -16,7 +16,7 @@ import {
   readRoundDocument,
   roundIdOf,
 } from '../../src/core/rounds/round-document.ts'
-import type { Stage } from '../../src/core/rounds/template.ts'
+import { carriesState, type Stage } from '../../src/core/rounds/template.ts'
 import { STATE_BYTES_DEFAULT, STATE_BYTES_MAX } from '../../src/core/rules/carried-state.ts'
 import { POLICY_CHARS_MAX } from '../../src/core/schema.ts'
 import { outcomeLeaf, outputBounds } from '../../src/core/work/stage-output.ts'
@@ -84,9 +84,10 @@ export async function fetchParts(job: AgentJob, deps: FetchDeps): Promise<Outcom
   const room = roomFor(FETCHED_BYTES_PER_BYTE * deps.bytesMax)
   const asked = new Set(members.map(partitionOf))
   const starts = partitions.filter(start => asked.has(partitionOf(start)))
-  const stateNames = carriesState(job) ? starts.flatMap(({ stateIn }) => stateIn ?? []) : []
+  const buildsOnState = carriesState(job.stage, job.facts.level)
+  const stateNames = buildsOnState ? starts.flatMap(({ stateIn }) => stateIn ?? []) : []
   const listed = await fetchLists(job, wantedParts(job, members, stateNames), deps)
-  if (carriesState(job)) {
+  if (buildsOnState) {
     await inTurns(stateNames, async stateIn => {
       if (room.isOver()) return
       const state = await fetchState(job, stateIn, { ...deps, listed })
@@ -151,11 +152,7 @@ export async function inTurns<T, R>(
 
 const PARTS_AT_ONCE = 4
 
-/** What normalize agreed on stands for the lines; at `critical` certify does the work of both stages again. */
-function carriesState({ stage, facts }: AgentJob): boolean {
-  return stage === 'validate' || (stage === 'certify' && facts.level === 'critical')
-}
-
+/** What normalize agreed on stands for the lines. */
 function wantsLines(stage: Stage): boolean {
   return stage !== 'validate'
 }

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Express } from 'express'
-import { oneAtATime } from './one-at-a-time.ts'
+import { onePerConnection } from './one-per-connection.ts'
 import { errorBody, type OverlayError } from './overlay-error.ts'
 import { cutOffUnread, type ReadLimits } from './unread-answers.ts'
 
@@ -62,7 +62,7 @@ export async function listen(
   const underWay = new Set<ServerResponse>()
   const answers: Answers = new WeakMap()
   let isStopping = false
-  const answer = oneAtATime(limits.pipelinedMax, (request, response) => {
+  const answer = onePerConnection(limits.pipelinedMax, (request, response) => {
     underWay.add(response)
     answers.set(request.socket, response)
     response.once('close', () => underWay.delete(response))

@@ -7,6 +7,6 @@ export function storedText(charsMax: number) {
     .max(charsMax)
     .refine(
       text => text.isWellFormed() && !text.includes('\0'),
-      'it holds the character U+0000 or half a character, as nothing that is stored does',
+      'it holds the character U+0000 or half a character',
     )
 }

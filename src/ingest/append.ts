@@ -4,7 +4,14 @@ import type { Level } from '../core/level.ts'
 import type { PacketSource } from '../core/log/packet-header.ts'
 import type { Source } from '../core/registry/source.ts'
 import type { Stream } from '../core/registry/stream.ts'
-import type { AcceptRefusal, Counted, Idempotency, ItemAnswer, QuarantineReason, Release } from './arrived.ts'
+import type {
+  AcceptRefusal,
+  Allowance,
+  Idempotency,
+  ItemAnswer,
+  QuarantineReason,
+  Release,
+} from './arrived.ts'
 import type { LineStyle } from './line-style.ts'
 import type { LinePlace, OfferedLines } from './offered-lines.ts'
 
@@ -30,9 +37,10 @@ export type Offer = {
   submissionOf(index: number): Submission
   /** Held events that leave quarantine with this offer, in the order of the items. */
   readonly releases?: readonly Release[]
-  /** Whose shares it takes where nothing shows that its source has sent it; else those of its source and its stream. */
-  readonly countsFor?: Counted
-  readonly countsAlso?: Counted
+  /** Whose shares it takes, and no others, where nothing shows that its source has sent it. */
+  readonly countsFor?: Allowance
+  /** Beside those of its source and its stream. */
+  readonly countsAlso?: Allowance
 }
 
 export type OfferedItem =

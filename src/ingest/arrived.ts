@@ -25,13 +25,13 @@ export type Arrived = {
   /** More of a request whose first events are in the log: it counts as a request once. */
   readonly continued?: boolean
   /** What bounds it beside the limits of its source and its stream. */
-  readonly countsAlso?: Counted
+  readonly countsAlso?: Allowance
   /** Held events that leave quarantine with this request, in the order of the items. */
   readonly releases?: readonly Release[]
 }
 
 /** Limits, and whose they are. */
-export type Counted = { readonly scope: string; readonly limits: Limits }
+export type Allowance = { readonly scope: string; readonly limits: Limits }
 
 export type Release = {
   readonly quarantineId: string
@@ -135,7 +135,10 @@ export type Accept = (arrived: Arrived) => Promise<AcceptOutcome>
 
 export type Full = Extract<AcceptRefusal, { why: 'backlog' | 'disk' }>
 
-/** Asked before a body is read, and before each batch of one that is worked on as it comes. */
+/**
+ * Asked before a body is read, before each batch of one that is worked on as it comes, before a batch of the overlay, and
+ * before a publisher's release.
+ */
 export type PushBack = {
   /** Why nothing can be taken in now, or undefined. */
   why(): Full | undefined

@@ -6,7 +6,7 @@ import type { AppendEvents, Offer } from './append.ts'
 import type { AcceptRefusal, QuarantineReason } from './arrived.ts'
 import { lineStyleOf } from './line-style.ts'
 import { OfferedLines } from './offered-lines.ts'
-import type { SubmittedBatch } from './overlay-batch.ts'
+import { overlayConnector, type SubmittedBatch } from './overlay-batch.ts'
 import type { FindStream } from './stream-for.ts'
 
 export type HoldBatchDeps = {
@@ -37,9 +37,6 @@ export type HoldOutcome =
   | { readonly kind: 'stale-policy' }
   | { readonly kind: 'refused'; readonly refusal: AcceptRefusal }
 
-/** What the door of overlay batches is called in the events that come through it. */
-export const overlayConnector = { connectorId: 'overlay', connectorVersion: '1.0.0' }
-
 /** All of it as one held item, in the source's own stream; one, however often it is submitted. */
 export async function holdBatch(
   batch: SubmittedBatch,
@@ -54,6 +51,17 @@ export async function holdBatch(
   if ((await deps.held.find(source.sourceId, fingerprintOf(batch))) !== undefined) return { kind: 'held' }
   const outcome = await deps.append(heldOffer({ batch, source, stream, against, nowMs: deps.now() }))
   return outcome.kind === 'answered' ? { kind: 'held' } : outcome
+}
+
+/** Where it was held before it could be taken, nothing is left to decide over. */
+export async function waiveHeld(
+  batch: SubmittedBatch,
+  why: string,
+  { held }: { readonly held: HeldBatches },
+): Promise<void> {
+  const { issuer, body } = batch.token
+  const quarantineId = await held.find(body.sourceId, fingerprintOf(batch))
+  if (quarantineId !== undefined) await held.waive(quarantineId, issuer, why)
 }
 
 function heldOffer({
@@ -104,6 +112,6 @@ function heldOffer({
   }
 }
 
-export function fingerprintOf({ token }: SubmittedBatch): string {
+function fingerprintOf({ token }: SubmittedBatch): string {
   return digestHex('assay:held-batch:1', token.issuer, token.subject)
 }

@@ -20,6 +20,9 @@ export type BatchPart = { readonly items: readonly ReceivedItem[]; readonly byte
 
 export type PartBounds = { readonly eventsMax: number; readonly charsMax: number }
 
+/** What the door of overlay batches is called in the events that come through it. */
+export const overlayConnector = { connectorId: 'overlay', connectorVersion: '1.0.0' }
+
 export const PART_EVENTS_MAX = 1000
 export const PART_CHARS_MAX = 4 * 1024 * 1024
 

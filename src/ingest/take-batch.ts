@@ -4,16 +4,16 @@ import type { Stream } from '../core/registry/stream.ts'
 import type { Accept, AcceptRefusal, Arrived, ItemAnswer, QuarantineReason } from './arrived.ts'
 import {
   type Against,
-  fingerprintOf,
   type HeldBatches,
   type HoldBatchDeps,
   type HoldOutcome,
   holdBatch,
-  overlayConnector,
+  waiveHeld,
 } from './hold-batch.ts'
 import { mostAtOnce } from './most-at-once.ts'
 import {
   linesOf,
+  overlayConnector,
   PART_CHARS_MAX,
   PART_EVENTS_MAX,
   type PartBounds,
@@ -148,16 +148,12 @@ async function takeLines(
   return allTaken(batch, taken, deps)
 }
 
-/** Where it was held as a whole before it could be taken, nothing is left to decide over. */
 async function allTaken(
   batch: SubmittedBatch,
   { lines: _lines, ...counts }: Progress,
-  { held }: TakeBatchDeps,
+  deps: TakeBatchDeps,
 ): Promise<TakenBatch> {
-  const { issuer, body } = batch.token
-  const quarantineId = await held.find(body.sourceId, fingerprintOf(batch))
-  if (quarantineId !== undefined)
-    await held.waive(quarantineId, issuer, 'the batch was submitted again, and is taken')
+  await waiveHeld(batch, 'the batch was submitted again, and is taken', deps)
   return { kind: 'taken', ...counts }
 }
 
@@ -166,7 +162,10 @@ function boundsOf(source: Source, stream: Stream): PartBounds {
   const least = (most: number, ...names: (keyof Limits)[]) =>
     Math.min(most, ...[source, stream].flatMap(({ limits }) => names.map(name => limits[name] ?? most)))
   return {
-    eventsMax: Math.min(mostAtOnce(source, stream), least(PART_EVENTS_MAX, 'eventsPerDay', 'eventsPerMonth')),
+    eventsMax: Math.min(
+      mostAtOnce(source.limits, stream.limits),
+      least(PART_EVENTS_MAX, 'eventsPerDay', 'eventsPerMonth'),
+    ),
     charsMax: least(PART_CHARS_MAX, 'bytesPerDay', 'bytesPerMonth'),
   }
 }

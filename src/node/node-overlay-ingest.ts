@@ -1,8 +1,7 @@
-import { findHeldIds } from '../adapters/log/holdings.ts'
 import type { Outgoing } from '../adapters/outgoing/outgoing.ts'
 import { type TakeBatches, takeBatches } from '../adapters/overlay-ingest/take-batches.ts'
 import type { Database } from '../adapters/postgres/database.ts'
-import { waive } from '../adapters/quarantine/waive.ts'
+import { openHeldBatches } from '../adapters/quarantine/held-batches.ts'
 import type { Registry } from '../adapters/registry/registry.ts'
 import type { ContentStore } from '../adapters/uhrp/content-store.ts'
 import type { Limits } from '../core/registry/limits.ts'
@@ -52,11 +51,7 @@ export function startNodeOverlayIngest({
   const deps: TakeBatchDeps = {
     source: sourceId => registry.source(sourceId),
     stream: streamId => registry.stream(streamId),
-    held: {
-      find: async (sourceId, fingerprint) => (await findHeldIds(pool, [{ sourceId, fingerprint }]))[0],
-      waive: (id, publisher, why) =>
-        waive(pool, { id, who: publisher, byPublisher: true, why, nowMs: now() }),
-    },
+    held: openHeldBatches(pool, now),
     turns: takeTurns(),
     ...{ accept, append, strangers, now },
   }

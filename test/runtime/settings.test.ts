@@ -85,6 +85,16 @@ describe('the settings', () => {
       expect(complaintsAbout({ TRUSTED_PROXY_CIDRS: text })).toHaveLength(1)
   })
 
+  test('read what may be sent by a route, and refuse one that is none', () => {
+    const name = 'INGEST_ROUTE_LIMITS_JSON'
+    expect(readSettings({ [name]: '{"/ingest/events":{"eventsPerSecond":7}}' })[name]).toEqual({
+      '/ingest/events': { eventsPerSecond: 7 },
+      '/overlay/events/ingest': {},
+    })
+    for (const text of ['{"/ingest":{}}', '{"/ingest/events":{"eventsPerHour":7}}', '[]', '{'])
+      expect(complaintsAbout({ [name]: text })).toEqual([expect.stringContaining(name)])
+  })
+
   test('refuse a policy that the database cannot keep', () => {
     expect(complaintsAbout({ NORMALIZE_POLICY_JSON: '{"constants":{"a":"\\u0000"}}' })).toEqual([
       expect.stringContaining('/constants/a: the policy holds the character U+0000'),

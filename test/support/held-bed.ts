@@ -3,10 +3,10 @@ import { beginAs } from '../../src/adapters/log/log-role.ts'
 import type { Registry } from '../../src/adapters/registry/registry.ts'
 import type { Json } from '../../src/core/canonical-json.ts'
 import { openAccept } from '../../src/ingest/accept.ts'
-import type { Accept, Arrived, ItemAnswer } from '../../src/ingest/arrived.ts'
+import type { Accept, Arrived, Full, ItemAnswer, PushBack } from '../../src/ingest/arrived.ts'
 import { type NodeQuarantine, openNodeQuarantine } from '../../src/node/node-quarantine.ts'
 import { type RegistryBed, registryBed } from '../adapters/registry/registry-bed.ts'
-import { arrivedWith, LOG_KEY, neverFull } from './log-bed.ts'
+import { arrivedWith, LOG_KEY } from './log-bed.ts'
 
 /** A registry and a log in one database, and what a node does with what is held of them. */
 export type HeldBed = RegistryBed & {
@@ -17,8 +17,10 @@ export type HeldBed = RegistryBed & {
   send(sourceId: string, items: readonly Json[], how?: Partial<Arrived>): Promise<readonly ItemAnswer[]>
   /** Sends one that is held, and says under which id. */
   hold(sourceId: string, item?: Json, how?: Partial<Arrived>): Promise<number>
-  /** From then on nothing is let in. */
+  /** From then on the log lets nothing in. */
   fill(isFull: boolean): void
+  /** `counted`: why somebody was refused before the log was asked, each time. */
+  readonly pressure: { refusal?: Full; readonly counted: Full[] }
 }
 
 export async function openHeldBed(): Promise<HeldBed> {
@@ -31,6 +33,8 @@ export async function openHeldBed(): Promise<HeldBed> {
   })
   const registry = bed.open()
   let isFull = false
+  const pressure: HeldBed['pressure'] = { counted: [] }
+  const pushBack: PushBack = { why: () => pressure.refusal, count: full => void pressure.counted.push(full) }
   const taken = openAccept({
     findStream: registry.stream,
     forgetStreams: registry.forget,
@@ -50,8 +54,8 @@ export async function openHeldBed(): Promise<HeldBed> {
   let sent = 0
   return {
     ...bed,
-    ...{ registry, accept, send },
-    quarantine: openNodeQuarantine({ pool, registry, accept, now, pushBack: neverFull, enabled: true }),
+    ...{ registry, accept, send, pressure },
+    quarantine: openNodeQuarantine({ pool, registry, accept, now, pushBack, enabled: true }),
     async hold(sourceId, item = tagged(++sent), how) {
       const [answer] = await send(sourceId, [item], how)
       if (answer?.status !== 'quarantined') throw new Error(`not held: ${JSON.stringify(answer)}`)

@@ -21,7 +21,7 @@ export type IngestBed = {
   readonly identity: Party
   readonly refused: Parameters<IngestDoorEvents['onRefused']>[0][]
   readonly failures: unknown[]
-  /** `counted`: who was refused for it. */
+  /** `counted`: why somebody was refused, each time. */
   readonly pressure: { refusal?: Full; readonly counted: Full[] }
   putSource(changes: Partial<Source> & { readonly sourceId: string }): void
   putSecrets(sourceId: string, secrets: readonly Uint8Array[]): void

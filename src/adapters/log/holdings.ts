@@ -3,7 +3,8 @@ import type { OfferedItem } from '../../ingest/append.ts'
 import type { Release } from '../../ingest/arrived.ts'
 import type { HeldState } from '../../ingest/release.ts'
 import { sayable } from '../postgres/kept-text.ts'
-import { bytea, byteas, hexOf, type Queryable } from '../postgres/sql.ts'
+import { bytea, hexOf, type Queryable } from '../postgres/sql.ts'
+import { findHeldIds } from '../quarantine/held-batches.ts'
 import { noteStep } from '../quarantine/note-step.ts'
 import { recordDecision } from '../quarantine/record-decision.ts'
 
@@ -75,22 +76,6 @@ export async function holdEvents(db: Queryable, holdings: readonly Holding[]): P
     if (fresh.has(id)) return { quarantineId: String(id), again: false }
     return { quarantineId: String(known.get(holding) ?? ''), again: true }
   })
-}
-
-/** As what each of these is held, told by its fingerprint, as long as nobody has decided over it. */
-export async function findHeldIds(
-  db: Queryable,
-  wanted: readonly { readonly sourceId: string; readonly fingerprint: string }[],
-): Promise<(number | undefined)[]> {
-  if (wanted.length === 0) return []
-  const { rows } = await db.query<{ id: number; sourceId: string; fingerprint: Uint8Array }>(
-    `select id, source_id as "sourceId", fingerprint from quarantine
-      where state = 'held' and (source_id, fingerprint) in (select * from unnest($1::text[], $2::bytea[]))`,
-    [wanted.map(({ sourceId }) => sourceId), byteas(wanted.map(({ fingerprint }) => fingerprint))],
-  )
-  const keyOf = (sourceId: string, fingerprint: string) => JSON.stringify([sourceId, fingerprint])
-  const ids = new Map(rows.map(row => [keyOf(row.sourceId, hexOf(row.fingerprint)), Number(row.id)]))
-  return wanted.map(({ sourceId, fingerprint }) => ids.get(keyOf(sourceId, fingerprint)))
 }
 
 export type LetGo =

@@ -61,7 +61,7 @@ function texts(events: readonly PlacedEvent[], of: (event: PlacedEvent) => strin
   return hasAny ? `{${items.join(',')}}` : '{}'
 }
 
-/** A zero character, which JSON can hold and a text of the database cannot, must not stop a partition. */
+/** What a text of the database cannot hold must not stop a partition. */
 function quote(text: string): string {
   return `"${sayable(text).replace(/["\\]/g, '\\$&')}"`
 }

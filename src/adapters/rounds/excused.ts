@@ -1,6 +1,12 @@
+import { levels } from '../../core/level.ts'
+import { carriesState, stages } from '../../core/rounds/template.ts'
 import { bytea, type Queryable } from '../postgres/sql.ts'
 import { seatHolder } from '../uhrp/holder.ts'
 import { stateIsHere } from './state-is-here.ts'
+
+const buildOnState = stages.flatMap(stage =>
+  levels.filter(level => carriesState(stage, level)).map(level => `('${stage}', '${level}')`),
+)
 
 /**
  * Seats without an answer that counts, where that is up to us. What is held against an agent stands for ever, so it must
@@ -17,7 +23,7 @@ export async function readExcused(
       where seat.job_tx = $1 and (
         seat.offered_ms is null or seat.offered_ms > $2
         -- What it is about cannot be had from us.
-        or (job.stage = 'validate' or (job.stage = 'certify' and job.level = 'critical')) and exists (select from rounds as round
+        or (job.stage, job.level) in (${buildOnState.join(', ')}) and exists (select from rounds as round
           cross join jsonb_array_elements(round.document::jsonb -> 'partitions') as start
           where round.round_id = job.round_id and not ${stateIsHere(`decode(start ->> 'stateIn', 'hex')`, '$4::bigint')})
         -- It was here in time, and the network does not have it yet.

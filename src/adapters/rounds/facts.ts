@@ -17,13 +17,13 @@ export type RoundFacts = {
   noteCertifiedTwice(): Promise<void>
 }
 
-/** The first look goes back so far; what came earlier somebody has looked at, or nobody was there to admit it. */
+/** The first look for certificates goes back so far: earlier ones somebody has looked at, or nobody was there to admit. */
 const LOOKED_BACK_MS = 60 * 60_000
 /** What another process was in the middle of writing at the last look says an earlier time, and is there only now. */
 const OVERLAP_MS = 60_000
 
 export function openRoundFacts({ pool, log, now }: Pick<RoundStoreDeps, 'pool' | 'log' | 'now'>): RoundFacts {
-  // They are few, and are kept until nothing can come of them.
+  // Double spends are few, and are kept until nothing can come of them: the first look goes back to the first one.
   let spentMs = 0
   let certifiedMs = now() - LOOKED_BACK_MS
   return {

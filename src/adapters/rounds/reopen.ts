@@ -46,7 +46,7 @@ export async function reopenPacket(
   )
 }
 
-/** What a round of it would begin with: the state that the last certified packet below it has left. */
+/** What `startOf` of core/rounds/coordinating/plan.ts has a round of it begin with: it has no version of its own. */
 const stateBelow = `(select below.state_out from packet_standings as below
   where below.partition_id = standing.partition_id and below.packet_no < standing.packet_no and below.version_id is not null
   order by below.packet_no desc limit 1)`

@@ -1,3 +1,4 @@
+import type { Level } from '../level.ts'
 import { ROUND_PACKETS_MAX } from './round.ts'
 
 /** The stages that work of each kind passes, in order. Which templates a host admits is its configuration. */
@@ -13,6 +14,11 @@ export type Template = keyof typeof templates
 /** Every stage that any template has. */
 export const stages = ['normalize', 'validate', 'certify'] as const
 export type Stage = (typeof stages)[number]
+
+/** Whether work at this stage begins with what the packets before have left: at `critical` certify does all of it again. */
+export function carriesState(stage: Stage, level: Level): boolean {
+  return stage === 'validate' || (stage === 'certify' && level === 'critical')
+}
 
 export function isTemplate(text: unknown): text is Template {
   return typeof text === 'string' && Object.hasOwn(templates, text)

@@ -56,6 +56,7 @@ export type IngestDoorSettings = {
   readonly allowlist: readonly string[]
   /** Networks of proxies that are believed when they say whom a request came from. */
   readonly trustedProxies: readonly string[]
+  /** Each source may send so much by each of the two. */
   readonly routeLimits: RouteLimits
 }
 

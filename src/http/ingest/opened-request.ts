@@ -70,7 +70,7 @@ export function arrivedAs(
     ...(said.streamId !== undefined && { streamId: said.streamId }),
     ...(said.level !== undefined && { level: said.level }),
     ...(said.backfill !== undefined && { backfill: said.backfill }),
-    countsAlso: { scope: `source ${source.sourceId} at ${path}`, limits: routeLimits[path] },
+    countsAlso: { scope: `route ${path} of source ${source.sourceId}`, limits: routeLimits[path] },
     receivedMs: now(),
   }
 }

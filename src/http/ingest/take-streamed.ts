@@ -65,10 +65,10 @@ export async function takeStreamed(
   const sender = { authenticated: 'none' } as const
   const { limits } = deps
   const bytes = counted(requestBytes(exchange.request, limits.silenceMsMax, limits.streamMsMax))
-  const byRoute = { limits: deps.routeLimits[exchange.path] }
+  const most = mostAtOnce(source.limits, found.stream.limits, deps.routeLimits[exchange.path])
   const taking = openTaking({
     ...deps,
-    batchItemsMax: Math.min(limits.batchItemsMax, mostAtOnce(source, found.stream, byRoute)),
+    batchItemsMax: Math.min(limits.batchItemsMax, most),
     itemAnswersMax: limits.itemAnswersMax,
     patience: { for: 'each', secondsMax: limits.waitSecondsMax },
     arrivedWith: () => ({ ...arrivedAs(exchange, source, sender, said, deps), bytes: bytes.sinceLast() }),

@@ -70,8 +70,8 @@ async function takeBody(
   const found = await streamFor(source, said.streamId, deps.registry.stream)
   if ('why' in found) return refusalProblem(found)
   const idempotency = idempotencyOf(opened, source, sender, plain.bytes)
-  const byRoute = { limits: deps.routeLimits[opened.exchange.path] }
-  const batchItemsMax = Math.min(deps.limits.batchItemsMax, mostAtOnce(source, found.stream, byRoute))
+  const limits = [source.limits, found.stream.limits, deps.routeLimits[opened.exchange.path]]
+  const batchItemsMax = Math.min(deps.limits.batchItemsMax, mostAtOnce(...limits))
   const taken = await takeItems(
     again.items,
     opened,

@@ -33,7 +33,7 @@ export const ingestDoorSettings = {
   INGEST_ROUTE_LIMITS_JSON: setting(
     inJson(readRouteLimits),
     '{}',
-    'what each source may send by one route, counted by all nodes together, beside the limits of its own and of its stream, as {"/ingest/events":{"requestsPerSecond":50},"/overlay/events/ingest":{"eventsPerSecond":1000}}',
+    'what each source may send by one route, counted by all nodes together where all have the same here, beside the limits of its own and of its stream, as {"/ingest/events":{"requestsPerSecond":50},"/overlay/events/ingest":{"eventsPerSecond":1000}}',
   ),
   INGEST_BODY_BYTES_MAX: setting(
     wholeNumber(1024, 64 * 1024 * 1024),

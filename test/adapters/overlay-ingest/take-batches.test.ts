@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { findHeldIds } from '../../../src/adapters/log/holdings.ts'
 import { sweepKeys } from '../../../src/adapters/log/idempotency.ts'
 import { openOutgoing } from '../../../src/adapters/outgoing/outgoing.ts'
 import { evict } from '../../../src/adapters/overlay/evict.ts'
@@ -13,6 +12,7 @@ import {
   type TakeBatchesDeps,
   takeBatches,
 } from '../../../src/adapters/overlay-ingest/take-batches.ts'
+import { openHeldBatches } from '../../../src/adapters/quarantine/held-batches.ts'
 import { readSteps } from '../../../src/adapters/quarantine/read-quarantine.ts'
 import { waive } from '../../../src/adapters/quarantine/waive.ts'
 import { type ContentStore, openContentStore } from '../../../src/adapters/uhrp/content-store.ts'
@@ -78,16 +78,12 @@ afterEach(async () => {
 
 /** How a node takes one, with this much different. Who waits for a rate turns the clock on. */
 function taking(changes: Partial<TakeBatchDeps> = {}): TakeBatchesDeps['take'] {
-  const { pool } = log.database
   const deps: TakeBatchDeps = {
     source: async sourceId => sources.get(sourceId),
     stream: async streamId => log.streams.get(streamId),
     accept: log.accept,
     append: log.log.append,
-    held: {
-      find: async (sourceId, fingerprint) => (await findHeldIds(pool, [{ sourceId, fingerprint }]))[0],
-      waive: (id, who, why) => waive(pool, { id, who, byPublisher: true, why, nowMs: log.clock.ms }),
-    },
+    held: openHeldBatches(log.database.pool, () => log.clock.ms),
     strangers: {},
     now: () => log.clock.ms,
     ...changes,

@@ -45,6 +45,9 @@ describe('a node under pressure', () => {
     await until(() => pressure.pushBack.why() === undefined)
     await pressure.stop()
     expect(told).toEqual(['backlog true, disk false', 'backlog false, disk false'])
+    // Asking counts nobody; who refuses says so.
+    pressure.pushBack.count({ why: 'backlog', retryAfterS: 2 })
+    expect(told.slice(2)).toEqual(['backlog'])
   })
 
   test('refuses from its first moment where the disk is full, before it is asked twice', async () => {

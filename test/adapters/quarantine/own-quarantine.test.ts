@@ -173,6 +173,17 @@ describe('a decision', () => {
     expect(await bed.quarantine.inspect(id)).toEqual(before)
   })
 
+  test('is turned away before anything is looked at where the node has no room, and is counted once', async () => {
+    const id = await bed.hold('theirs')
+    bed.pressure.refusal = { why: 'disk', retryAfterS: 60 }
+    const turnedAway = await release(id, sender, { edit: untagged })
+    delete bed.pressure.refusal
+    expect(turnedAway).toEqual({ kind: 'turned-away', refusal: { why: 'disk', retryAfterS: 60 } })
+    expect(bed.pressure.counted).toEqual([{ why: 'disk', retryAfterS: 60 }])
+    expect(await release(id, sender, { edit: untagged })).toMatchObject({ kind: 'released' })
+    expect(bed.pressure.counted).toHaveLength(1)
+  })
+
   test('lets nothing in that grows by its edit, so that what was counted when it came is what it has', async () => {
     const id = await bed.hold('theirs')
     const grown = { ...untagged, payload: { note: 'x'.repeat(5_000) } }

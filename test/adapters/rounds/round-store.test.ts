@@ -481,21 +481,35 @@ describe('a deadline that passes without answers', () => {
     expect(await conductAt(round)).toEqual(['unheard', 'unheard', 'unheard'])
   })
 
-  test.each(['normalize', 'validate'])(
-    'is held against nobody where the state is gone that the job builds on: at %s',
-    async stage => {
-      const round = await openOne()
-      await bed.seen(store, round)
-      for (const seat of [0, 1, 2]) await offered(seat, NOW_MS)
-      await bed.query('update round_jobs set stage = $1', [stage])
-      await bed.query(`update rounds set document =
-        jsonb_set(document::jsonb, '{partitions,0,stateIn}', to_jsonb(encode(sha256('state'), 'hex')))::text`)
-      // Nobody needs it before packets are validated.
-      const conduct = stage === 'normalize' ? 'silent' : 'unheard'
-      expect(await conductAt(round)).toEqual([conduct, conduct, conduct])
-      expect(await bed.query('select kind from evidence')).toHaveLength(stage === 'normalize' ? 3 : 0)
+  /** The conduct of three agents that were asked at this stage and level, where nobody has what the packets build on. */
+  async function conductWithoutState(stage: string, level: string) {
+    const round = await openOne()
+    await bed.seen(store, round)
+    for (const seat of [0, 1, 2]) await offered(seat, NOW_MS)
+    await bed.query('update round_jobs set stage = $1, level = $2', [stage, level])
+    await bed.query(`update rounds set document =
+      jsonb_set(document::jsonb, '{partitions,0,stateIn}', to_jsonb(encode(sha256('state'), 'hex')))::text`)
+    return conductAt(round)
+  }
+
+  test.each([
+    ['validate', 'enhanced'],
+    ['certify', 'critical'],
+  ])(
+    'is held against nobody where the state is gone that the job builds on: at %s of level %s',
+    async (stage, level) => {
+      expect(await conductWithoutState(stage, level)).toEqual(['unheard', 'unheard', 'unheard'])
+      expect(await bed.query('select kind from evidence')).toEqual([])
     },
   )
+
+  test.each([
+    ['normalize', 'critical'],
+    ['certify', 'enhanced'],
+  ])('is held against those that need no state: at %s of level %s', async (stage, level) => {
+    expect(await conductWithoutState(stage, level)).toEqual(['silent', 'silent', 'silent'])
+    expect(await bed.query('select kind from evidence')).toHaveLength(3)
+  })
 
   test('is held against those that had the state that the job builds on', async () => {
     const round = await openOne()
@@ -868,6 +882,11 @@ describe('a round in which nothing is agreed', () => {
       await bed.seen(store, round)
       await bed.query(`update packet_standings set status = 'certified', version_id = packet_id, round_id = null,
         state_out = sha256('state') where packet_no = 0`)
+      // Certified on either side of these two, and of another state; there are no packets behind them.
+      await bed.query(`begin; set local session_replication_role = replica;
+        insert into packet_standings select (jsonb_populate_record(standing, jsonb_build_object(
+            'packet_id', sha256(other::text::bytea), 'packet_no', other, 'state_out', sha256('other')))).*
+          from packet_standings as standing, unnest(array[-1, 2]) as other where packet_no = 0; commit`)
       const [split] = await bed.query<{ packet: string }>(
         `update packet_standings set status = 'split', round_id = null where packet_no = 1
           returning encode(packet_id, 'hex') as packet`,

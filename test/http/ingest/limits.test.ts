@@ -104,7 +104,10 @@ describe('a route by which each source may send so much', () => {
   let limited: { readonly url: string }
   let second: { readonly url: string }
   beforeAll(async () => {
-    const routeLimits = { '/ingest/events': { eventsPerSecond: 300 }, '/overlay/events/ingest': {} }
+    const routeLimits = {
+      '/ingest/events': { eventsPerSecond: 300 },
+      '/overlay/events/ingest': { eventsPerSecond: 300 },
+    }
     const options = { settings: { routeLimits } }
     limited = await bed.another(options)
     second = await bed.another(options)
@@ -118,7 +121,9 @@ describe('a route by which each source may send so much', () => {
     expect((await post(at(limited, '/ingest/events', 'by-route'), events(300))).status).toBe(200)
     const refused = await post(at(second, '/ingest/events', 'by-route'), events(1))
     expect(refused).toMatchObject({ status: 429, body: { code: 'rate-limited', retryable: true } })
-    expect(refused.body['detail']).toContain('300 events per second of source by-route at /ingest/events')
+    expect(refused.body['detail']).toContain(
+      '300 events per second of route /ingest/events of source by-route',
+    )
   })
 
   test('leaves room for other sources, and for the same one by another route', async () => {
@@ -128,9 +133,29 @@ describe('a route by which each source may send so much', () => {
     expect((await post(at(limited, '/overlay/events/ingest', 'by-route'), events(300))).status).toBe(200)
   })
 
+  test('is not counted with a source that is called like it', async () => {
+    timePasses = false
+    const sourceId = 'by-route at /ingest/events'
+    bed.putSource({ sourceId, limits: { eventsPerSecond: 300 } })
+    expect((await post(at(limited, '/ingest/events', 'by-route'), events(300))).status).toBe(200)
+    expect(
+      (await post(at(limited, '/overlay/events/ingest', encodeURIComponent(sourceId)), events(300))).status,
+    ).toBe(200)
+  })
+
   test('slows a longer body down as a limit of its source does', async () => {
     expect((await post(at(limited, '/ingest/events', 'by-route'), events(450))).status).toBe(200)
     expect(offers).toEqual([300, 150])
+  })
+
+  test('slows one down that is worked on as it comes', async () => {
+    // Of no length that anybody has said.
+    const body = new Blob([linesOf(450)]).stream()
+    const headers = { 'content-type': 'application/x-ndjson' }
+    const answer = await fetch(at(limited, '/ingest/events', 'by-route'), {
+      ...{ method: 'POST', headers, body, duplex: 'half' },
+    })
+    expect([answer.status, offers]).toEqual([200, [300, 150]])
   })
 })
 

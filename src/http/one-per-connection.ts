@@ -7,7 +7,7 @@ export type Answer = (request: IncomingMessage, response: ServerResponse) => voi
  * One request of a connection after the other, each once the answer before it is out: whoever sends many at once and
  * reads nothing has one answer waiting here, and not all of them.
  */
-export function oneAtATime(waitingMax: number, answer: Answer): Answer {
+export function onePerConnection(waitingMax: number, answer: Answer): Answer {
   const lines = new WeakMap<Socket, Line>()
   return (request, response) => {
     const { socket } = request
