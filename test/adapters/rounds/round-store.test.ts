@@ -15,6 +15,7 @@ import { openNodeJobs } from '../../../src/node/node-jobs.ts'
 import { blamedUnasked } from '../../support/blamed-unasked.ts'
 import { party } from '../../support/pipeline.ts'
 import { PrivateChain } from '../../support/private-chain.ts'
+import { until } from '../../support/until.ts'
 import {
   agentAt,
   coordinator,
@@ -1059,7 +1060,11 @@ async function statuses(): Promise<string[]> {
 }
 
 async function openOne(): Promise<HeldRound> {
-  const planned = await bed.plan(store)
+  // Who has died in the middle of it is gone for the database a moment later.
+  const planned = await until(async () => {
+    const tried = await bed.plan(store)
+    return tried.kind !== 'busy' && tried
+  })
   const [round] = planned.kind === 'planned' ? planned.opened : []
   if (round === undefined) throw new Error(`nothing was opened: ${JSON.stringify(planned)}`)
   return round
