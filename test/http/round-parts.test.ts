@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import { Registry } from 'prom-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { inTransaction } from '../../src/adapters/postgres/sql.ts'
+import type { ContentStore } from '../../src/adapters/uhrp/content-store.ts'
 import { type Holder, nodeHolder, seatHolder } from '../../src/adapters/uhrp/holder.ts'
 import { readPartList } from '../../src/contract/part-list.ts'
 import { signRequest } from '../../src/contract/request-signature.ts'
@@ -34,6 +35,7 @@ const work = (of: string) =>
   ])
 /** More than a connection holds that nobody reads from. */
 const largeState = Buffer.alloc(24 * 1024 * 1024, 'state')
+const twoMegabytes = Buffer.alloc(2 * 1024 * 1024, 'thousands of events')
 const halfMegabytes = Array.from({ length: 10 }, (_, i) => Buffer.alloc(512 * 1024, String(i)))
 const lines = (of: string) => utf8(`{"of":"${of}"}\n`)
 
@@ -146,10 +148,10 @@ describe('what agents fetch of a round', () => {
   })
 
   /** At a node that has not looked before. */
-  async function afresh() {
+  async function afresh(content: Pick<ContentStore, 'open'> = bed.store) {
     const onFailure = (error: unknown) => void failures.push(error)
     const rounds = openNodeRoundParts({
-      ...{ database: { pool: bed.database.pool }, content: bed.store, now: bed.now, onFailure },
+      ...{ database: { pool: bed.database.pool }, content, now: bed.now, onFailure },
       logKey: log.identityKey,
     })
     const routes = [[ROUNDS_PATH, rounds]] as const
@@ -345,6 +347,21 @@ describe('what agents fetch of a round', () => {
       ])
     })
 
+    test('are opened once for all who ask within a moment, one by one as well', async () => {
+      const opened: string[] = []
+      const node = await afresh({
+        open(sha256, reader) {
+          opened.push(sha256)
+          return bed.store.open(sha256, reader)
+        },
+      })
+      const names = [twoMegabytes, ...halfMegabytes.slice(0, 2)].map(sha256Hex)
+      for (const asked of [names.join(','), names.join(','), ...names])
+        expect(await node.ask('state', asked)).toBe(200)
+      expect(opened.sort()).toEqual(names.sort())
+      await node.stop()
+    })
+
     test('are no more than 64', async () => {
       const list = (length: number) => Array.from({ length }, () => names[0] ?? '')
       expect((await fetchPart('document', list(65).join(','))).status).toBe(404)
@@ -518,7 +535,7 @@ async function fill({ database: { pool }, store }: UhrpBed, audience: 'public' |
       bytes: largeState.length,
       kept_ms: 0,
     })
-    for (const [i, bytes] of (of === 'public' ? halfMegabytes : []).entries())
+    for (const [i, bytes] of (of === 'public' ? [...halfMegabytes, twoMegabytes] : []).entries())
       await insert('kept_states', {
         state: Buffer.from(await put(bytes, nodeHolder('states')), 'hex'),
         partition_id: partition,

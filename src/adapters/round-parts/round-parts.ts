@@ -86,15 +86,15 @@ export function openRoundParts({ db, content }: RoundPartsDeps): RoundParts {
   }
 }
 
-/** Parts of a list that are in memory together; each of them is short. */
+/** Parts of a list that are looked for together. */
 const LISTED_AT_ONCE = 16
 
 type Found = FoundPart & {
-  /** All of it, where it is short. */
+  /** All of it, where it is short, and there was room for it beside the others. */
   readonly whole: Uint8Array | undefined
 }
 
-/** An object that several of them are pieces of, as the outcomes of one answer are, is opened once. */
+/** An object that several of them are pieces of, as the outcomes of one answer are, is opened once. No more is read than a list has room for. */
 async function find(
   part: RoundPart,
   names: readonly string[],
@@ -102,12 +102,17 @@ async function find(
 ): Promise<ReadonlyMap<string, Found>> {
   const there = new Map<string, Found>()
   const objects = openObjects(content)
+  let left = PART_LIST_BYTES_MAX
   try {
-    for (const [name, found] of await findParts(db, part, names)) {
+    const parts = await findParts(db, part, names)
+    for (const name of names) {
+      const found = parts.get(name)
+      if (found === undefined) continue
       const opened = await openWays(found, objects)
       if (opened === undefined) continue
-      const whole = opened.length > SHARED_PART_BYTES_MAX ? undefined : await readWhole(opened)
-      there.set(name, { ...found, whole })
+      const isShort = opened.length <= Math.min(SHARED_PART_BYTES_MAX, left)
+      if (isShort) left -= opened.length
+      there.set(name, { ...found, whole: isShort ? await readWhole(opened) : undefined })
     }
   } finally {
     await objects.close()
@@ -137,8 +142,9 @@ async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 const SHARED_MS = 5_000
-const SHARED_PART_BYTES_MAX = 512 * 1024
-const SHARED_BYTES_MAX = 32 * 1024 * 1024
+/** Of a packet of some thousand events. */
+const SHARED_PART_BYTES_MAX = 2 * 1024 * 1024
+const SHARED_BYTES_MAX = 64 * 1024 * 1024
 /** What nobody knows the length of yet, and the place that an entry takes, count as much. */
 const ENTRY_BYTES = 4 * 1024
 
