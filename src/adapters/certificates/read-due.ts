@@ -16,6 +16,7 @@ import { type Outcome, orThrow } from '../../core/fault.ts'
 import type { Level } from '../../core/level.ts'
 import { readPacketHeader } from '../../core/log/packet-header.ts'
 import type { Template } from '../../core/rounds/template.ts'
+import { together } from '../../runtime/together.ts'
 import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
 import { isOpenSql } from '../reading/readable.ts'
 import { type VersionRow, versionOf } from '../rounds/standing-rows.ts'
@@ -46,8 +47,23 @@ export async function readDue(lease: RoundLease, deps: Deps): Promise<DueCertifi
     job: transactionIn(raws, round.jobTx),
     threadVout: round.seats,
     results: spends.map(txid => transactionIn(raws, txid)),
-    members: await Promise.all(rows.map(row => readMember(row, round, deps))),
+    members: await membersOf(rows, round, deps),
   }
+}
+
+/** What agents have stored of all members is looked up together, each time. */
+async function membersOf(
+  rows: readonly MemberRow[],
+  round: RoundRow,
+  { db, readPart }: Deps,
+): Promise<DueMember[]> {
+  const manifests = await findManifests(rows, round, db)
+  const findOutput = together((wanted: readonly WantedOutput[]) => findOutputs(wanted, round, db), {
+    ...{ itemsMax: rows.length, runsMax: 1, againEach: true },
+  })
+  return Promise.all(
+    rows.map((row, i) => readMember(row, round, { db, readPart, findOutput, manifest: manifests[i] ?? [] })),
+  )
 }
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
@@ -169,7 +185,13 @@ async function readStated(
   }))
 }
 
-async function readMember(row: MemberRow, round: RoundRow, deps: Deps): Promise<DueMember> {
+type MemberDeps = Deps & {
+  /** Where its manifest is stored. */
+  readonly manifest: readonly PartRow[]
+  findOutput(wanted: WantedOutput): Promise<readonly PartRow[]>
+}
+
+async function readMember(row: MemberRow, round: RoundRow, deps: MemberDeps): Promise<DueMember> {
   const { index, packetId, versionId, header, streamId, isOpen, version } = row
   const manifestJson = await readManifestText(row, round, deps)
   const json = readOr(parseCanonicalJson(manifestJson, MANIFEST_BYTES_MAX), versionId)
@@ -192,8 +214,11 @@ async function readMember(row: MemberRow, round: RoundRow, deps: Deps): Promise<
     header: orThrow(readPacketHeader(orThrow(parseCanonicalJson(header)))),
     manifest,
     validated: agreedOutput(
-      { packetId, roundId: round.roundId },
-      { outputHash: manifest.content.contentHash, stateOut: manifest.provenance.assay.stateOut },
+      {
+        packetId,
+        outputHash: manifest.content.contentHash,
+        stateOut: manifest.provenance.assay.stateOut,
+      },
       deps,
     ),
   }
@@ -205,30 +230,46 @@ function readOr<T>(read: Outcome<T>, versionId: string): T {
   return read.value
 }
 
+/** Of each member, where agents have stored the manifest that was agreed on. */
+async function findManifests(
+  rows: readonly MemberRow[],
+  { jobTx }: RoundRow,
+  db: Queryable,
+): Promise<readonly (readonly PartRow[])[]> {
+  const found = await db.query<PartRow & { readonly turn: number }>({
+    name: 'certify-manifests',
+    text: `select member.turn, ${partColumns}
+      from unnest($2::bytea[], $3::bytea[]) with ordinality as member (packet_id, leaf, turn)
+        join outcomes using (packet_id, leaf) join round_results as result on result.txid = outcomes.result_tx
+      where result.job_tx = $1 and result.work = 'held'`,
+    values: [
+      bytea(jobTx),
+      byteas(rows.map(({ packetId }) => packetId)),
+      byteas(rows.map(({ versionId }) => versionId)),
+    ],
+  })
+  return rows.map((_, i) => found.rows.filter(({ turn }) => turn === i + 1))
+}
+
 /** As whichever agent has it stored: it is the one that hashes to the version. */
 async function readManifestText(
   { packetId, versionId }: MemberRow,
-  { roundId, jobTx }: RoundRow,
-  { db, readPart }: Deps,
+  { roundId }: RoundRow,
+  { manifest, readPart }: MemberDeps,
 ): Promise<string> {
-  const { rows } = await db.query<PartRow>({
-    name: 'certify-manifests',
-    text: `select encode(work_object, 'hex') as object, output_at as "outputAt", output_bytes as "outputBytes",
-        state_at as "stateAt", state_bytes as "stateBytes"
-      from outcomes join round_results as result on result.txid = outcomes.result_tx
-      where result.job_tx = $1 and result.work = 'held' and outcomes.packet_id = $2 and outcomes.leaf = $3`,
-    values: [bytea(jobTx), bytea(packetId), bytea(versionId)],
-  })
-  for (const { object, outputAt, outputBytes } of rows) {
+  for (const { object, outputAt, outputBytes } of manifest) {
     const bytes = await readPart(object, outputAt, outputBytes)
     if (bytes === undefined || sha256Hex(bytes) !== versionId) continue
     const text = fromUtf8(bytes)
     if (text !== undefined) return text
   }
   throw new Unreadable(
-    `no agent’s stored work has the manifest ${versionId} of packet ${packetId} in round ${roundId} (${rows.length} should)`,
+    `no agent’s stored work has the manifest ${versionId} of packet ${packetId} in round ${roundId} (${manifest.length} should)`,
   )
 }
+
+const partColumns = `encode(work_object, 'hex') as object, output_at as "outputAt", output_bytes as "outputBytes",
+  state_at as "stateAt", state_bytes as "stateBytes"`
 
 type PartRow = {
   readonly object: string
@@ -255,28 +296,50 @@ function statedOutput(aggregateId: string, outputHash: string, { db }: Deps): Ag
   }
 }
 
+type WantedOutput = {
+  readonly packetId: string
+  readonly outputHash: string
+  readonly stateOut: string | null
+}
+
+/** Of each, where agents have stored it. */
+async function findOutputs(
+  wanted: readonly WantedOutput[],
+  { roundId }: RoundRow,
+  db: Queryable,
+): Promise<readonly (readonly PartRow[])[]> {
+  const { rows } = await db.query<PartRow & { readonly turn: number }>({
+    name: 'certify-outputs',
+    text: `select member.turn, ${partColumns}
+      from unnest($2::bytea[], $3::bytea[], $4::bytea[]) with ordinality
+          as member (packet_id, output_hash, state_out, turn)
+        join outcomes using (packet_id, output_hash)
+        join round_results as result on result.txid = outcomes.result_tx
+        join round_jobs as job on job.txid = result.job_tx
+      where outcomes.stage = 'validate' and job.round_id = $1
+        and outcomes.state_out is not distinct from member.state_out and result.work = 'held'`,
+    values: [
+      bytea(roundId),
+      byteas(wanted.map(({ packetId }) => packetId)),
+      byteas(wanted.map(({ outputHash }) => outputHash)),
+      wanted.map(({ stateOut }) => stateOut && bytea(stateOut)),
+    ],
+  })
+  return wanted.map((_, i) => rows.filter(({ turn }) => turn === i + 1))
+}
+
 function agreedOutput(
-  { packetId, roundId }: { readonly packetId: string; readonly roundId: string },
-  { outputHash, stateOut }: { readonly outputHash: string; readonly stateOut: string | null },
-  { db, readPart }: Deps,
+  wanted: WantedOutput,
+  { findOutput, readPart }: Pick<MemberDeps, 'findOutput' | 'readPart'>,
 ): AgreedOutput {
+  const { outputHash, stateOut } = wanted
   return {
     outputHash,
     stateOut,
     async read() {
-      const { rows } = await db.query<PartRow>({
-        name: 'certify-outputs',
-        text: `select encode(work_object, 'hex') as object, output_at as "outputAt", output_bytes as "outputBytes",
-            state_at as "stateAt", state_bytes as "stateBytes"
-          from outcomes join round_results as result on result.txid = outcomes.result_tx
-            join round_jobs as job on job.txid = result.job_tx
-          where outcomes.packet_id = $1 and outcomes.stage = 'validate' and job.round_id = $2
-            and outcomes.output_hash = $3 and outcomes.state_out is not distinct from $4 and result.work = 'held'`,
-        values: [bytea(packetId), bytea(roundId), bytea(outputHash), stateOut && bytea(stateOut)],
-      })
-      for (const { object, outputAt, outputBytes, stateAt, stateBytes } of rows) {
+      for (const { object, outputAt, outputBytes, stateAt, stateBytes } of await findOutput(wanted)) {
         const output = await readPart(object, outputAt, outputBytes)
-        const state = await readPart(object, stateAt, stateBytes)
+        const state = stateBytes === 0 ? nothing : await readPart(object, stateAt, stateBytes)
         if (output === undefined || sha256Hex(output) !== outputHash || state === undefined) continue
         if (stateOut === null || sha256Hex(state) === stateOut) return { output, state }
       }
@@ -284,3 +347,5 @@ function agreedOutput(
     },
   }
 }
+
+const nothing = new Uint8Array(0)

@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { PACKET_BYTES_MAX } from '../../core/log/packet-header.ts'
 import { outputBounds } from '../../core/work/stage-output.ts'
 import { folderAt } from '../uhrp/folder.ts'
-import { openHeld, readEntry } from '../uhrp/read-entry.ts'
+import { openHeld, readEveryEntry } from '../uhrp/read-entry.ts'
 
 /** The bytes under a hash, whatever they are by now; undefined where there are none. */
 export type ReadObject = (sha256: string) => Promise<Uint8Array | undefined>
@@ -14,7 +14,7 @@ const OBJECT_BYTES_MAX = Math.max(PACKET_BYTES_MAX, outputBounds.bytesMax)
 /** Looks, and changes nothing: also of what turns out to be damaged. */
 export function openReadObject(pool: Pool, directory: string, now: () => number): ReadObject {
   return async sha256 => {
-    const entry = await readEntry(pool, sha256, 'node', now())
+    const [entry] = await readEveryEntry(pool, [sha256], now())
     if (entry?.state !== 'held' || entry.length > OBJECT_BYTES_MAX) return undefined
     const { rows } = await pool.query<{ id: string }>({
       name: 'export-store',

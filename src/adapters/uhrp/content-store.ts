@@ -11,7 +11,7 @@ import { condemn } from './condemn.ts'
 import { type Folder, folderAt } from './folder.ts'
 import { type Holder, isNodes } from './holder.ts'
 import { keepObject, keepOwn, type OwnToKeep, type Retention, underLocks } from './keep-object.ts'
-import { openHeld, type Reader, readEntry } from './read-entry.ts'
+import { openHeld, type Reader, readEntry, readEveryEntry } from './read-entry.ts'
 import {
   type Content,
   drop,
@@ -94,6 +94,10 @@ export async function openContentStore(deps: ContentStoreDeps): Promise<ContentS
     // By then their files have other names.
     { itemsMax: 32, runsMax: 2, againEach: false },
   )
+  /** A round's packets are looked for at one moment. */
+  const entryOf = together((sha256s: readonly string[]) => readEveryEntry(pool, sha256s, now()), {
+    ...{ itemsMax: 64, runsMax: 4, againEach: true },
+  })
   const bounded = { bytesMax: bounds.objectBytesMax, freeBytesMin: bounds.freeBytesMin }
   return {
     folder,
@@ -122,7 +126,7 @@ export async function openContentStore(deps: ContentStoreDeps): Promise<ContentS
       }
     },
     async open(sha256, reader) {
-      const entry = await readEntry(pool, sha256, reader, now())
+      const entry = await (reader === 'node' ? entryOf(sha256) : readEntry(pool, sha256, reader, now()))
       if (entry === undefined || entry.state === 'lost' || entry.state === 'corrupt') return { kind: 'none' }
       if (entry.state === 'expired' || entry.retainUntilMs <= now()) return { kind: 'expired' }
       const file = await openHeld(folder, sha256, entry.length)

@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import type { Audience } from '../../core/audience.ts'
 import { errorCode } from '../../runtime/error-code.ts'
-import { bytea, type Queryable } from '../postgres/sql.ts'
+import { bytea, byteas, type Queryable } from '../postgres/sql.ts'
 import { isOpenSql, openFindReader, readableSql, readerValues } from '../reading/readable.ts'
 import type { Folder } from './folder.ts'
 
@@ -25,15 +25,26 @@ export type ObjectState = 'held' | 'expired' | 'lost' | 'corrupt'
 export async function readEntry(
   db: Queryable,
   sha256: string,
-  reader: Reader,
+  reader: Exclude<Reader, 'node'>,
   nowMs: number,
 ): Promise<Entry | undefined> {
-  const { rows } = await db.query<Entry>(
-    reader === 'node'
-      ? { ...everyEntry, values: [sha256, nowMs] }
-      : { ...readableEntry, values: await readableValues(db, sha256, reader, nowMs) },
-  )
+  const values = await readableValues(db, sha256, reader, nowMs)
+  const { rows } = await db.query<Entry>({ ...readableEntry, values })
   return rows[0]
+}
+
+/** The same for the node itself, of several, in their order. */
+export async function readEveryEntry(
+  db: Queryable,
+  sha256s: readonly string[],
+  nowMs: number,
+): Promise<(Entry | undefined)[]> {
+  const { rows } = await db.query<Entry & { readonly turn: number }>({
+    ...everyEntry,
+    values: [byteas(sha256s), nowMs],
+  })
+  const entries = new Map(rows.map(({ turn, ...entry }) => [turn, entry]))
+  return sha256s.map((_, i) => entries.get(i + 1))
 }
 
 async function readableValues(
@@ -58,18 +69,22 @@ const isReadable = ofAStream(readableSql('stream', 4))
 const isOpen = `(r.audience = 'public' and (r.streams = '{}'
   or ${ofAStream(isOpenSql('stream'))}))`
 
-const entryWhere = (condition: string) => `
+const entryOf = (object: string, condition: string) => `
   select o.length, o.state, case when ${isOpen} then 'public' else 'restricted' end as audience,
       r.content_type as "contentType", r.retain_until_ms as "retainUntilMs"
     from uhrp_objects o join uhrp_retentions r using (sha256)
-    where o.sha256 = decode($1, 'hex') and ${condition}
+    where o.sha256 = ${object} and ${condition}
     order by r.retain_until_ms > $2 desc, r.stored_ms, r.holder limit 1`
 
 /** A statement of its own: of the other one PostgreSQL would make a plan for each of the node's many looks. */
-const everyEntry = { name: 'uhrp-read-every-entry', text: entryWhere('true') }
+const everyEntry = {
+  name: 'uhrp-read-every-entry',
+  text: `select wanted.turn, entry.* from unnest($1::bytea[]) with ordinality as wanted (sha256, turn)
+    cross join lateral (${entryOf('wanted.sha256', 'true')}) as entry`,
+}
 const readableEntry = {
   name: 'uhrp-read-entry',
-  text: entryWhere(`(${isNamed} or ${isOpen} or ${isReadable})`),
+  text: entryOf(`decode($1, 'hex')`, `(${isNamed} or ${isOpen} or ${isReadable})`),
 }
 
 /** Its file, unless that is missing or has another length. */
