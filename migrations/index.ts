@@ -44,6 +44,7 @@ import { overlayResubmission } from './044-overlay-resubmission.ts'
 import { idleNativeIds } from './045-idle-native-ids.ts'
 import { retentionsByEnd } from './046-retentions-by-end.ts'
 import { countedSeconds } from './047-counted-seconds.ts'
+import { replacedBlocks } from './048-replaced-blocks.ts'
 
 /** One step of the database. It runs in a transaction: what fails leaves nothing behind. */
 export type Migration = {
@@ -100,4 +101,5 @@ export const migrations: readonly Migration[] = [
   idleNativeIds,
   retentionsByEnd,
   countedSeconds,
+  replacedBlocks,
 ]

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { openCertificateStore } from '../adapters/certificates/certificate-store.ts'
-import { followChain } from '../adapters/certificates/follow-chain.ts'
 import { keepOutputIn, readPartIn } from '../adapters/certificates/keep-output.ts'
 import { makeAggregates } from '../adapters/certificates/make-aggregates.ts'
 import type { Chain } from '../adapters/chain/chain.ts'
@@ -27,7 +26,7 @@ export type NodeCertify = {
 export type NodeCertifyDeps = {
   readonly database: Database
   readonly fuel: Pick<Fuel, 'write'>
-  readonly chain: Pick<Chain, 'follow' | 'tip'>
+  readonly chain: Pick<Chain, 'follow'>
   readonly content: Pick<ContentStore, 'put' | 'open'>
   readonly keys: { readonly log: Issuer }
   readonly log: Log
@@ -41,7 +40,7 @@ export type NodeCertifyDeps = {
 const AGGREGATES_MS = 1_000
 
 /** From decided rounds to certificates that a block holds, beside every other node of this database. */
-export async function openNodeCertify(_settings: Settings, deps: NodeCertifyDeps): Promise<NodeCertify> {
+export function openNodeCertify(_settings: Settings, deps: NodeCertifyDeps): NodeCertify {
   const { database, fuel, chain, content, keys, log, metrics, stops, now, onLost } = deps
   const seldom = openSeldom()
   const store = openCertificateStore({
@@ -91,7 +90,10 @@ export async function openNodeCertify(_settings: Settings, deps: NodeCertifyDeps
         log.error({ err: error, leftOut }, 'windows and rollups could not be made; it is tried again'),
       ),
   })
-  const unfollow = await followChain(store, chain, () => certifying.wake())
+  const unfollow = chain.follow(async () => {
+    store.chainChanged()
+    certifying.wake()
+  })
   stops.add('certificates', async () => {
     await Promise.all([unfollow(), aggregating.stop()])
     await certifying.stop()

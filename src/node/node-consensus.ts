@@ -88,7 +88,7 @@ export async function openNodeConsensus(settings: Settings, deps: NodeConsensusD
       ),
     at: crashPoint,
   })
-  const nodeCertify = await openNodeCertify(settings, {
+  const nodeCertify = openNodeCertify(settings, {
     ...{ database, fuel, chain, keys, log, metrics, stops, now },
     content: store,
     onLost: () => nodeRounds.wake('news'),

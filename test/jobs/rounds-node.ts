@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { openSeatOffers } from '../../src/adapters/agents/seat-offers.ts'
 import { openCertificateStore } from '../../src/adapters/certificates/certificate-store.ts'
-import { followChain } from '../../src/adapters/certificates/follow-chain.ts'
 import { readHistory } from '../../src/adapters/fuel/read-history.ts'
 import { bytea } from '../../src/adapters/postgres/sql.ts'
 import type { CheckWork } from '../../src/adapters/rounds/check-work.ts'
@@ -232,10 +231,10 @@ export async function roundsNode(): Promise<RoundsNode> {
         onFailure: error => void failures.push(error),
         timing: { pollMs: 20, againMs: 20 },
       })
-      const following = followChain(store, fuel.bed.chain)
+      const unfollow = fuel.bed.chain.follow(async () => store.chainChanged())
       running.push({
         async stop() {
-          await (await following)()
+          await unfollow()
           await certifying.stop()
         },
       })

@@ -3,7 +3,7 @@ import type { CertificateStore } from '../../certify/ports.ts'
 import type { Fuel } from '../fuel/fuel.ts'
 import { keepRounds } from '../rounds/leases.ts'
 import { anchorCertificate } from './anchor-certificate.ts'
-import { hearOfCertificates, hearOfElsewhere, hearOfUnsettled } from './hear-of-certificates.ts'
+import { hearOfCertificates, hearOfUnsettled } from './hear-of-certificates.ts'
 import { loseCertificate } from './lose-certificate.ts'
 import { moveCertificate } from './move-certificate.ts'
 import { noteFused } from './note-fused.ts'
@@ -28,10 +28,8 @@ export type CertificateStoreDeps = {
 }
 
 export type OpenCertificateStore = CertificateStore & {
-  /** The chain has changed above this block: what is proven there is compared with it for a while. */
-  reorganised(forkHeight: number): void
-  /** It may have, while nobody followed it: what is proven above this block is compared with it once. */
-  missed(aboveHeight: number): void
+  /** The chain has changed: what is proven by a block that went is looked for at once. */
+  chainChanged(): void
 }
 
 /** Shorter than what a start may take, as a killed process leaves its leases behind. */
@@ -40,18 +38,12 @@ export const CERTIFY_LEASE_MS = 3_000
 const UNSETTLED_MS = 1_000
 /** What arrives goes before them, for at most so many times as long: something may arrive at every look. */
 const BEHIND_ARRIVALS = 4
-/** Proofs are brought into step with the chain beside us, at the latest so long after it has changed. */
-const RECHECK_MS = 60_000
-/** Above every block. */
-const NOWHERE = Number.MAX_SAFE_INTEGER
 
 export function openCertificateStore(deps: CertificateStoreDeps): OpenCertificateStore {
   const { pool, coordinator, leaseMs = CERTIFY_LEASE_MS, unsettledMs = UNSETTLED_MS } = deps
   const onCertified = (afterMs: number) => deps.onCertified?.(afterMs)
   const clock = () => performance.now()
   let unsettledAtMs = 0
-  let recheck = { aboveHeight: NOWHERE, untilMs: 0 }
-  let missedAbove = NOWHERE
   return {
     take: limit => takeDue(limit, { ...deps, leaseMs }),
     keep: leases => keepRounds(pool, leases, leaseMs),
@@ -65,21 +57,13 @@ export function openCertificateStore(deps: CertificateStoreDeps): OpenCertificat
       const waitsMs = arrived.length > 0 ? BEHIND_ARRIVALS * unsettledMs : 0
       if (clock() < unsettledAtMs + waitsMs) return arrived
       unsettledAtMs = clock() + unsettledMs
-      const aboveHeight = Math.min(missedAbove, clock() < recheck.untilMs ? recheck.aboveHeight : NOWHERE)
-      const elsewhere = aboveHeight === NOWHERE ? [] : await hearOfElsewhere(pool, aboveHeight, without)
-      if (elsewhere.length === 0 && without.length === 0) missedAbove = NOWHERE
-      return [...arrived, ...(await hearOfUnsettled(pool, without)), ...elsewhere]
+      return [...arrived, ...(await hearOfUnsettled(pool, without))]
     },
     anchored: (certificate, nowMs) => anchorCertificate(certificate, { pool, nowMs, onCertified }),
     lost: (certificate, why, nowMs) => loseCertificate(certificate, why, { pool, nowMs }),
     moved: (certificate, nowMs) => moveCertificate(certificate, { pool, nowMs }),
-    reorganised(forkHeight) {
-      const before = clock() < recheck.untilMs ? recheck.aboveHeight : forkHeight
-      recheck = { aboveHeight: Math.min(before, forkHeight), untilMs: clock() + RECHECK_MS }
+    chainChanged() {
       unsettledAtMs = 0
-    },
-    missed(aboveHeight) {
-      missedAbove = aboveHeight
     },
   }
 }

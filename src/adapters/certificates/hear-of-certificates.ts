@@ -1,4 +1,6 @@
 import type { HeardCertificate } from '../../certify/ports.ts'
+import type { HeaderTable } from '../chain/read-headers.ts'
+import { REORGANISATION_DEPTH_MAX } from '../chain/whole-change.ts'
 import { byteas, type Queryable } from '../postgres/sql.ts'
 
 /** Heard of at once; the rest at the next look. */
@@ -34,44 +36,36 @@ export async function hearOfCertificates(
   })
 }
 
-const unsettledNews = `case fuel.state when 'dead' then 'lost' else 'moved' end as news`
+/** Blocks that others have taken the place of: they are kept, and are few. */
+const replaced = (['chain_blocks', 'headers'] satisfies HeaderTable[])
+  .map(
+    table => `select height, hash from ${table} where not best
+      and height > (select max(height) from ${table} where best) - ${REORGANISATION_DEPTH_MAX}`,
+  )
+  .join(' union all ')
 
-/** Those that had come to rest, and on which fuel has something new. */
+/** Those that had come to rest, and on which there is something new, each once for all of its members. */
 export async function hearOfUnsettled(
   db: Queryable,
   without: readonly string[],
 ): Promise<HeardCertificate[]> {
-  const anchored = `certificate.state = 'anchored' and fuel.state in ('mined', 'dead')`
-  const unproven = `certificate.state = 'proven' and fuel.proof is null`
-  const parts = [anchored, unproven].map(
-    condition => `(select ${columns}, ${unsettledNews}
-      from certificates as certificate join fuel_transactions as fuel using (txid)
-      where ${condition} and certificate.txid <> all ($1::bytea[]) limit ${HEARD_MAX})`,
+  const certificates = 'certificates as certificate join fuel_transactions as fuel using (txid)'
+  const parts = [
+    `${certificates} where certificate.state = 'anchored' and fuel.state in ('mined', 'dead')`,
+    `${certificates} where certificate.state = 'proven' and fuel.proof is null`,
+    `(${replaced}) as replaced join ${certificates} on certificate.block_height = replaced.height
+      where certificate.block_hash = replaced.hash and certificate.state = 'proven'`,
+  ].map(
+    where => `(select distinct on (certificate.txid) ${columns},
+        case fuel.state when 'dead' then 'lost' else 'moved' end as news
+      from ${where} and certificate.txid <> all ($1::bytea[]) order by certificate.txid limit ${HEARD_MAX})`,
   )
   const heard = await read(db, {
     name: 'certify-unsettled',
-    text: parts.join(' union all '),
+    text: `select distinct * from (${parts.join(' union all ')}) as heard`,
     values: [byteas(without)],
   })
   return [...heard, ...(await hearOfRevived(db, without))]
-}
-
-/** Those that are proven above this height by another block than the one that is there now, or by another proof. */
-export async function hearOfElsewhere(
-  db: Queryable,
-  aboveHeight: number,
-  without: readonly string[],
-): Promise<HeardCertificate[]> {
-  return read(db, {
-    name: 'certify-elsewhere',
-    text: `select ${columns}, ${unsettledNews}
-      from certificates as certificate join fuel_transactions as fuel using (txid)
-      where certificate.state = 'proven' and fuel.proof is not null and certificate.block_height > $2
-        and (certificate.block_height <> fuel.proof_height
-          or certificate.block_hash is distinct from ${ofBestBlock('hash', 'certificate.block_height')})
-        and certificate.txid <> all ($1::bytea[]) limit ${HEARD_MAX}`,
-    values: [byteas(without), aboveHeight],
-  })
 }
 
 /** Dead in our books, and alive on the network: it counts again where its packet stands by it, and must not elsewhere. */

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
 import type { Network } from '../../core/network.ts'
+import { readTip } from './append-block.ts'
 import type { Chain } from './chain.ts'
 import { readStoredRoot } from './read-headers.ts'
 
@@ -14,14 +15,24 @@ export async function claimNetwork(pool: Pool, network: Network): Promise<void> 
     )
 }
 
-/** Every local chain begins with a block of its own. Throws where this database has another chain than is followed. */
+/** Of a chain in this database that its owner goes on with, which is looked at beside the owner's word. */
+const BEHIND_BLOCKS_MAX = 10
+
+/**
+ * Throws where this database has another local chain than is followed, or a copy of it that nobody goes on with: proofs
+ * would be held against that.
+ */
 export async function claimLocalChain(
   pool: Pool,
-  followed: Pick<Chain, 'rootAt'>,
+  followed: Pick<Chain, 'rootAt' | 'tip'>,
   url: string,
 ): Promise<void> {
-  const [own, theirs] = [await readStoredRoot(pool, 0), await followed.rootAt(0)]
-  if (own !== undefined && own !== theirs)
+  const own = await readTip(pool)
+  if (own === undefined) return
+  const { height } = await followed.tip()
+  const shared = Math.min(own.height, height)
+  const isTheirs = (await readStoredRoot(pool, shared)) === (await followed.rootAt(shared))
+  if (!isTheirs || own.height < height - BEHIND_BLOCKS_MAX)
     throw new Error(
       `this database has a local chain of its own, and ${url} has another one. Nothing in it holds good there: use another database to follow that chain, or leave LOCAL_CHAIN_URL out.`,
     )

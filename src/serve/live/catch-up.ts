@@ -11,8 +11,8 @@ import { together } from './together.ts'
 export type CatchUpDeps = Pick<HubDeps, 'positions' | 'bounds' | 'events' | 'now'> & {
   readonly history: History
   readonly sayings: Sayings
-  /** Resolves once tails may have moved on. */
-  nextLook(): Promise<void>
+  /** Resolves once tails may have moved on; `soon`: they are about to. */
+  nextLook(soon: boolean): Promise<void>
   /** It is up to date on all tracks, at this moment. */
   join(client: Client): void
   fail(client: Client, error: unknown): void
@@ -26,6 +26,7 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
   const { bounds, events, now, history, sayings, nextLook, join, fail } = deps
 
   const catchUp = async (client: Client) => {
+    let aheadSinceMs: number | undefined
     for (;;) {
       const behind = [...client.group.followed].filter(([number, { tail }]) =>
         isBefore(client.places.get(number), tail.end()),
@@ -33,7 +34,10 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
       if (client.hasEnded) return
       if (behind.length === 0 && isLevel(client)) return join(client)
       // Ahead of a tail is who comes from another node that was told sooner, or was told of what is taken back since.
-      if (behind.length === 0) await nextLook()
+      if (behind.length === 0) {
+        aheadSinceMs ??= now()
+        await nextLook(now() - aheadSinceMs < AHEAD_MS)
+      }
       for (const [number, followed] of behind) {
         for (let turn = turnOfOthers(); turn !== undefined; turn = turnOfOthers()) await turn
         // What it follows may have changed while it was told of the others.
@@ -146,6 +150,8 @@ export function openCatchUp(deps: CatchUpDeps): (client: Client) => Promise<void
 
 /** To somebody who is behind, before it is asked whether they are read. */
 const MESSAGES_AT_ONCE = 200
+/** Another node is sooner by less than this. */
+const AHEAD_MS = 1_000
 /** So long those who are behind are told of what is at hand, until others have their turn. */
 const TURN_MS = 10
 

@@ -48,12 +48,12 @@ export function openHub(deps: HubDeps): Hub {
   let [partitionsUpTo, readMs] = [0, Number.NEGATIVE_INFINITY]
   let stopping = false
   let refreshing: Promise<void> | undefined
-  const waiting: (() => void)[] = []
+  const waiting: { readonly soon: boolean; resume(): void }[] = []
 
-  const nextLook = () =>
-    new Promise<void>(resolve => {
-      waiting.push(resolve)
-      deps.lookSoon()
+  const nextLook = (soon: boolean) =>
+    new Promise<void>(resume => {
+      waiting.push({ soon, resume })
+      if (soon) deps.lookSoon()
     })
   const wakeTrack = ({ partitionId, stage }: Track) =>
     woken[stage === 'received' ? 'received' : 'packets'].add(partitionId)
@@ -285,7 +285,7 @@ export function openHub(deps: HubDeps): Hub {
       if (groups.size > 0) forgetIdle()
       return 'all'
     }
-    const isAnybodyWaiting = waiting.length > 0
+    const isAnybodyWaiting = waiting.some(({ soon }) => soon)
     try {
       await refresh(bounds.accessMs)
       const rest = await readAndTell()
@@ -293,7 +293,7 @@ export function openHub(deps: HubDeps): Hub {
       return isAnybodyWaiting ? 'more' : rest
     } finally {
       beat()
-      for (const resume of waiting.splice(0)) resume()
+      for (const { resume } of waiting.splice(0)) resume()
     }
   }
 
@@ -392,7 +392,7 @@ export function openHub(deps: HubDeps): Hub {
     stop() {
       stopping = true
       each(clients, client => end(client, 'shutdown'))
-      for (const resume of waiting.splice(0)) resume()
+      for (const { resume } of waiting.splice(0)) resume()
     },
   }
 }

@@ -105,10 +105,10 @@ export type ReadPieces = (
 ) => Promise<readonly { readonly pieces: readonly Piece[]; readonly more: boolean }[]>
 
 /**
- * Resolves with where each of these tracks ends now, in their order; `sealed`: where it ends once every packet that there is
- * has come to it. A track can end earlier than it has, as a round is given up, and what it had reached is taken back.
+ * Resolves with where each of these tracks ends now, in their order; `ever`: beyond which it never has. It can end earlier
+ * than it did, as a round is given up, and what its packets had reached is taken back.
  */
-export type ReadEnds = (tracks: readonly Track[], once?: 'sealed') => Promise<readonly Place[]>
+export type ReadEnds = (tracks: readonly Track[], ever?: 'ever') => Promise<readonly Place[]>
 
 /**
  * Resolves with the oldest place of each that can still be told of, in their order: where nothing has gone, the beginning;

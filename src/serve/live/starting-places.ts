@@ -53,7 +53,7 @@ export async function placesToGoOn(
   const places = new Map<number, Place>()
   const gaps: GapOnTrack[] = []
   const ends = await freshEnds(asked, group, readEnds)
-  const sealed = await sealedEnds(asked, group, ends, readEnds)
+  const furthest = await furthestEnds(asked, group, ends, readEnds)
   for (const [number, { tail, partition }] of group.followed) {
     const { track, withEvents } = tail
     const place = asked.get(number)
@@ -67,7 +67,7 @@ export async function placesToGoOn(
       continue
     }
     // Between the two is what was told of and is taken back: it is not told of again.
-    const isAhead = comparePlaces(place, sealed.get(number) ?? end) > 0
+    const isAhead = comparePlaces(place, furthest.get(number) ?? end) > 0
     if (isAhead) gaps.push({ ...on, reason: 'ahead', from: place })
     places.set(number, isAhead ? end : place)
   }
@@ -118,7 +118,7 @@ async function freshEnds(
 }
 
 /** Of tracks that end before the place that was asked for. */
-async function sealedEnds(
+async function furthestEnds(
   asked: ReadonlyMap<number, Place>,
   { followed }: Followers,
   ends: ReadonlyMap<number, Place>,
@@ -130,8 +130,8 @@ async function sealedEnds(
   })
   if (beyond.length === 0) return new Map()
   const tracks = beyond.map(([, { tail }]) => tail.track)
-  const sealed = await readEnds(tracks, 'sealed')
-  return new Map(beyond.flatMap(([number], i) => (sealed[i] === undefined ? [] : [[number, sealed[i]]])))
+  const furthest = await readEnds(tracks, 'ever')
+  return new Map(beyond.flatMap(([number], i) => (furthest[i] === undefined ? [] : [[number, furthest[i]]])))
 }
 
 /** What the position says of tracks that are not asked for now. What may not be read is said of like what is not there. */

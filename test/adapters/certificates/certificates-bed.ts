@@ -3,9 +3,7 @@ import {
   type OpenCertificateStore,
   openCertificateStore,
 } from '../../../src/adapters/certificates/certificate-store.ts'
-import { followChain } from '../../../src/adapters/certificates/follow-chain.ts'
 import { keepOutputIn, readPartIn } from '../../../src/adapters/certificates/keep-output.ts'
-import type { StopFollowing } from '../../../src/adapters/chain/chain.ts'
 import type { ContentStore } from '../../../src/adapters/uhrp/content-store.ts'
 import { type Certifying, type CertifyingDeps, startCertifying } from '../../../src/certify/certificates.ts'
 import { repeat } from '../../../src/runtime/repeat.ts'
@@ -40,7 +38,7 @@ export async function certificatesBed(): Promise<CertificatesBed> {
       void reports.push({ what, said })
   const waits: number[] = []
   const running: Certifying[] = []
-  const following: Promise<StopFollowing>[] = []
+  const unfollow: (() => Promise<void>)[] = []
   const store = (deps: Partial<CertificateStoreDeps> = {}) =>
     openCertificateStore({
       pool,
@@ -78,7 +76,7 @@ export async function certificatesBed(): Promise<CertificatesBed> {
         ...deps,
       })
       running.push(certifying)
-      following.push(followChain(certificates, fuel.bed.chain))
+      unfollow.push(fuel.bed.chain.follow(async () => certificates.chainChanged()))
       return certifying
     },
     async rows(text, ...values) {
@@ -93,7 +91,7 @@ export async function certificatesBed(): Promise<CertificatesBed> {
       )
     },
     async close() {
-      for (const stop of await Promise.all(following)) await stop()
+      for (const stop of unfollow) await stop()
       for (const each of running) await each.stop()
       await fuel.close()
       await content.close()

@@ -198,6 +198,22 @@ describe('a packet that moves while one behind it does', () => {
 })
 
 describe('what was told of and is taken back', () => {
+  test('is nothing that was ever there, where a database was restored: packets that no round has had', async () => {
+    const { pool } = bed.database
+    const away = await begun(followSse(served.port, { path: '/watch?status=normalized' }))
+    await normalize(pool, [no(0), no(1), no(2)])
+    await until(() => typesOf(away).includes(`normalized ${no(2)}`))
+    away.close()
+    await pool.query('delete from packet_states where packet_no > $1', [no(0)])
+    const other = await bed.serve()
+    const headers = { 'Last-Event-ID': away.cursor() ?? '' }
+    const back = await begun(followSse(other.port, { path: '/watch?status=normalized', headers }))
+    await until(() => back.messages.some(({ type }) => type === 'gap'))
+    expect(back.messages.find(({ type }) => type === 'gap')).toMatchObject({ reason: 'ahead' })
+    back.close()
+    await other.stop()
+  })
+
   test('is told of once, also to whoever comes back before it is there again', async () => {
     const { pool } = bed.database
     const away = await begun(followSse(served.port, { path: '/watch?status=normalized' }))

@@ -38,6 +38,7 @@ function openBed(bounds: Partial<HubBounds> = {}) {
     tracksRead: 0,
     looksAsked: 0,
     whileEndsAreRead: undefined as (() => Promise<void>) | undefined,
+    everAt: 0,
   }
   const hub = openHub({
     readPieces: async wanted => {
@@ -50,7 +51,8 @@ function openBed(bounds: Partial<HubBounds> = {}) {
       }))
     },
     readOldest: async tracks => tracks.map(() => ({ at: 0, line: 0 })),
-    async readEnds(tracks) {
+    async readEnds(tracks, ever) {
+      if (ever === 'ever') return tracks.map(() => ({ at: there.everAt, line: 0 }))
       const meanwhile = there.whileEndsAreRead
       there.whileEndsAreRead = undefined
       const ends = tracks.map(({ partitionId }) => endOf(partitionId))
@@ -249,6 +251,34 @@ describe('one who catches up', () => {
     const told = behind.said.filter(({ type }) => type === 'received')
     expect(told.map(({ firstSeq }) => firstSeq)).toEqual([0, 251, 501, 751, 1_001, 1_251, 1_501, 1_751])
     expect(told.flatMap(({ eventIds }) => eventIds ?? [])).toHaveLength(2_001)
+  })
+})
+
+describe('one who was told of what is taken back since', () => {
+  test('hears of no gap, asks for no looks for long, and is told of what comes behind its place', async () => {
+    const bed = openBed()
+    await bed.tell(2)
+    bed.there.everAt = 5
+    const track = trackNumber({ partitionId: 1, stage: 'received' })
+    const back = await bed.follow('status=received', {
+      partitionsUpTo: 1,
+      places: new Map([[track, { at: 5, line: 0 }]]),
+    })
+    await bed.lookAgain()
+    const { looksAsked } = bed.there
+    expect(looksAsked).toBeGreaterThan(0)
+    await bed.lookAgain()
+    expect(bed.there.looksAsked).toBe(looksAsked)
+    await bed.tell(3)
+    await bed.tell(2)
+    await until(async () => {
+      await bed.lookAgain()
+      return back.said.some(({ type }) => type === 'received')
+    })
+    expect(back.said.map(({ type, firstSeq }) => [type, firstSeq])).toEqual([
+      ['hello', undefined],
+      ['received', 5],
+    ])
   })
 })
 

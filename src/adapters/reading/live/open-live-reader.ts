@@ -18,9 +18,9 @@ import { readNews, readNewsEnd } from './read-news.ts'
 import { readOldest } from './read-oldest.ts'
 import {
   type ReadPacket,
+  readFurthestEnds,
   readPacketEnds,
   readPackets,
-  readSealedEnds,
   type SignaturesOf,
   spanOf,
 } from './read-packets.ts'
@@ -142,7 +142,7 @@ export function openLiveReader({
       return withOldest(wanted, answers, oldestOf)
     },
     readOldest: oldestOf,
-    async readEnds(tracks, once) {
+    async readEnds(tracks, ever) {
       const ends: Place[] = tracks.map(() => ({ at: 0, line: 0 }))
       const of = {
         received: stagesAt(tracks, 'received'),
@@ -170,8 +170,8 @@ export function openLiveReader({
       )
       put(
         of.packets,
-        once === 'sealed'
-          ? await readSealedEnds(chosen(of.packets), pool)
+        ever === 'ever'
+          ? await readFurthestEnds(chosen(of.packets), pool)
           : await readPacketEnds(chosen(of.packets), { pool, nowMs: now() }),
       )
       return ends

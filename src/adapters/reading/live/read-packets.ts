@@ -234,15 +234,19 @@ export async function readPacketEnds(
   return placesOf(tracks, rows)
 }
 
-/** Where they end once every packet has come to them. */
-export async function readSealedEnds(tracks: readonly Wanted['track'][], pool: Pool): Promise<Piece['to'][]> {
+/** Beyond which they never ended: whatever has come to a stage keeps its state, also where that is taken back. */
+export async function readFurthestEnds(
+  tracks: readonly Wanted['track'][],
+  pool: Pool,
+): Promise<Piece['to'][]> {
   if (tracks.length === 0) return []
   const { rows } = await pool.query<{ packetNo: number | null; endSeq: number | null }>({
-    name: 'live-sealed-ends',
-    text: `select last.packet_no + 1 as "packetNo", last.first_seq + last.count as "endSeq"
+    name: 'live-furthest-ends',
+    text: `select last.packet_no + 1 as "packetNo", packet.first_seq + packet.count as "endSeq"
       from unnest($1::integer[]) with ordinality as track (partition_id, turn)
-      left join lateral (select packet_no, first_seq, count from packets
-        where partition_id = track.partition_id order by packet_no desc limit 1) as last on true
+      left join lateral (select packet_no from packet_states as known where known.partition_id = track.partition_id
+        order by known.packet_no desc limit 1) as last on true
+      left join packets as packet on packet.partition_id = track.partition_id and packet.packet_no = last.packet_no
       order by track.turn`,
     values: [numbers(tracks.map(({ partitionId }) => partitionId))],
   })
