@@ -90,8 +90,8 @@ export function openNodeCertify(_settings: Settings, deps: NodeCertifyDeps): Nod
         log.error({ err: error, leftOut }, 'windows and rollups could not be made; it is tried again'),
       ),
   })
-  const unfollow = chain.follow(async () => {
-    store.chainChanged()
+  const unfollow = chain.follow(async ({ forkHeight }) => {
+    store.reorganised(forkHeight)
     certifying.wake()
   })
   stops.add('certificates', async () => {

@@ -231,7 +231,7 @@ export async function roundsNode(): Promise<RoundsNode> {
         onFailure: error => void failures.push(error),
         timing: { pollMs: 20, againMs: 20 },
       })
-      const unfollow = fuel.bed.chain.follow(async () => store.chainChanged())
+      const unfollow = fuel.bed.chain.follow(async ({ forkHeight }) => store.reorganised(forkHeight))
       running.push({
         async stop() {
           await unfollow()

@@ -28,8 +28,8 @@ export type CertificateStoreDeps = {
 }
 
 export type OpenCertificateStore = CertificateStore & {
-  /** The chain has changed: what is proven by a block that went is looked for at once. */
-  chainChanged(): void
+  /** The chain has changed above this block: what is proven there is looked at at once. */
+  reorganised(forkHeight: number): void
 }
 
 /** Shorter than what a start may take, as a killed process leaves its leases behind. */
@@ -38,12 +38,16 @@ export const CERTIFY_LEASE_MS = 3_000
 const UNSETTLED_MS = 1_000
 /** What arrives goes before them, for at most so many times as long: something may arrive at every look. */
 const BEHIND_ARRIVALS = 4
+/** Proofs by blocks that are not kept here are in step with the chain at the latest so long after it has changed. */
+const RECHECK_MS = 60_000
 
 export function openCertificateStore(deps: CertificateStoreDeps): OpenCertificateStore {
   const { pool, coordinator, leaseMs = CERTIFY_LEASE_MS, unsettledMs = UNSETTLED_MS } = deps
   const onCertified = (afterMs: number) => deps.onCertified?.(afterMs)
   const clock = () => performance.now()
   let unsettledAtMs = 0
+  // Also what changed while no process was here.
+  let recheck = { aboveHeight: -1, untilMs: clock() + RECHECK_MS }
   return {
     take: limit => takeDue(limit, { ...deps, leaseMs }),
     keep: leases => keepRounds(pool, leases, leaseMs),
@@ -57,12 +61,15 @@ export function openCertificateStore(deps: CertificateStoreDeps): OpenCertificat
       const waitsMs = arrived.length > 0 ? BEHIND_ARRIVALS * unsettledMs : 0
       if (clock() < unsettledAtMs + waitsMs) return arrived
       unsettledAtMs = clock() + unsettledMs
-      return [...arrived, ...(await hearOfUnsettled(pool, without))]
+      const aboveHeight = clock() < recheck.untilMs ? recheck.aboveHeight : Number.MAX_SAFE_INTEGER
+      return [...arrived, ...(await hearOfUnsettled(pool, aboveHeight, without))]
     },
     anchored: (certificate, nowMs) => anchorCertificate(certificate, { pool, nowMs, onCertified }),
     lost: (certificate, why, nowMs) => loseCertificate(certificate, why, { pool, nowMs }),
     moved: (certificate, nowMs) => moveCertificate(certificate, { pool, nowMs }),
-    chainChanged() {
+    reorganised(forkHeight) {
+      const before = clock() < recheck.untilMs ? recheck.aboveHeight : forkHeight
+      recheck = { aboveHeight: Math.min(before, forkHeight), untilMs: clock() + RECHECK_MS }
       unsettledAtMs = 0
     },
   }

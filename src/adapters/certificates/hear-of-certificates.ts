@@ -1,6 +1,4 @@
 import type { HeardCertificate } from '../../certify/ports.ts'
-import type { HeaderTable } from '../chain/read-headers.ts'
-import { REORGANISATION_DEPTH_MAX } from '../chain/whole-change.ts'
 import { byteas, type Queryable } from '../postgres/sql.ts'
 
 /** Heard of at once; the rest at the next look. */
@@ -36,34 +34,37 @@ export async function hearOfCertificates(
   })
 }
 
-/** Blocks that others have taken the place of: they are kept, and are few. */
-const replaced = (['chain_blocks', 'headers'] satisfies HeaderTable[])
-  .map(
-    table => `select height, hash from ${table} where not best
-      and height > (select max(height) from ${table} where best) - ${REORGANISATION_DEPTH_MAX}`,
-  )
-  .join(' union all ')
-
-/** Those that had come to rest, and on which there is something new, each once for all of its members. */
+/** Those that had come to rest, and on which there is something new. `aboveHeight`: where blocks may have changed that are not kept here. */
 export async function hearOfUnsettled(
   db: Queryable,
+  aboveHeight: number,
   without: readonly string[],
 ): Promise<HeardCertificate[]> {
-  const certificates = 'certificates as certificate join fuel_transactions as fuel using (txid)'
   const parts = [
-    `${certificates} where certificate.state = 'anchored' and fuel.state in ('mined', 'dead')`,
-    `${certificates} where certificate.state = 'proven' and fuel.proof is null`,
-    `(${replaced}) as replaced join ${certificates} on certificate.block_height = replaced.height
-      where certificate.block_hash = replaced.hash and certificate.state = 'proven'`,
+    `(select distinct on (txid) txid, round_id from certificates where state = 'anchored' order by txid offset 0)
+      as certificate join fuel_transactions as fuel using (txid) where fuel.state in ('mined', 'dead')`,
+    `fuel_transactions as fuel cross join lateral (select txid, round_id from certificates
+      where txid = fuel.txid and state = 'proven' limit 1) as certificate where fuel.proof is null`,
+    // Blocks that others have taken the place of are kept, and are few.
+    ...['chain_blocks', 'headers'].map(
+      table => `(select replaced.hash from ${table} as replaced where not best offset 0) as replaced
+        cross join lateral (select distinct on (txid) txid, round_id from certificates
+          where block_hash = replaced.hash and state = 'proven' order by txid) as certificate
+        join fuel_transactions as fuel using (txid) where true`,
+    ),
+    `(select distinct on (txid) txid, round_id, block_height from certificates
+        where state = 'proven' and block_hash is null and block_height > $2::bigint order by txid offset 0)
+      as certificate join fuel_transactions as fuel using (txid)
+      where certificate.block_height is distinct from fuel.proof_height`,
   ].map(
-    where => `(select distinct on (certificate.txid) ${columns},
-        case fuel.state when 'dead' then 'lost' else 'moved' end as news
-      from ${where} and certificate.txid <> all ($1::bytea[]) order by certificate.txid limit ${HEARD_MAX})`,
+    from => `(select ${columns}, case fuel.state when 'dead' then 'lost' else 'moved' end as news
+      from ${from} and certificate.txid <> all ($1::bytea[]) limit ${HEARD_MAX})`,
   )
   const heard = await read(db, {
     name: 'certify-unsettled',
-    text: `select distinct * from (${parts.join(' union all ')}) as heard`,
-    values: [byteas(without)],
+    // What two of them say of one certificate is the same.
+    text: parts.join(' union '),
+    values: [byteas(without), aboveHeight],
   })
   return [...heard, ...(await hearOfRevived(db, without))]
 }

@@ -30,7 +30,8 @@ export async function claimLocalChain(
   const own = await readTip(pool)
   if (own === undefined) return
   const { height } = await followed.tip()
-  const shared = Math.min(own.height, height)
+  // Below what may be reorganised at this moment.
+  const shared = Math.max(0, Math.min(own.height, height) - BEHIND_BLOCKS_MAX)
   const isTheirs = (await readStoredRoot(pool, shared)) === (await followed.rootAt(shared))
   if (!isTheirs || own.height < height - BEHIND_BLOCKS_MAX)
     throw new Error(

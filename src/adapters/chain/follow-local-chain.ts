@@ -64,7 +64,7 @@ export async function followLocalChain({
     tip: async () => tip(),
     async rootAt(height) {
       // The owner may have mined it since the last look, and somebody else may have named it to whoever asks here.
-      if (height > tip().height) await sync().catch(onTrouble)
+      if (height > tip().height) await sync()
       return run.rootAt(height)
     },
     broadcast: transactions => broadcast(client, transactions),

@@ -105,7 +105,7 @@ export type ReadPieces = (
 ) => Promise<readonly { readonly pieces: readonly Piece[]; readonly more: boolean }[]>
 
 /**
- * Resolves with where each of these tracks ends now, in their order; `ever`: beyond which it never has. It can end earlier
+ * Resolves with where each of these tracks ends now, in their order; `ever`: beyond which it surely never has. It can end earlier
  * than it did, as a round is given up, and what its packets had reached is taken back.
  */
 export type ReadEnds = (tracks: readonly Track[], ever?: 'ever') => Promise<readonly Place[]>

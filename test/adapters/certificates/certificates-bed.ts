@@ -76,7 +76,7 @@ export async function certificatesBed(): Promise<CertificatesBed> {
         ...deps,
       })
       running.push(certifying)
-      unfollow.push(fuel.bed.chain.follow(async () => certificates.chainChanged()))
+      unfollow.push(fuel.bed.chain.follow(async ({ forkHeight }) => certificates.reorganised(forkHeight)))
       return certifying
     },
     async rows(text, ...values) {

@@ -124,6 +124,27 @@ describe('a certificate in a block', () => {
     expect(await statesIn(bed, 'certificates')).toEqual(['proven'])
   })
 
+  test('moves with its proof where nobody keeps the blocks, also with one that came while nobody was here', async () => {
+    const bed = await withBed()
+    const decided = await bed.decide()
+    const certifying = bed.start()
+    await certified(bed, decided)
+    await mineUntil(bed, async () => (await statesIn(bed, 'packet_states')).join() === 'proven')
+    await certifying.stop()
+    await bed.fuel.stop()
+    const [row] = await bed.rows('update certificates set block_hash = null returning block_height')
+    const height = Number(row?.['block_height']) - 1
+    await bed.rows(
+      `update fuel_transactions set proof_height = $1, proof_root = decode($2, 'hex') where proof is not null`,
+      height,
+      await bed.bed.chain.rootAt(height),
+    )
+    bed.start()
+    const elsewhere = `select from certificates where block_height <> ${height}`
+    await until(async () => (await bed.rows(elsewhere)).length === 0)
+    expect(await statesIn(bed, 'certificates')).toEqual(['proven'])
+  })
+
   test('is proven by none where its proof leads above the tip', async () => {
     const bed = await withBed()
     const decided = await bed.decide()
