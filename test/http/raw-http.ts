@@ -52,6 +52,11 @@ async function readAnswer(response: IncomingMessage): Promise<HttpAnswer> {
 
 /** Everything that comes back on a connection of its own until the server closes it, or it is closed here. */
 export async function exchange(port: number, talk: (socket: Socket) => void): Promise<HttpAnswer[]> {
+  return readAnswers(await converse(port, talk))
+}
+
+/** The same as it came, whatever of it has come. */
+export async function converse(port: number, talk: (socket: Socket) => void): Promise<Buffer> {
   const socket = connect(port, '127.0.0.1')
   const chunks: Buffer[] = []
   socket.on('data', chunk => chunks.push(chunk))
@@ -61,7 +66,7 @@ export async function exchange(port: number, talk: (socket: Socket) => void): Pr
     socket.on('close', () => resolve())
     socket.on('connect', () => talk(socket))
   })
-  return readAnswers(Buffer.concat(chunks))
+  return Buffer.concat(chunks)
 }
 
 /** Answers with a Content-Length, one after another. */

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type AcceptOutcome, type AcceptRefusal, readReceived } from '../../../src/ingest/arrived.ts'
 import { type IngestBed, openIngestBed, post } from '../../support/ingest-bed.ts'
 import { until } from '../../support/until.ts'
-import { exchange, HttpClient } from '../raw-http.ts'
+import { converse, exchange, HttpClient } from '../raw-http.ts'
 
 const ndjson = { 'content-type': 'application/x-ndjson' }
 const line = (n: number) => `${JSON.stringify({ timestamp: 1_000_000 + n, n })}\n`
@@ -221,7 +221,7 @@ describe('a body that is read whole', () => {
     batches = []
     const before = await accepted()
     const body = JSON.stringify(Array.from({ length: 3000 }, (_, n) => ({ timestamp: 1000, left: n })))
-    await exchange(bed.port, socket => {
+    await converse(bed.port, socket => {
       socket.write(
         'POST /ingest/events?sourceId=open HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n',
       )
