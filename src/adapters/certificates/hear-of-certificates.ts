@@ -34,6 +34,10 @@ export async function hearOfCertificates(
   })
 }
 
+/** Each by itself: of many transactions these are few, whatever the planner takes them for. */
+const withFuel = `cross join lateral
+  (select state, last_error, proof_height from fuel_transactions where txid = certificate.txid limit 1) as fuel`
+
 /** Those that had come to rest, and on which there is something new. `aboveHeight`: where blocks may have changed that are not kept here. */
 export async function hearOfUnsettled(
   db: Queryable,
@@ -42,20 +46,19 @@ export async function hearOfUnsettled(
 ): Promise<HeardCertificate[]> {
   const parts = [
     `(select distinct on (txid) txid, round_id from certificates where state = 'anchored' order by txid offset 0)
-      as certificate join fuel_transactions as fuel using (txid) where fuel.state in ('mined', 'dead')`,
+      as certificate ${withFuel} where fuel.state in ('mined', 'dead')`,
     `fuel_transactions as fuel cross join lateral (select txid, round_id from certificates
       where txid = fuel.txid and state = 'proven' limit 1) as certificate where fuel.proof is null`,
     // Blocks that others have taken the place of are kept, and are few.
     ...['chain_blocks', 'headers'].map(
-      table => `(select replaced.hash from ${table} as replaced where not best offset 0) as replaced
+      table => `(select hash from ${table} where not best offset 0) as replaced
         cross join lateral (select distinct on (txid) txid, round_id from certificates
           where block_hash = replaced.hash and state = 'proven' order by txid) as certificate
-        join fuel_transactions as fuel using (txid) where true`,
+        ${withFuel} where true`,
     ),
     `(select distinct on (txid) txid, round_id, block_height from certificates
         where state = 'proven' and block_hash is null and block_height > $2::bigint order by txid offset 0)
-      as certificate join fuel_transactions as fuel using (txid)
-      where certificate.block_height is distinct from fuel.proof_height`,
+      as certificate ${withFuel} where certificate.block_height is distinct from fuel.proof_height`,
   ].map(
     from => `(select ${columns}, case fuel.state when 'dead' then 'lost' else 'moved' end as news
       from ${from} and certificate.txid <> all ($1::bytea[]) limit ${HEARD_MAX})`,
