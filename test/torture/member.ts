@@ -33,7 +33,6 @@ const AGAIN_MAX = 60
 export function openMember({ name, launch, ready, notYet, onUnasked }: MemberOptions): Member {
   let child: Child | undefined
   const killed = new WeakSet<Child>()
-  const begun = new WeakSet<Child>()
   const earlier: string[] = []
   const remember = (ended: Child) => {
     earlier.push(ended.said())
@@ -52,7 +51,6 @@ export function openMember({ name, launch, ready, notYet, onUnasked }: MemberOpt
             onUnasked(`${name} ended by itself, with ${signal ?? code}: ${last(own.said())}`)
         })
         await ready(own)
-        begun.add(own)
         if (!own.hasExited() || killed.has(own) || !isTriedAgain()) return
         remember(own)
         await pause(AGAIN_MS)
@@ -80,8 +78,8 @@ export function openMember({ name, launch, ready, notYet, onUnasked }: MemberOpt
       child = undefined
       if (exit === undefined)
         throw new Error(`${name} had not ended ${STOP_MS_MAX / 1_000} s after SIGTERM: ${last(own.said())}`)
-      // What has not begun leaves nothing behind.
-      const isInOrder = exit.code === 0 || (exit.signal === 'SIGTERM' && !begun.has(own))
+      // What has not begun to say anything leaves nothing behind.
+      const isInOrder = exit.code === 0 || (exit.signal === 'SIGTERM' && own.said() === '')
       if (!isInOrder)
         throw new Error(`${name} ended with ${exit.signal ?? exit.code} after SIGTERM: ${last(own.said())}`)
     },
