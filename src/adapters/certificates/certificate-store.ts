@@ -28,7 +28,7 @@ export type CertificateStoreDeps = {
 }
 
 export type OpenCertificateStore = CertificateStore & {
-  /** The chain has changed above this block: what is proven there is looked at at once. */
+  /** The chain has changed above this block: what was proven there is looked for at once. */
   reorganised(forkHeight: number): void
 }
 

@@ -38,7 +38,10 @@ export async function hearOfCertificates(
 const withFuel = `cross join lateral
   (select state, last_error, proof_height from fuel_transactions where txid = certificate.txid limit 1) as fuel`
 
-/** Those that had come to rest, and on which there is something new. `aboveHeight`: where blocks may have changed that are not kept here. */
+/**
+ * Those that had come to rest, and on which there is something new. `aboveHeight`: where blocks may have changed that are
+ * not kept here.
+ */
 export async function hearOfUnsettled(
   db: Queryable,
   aboveHeight: number,

@@ -15,7 +15,7 @@ export async function claimNetwork(pool: Pool, network: Network): Promise<void> 
     )
 }
 
-/** Of a chain in this database that its owner goes on with, which is looked at beside the owner's word. */
+/** So far a chain in this database, which its owner goes on with, may be behind the owner's word of it. */
 const BEHIND_BLOCKS_MAX = 10
 
 /**
@@ -30,7 +30,7 @@ export async function claimLocalChain(
   const own = await readTip(pool)
   if (own === undefined) return
   const { height } = await followed.tip()
-  // Below what may be reorganised at this moment.
+  // Below what may be reorganised between the two looks.
   const shared = Math.max(0, Math.min(own.height, height) - BEHIND_BLOCKS_MAX)
   const isTheirs = (await readStoredRoot(pool, shared)) === (await followed.rootAt(shared))
   if (!isTheirs || own.height < height - BEHIND_BLOCKS_MAX)

@@ -94,7 +94,10 @@ type Found = FoundPart & {
   readonly whole: Uint8Array | undefined
 }
 
-/** An object that several of them are pieces of, as the outcomes of one answer are, is opened once. One look reads no more than a list has room for. */
+/**
+ * An object that several of them are pieces of, as the outcomes of one answer are, is opened once. One look reads no more
+ * than a list has room for.
+ */
 async function find(
   part: RoundPart,
   names: readonly string[],

@@ -131,7 +131,7 @@ async function furthestEnds(
   if (beyond.length === 0) return new Map()
   const tracks = beyond.map(([, { tail }]) => tail.track)
   const furthest = await readEnds(tracks, 'ever')
-  return new Map(beyond.flatMap(([number], i) => (furthest[i] === undefined ? [] : [[number, furthest[i]]])))
+  return new Map(beyond.map(([number, { tail }], i) => [number, furthest[i] ?? tail.end()]))
 }
 
 /** What the position says of tracks that are not asked for now. What may not be read is said of like what is not there. */

@@ -34,6 +34,16 @@ const mineUntil = (bed: CertificatesBed, look: () => Promise<boolean>) =>
     return look()
   })
 
+/** A round whose certificate a block has, as its packets show. */
+async function proven() {
+  const bed = await withBed()
+  const decided = await bed.decide()
+  const certifying = bed.start()
+  await certified(bed, decided)
+  await mineUntil(bed, async () => (await statesIn(bed, 'packet_states')).join() === 'proven')
+  return { bed, certifying }
+}
+
 /** Blocks from the tip to the one that has the certificate. */
 async function depthOf({ bed, rows }: CertificatesBed): Promise<number> {
   const [row] = await rows('select block_height from certificates')
@@ -58,11 +68,7 @@ function tokenSubject({ transactions }: DecidedRound['round'], jobTx: string): s
 
 describe('a certificate in a block', () => {
   test('moves with it to another one when the chain is reorganised', async () => {
-    const bed = await withBed()
-    const decided = await bed.decide()
-    bed.start()
-    await certified(bed, decided)
-    await mineUntil(bed, async () => (await statesIn(bed, 'certificates')).includes('proven'))
+    const { bed } = await proven()
     const [before] = await bed.rows('select txid, block_hash from certificates')
     expect(await bed.bed.chain.reorganise({ depth: await depthOf(bed) })).toMatchObject({
       kind: 'reorganised',
@@ -76,11 +82,7 @@ describe('a certificate in a block', () => {
   })
 
   test('is proven by none as long as its proof leads to a block of before', async () => {
-    const bed = await withBed()
-    const decided = await bed.decide()
-    bed.start()
-    await certified(bed, decided)
-    await mineUntil(bed, async () => (await statesIn(bed, 'packet_states')).join() === 'proven')
+    const { bed } = await proven()
     await bed.fuel.stop()
     expect(await bed.bed.chain.reorganise({ depth: await depthOf(bed) })).toMatchObject({
       kind: 'reorganised',
@@ -100,11 +102,7 @@ describe('a certificate in a block', () => {
   })
 
   test('moves with it also where nobody was here when the chain was reorganised', async () => {
-    const bed = await withBed()
-    const decided = await bed.decide()
-    const certifying = bed.start()
-    await certified(bed, decided)
-    await mineUntil(bed, async () => (await statesIn(bed, 'packet_states')).join() === 'proven')
+    const { bed, certifying } = await proven()
     await certifying.stop()
     const [before] = await bed.rows('select txid from certificates')
     await bed.bed.chain.reorganise({ depth: await depthOf(bed) })
@@ -125,11 +123,7 @@ describe('a certificate in a block', () => {
   })
 
   test('moves with its proof where nobody keeps the blocks, also with one that came while nobody was here', async () => {
-    const bed = await withBed()
-    const decided = await bed.decide()
-    const certifying = bed.start()
-    await certified(bed, decided)
-    await mineUntil(bed, async () => (await statesIn(bed, 'packet_states')).join() === 'proven')
+    const { bed, certifying } = await proven()
     await certifying.stop()
     await bed.fuel.stop()
     const [row] = await bed.rows('update certificates set block_hash = null returning block_height')
@@ -146,11 +140,7 @@ describe('a certificate in a block', () => {
   })
 
   test('is proven by none where its proof leads above the tip', async () => {
-    const bed = await withBed()
-    const decided = await bed.decide()
-    const certifying = bed.start()
-    await certified(bed, decided)
-    await mineUntil(bed, async () => (await statesIn(bed, 'packet_states')).join() === 'proven')
+    const { bed, certifying } = await proven()
     await certifying.stop()
     await bed.fuel.stop()
     // A heavier chain may be a shorter one.
@@ -162,11 +152,7 @@ describe('a certificate in a block', () => {
   })
 
   test('is anchored while none has it, and proven by the next', async () => {
-    const bed = await withBed()
-    const decided = await bed.decide()
-    bed.start()
-    await certified(bed, decided)
-    await mineUntil(bed, async () => (await statesIn(bed, 'packet_states')).join() === 'proven')
+    const { bed } = await proven()
     await bed.fuel.stop()
     // What the sender writes where a block is lost and nobody has mined the next.
     await bed.rows(`update fuel_transactions set state = 'seen', proof = null, proof_height = null, proof_root = null
