@@ -1,4 +1,4 @@
-import { isDriversWord } from '../adapters/postgres/connection-loss.ts'
+import { isConnectionLoss, isDriversWord } from '../adapters/postgres/connection-loss.ts'
 import { errorCode } from '../runtime/error-code.ts'
 
 /** One sentence for whoever typed the command. */
@@ -12,7 +12,9 @@ export function explain(error: unknown): string {
   return error.message
 }
 
-/** PostgreSQL says that it stops, or is not up yet; or it says nothing more, and the driver does. */
+/** PostgreSQL says that it stops, or is not up yet; or it says nothing more, and the driver or the system does. */
 function isGone(error: Error, code: string | undefined): boolean {
-  return /^57P0[123]$/.test(code ?? '') || isDriversWord(error)
+  if (/^57P0[123]$/.test(code ?? '') || isDriversWord(error)) return true
+  // The system's bare words: whoever calls something else than the database says what.
+  return isConnectionLoss(error) && /^(read|write|connect) E[A-Z]+\b/.test(error.message)
 }

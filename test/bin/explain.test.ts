@@ -23,6 +23,21 @@ describe('what whoever typed a command is told', () => {
     )
   })
 
+  test.each([
+    ['ECONNRESET', 'read ECONNRESET'],
+    ['EPIPE', 'write EPIPE'],
+    ['ECONNREFUSED', 'connect ECONNREFUSED 127.0.0.1:5432'],
+  ])('of a connection that ends with nothing but %s: the same', (code, message) => {
+    expect(explain(failure(message, code))).toBe(
+      `the database went away meanwhile (${code}). Start this again once it answers.`,
+    )
+  })
+
+  test('of something else that cannot be reached: its own words, which say what', () => {
+    const words = 'GET https://node.example/identity: read ECONNRESET'
+    expect(explain(failure(words, 'ECONNRESET'))).toBe(words)
+  })
+
   test('of a port that is taken: who has it, and how to take another', () => {
     expect(explain(failure('listen EADDRINUSE 127.0.0.1:8080', 'EADDRINUSE'))).toMatch(/set PORT to another/)
   })
