@@ -6,6 +6,7 @@ export function clockTime(ms: number): string {
 export function When({ ms }: { readonly ms: number | null }) {
   if (ms === null) return <span class="unknown">not yet known</span>
   const date = new Date(ms)
+  if (Number.isNaN(date.getTime())) return <span>{ms} ms after 1970, which is beyond any calendar</span>
   return (
     <time dateTime={date.toISOString()} title={date.toISOString()}>
       {date.toDateString() === new Date().toDateString() ? '' : `${date.toLocaleDateString()} `}

@@ -1,4 +1,5 @@
 import type { LivePartition, Place } from '../../core/live/track.ts'
+import { writeTimestamp } from '../../core/timestamp.ts'
 import { message, nothing, sayGapOrNews } from './common-messages.ts'
 import { asksOfEvents, type LiveFilter, wantsEvent, wantsSource } from './live-filter.ts'
 import type { Message, SayPiece } from './message.ts'
@@ -45,7 +46,7 @@ function sayLine(
       eventId,
       eventType: event.type,
       certificationLevel: level,
-      timestamp: isoTime(event.eventTimeMs),
+      timestamp: event.eventTimeMs === null ? null : (writeTimestamp(event.eventTimeMs) ?? null),
       data: event.payload(),
       certification: {
         agentId: packet.certifier?.agentId ?? null,
@@ -65,8 +66,4 @@ function sayLine(
 /** From when it was taken in until its certificate was on the network, in milliseconds. */
 function latencyOf({ ingestTimeMs }: LiveEvent, { certifiedMs }: PacketFacts): number | null {
   return ingestTimeMs === null || certifiedMs === null ? null : Math.max(0, certifiedMs - ingestTimeMs)
-}
-
-function isoTime(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString()
 }
