@@ -3,6 +3,7 @@ import { canonicalJson } from '../core/canonical-json.ts'
 import { readAnchor } from '../core/certificate/anchor.ts'
 import { versionIdOf } from '../core/certificate/manifest.ts'
 import type { Envelope } from '../core/event/envelope.ts'
+import { idFollows } from '../core/event/identity.ts'
 import { readLine } from '../core/event/line.ts'
 import { accepted, type Fault, type Outcome, refused } from '../core/fault.ts'
 import { againstHeader } from '../core/log/packet.ts'
@@ -126,8 +127,13 @@ function eventInPacket({ event, packet: { header } }: ProofFile): Outcome<Envelo
   if (!includes(knownHex(header.root), leafHash(utf8(event.line)), event.index, header.count, path))
     return invalid('the path does not lead from the line to the root of the packet', '/event/path')
   const envelope = readLine(event.line, header.constants)
-  const why = envelope.ok ? againstHeader(header, envelope.value) : undefined
-  return why === undefined ? envelope : invalid(why, '/packet/header')
+  if (!envelope.ok) return envelope
+  const why = againstHeader(header, envelope.value)
+  if (why !== undefined) return invalid(why, '/packet/header')
+  // Whoever gave the event away keeps its id: another content may not stand under it.
+  if (idFollows(envelope.value) === 'contradicted')
+    return invalid('the eventId is not the one that the event’s own members give', '/event/line')
+  return envelope
 }
 
 function packetInRound({ packet, round }: AnyProof): Outcome<string> {

@@ -1,3 +1,4 @@
+import { idFollows } from '../core/event/identity.ts'
 import type { Fault } from '../core/fault.ts'
 import type { Level } from '../core/level.ts'
 import type { Network } from '../core/network.ts'
@@ -90,8 +91,13 @@ export function verifyProof(text: string, trust: Trust = {}): ProofVerdict {
   const weighed = weigh(evidence.value, trust)
   if (!weighed.ok) return { kind: 'invalid', fault: weighed.fault }
   const event = provenEvent(evidence.value, proof.value.event.index)
-  return { event, ...findings(evidence.value, weighed.value, trust) }
+  const found = findings(evidence.value, weighed.value, trust)
+  if (idFollows(evidence.value.event) === 'follows') return { event, ...found }
+  return { event, ...found, notChecked: [...found.notChecked, idOfArrival] }
 }
+
+const idOfArrival =
+  'whether the content is what was sent under this eventId: the event came without an id, a sequence or a time of its own'
 
 /** The same for a packet: its lines and its output are for whoever has them to hold against it. */
 export function verifyPacketProof(text: string, trust: Trust = {}): PacketVerdict {

@@ -13,6 +13,7 @@ import {
   pointerToken,
 } from '../../src/core/canonical-json.ts'
 import { versionIdOf } from '../../src/core/certificate/manifest.ts'
+import { qualityFlags } from '../../src/core/event/quality-flags.ts'
 import { orThrow } from '../../src/core/fault.ts'
 import { leafHash } from '../../src/core/merkle.ts'
 import { sha256Hex } from '../../src/core/sha256.node.ts'
@@ -126,6 +127,15 @@ describe('a proof of a mined certificate', () => {
     )
     expect(notChecked(text, without('operators'))).not.toContain('no list of logs')
     expect(notChecked(text, without('logs'))).not.toContain('no list of operators')
+  })
+
+  test('says that an id of the arrival alone stands for no content', () => {
+    const { nativeId: _, ...event } = sampleEvent(0)
+    const arrived = { ...event, eventTimeMs: event.ingestTimeMs, qualityFlags: qualityFlags.ARRIVAL_TIME }
+    const made = certifiedRound({ events: [[arrived]] })
+    const open = /what was sent under this eventId/
+    expect(notChecked(canonicalJson(made.proof(0, 0)), trustIn(made))).toMatch(open)
+    expect(notChecked(text, trust)).not.toMatch(open)
   })
 
   test('names the level of its certification', () => {
@@ -323,6 +333,15 @@ describe('a proof is invalid', () => {
       outputs,
     )
   }
+
+  test('whose log and agents certify another content under the id that the publisher was given', () => {
+    const sent = sampleEvent(0, 20)
+    const made = certifiedRound({
+      level: 'critical',
+      events: [[{ ...sampleEvent(0, 35), eventId: sent.eventId }]],
+    })
+    expect(levelOf(canonicalJson(made.proof(0, 0)), trustIn(made))).toMatch(/eventId is not the one/)
+  })
 
   const line = (change: Json) => (packet: RoundPacket) => certifiedAs(packet, canonicalJson(change))
   const { eventId } = sampleEvent(0)

@@ -1,5 +1,7 @@
 import { knownHex, u32be, u64be } from '../bytes.ts'
+import { canonicalJson } from '../canonical-json.ts'
 import { digestHex } from '../digest.ts'
+import type { Envelope } from './envelope.ts'
 import { qualityFlags } from './quality-flags.ts'
 
 /** What tells one event from another. Ingest time is not in it: a retry must find the event it repeats. */
@@ -122,9 +124,7 @@ export function identifyKnown(
 
   // A payload that returns needs an id of its own. Each id made here makes a new latest, so none comes twice.
   const returns = seen !== undefined || known.forgotten
-  const eventId = returns
-    ? digestHex('assay:event-reversion:1', knownHex(latest.eventId), arrival.payloadJcs())
-    : payloadDigest
+  const eventId = returns ? reversionOf(latest.eventId, arrival.payloadJcs()) : payloadDigest
   // Without a time of its own an event cannot be shown to be old, whatever the clock of the latest said.
   const timeMs = ownTimeMs ?? Math.max(arrival.ingestTimeMs, latest.timeMs)
   return {
@@ -136,6 +136,43 @@ export function identifyKnown(
     revises: latest.eventId,
     known: remember(known, { payloadDigest, eventId, timeMs }, late),
   }
+}
+
+type MadeId = Pick<
+  Envelope,
+  'eventId' | 'sourceId' | 'streamId' | 'nativeId' | 'sourceSeq' | 'revises' | 'payload' | 'qualityFlags'
+> &
+  Pick<Envelope, 'eventTimeMs' | 'ingestTimeMs'>
+
+/**
+ * Whether an event's id is the one that its own members give. `unknown` where it has neither id, sequence nor time of its
+ * own: then the id is made of the request that it came in, which nothing keeps.
+ */
+export function idFollows(event: MadeId): 'follows' | 'contradicted' | 'unknown' {
+  const {
+    eventId,
+    sourceId,
+    streamId,
+    nativeId,
+    sourceSeq,
+    revises,
+    ingestTimeMs,
+    qualityFlags: flags,
+  } = event
+  const cameWithoutTime = (flags & qualityFlags.ARRIVAL_TIME) !== 0 && event.eventTimeMs === ingestTimeMs
+  if (nativeId === undefined && sourceSeq === undefined && cameWithoutTime) return 'unknown'
+  const payloadJcs = canonicalJson(event.payload)
+  const observed = { sourceId, streamId, payloadJcs, nativeId, sourceSeq, eventTimeMs: event.eventTimeMs }
+  const { eventId: own } = identifyFirst(observed, { ingestTimeMs, key: '', index: 0 })
+  if (eventId === own) return 'follows'
+  const returns =
+    nativeId !== undefined && revises !== undefined && eventId === reversionOf(revises, payloadJcs)
+  return returns ? 'follows' : 'contradicted'
+}
+
+/** The id of a payload that returns after `latest`. */
+function reversionOf(latest: string, payloadJcs: string): string {
+  return digestHex('assay:event-reversion:1', knownHex(latest), payloadJcs)
 }
 
 function timeOf(observed: ObservedEvent, arrival: Arrival): { eventTimeMs: number; flags: number } {

@@ -8,6 +8,7 @@ import {
   type IdentifiedEvent,
   type Identity,
   identify,
+  idFollows,
   type KnownPayloads,
   type ObservedEvent,
 } from '../../../src/core/event/identity.ts'
@@ -221,6 +222,66 @@ describe('an event that comes again under its native id', () => {
     })
   })
 })
+
+describe('the id of an event that somebody shows', () => {
+  test('follows from its members, whatever it was made of and whatever came before it', () => {
+    fc.assert(
+      fc.property(anyObservation, anyArrival, (observation, at) => {
+        const event = shown(observation, eventOf(identify(observation, at)), at.ingestTimeMs)
+        const isOfArrival = eventOf(identify(observation, at)).dedup === 'none'
+        expect(idFollows(event)).toBe(isOfArrival ? 'unknown' : 'follows')
+      }),
+    )
+    fc.assert(
+      fc.property(anyHistory(EARLIER_PAYLOADS_MAX + 3), history => {
+        for (const [i, identity] of replay(history).identities.entries())
+          if (isEvent(identity))
+            expect(idFollows(shown(history[i] ?? base, identity, 1000 + i))).toBe('follows')
+      }),
+    )
+  })
+
+  test('contradicts any other content', () => {
+    const by = [{ nativeId: 'n' }, { sourceSeq: '4' }, { eventTimeMs: 9 }]
+    for (const observation of by.map(each => ({ ...base, ...each }))) {
+      const event = shown(observation, eventOf(identify(observation, arrival)), 1_000_000)
+      expect(idFollows(event)).toBe('follows')
+      expect(idFollows({ ...event, payload: { value: 2 } })).toBe('contradicted')
+      expect(idFollows({ ...event, sourceId: 'farm2' })).toBe('contradicted')
+      expect(idFollows({ ...event, eventId: 'ff'.repeat(32) })).toBe('contradicted')
+    }
+    const [first, second, third] = replay([observed('a', 1), observed('b', 2), observed('a', 3)]).identities
+    if (!first || !second || !third) throw new Error('three were played')
+    const returned = shown(observed('a', 3), eventOf(third), 1002)
+    expect(idFollows(returned)).toBe('follows')
+    expect(idFollows({ ...returned, revises: eventOf(first).eventId })).toBe('contradicted')
+    expect(idFollows({ ...returned, payload: { state: 'b' } })).toBe('contradicted')
+  })
+
+  test('cannot be followed where it is of its arrival alone, and only there', () => {
+    const event = shown(base, eventOf(identify(base, arrival)), 1_000_000)
+    expect(idFollows(event)).toBe('unknown')
+    // It says that it has no time of its own, and has one.
+    expect(idFollows({ ...event, eventTimeMs: 999_999 })).toBe('contradicted')
+    expect(idFollows({ ...event, nativeId: 'n' })).toBe('contradicted')
+    expect(idFollows({ ...event, qualityFlags: 0 })).toBe('contradicted')
+  })
+})
+
+/** As its line has it. */
+function shown(
+  { sourceId, streamId, nativeId, sourceSeq, payloadJcs }: ObservedEvent,
+  { eventId, eventTimeMs, flags, revises }: IdentifiedEvent,
+  ingestTimeMs: number,
+): Parameters<typeof idFollows>[0] {
+  return {
+    ...{ eventId, sourceId, streamId, eventTimeMs, ingestTimeMs, qualityFlags: flags },
+    payload: JSON.parse(payloadJcs),
+    ...(nativeId !== undefined && { nativeId }),
+    ...(sourceSeq !== undefined && { sourceSeq }),
+    ...(revises !== undefined && { revises }),
+  }
+}
 
 function observed(state: string, eventTimeMs?: number): ObservedEvent {
   const payloadJcs = canonicalJson({ state })

@@ -15,12 +15,14 @@ afterAll(async () => {
 })
 
 test('an event whose time no date-time can say is told of without it, and those around it as ever', async () => {
-  const event = (externalId: string, timestamp?: number) => ({
-    ...{ eventType: 'reading', externalId, data: { externalId } },
-    ...(timestamp === undefined ? {} : { timestamp }),
+  const event = (name: string, timestamp: number) => ({
+    ...{ eventType: name, externalId: name, data: {}, timestamp },
   })
-  const beyond = [253_402_300_800_000, 8_640_000_000_000_001]
-  await bed.append([event('before', 1_704_067_200_000), event('far', beyond[0]), event('farthest', beyond[1])])
+  await bed.append([
+    event('before', 1_704_067_200_000),
+    event('far', 253_402_300_800_000),
+    event('farthest', 8_640_000_000_000_001),
+  ])
   await bed.append([event('after', 253_402_300_799_999)])
   const sealed = await bed.seal()
   await bed.reach(sealed.length - 1, 'anchored')
@@ -29,7 +31,7 @@ test('an event whose time no date-time can say is told of without it, and those 
     const client = await begun(follow(served.port, { path: '/overlay/events/stream?last_event_id=earliest' }))
     const told = () => client.messages.filter(({ type }) => type === 'event')
     await until(() => told().length >= 4)
-    expect(told().map(({ data, timestamp }) => [data.externalId, timestamp])).toEqual([
+    expect(told().map(({ eventType, timestamp }) => [eventType, timestamp])).toEqual([
       ['before', '2024-01-01T00:00:00.000Z'],
       ['far', null],
       ['farthest', null],
